@@ -1,0 +1,133 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""boto3 clients for one task, from the connection options of amazon.aws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
+
+from .._domain.errors import ConnectionProblem, MissingDependency
+
+try:
+    import boto3  # noqa: F401 - amazon.aws's connection options need it
+    import botocore.config
+    import botocore.exceptions
+    import botocore.loaders
+    import botocore.session
+    from botocore import UNSIGNED
+
+    HAS_BOTO3 = True
+except ImportError:
+    HAS_BOTO3 = False
+
+USER_AGENT = "mdps.venue_sts/1.0.0"
+KEYS_ADVICE = (
+    "Get an hour's keys from Kion (Cloud Access Role > Temporary Access Keys), then set them in the environment "
+    "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN) or name their profile (AWS_PROFILE or the option 'profile')."
+)
+
+# The API descriptions are the same for every account and take 0.1 s to read: read once per process, shared by all sessions.
+# Nothing of an account is in them.
+_LOADER: Any = None
+
+
+def _shared_loader(session: Any) -> Any:
+    global _LOADER  # noqa: PLW0603 - the one cache of this collection
+    if _LOADER is None:
+        _LOADER = botocore.loaders.create_loader(session.get_config_variable("data_path"))
+    return _LOADER
+
+
+class _Options:
+    """What amazon.aws's connection helper wants of a module: options, and a way to fail."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self.params = params
+
+    def fail_json(self, msg: str, **facts: Any) -> None:
+        raise ConnectionProblem(msg)
+
+
+class Clients:
+    """Makes the clients of one task, each once, all from one session.
+
+    amazon.aws's own ``boto3_conn`` makes a session per client, which reads the API descriptions anew each time
+    (50 ms instead of 3).
+    """
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self._made: dict[str, Any] = {}
+        self._connection: tuple[Any, str | None, dict[str, Any]] | None = None
+        self._region = ""
+
+    def _connect(self) -> tuple[Any, str | None, dict[str, Any]]:
+        if self._connection is None:
+            if not HAS_BOTO3:
+                raise MissingDependency("boto3 and botocore are not installed for this Python: pip install boto3")
+            try:
+                region, endpoint, options = get_aws_connection_info(_Options(self._params))
+                session = botocore.session.Session(profile=options.pop("profile_name", None))
+                session.register_component("data_loader", _shared_loader(session))
+                # Old botocore would ask the one STS in us-east-1; the regional ones are nearer and do not share its fate.
+                session.set_config_variable("sts_regional_endpoints", "regional")
+                if not options.get("aws_access_key_id") and session.get_credentials() is None:
+                    raise ConnectionProblem(f"No AWS credentials found. {KEYS_ADVICE}")
+            except botocore.exceptions.BotoCoreError as error:
+                raise ConnectionProblem(f"The AWS connection settings do not work: {error} {KEYS_ADVICE}") from None
+            self._region = region or ""
+            self._connection = (session, endpoint, options)
+        return self._connection
+
+    @property
+    def region(self) -> str:
+        """The region the work is in, such as ``us-west-2``."""
+        self._connect()
+        if not self._region:
+            raise ConnectionProblem("No AWS region is set: set the option 'region', AWS_REGION, or a region in the profile (MDPS uses us-west-2).")
+        return self._region
+
+    @property
+    def partition(self) -> str:
+        """The partition of the region, such as ``aws`` or ``aws-us-gov``, told without asking AWS."""
+        session, _endpoint, _options = self._connect()
+        return str(session.get_partition_for_region(self.region))
+
+    def client(self, service: str) -> Any:
+        """The client for a service. Make clients before starting threads: making them is not thread-safe, using them is."""
+        if service not in self._made:
+            self._made[service] = self._make(service, {})
+        return self._made[service]
+
+    def client_with_keys(self, service: str, access_key: str, secret_key: str, session_token: str) -> Any:
+        """A client that speaks with other keys, to the same region and endpoint."""
+        keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key, "aws_session_token": session_token}
+        return self._make(service, keys)
+
+    def unsigned_client(self, service: str) -> Any:
+        """A client that signs nothing, for the calls that carry their own proof."""
+        return self._make(service, {}, botocore.config.Config(signature_version=UNSIGNED))
+
+    def _make(self, service: str, keys: Mapping[str, str], extra: Any = None) -> Any:
+        session, endpoint, options = self._connect()
+        settings = {**options, **keys}
+        config = botocore.config.Config(
+            user_agent_extra=USER_AGENT, retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10, read_timeout=30
+        )
+        for more in (settings.pop("aws_config", None), extra):
+            config = config.merge(more) if more else config
+        try:
+            return session.create_client(service, region_name=self.region, endpoint_url=endpoint, config=config, **settings)
+        except (botocore.exceptions.BotoCoreError, ValueError) as error:
+            raise ConnectionProblem(f"The AWS connection settings do not work: {error}") from None
+
+
+def warm(services: Sequence[str]) -> None:
+    """Read the API descriptions of some services now, so that processes forked later find them in memory."""
+    if HAS_BOTO3:
+        loader = _shared_loader(botocore.session.Session())
+        for service in services:
+            loader.load_service_model(service, "service-2")

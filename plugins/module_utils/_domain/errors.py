@@ -1,0 +1,88 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What can go wrong, in the words of the person who has to act on it.
+
+One place turns these into ``fail_json`` (the front ends); one place turns AWS's errors into these (``_aws/errors.py``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class VenueError(Exception):
+    """A failure that the user can understand: what was tried, what came of it, what to do.
+
+    :param message: one or two sentences, never with a secret in them.
+    :param facts: further JSON-ready values for the result, so that a playbook may branch on them.
+    """
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+    def to_result(self, subject: str = "") -> dict[str, Any]:
+        """The failure as a module result. ``error`` names the class, for ``rescue`` blocks.
+
+        :param subject: what the work was about (``Venue sbg-dev``), put in front of the message.
+        """
+        message = f"{subject}: {self.message}" if subject else self.message
+        return {"msg": message, "error": type(self).__name__, **self.facts}
+
+
+class InvalidInput(VenueError):
+    """An option that cannot be right, found before anything was asked of AWS.
+
+    :param option: the option's name, as the user wrote it.
+    :param problem: what is wrong with it and what would be right.
+    """
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__(f"{option}: {problem}", option=option)
+
+
+class MissingDependency(VenueError):
+    """A library or program is not installed where the work runs."""
+
+
+class ConnectionProblem(VenueError):
+    """No credentials, no region, no network: the request never reached AWS or was not accepted as coming from somebody."""
+
+
+class AwsRefused(VenueError):
+    """AWS answered with an error.
+
+    :param operation: the IAM action name, such as ``iam:CreateRole``.
+    :param code: AWS's error code.
+    :param request_id: what AWS support asks for.
+    """
+
+    def __init__(self, message: str, *, operation: str, code: str, request_id: str = "") -> None:
+        super().__init__(message, operation=operation, error_code=code, request_id=request_id)
+        self.operation = operation
+        self.code = code
+
+
+class NotProvisioned(VenueError):
+    """The venue has no STS role, no external id, or no published bucket or boundary."""
+
+
+class OwnershipConflict(VenueError):
+    """The role of that name belongs to another venue, or to nobody that is known."""
+
+
+class ExternalIdMismatch(VenueError):
+    """Two of the places that state the venue's external id do not agree. Values are never named."""
+
+
+class AccountMismatch(VenueError):
+    """The credentials are for another AWS account than the venue's."""
+
+
+class NotAssumable(VenueError):
+    """The role exists, yet AssumeRole does not succeed."""
+
+
+class ConcurrentChange(VenueError):
+    """Somebody else changed the venue between our read and our write: read again and plan again."""

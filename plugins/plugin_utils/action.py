@@ -1,0 +1,76 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller front end: the same operations, without a process per task wherever that cannot be told apart."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, ClassVar
+
+from ansible import constants as C  # noqa: N812 - the name all of Ansible uses
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
+
+from ..module_utils._operations._operation import Operation, Runtime
+
+# What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
+RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
+
+
+class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
+    """Runs ``OPERATION`` in the worker that ansible-playbook has forked already, or ships the module of the same name."""
+
+    OPERATION: ClassVar[Operation]
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task. A result with keys is hidden from every callback and log; ``register`` keeps it."""
+        # An asynchronous result is fetched by async_status, which hides nothing.
+        self._supports_async = not self.OPERATION.secret_result
+        self._supports_check_mode = True
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        if self._may_run_here(task_vars or {}):
+            result.update(self._run_here())
+        else:
+            wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
+            result.update(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
+        if self.OPERATION.secret_result:
+            if result.get("failed"):
+                result = {key: value for key, value in result.items() if key not in RAW_OUTPUT}
+            else:
+                for warning in result.pop("warnings", ()):  # the hidden result would swallow them
+                    Display().warning(warning if isinstance(warning, str) else str(warning))
+                result["_ansible_no_log"] = True
+        return result
+
+    def _may_run_here(self, task_vars: dict[str, Any]) -> bool:
+        """Whether a module would run on this machine, as this user, with this Python and this environment."""
+        if self._task.delegate_to:
+            task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
+        asked = str(self._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)))
+        return (
+            self._connection.transport == "local"
+            and not self._connection.become
+            and not self._task.async_val
+            and not any(self._task.environment or ())
+            and (asked.startswith("auto") or asked == sys.executable)
+        )
+
+    def _run_here(self) -> dict[str, Any]:
+        """What ``_module.run_module`` does, with this process's environment as the fallback for connection options."""
+        operation = self.OPERATION
+        connection = aws_argument_spec() if operation.services else {}
+        # Through JSON, as a module's options go: plain types, whatever the templates made of them.
+        given = json.loads(json.dumps(self._task.args, default=str))
+        checked = ArgumentSpecValidator({**connection, **operation.argument_spec}, **operation.constraints).validate(given)
+        hidden: set[str] = checked._no_log_values
+        if checked.errors:
+            return dict(remove_values({"failed": True, "msg": checked.errors.msg}, hidden))
+        params = checked.validated_parameters
+        succeeded, result = operation.run(params, Runtime(check_mode=self._task.check_mode, warn=Display().warning))
+        if not succeeded:
+            return {"failed": True, **remove_values(result, hidden)}
+        return {"changed": False, **result, "invocation": {"module_args": remove_values(params, hidden)}}

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make the virtual environments and collection trees that the Makefile runs in.
+
+Usage: environment.py NAME [NAME ...]
+
+Prints the environment's folder for the last NAME. Everything lands in .build/; an environment is made again only when
+what it is made from has changed. Needs Python 3.11 or later and the Python package index, nothing else.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / ".build"
+UV = "uv==0.13.9"
+NEWEST, OLDEST = (3, 14), (3, 11)
+
+
+class Environment(NamedTuple):
+    """What an environment is made from: requirements, the Pythons that may serve, and the wheel amazon.aws is in."""
+
+    requirements: str
+    oldest: tuple[int, int] = OLDEST
+    newest: tuple[int, int] = NEWEST
+    ansible: str = ""
+
+
+ENVIRONMENTS = {
+    "demo": Environment("demo.txt", ansible="14.5.0"),
+    "dev": Environment("dev.txt", ansible="14.5.0"),
+    "floor": Environment("floor.txt", newest=(3, 11), ansible="12.3.0"),
+    "ministack": Environment("ministack.txt"),
+    "awscli": Environment("awscli.txt"),
+    "galaxy-importer": Environment("galaxy-importer.txt"),
+    "parliament": Environment("parliament.txt"),
+}
+
+
+def find_python(oldest: tuple[int, int], newest: tuple[int, int]) -> str:
+    """The newest working interpreter between two versions: on PATH, or one that pyenv keeps beside it."""
+    pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv")) / "versions"
+    for minor in range(newest[1], oldest[1] - 1, -1):
+        named = [shutil.which(f"python3.{minor}"), *sorted(map(str, pyenv.glob(f"3.{minor}.*/bin/python3")))]
+        for candidate in [*named, sys.executable]:
+            # A pyenv shim may be on PATH for a version that is not switched on: only running it tells.
+            if candidate and _version(candidate) == (3, minor):
+                return candidate
+    wanted = ".".join(map(str, oldest)) + " to " + ".".join(map(str, newest))
+    raise SystemExit(f"No Python {wanted} found on this machine: install one (for example python3.{newest[1]}).")
+
+
+def _version(python: str) -> tuple[int, ...] | None:
+    probe = subprocess.run(
+        [python, "-c", "import sys, venv, ensurepip; print(*sys.version_info[:2])"], capture_output=True, text=True, check=False
+    )
+    return tuple(map(int, probe.stdout.split())) if probe.returncode == 0 else None
+
+
+def uv() -> str:
+    """uv, in a small environment of its own: it installs in seconds what pip installs in minutes."""
+    home = BUILD / "venvs" / "uv"
+    if not (home / UV).exists():
+        venv.create(home, clear=True, with_pip=True)
+        subprocess.run([home / "bin/pip", "install", "--quiet", "--disable-pip-version-check", UV], check=True)
+        (home / UV).touch()
+    return str(home / "bin" / "uv")
+
+
+def make(name: str) -> pathlib.Path:
+    """Make one environment, unless it is there already; return its folder."""
+    wanted = ENVIRONMENTS[name]
+    python = find_python(wanted.oldest, wanted.newest)
+    requirements = ROOT / "requirements" / wanted.requirements
+    stamp = hashlib.sha256(f"{python} {wanted} {requirements.read_text()}".encode()).hexdigest()
+    home = BUILD / "venvs" / name
+    if not (home / stamp).exists():
+        print(f"Setting up {home.relative_to(ROOT)} ...", file=sys.stderr)
+        shutil.rmtree(home, ignore_errors=True)
+        subprocess.run([uv(), "venv", "--quiet", "--python", python, home], check=True)
+        install = [uv(), "pip", "install", "--quiet", "--link-mode", "copy", "--python", home / "bin/python"]
+        subprocess.run([*install, "--requirements", requirements], check=True)
+        (home / stamp).touch()
+    if wanted.ansible:
+        make_collections(wanted.ansible, home / "collections")
+    return home
+
+
+def make_collections(ansible: str, tree: pathlib.Path) -> None:
+    """A collection path with amazon.aws of one `ansible` release and, beside it, this checkout.
+
+    No Galaxy is needed: the `ansible` package carries amazon.aws, and that folder alone is unpacked (5 of 500 MB).
+    """
+    wheels = BUILD / "wheels" / ansible
+    if not list(wheels.glob("*.whl")):
+        pip = BUILD / "venvs" / "uv" / "bin" / "pip"
+        uv()
+        # --python-version: the wheel is only unpacked, so the running Python's own version does not matter.
+        options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", "3.13", "--dest", wheels]
+        subprocess.run([pip, "download", *options, f"ansible=={ansible}"], check=True)
+    place = tree / "ansible_collections"
+    if not (place / "amazon" / "aws" / "MANIFEST.json").exists():
+        with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
+            wanted = [n for n in wheel.namelist() if re.match(r"ansible_collections/amazon/aws/", n)]
+            wheel.extractall(tree, wanted)
+    link = place / "mdps" / "venue_sts"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(ROOT, target_is_directory=True)
+
+
+def main(names: list[str]) -> None:
+    """Make every named environment and print the last one's folder."""
+    unknown = [name for name in names if name not in ENVIRONMENTS]
+    if unknown or not names:
+        raise SystemExit(f"{__doc__}\nNAME is one of: {', '.join(ENVIRONMENTS)}")
+    BUILD.mkdir(exist_ok=True)
+    with open(BUILD / "lock", "w") as lock:  # two makes at once wait for one another
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in names:
+            home = make(name)
+    print(home)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
