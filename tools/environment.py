@@ -63,9 +63,7 @@ def find_python(oldest: tuple[int, int], newest: tuple[int, int]) -> str:
 
 
 def _version(python: str) -> tuple[int, ...] | None:
-    probe = subprocess.run(
-        [python, "-c", "import sys, venv, ensurepip; print(*sys.version_info[:2])"], capture_output=True, text=True, check=False
-    )
+    probe = subprocess.run([python, "-c", "import sys, venv, ensurepip; print(*sys.version_info[:2])"], capture_output=True, text=True, check=False)
     return tuple(map(int, probe.stdout.split())) if probe.returncode == 0 else None
 
 

@@ -8,7 +8,7 @@ import json
 import sys
 from typing import Any, ClassVar
 
-from ansible import constants as C  # noqa: N812 - the name all of Ansible uses
+from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
@@ -67,8 +67,8 @@ class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
         given = json.loads(json.dumps(self._task.args, default=str))
         checked = ArgumentSpecValidator({**connection, **operation.argument_spec}, **operation.constraints).validate(given)
         hidden: set[str] = checked._no_log_values
-        if checked.errors:
-            return dict(remove_values({"failed": True, "msg": checked.errors.msg}, hidden))
+        if checked.error_messages:
+            return dict(remove_values({"failed": True, "msg": checked.error_messages[0]}, hidden))
         params = checked.validated_parameters
         succeeded, result = operation.run(params, Runtime(check_mode=self._task.check_mode, warn=Display().warning))
         if not succeeded:

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from .._aws.clients import Clients
@@ -33,7 +33,7 @@ class Runtime:
 
     check_mode: bool = False
     warn: Callable[[str], None] = lambda message: None
-    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[float], float] = lambda most: random.uniform(0, most)  # noqa: S311 - spreads retries, guards nothing
     token_hex: Callable[[int], str] = secrets.token_hex
