@@ -125,7 +125,7 @@ def main(names: list[str]) -> None:
     if unknown or not names:
         raise SystemExit(f"{__doc__}\nNAME is one of: {', '.join(ENVIRONMENTS)}")
     BUILD.mkdir(exist_ok=True)
-    with open(BUILD / "lock", "w") as lock:  # two makes at once wait for one another
+    with (BUILD / "lock").open("w") as lock:  # two makes at once wait for one another
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in names:
             home = make(name)

@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
-from ..module_utils._operations._operation import Operation, Runtime
+from ..module_utils._operations._operation import Operation, Runtime, worth_blanking
 
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
@@ -71,6 +71,6 @@ class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
             return dict(remove_values({"failed": True, "msg": checked.error_messages[0]}, hidden))
         params = checked.validated_parameters
         succeeded, result = operation.run(params, Runtime(check_mode=self._task.check_mode, warn=Display().warning))
-        if not succeeded:
-            return {"failed": True, **remove_values(result, hidden)}
-        return {"changed": False, **result, "invocation": {"module_args": remove_values(params, hidden)}}
+        clean: dict[str, Any] = remove_values(result, worth_blanking(hidden))
+        clean["invocation"] = {"module_args": remove_values(params, hidden)}
+        return {"changed": False, **clean} if succeeded else {"failed": True, **clean}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,10 +13,8 @@ from .._domain.errors import AwsRefused, ConcurrentChange, ConnectionProblem, Ve
 from .._domain.steps import Step
 from .clients import KEYS_ADVICE
 
-try:
-    from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, SSLError
-except ImportError:  # Clients says so before any call is made
-    BotoCoreError = ClientError = ConnectTimeoutError = EndpointConnectionError = NoCredentialsError = SSLError = Exception
+with contextlib.suppress(ImportError):  # Clients says so, before any call is made
+    from botocore import exceptions as botocore_errors
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
@@ -42,9 +41,9 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
     """
     try:
         return dict(getattr(client, operation)(**arguments))
-    except ClientError as error:
+    except botocore_errors.ClientError as error:
         raise _refusal(error, iam_action(client, operation), purpose, arguments) from None
-    except BotoCoreError as error:
+    except botocore_errors.BotoCoreError as error:
         raise _no_answer(error, client, purpose) from None
 
 
@@ -116,13 +115,13 @@ def _advice(code: str, action: str) -> str:
 
 def _no_answer(error: Any, client: Any, purpose: str) -> VenueError:
     where = client.meta.endpoint_url
-    if isinstance(error, NoCredentialsError):
+    if isinstance(error, botocore_errors.NoCredentialsError):
         return ConnectionProblem(f"could not {purpose}: no AWS credentials found. {KEYS_ADVICE}")
-    if isinstance(error, (EndpointConnectionError, ConnectTimeoutError)):
+    if isinstance(error, (botocore_errors.EndpointConnectionError, botocore_errors.ConnectTimeoutError)):
         return ConnectionProblem(
             f"could not {purpose}: {where} cannot be reached. Check network, VPN and proxy, and that the region {client.meta.region_name} exists."
         )
-    if isinstance(error, SSLError):
+    if isinstance(error, botocore_errors.SSLError):
         return ConnectionProblem(f"could not {purpose}: the TLS certificate of {where} could not be verified. Behind an inspecting proxy, set aws_ca_bundle.")
     # ParamValidationError and the like may quote parameters: the class alone is safe to show.
     return ConnectionProblem(f"could not {purpose}: the connection to {where} failed ({type(error).__name__}).")

@@ -34,7 +34,7 @@ def same(left: Mapping[str, Any] | None, right: Mapping[str, Any] | None) -> boo
     """Whether two policies mean the same: order, single values for lists and the case of condition keys do not matter."""
     if left is None or right is None:
         return left is right
-    return _canonical(left) == _canonical(right)
+    return bool(_canonical(left) == _canonical(right))
 
 
 def _canonical(policy: Mapping[str, Any]) -> Any:

@@ -221,7 +221,7 @@ def _current_state(current: Current, labels: Mapping[str, str]) -> dict[str, Any
         state["external_id_parameter"] = {"type": current.parameter.type, "value": labels[current.parameter.value]}
     if current.role:
         role = current.role
-        state["role"] = _role_state(role.name, role.path, role.description, role.max_session_duration, role.boundary, role.tags)
+        state["role"] = _role_state(role.name, role, role.tags)
         state["trust_policy"] = masked(role.trust, labels)
     if current.policy:
         state["permissions"] = current.policy
@@ -232,21 +232,20 @@ def _desired_state(desired: Desired, trust: Mapping[str, Any], value: str, curre
     role, parameter = current.role, current.parameter
     tags = {**(role.tags if role else {}), **desired.tags}
     trusted = masked(role.trust if role and same(role.trust, trust) else trust, labels)
-    settings = (desired.path, desired.description, desired.max_session_duration, desired.boundary)
     return {
         "external_id_parameter": {"type": desired.parameter_type or (parameter.type if parameter else "String"), "value": labels[value]},
-        "role": _role_state(desired.role_name, *settings, tags),
+        "role": _role_state(desired.role_name, desired, tags),
         "trust_policy": trusted,
         "permissions": current.policy if same(current.policy, desired.policy) else desired.policy,
     }
 
 
-def _role_state(name: str, path: str, description: str, duration: int, boundary: str, tags: Mapping[str, str]) -> dict[str, Any]:
+def _role_state(name: str, settings: Role | Desired, tags: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": name,
-        "path": path,
-        "description": description,
-        "max_session_duration": duration,
-        "permissions_boundary": boundary or None,
+        "path": settings.path,
+        "description": settings.description,
+        "max_session_duration": settings.max_session_duration,
+        "permissions_boundary": settings.boundary or None,
         "tags": dict(sorted(tags.items())),
     }

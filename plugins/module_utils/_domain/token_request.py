@@ -56,7 +56,9 @@ def check_session_policy(text: str) -> dict[str, Any]:
 
 
 def check_policy_size(option: str, policy: dict[str, Any]) -> dict[str, Any]:
-    """Hold a session policy to STS's limit in plain characters. (AWS packs it too; that limit shows only in its answer.)
+    """Hold a session policy to STS's limit in plain characters.
+
+    AWS packs it too; that limit shows only in its answer.
 
     :raises InvalidInput: more than 2,048 characters.
     """

@@ -59,7 +59,10 @@ class Trust(NamedTuple):
 
 
 def saml_audience(partition: str) -> str:
-    """The audience a SAML assertion must be for. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html"""
+    """The audience that a SAML assertion must be for.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-saml.html
+    """
     return _SAML_AUDIENCE.get(partition, "https://signin.aws.amazon.com/saml")
 
 

@@ -263,17 +263,18 @@ def ensure_role(params: Params, clients: Clients, runtime: Runtime) -> Result:
 
 def _converge(params: Params, wish: Wish, clients: Clients, runtime: Runtime, done: list[tuple[Step, dict[str, Any]]]) -> tuple[Plan, Result]:
     """Read, plan, apply; again from the start if somebody else came between. The first plan is the one to show."""
-    first: Plan | None = None
+    plans: list[Plan] = []
+    discovered: dict[str, Any] = {}
     candidate = runtime.token_hex(EXTERNAL_ID_BYTES)
     for attempt in range(ATTEMPTS):
         found = read(wish, clients, for_removal=params["state"] == "absent")
         check_account(found.caller, params["expected_account_id"])
         if params["state"] == "absent":
-            plan, discovered = plan_absent(found.current, wish.venue, wish.role_name, adopt=params["adopt"]), {}
+            plan = plan_absent(found.current, wish.venue, wish.role_name, adopt=params["adopt"])
         else:
             desired, discovered = desire(params, wish, found, clients.region)
             plan = plan_present(found.current, desired, candidate)
-        first = first or plan
+        plans.append(plan)
         try:
             if not runtime.check_mode:
                 apply(clients.client, plan.steps, done)
@@ -286,7 +287,7 @@ def _converge(params: Params, wish: Wish, clients: Clients, runtime: Runtime, do
             wish = wish._replace(external_id=settled)
         else:
             break
-    return first, {**_identity(wish, found, done), **discovered}
+    return plans[0], {**_identity(wish, found, done), **discovered}
 
 
 def _identity(wish: Wish, found: Found, done: list[tuple[Step, dict[str, Any]]]) -> Result:
