@@ -17,7 +17,8 @@ import shutil
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from checkout import ROOT, copy_to
+
 BUILD = ROOT / ".build" / "sanity"
 
 
@@ -25,11 +26,7 @@ def copy_of_checkout() -> pathlib.Path:
     """The files that git knows or would take, where ansible-test wants them, beside amazon.aws."""
     place = BUILD / "ansible_collections" / "mdps" / "venue_sts"
     shutil.rmtree(BUILD / "ansible_collections", ignore_errors=True)
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, place / name)
+    copy_to(place)
     amazon = pathlib.Path(sys.prefix) / "collections/ansible_collections/amazon"
     (BUILD / "ansible_collections" / "amazon").symlink_to(amazon)
     # Below a checkout that ignores .build, ansible-test would find no files at all.
