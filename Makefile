@@ -26,7 +26,8 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	$(RUN_DEV) ruff format --check .
 	$(RUN_DEV) ruff check .
 	$(RUN_DEV) mypy -p ansible_collections.mdps.venue_sts.plugins
-	$(RUN_DEV) mypy --namespace-packages --explicit-package-bases tools demo
+	MYPYPATH="$(CURDIR)/tools" $(DEV)/bin/mypy tools
+	MYPYPATH="$(CURDIR)/demo" $(DEV)/bin/mypy demo/demo.py
 	$(RUN_DEV) yamllint --strict .
 	$(RUN_DEV) python tools/role_specs.py --check
 	$(RUN_DEV) ansible-lint --offline --profile production --strict

@@ -64,7 +64,7 @@ def make_tarball(folder: pathlib.Path, when: datetime.datetime) -> pathlib.Path:
             for member in sorted(members, key=lambda one: one.name):
                 member.mtime, member.uid, member.gid, member.uname, member.gname = int(when.timestamp()), 0, 0, "", ""
                 content = contents[member.name]
-                member.pax_headers.clear()
+                member.pax_headers = {}
                 member.size = len(content or b"")
                 archive.addfile(member, io.BytesIO(content or b""))
     return target

@@ -45,7 +45,8 @@ def module_options(module: str) -> dict[str, Any]:
         if name.startswith("mdps.venue_sts.venue"):
             key = (name.split(".")[3:] or ["documentation"])[0].upper()
             options |= yaml.safe_load(fragments[key]).get("options", {})
-    return options | documentation["options"]
+    options |= documentation["options"]
+    return options
 
 
 def _constants(path: pathlib.Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 
 from checkout import ROOT, copy_to
 
@@ -37,9 +38,7 @@ def copy_of_checkout() -> pathlib.Path:
 
 def provide_pip(home: pathlib.Path) -> None:
     """Put a pip bootstrap for every version that this ansible-test may ask for into its cache."""
-    import ansible_test  # noqa: PLC0415 - only there in the environments that this runs in
-
-    requirements = pathlib.Path(ansible_test.__file__).parent / "_internal/python_requirements.py"
+    requirements = pathlib.Path(sysconfig.get_path("purelib")) / "ansible_test/_internal/python_requirements.py"
     versions = set(re.findall(r"""['"](\d+\.\d+(?:\.\d+)?)['"]""", requirements.read_text()))
     cache = home / ".ansible/test/cache"
     cache.mkdir(parents=True, exist_ok=True)
@@ -53,7 +52,8 @@ def main() -> int:
     home = BUILD / f"home-{pathlib.Path(sys.prefix).name}"
     provide_pip(home)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = [pathlib.Path(sys.prefix) / "bin/ansible-test", "sanity", "--venv", "--requirements", "--python", python, "--color", "no", *sys.argv[1:]]
+    program = pathlib.Path(sys.prefix) / "bin/ansible-test"
+    command: list[str | pathlib.Path] = [program, "sanity", "--venv", "--requirements", "--python", python, "--color", "no", *sys.argv[1:]]
     return subprocess.run(command, cwd=place, env={**os.environ, "HOME": str(home), "PWD": str(place)}, check=False).returncode
 
 
