@@ -147,7 +147,6 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.profile
 
 
 def main() -> None:
-    """Run the operation."""
     run_module(OPERATION)
 
 
