@@ -58,6 +58,11 @@ options:
     description:
       - A file with the CA certificates to trust instead of the system's, for a Kion with a certificate of the organisation's own.
     type: path
+  minimum_seconds:
+    description:
+      - How long the keys must be good for. Keys that Kion gives for less are refused; an expiry that is not known passes.
+    type: int
+    default: 0
 seealso:
   - module: mdps.venue_sts.venue_sts_profile
   - name: The Kion CLI
@@ -68,7 +73,7 @@ attributes:
     support: full
     description: Does the same in C(check_mode), since it changes nothing and later tasks need the keys.
 extends_documentation_fragment:
-  - mdps.venue_sts.venue.secret_attributes
+  - mdps.venue_sts.venue.hidden_attributes
 """
 
 EXAMPLES = r"""
@@ -84,13 +89,13 @@ EXAMPLES = r"""
 
 - name: Use them
   amazon.aws.aws_caller_info:
-    access_key: "{{ broker.keys.access_key }}"
-    secret_key: "{{ broker.keys.secret_key }}"
-    session_token: "{{ broker.keys.session_token }}"
+    access_key: "{{ broker.sts_creds.access_key }}"
+    secret_key: "{{ broker.sts_creds.secret_key }}"
+    session_token: "{{ broker.sts_creds.session_token }}"
 """
 
 RETURN = r"""
-keys:
+sts_creds:
   description: The keys, in the words of C(amazon.aws) options.
   type: dict
   returned: success

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import stat
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -14,17 +13,12 @@ from ansible.module_utils.common.parameters import env_fallback
 
 from .._aws.clients import Clients
 from .._domain import kion
-from .._domain.errors import ConnectionProblem, InvalidInput, MissingDependency, VenueError
-from .._domain.token_request import iso
+from .._domain.errors import ConnectionProblem, InvalidInput, VenueError
+from .._domain.names import check_range
+from .._domain.token_request import LONGEST, iso
 from .._kion.client import Kion, KionRefused
+from .._kion.settings import read_settings
 from ._operation import Operation, Params, Result, Runtime
-
-try:
-    import yaml
-
-    HAS_YAML = True
-except ImportError:
-    HAS_YAML = False
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "url": {"type": "str", "fallback": (env_fallback, ["KION_URL"])},
@@ -37,6 +31,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "cloud_access_role": {"type": "str"},
     "iam_role_name": {"type": "str"},
     "ca_path": {"type": "path"},
+    "minimum_seconds": {"type": "int", "default": 0},
 }
 # Our options, by what the Kion CLI calls them in its file.
 SETTINGS = {"url": "url", "api_key": "api_key", "username": "username", "password": "password", "idms": "idms_id"}
@@ -50,6 +45,10 @@ class Wish(NamedTuple):
     account: kion.Account
     role: str
     by_iam_name: bool
+
+
+class KeysTooShort(VenueError):
+    """The keys expire sooner than the work needs."""
 
 
 class Keys(NamedTuple):
@@ -67,9 +66,10 @@ def parse(params: Params, runtime: Runtime) -> Wish:
     :raises InvalidInput: an option cannot be right, or neither it nor environment and file tell what is needed.
     """
     account = kion.make_account(params["account"])
+    check_range("minimum_seconds", params["minimum_seconds"], 0, LONGEST)
     settings = {option: params[option] for option in SETTINGS}
     if not settings["url"] or not (settings["api_key"] or (settings["username"] and settings["password"])):
-        found = _read_config(Path(params["config_file"]), runtime)
+        found = read_settings(Path(params["config_file"]), runtime.warn)
         settings = {option: value if value is not None else found.get(SETTINGS[option]) for option, value in settings.items()}
     if not settings["url"]:
         raise InvalidInput("url", f"give it, or set KION_URL, or kion.url in {params['config_file']}")
@@ -87,29 +87,6 @@ def parse(params: Params, runtime: Runtime) -> Wish:
     return Wish(kion.check_url(str(settings["url"])), login, account, name, not params["cloud_access_role"])
 
 
-def _read_config(path: Path, runtime: Runtime) -> dict[str, Any]:
-    """The section ``kion`` of the Kion CLI's settings; empty if there is no such file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput("config_file", f"'{path}' cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
-    if not HAS_YAML:
-        raise MissingDependency(f"PyYAML is not installed for this Python, so '{path}' cannot be read: pip install PyYAML")
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError:  # its message would quote the line, which may hold a key
-        content = None
-    section = content.get("kion", {}) if isinstance(content, dict) else None
-    if not isinstance(section, dict):
-        raise InvalidInput("config_file", f"'{path}' is not YAML with a section 'kion'")
-    if mode & 0o077 and (section.get("api_key") or section.get("password")):
-        runtime.warn(f"Others may read '{path}' and the key in it: chmod 600 {path}")
-    return section
-
-
 def fetch_keys(params: Params, clients: Clients, runtime: Runtime) -> Result:
     """The operation of ``kion_credentials``. It changes nothing, so it does the same in check mode.
 
@@ -121,12 +98,18 @@ def fetch_keys(params: Params, clients: Clients, runtime: Runtime) -> Result:
         keys = _mint(wish, server, runtime)
     except KionRefused as error:
         raise _explain(wish, server, error) from None
+    if keys.expires and keys.expires < keys.issued + timedelta(seconds=params["minimum_seconds"]):
+        seconds = int((keys.expires - keys.issued).total_seconds())
+        raise KeysTooShort(
+            f"Kion gives keys for {seconds} seconds only, and {params['minimum_seconds']} are needed (minimum_seconds). "
+            "Ask the administrators of Kion for a longer duration, or split the work."
+        )
     expiration = iso(keys.expires) if keys.expires else None
     names = {"AccessKeyId": "access_key", "SecretAccessKey": "secret_access_key", "SessionToken": "session_token"}
     credentials: dict[str, str | None] = {name: keys.data[field] for name, field in names.items()}
     return {
         "changed": False,
-        "keys": {
+        "sts_creds": {
             "access_key": credentials["AccessKeyId"],
             "secret_key": credentials["SecretAccessKey"],
             "session_token": credentials["SessionToken"],
