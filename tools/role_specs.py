@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Write what a role and the module it wraps have in common: argument_specs.yml and the README's table of options.
@@ -70,7 +69,7 @@ def role_options(role: str) -> dict[str, Any]:
 
 def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
     """A module's option as a role's: no aliases, and names of options as the role has them."""
-    texts = [re.sub(r"([OV])\(([a-z_]+)(=[^)]*)?\)", lambda m: f"{m[1]}({role}_{m[2]}{m[3] or ''})" if m[1] == "O" else m[0], one) for one in spec["description"]]
+    texts = [re.sub(r"O\(([a-z_]+)", rf"O({role}_\1", one) for one in spec["description"]]
     texts = [re.sub(r"RV\(([a-z_]+)\)", r"C(\1)", one) for one in texts]
     kept = {key: value for key, value in spec.items() if key in ("type", "elements", "choices", "default", "required")}
     if kept["type"] in ("json", "path"):
@@ -82,7 +81,7 @@ def argument_specs(role: str) -> str:
     """The text of meta/argument_specs.yml."""
     meta = yaml.safe_load((ROOT / "roles" / role / "meta/main.yml").read_text())
     spec: dict[str, Any] = {"argument_specs": {"main": {"short_description": meta["galaxy_info"]["description"], "options": role_options(role)}}}
-    text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=150, allow_unicode=True)
+    text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=140, allow_unicode=True)
     return f"---\n# Written by tools/role_specs.py from the module's documentation.\n{text}"
 
 

@@ -12,7 +12,6 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws
 from .._domain.errors import ConnectionProblem, MissingDependency
 
 try:
-    import boto3  # noqa: F401 - amazon.aws's connection options need it
     import botocore.config
     import botocore.exceptions
     import botocore.loaders
