@@ -45,6 +45,7 @@ class Kion:
     version: str = "3.14.3"
     duration: int | None = 3600
     setting: int | None = 60  # minutes; None: the user may not read it
+    keys: dict[str, str] = field(default_factory=lambda: dict(KEYS))
     roles: list[dict[str, Any]] = field(default_factory=lambda: [role("Operator")])
     script: list[tuple[int, str, dict[str, str]]] = field(default_factory=list)  # answers to give before the real ones
     seen: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -71,7 +72,7 @@ class Kion:
     def reset(self) -> None:
         """As it was made."""
         fresh = Kion(self.folder)
-        for name in ("version", "duration", "setting", "roles", "script", "seen"):
+        for name in ("version", "duration", "setting", "keys", "roles", "script", "seen"):
             setattr(self, name, getattr(fresh, name))
 
     def environment(self) -> dict[str, str]:
@@ -107,7 +108,7 @@ class Kion:
         live = [one for one in self.roles if one["deleted_at"] == NEVER and one["short_term_access_keys"]]
         if not any(one[by] == name and (one["account_number"] == number or one["account_alias"] == alias) for one in live):
             return 400, "Unable to find the cloud access role."
-        return 200, {**KEYS, **({} if self.duration is None else {"duration": self.duration})}
+        return 200, {**self.keys, **({} if self.duration is None else {"duration": self.duration})}
 
 
 class _Server(http.server.ThreadingHTTPServer):
