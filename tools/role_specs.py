@@ -81,7 +81,7 @@ def argument_specs(role: str) -> str:
     """The text of meta/argument_specs.yml."""
     meta = yaml.safe_load((ROOT / "roles" / role / "meta/main.yml").read_text())
     spec: dict[str, Any] = {"argument_specs": {"main": {"short_description": meta["galaxy_info"]["description"], "options": role_options(role)}}}
-    text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=140, allow_unicode=True)
+    text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=100, allow_unicode=True)
     return f"---\n# Written by tools/role_specs.py from the module's documentation.\n{text}"
 
 
