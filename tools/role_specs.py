@@ -19,9 +19,16 @@ from typing import Any
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token"}
+ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token", "broker": "kion_credentials"}
+WITHOUT_AWS = {"broker"}
 # What a role says otherwise than its module.
 OWN: dict[str, dict[str, Any]] = {
+    "broker_minimum_seconds": {
+        "default": 900,
+        "description": [
+            "How long the keys must be good for. Keys that Kion gives for less are refused, and keys of this run that have less left are fetched anew.",
+        ],
+    },
     "issue_dest": {
         "description": [
             "Write the token's JSON to this file, in one step, with mode 0600. Missing folders are made with mode 0700.",
@@ -57,7 +64,7 @@ def _constants(path: pathlib.Path) -> dict[str, str]:
 
 def role_options(role: str) -> dict[str, Any]:
     """The options of a role: its module's and the two of the connection."""
-    options = {f"{role}_{name}": _plain(role, spec) for name, spec in {**module_options(ROLES[role]), **CONNECTION}.items()}
+    options = {f"{role}_{name}": _plain(role, spec) for name, spec in {**module_options(ROLES[role]), **({} if role in WITHOUT_AWS else CONNECTION)}.items()}
     return {name: {**spec, **OWN.get(name, {})} for name, spec in options.items()}
 
 
