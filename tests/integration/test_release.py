@@ -87,7 +87,16 @@ def test_galaxy_would_take_it(tarball: pathlib.Path, tmp_path: pathlib.Path) -> 
         "[galaxy-importer]\nRUN_ANSIBLE_TEST = False\nRUN_ANSIBLE_LINT = False\nCHECK_REQUIRED_TAGS = True\nREQUIRE_V1_OR_GREATER = True\n"
         "CHECK_CHANGELOG = True\nCHECK_RUNTIME_YAML = True\n"
     )
-    env = {**os.environ, "PATH": f"{importer}:{os.environ['PATH']}", "GALAXY_IMPORTER_CONFIG": str(tmp_path / "galaxy-importer.cfg"), "HOME": str(tmp_path)}
+    # Galaxy has the dependencies at hand; the importer finds them where Python packages are.
+    (tmp_path / "site/ansible_collections").mkdir(parents=True)
+    (tmp_path / "site/ansible_collections/amazon").symlink_to(COLLECTIONS / "ansible_collections/amazon")
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path / "site"),
+        "PATH": f"{importer}:{os.environ['PATH']}",
+        "GALAXY_IMPORTER_CONFIG": str(tmp_path / "galaxy-importer.cfg"),
+        "HOME": str(tmp_path),
+    }
     env.pop("ANSIBLE_COLLECTIONS_PATH")
     command = [importer / "python", "-m", "galaxy_importer.main", tarball]
     done = subprocess.run(command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
