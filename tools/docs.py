@@ -26,7 +26,11 @@ CONFIGURATION = """
 project = "mdps.venue_sts"
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
 html_theme = "sphinx_ansible_theme"
-html_theme_options = {"documentation_home_url": "index.html", "topbar_links": {}, "vcs_pageview_mode": "blob", "navigation_depth": 2}
+html_theme_options = {
+    "documentation_home_url": "https://github.com/unity-sds/mdps.venue_sts", "topbar_links": {},
+    "vcs_pageview_mode": "blob",
+    "navigation_depth": 2,
+}
 html_show_copyright = False
 html_use_smartypants = False
 highlight_language = "YAML+Jinja"
