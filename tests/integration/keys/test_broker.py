@@ -21,11 +21,8 @@ PLAY = """
   connection: local
   gather_facts: false
   module_defaults:
-    group/amazon.aws.aws: &keys
-      access_key: "{{ broker_access_key }}"
-      secret_key: "{{ broker_secret_key }}"
-      session_token: "{{ broker_session_token }}"
-    group/mdps.venue_sts.venue_sts: *keys
+    group/amazon.aws.aws: "{{ broker_keys }}"
+    group/mdps.venue_sts.venue_sts: "{{ broker_keys }}"
   roles:
     - role: mdps.venue_sts.broker
       vars:
