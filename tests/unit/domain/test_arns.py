@@ -45,7 +45,7 @@ def test_the_procedures_arn_as_written_lacks_a_colon_and_the_message_says_so() -
     ],
 )
 def test_what_is_no_role_arn(text: str) -> None:
-    with pytest.raises(InvalidInput, match="(?s)role_arn: .* is not an ARN of the form arn:aws:iam::ACCOUNT:role/NAME"):
+    with pytest.raises(InvalidInput, match=r"(?s)role_arn: .* is not an ARN of the form arn:aws:iam::ACCOUNT:role/NAME"):
         parse_arn("role_arn", text, **ROLE)
 
 
@@ -67,7 +67,7 @@ def test_account_ids_keep_their_leading_zeros() -> None:
 
 @pytest.mark.parametrize("text", ["", "123456789", "1234567890123", "12345678901a", "123456789012\n"])
 def test_what_is_no_account_id(text: str) -> None:
-    with pytest.raises(InvalidInput, match="(?s)expected_account_id: .* quote it in YAML"):
+    with pytest.raises(InvalidInput, match=r"(?s)expected_account_id: .* quote it in YAML"):
         check_account_id("expected_account_id", text)
 
 

@@ -50,7 +50,7 @@ def test_the_ten_tags() -> None:
 def test_a_role_name_may_have_64_characters_and_no_more() -> None:
     # unity- and -sts take 10 and 1 joins the two: 53 are left.
     assert len(names.Venue("p" * 50, "dev").role_name()) == 64
-    with pytest.raises(InvalidInput, match="venue: the role name .* has 65 characters and IAM allows 64"):
+    with pytest.raises(InvalidInput, match=r"venue: the role name .* has 65 characters and IAM allows 64"):
         names.Venue("p" * 51, "dev").role_name()
     with pytest.raises(InvalidInput, match="name_prefix: 'my unity-sbg-dev-sts' is not a role name"):
         SBG.role_name("my unity")
@@ -63,9 +63,9 @@ def test_good_projects_and_venues(project: str, venue: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "SBG", "sbg_dev", "sbg dev", "-sbg", "sbg-", "a--b", "1sbg", "sbg/dev", "sbg\n", "sbgé", "*"])
 def test_bad_projects_and_venues(text: str) -> None:
-    with pytest.raises(InvalidInput, match="^project: "):
+    with pytest.raises(InvalidInput, match=r"^project: "):
         names.make_venue(text, "dev")
-    with pytest.raises(InvalidInput, match="^venue: "):
+    with pytest.raises(InvalidInput, match=r"^venue: "):
         names.make_venue("sbg", text)
 
 

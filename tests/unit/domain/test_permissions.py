@@ -116,7 +116,7 @@ def test_good_buckets() -> None:
     ],
 )
 def test_buckets_that_s3_would_refuse(bucket: str) -> None:
-    with pytest.raises(InvalidInput, match="(?s)^buckets: .* is not a bucket name"):
+    with pytest.raises(InvalidInput, match=r"(?s)^buckets: .* is not a bucket name"):
         permissions.check_buckets("buckets", [bucket])
 
 
@@ -131,7 +131,7 @@ def test_good_prefixes() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/", "/incoming", "in*", "in?", "${aws:username}", "a b", "a//b", "a/../b", "a\\b", "é" * 513])
 def test_prefixes_that_would_widen_the_grant_or_never_match(prefix: str) -> None:
-    with pytest.raises(InvalidInput, match="bucket_prefixes: .* must be a folder"):
+    with pytest.raises(InvalidInput, match=r"bucket_prefixes: .* must be a folder"):
         permissions.check_prefixes([prefix])
 
 

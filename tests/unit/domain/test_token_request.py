@@ -74,7 +74,7 @@ def test_policy_arns() -> None:
     with pytest.raises(InvalidInput, match="policy_arns: names 11 policies and STS takes 10"):
         request.check_policy_arns([*arns, "arn:aws:iam::123456789012:policy/mine"], "aws")
     for arn in ("ReadOnlyAccess", "arn:aws:iam::aws:role/x", "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"):
-        with pytest.raises(InvalidInput, match="^policy_arns: "):
+        with pytest.raises(InvalidInput, match=r"^policy_arns: "):
             request.check_policy_arns([arn], "aws")
 
 

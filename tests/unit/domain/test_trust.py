@@ -128,5 +128,5 @@ def test_principals_that_are_refused(text: str, message: str) -> None:
 def test_saml_providers() -> None:
     assert trust.check_saml_providers([IDP], "aws") == (IDP,)
     for arn in ("arn:aws:iam::123456789012:oidc-provider/x", "Launchpad", IDP.replace("arn:aws:", "arn:aws-us-gov:"), IDP + "*"):
-        with pytest.raises(InvalidInput, match="^saml_provider_arns: "):
+        with pytest.raises(InvalidInput, match=r"^saml_provider_arns: "):
             trust.check_saml_providers([arn], "aws")
