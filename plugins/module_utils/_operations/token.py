@@ -139,18 +139,19 @@ def _check_role(params: Params, venue: Venue, partition: str) -> tuple[str, str]
 
 def _check_grant(params: Params, venue: Venue) -> permissions.Grant | None:
     """What the token is narrowed to; None for all that the role may do."""
-    if not any(params[option] for option in NARROWING):
+    # An empty list, perhaps of a template gone wrong, must not mean everything: below, it is refused.
+    if all(params[option] is None for option in NARROWING if option != "bucket_prefixes") and not params["bucket_prefixes"]:
         return None
     if params["session_policy"]:
         raise InvalidInput("session_policy", f"replaces what {', '.join(NARROWING)} would say: give one or the other.")
     repositories = params["ecr_repositories"]
     return permissions.Grant(
-        buckets=permissions.check_buckets("buckets", params["buckets"]) if params["buckets"] else (),
+        buckets=() if params["buckets"] is None else permissions.check_buckets("buckets", params["buckets"]),
         # A session policy only takes away: a star, and the permission to delete, mean "as far as the role goes".
-        repositories=permissions.check_repositories(venue, repositories) if repositories else ("*",),
+        repositories=("*",) if repositories is None else permissions.check_repositories(venue, repositories),
         bucket_prefixes=permissions.check_prefixes(params["bucket_prefixes"]),
         kms_keys=("*",),
-        access=permissions.check_access(params["access"] or permissions.ACCESS),
+        access=permissions.check_access(permissions.ACCESS if params["access"] is None else params["access"]),
         delete=True,
     )
 
@@ -187,18 +188,18 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
     writes = bool(params["dest"])
     if runtime.check_mode:
         return {"changed": writes, "token": None, "sts_creds": None, "receipt": receipt}
-    with private_file("dest", params["dest"]) if writes else contextlib.nullcontext() as place:
-        answer = _assume(clients, runtime, checked, params["wait_timeout"])
-        token = request.token_document(answer)
-        receipt |= _issued(token, runtime)
-        try:
+    try:
+        with private_file("dest", params["dest"]) if writes else contextlib.nullcontext() as place:
+            token = request.token_document(_assume(clients, runtime, checked, params["wait_timeout"]))
+            receipt |= _issued(token, runtime)
             if params["verify"]:
                 _verify(clients, token)
             if place:
                 write_synced(place, json.dumps(token, indent=4) + "\n")
-        except VenueError as error:
+    except VenueError as error:
+        if "access_key_id" in receipt:
             error.facts["receipt"] = receipt
-            raise
+        raise
     keys = token["Credentials"]
     sts_creds = {
         "access_key": keys["AccessKeyId"],
