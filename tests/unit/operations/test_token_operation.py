@@ -169,7 +169,7 @@ def test_check_mode_compares_everything_and_issues_nothing(issue: Runner, accoun
 def test_the_requesters_id_is_compared_and_not_echoed(issue: Runner, account: Account) -> None:
     result = issue.execute(external_id=stored(account), require_requester_external_id=True)
     assert result["receipt"]["external_id_source"] == "parameter+requester"
-    with pytest.raises(ExternalIdMismatch, match="the requester sent is not this venue's. No token was issued") as caught:
+    with pytest.raises(ExternalIdMismatch, match=r"the requester sent is not this venue's. No token was issued") as caught:
         issue.execute(external_id="the-id-of-another-venue")
     assert "the-id-of-another-venue" not in str(caught.value.to_result())
     assert account.calls.count("sts:AssumeRole") == 1
