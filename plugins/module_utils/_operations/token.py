@@ -139,8 +139,8 @@ def _check_role(params: Params, venue: Venue, partition: str) -> tuple[str, str]
 
 def _check_grant(params: Params, venue: Venue) -> permissions.Grant | None:
     """What the token is narrowed to; None for all that the role may do."""
-    # An empty list, perhaps of a template gone wrong, must not mean everything: below, it is refused.
-    if all(params[option] is None for option in NARROWING if option != "bucket_prefixes") and not params["bucket_prefixes"]:
+    # An empty list is not "no limit": the checks below refuse it. (bucket_prefixes is empty by default.)
+    if not params["bucket_prefixes"] and all(params[option] is None for option in ("access", "buckets", "ecr_repositories")):
         return None
     if params["session_policy"]:
         raise InvalidInput("session_policy", f"replaces what {', '.join(NARROWING)} would say: give one or the other.")
