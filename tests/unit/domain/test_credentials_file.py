@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.credentials_file import (
@@ -195,8 +196,14 @@ def parsed(text):
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
+def test_an_indented_header_that_keys_would_turn_into_a_value_is_refused():
+    text = f"[{NAME}]\n  [other]"
+    with pytest.raises(MalformedFile, match="edit the file by hand"):
+        check_result(text, with_profile(text, NAME, MARK, VALUES), NAME, VALUES)
+
+
 @settings(max_examples=600)
-@given(TEXTS)
+@given(TEXTS.filter(lambda text: not re.search(r"(?m)^[ \t]+\[", text)))
 def test_every_readable_file_keeps_all_else(text):
     try:
         before = read_profile(text, NAME)
