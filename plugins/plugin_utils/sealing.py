@@ -14,6 +14,7 @@ from .sealers import age, openpgp, smime
 from .sealers.recipient import PRIVATE_KEY, Recipient
 
 SUFFIXES = {age.KIND: age.SUFFIX, openpgp.KIND: openpgp.SUFFIX, smime.KIND: smime.SUFFIX}
+HOW_TO_OPEN = {age.KIND: age.HOW_TO_OPEN, openpgp.KIND: openpgp.HOW_TO_OPEN, smime.KIND: smime.HOW_TO_OPEN}
 HEADERS = {age.HEADER: age.KIND, openpgp.HEADER: openpgp.KIND, **dict.fromkeys(smime.HEADERS, smime.KIND)}
 PRIVATE_MARKS = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----", "PRIVATE KEY BLOCK-----", "PuTTY-User-Key-File")
 

@@ -23,6 +23,7 @@ except ImportError:
 KIND = "age"
 SUFFIX = ".age"
 HEADER = "-----BEGIN AGE ENCRYPTED FILE-----"
+HOW_TO_OPEN = "age --decrypt --identity YOUR-PRIVATE-KEY-FILE --output {opened} {sealed}"
 # Of the ssh keys, age defines encryption for these two only.
 SSH = ("ssh-ed25519", "ssh-rsa")
 

@@ -17,6 +17,7 @@ from .recipient import PRIVATE_KEY, Recipient
 KIND = "openpgp"
 SUFFIX = ".asc"
 HEADER = "-----BEGIN PGP MESSAGE-----"
+HOW_TO_OPEN = "gpg --output {opened} --decrypt {sealed}   (or open it in Kleopatra)"
 # RFC 9580, section 9.1: the algorithms whose strength is their length, as gpg counts bits.
 BY_LENGTH = {"1": "RSA", "2": "RSA", "16": "Elgamal", "20": "Elgamal"}
 STATES = {"e": "has expired", "r": "is revoked", "i": "is invalid", "d": "is disabled"}

@@ -31,6 +31,7 @@ except (ImportError, AttributeError):
 
 KIND = "smime"
 SUFFIX = ".p7m"
+HOW_TO_OPEN = "openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {opened}   (or open it in Kleopatra)"
 HEADERS = ("-----BEGIN PKCS7-----", "-----BEGIN CMS-----")
 
 
