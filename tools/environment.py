@@ -63,9 +63,7 @@ def find_python(oldest: tuple[int, int], newest: tuple[int, int]) -> str:
 
 
 def _version(python: str) -> tuple[int, ...] | None:
-    probe = subprocess.run(
-        [python, "-c", "import sys, venv, ensurepip; print(*sys.version_info[:2])"], capture_output=True, text=True, check=False
-    )
+    probe = subprocess.run([python, "-c", "import sys, venv, ensurepip; print(*sys.version_info[:2])"], capture_output=True, text=True, check=False)
     return tuple(map(int, probe.stdout.split())) if probe.returncode == 0 else None
 
 
@@ -127,7 +125,7 @@ def main(names: list[str]) -> None:
     if unknown or not names:
         raise SystemExit(f"{__doc__}\nNAME is one of: {', '.join(ENVIRONMENTS)}")
     BUILD.mkdir(exist_ok=True)
-    with open(BUILD / "lock", "w") as lock:  # two makes at once wait for one another
+    with (BUILD / "lock").open("w") as lock:  # two makes at once wait for one another
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in names:
             home = make(name)

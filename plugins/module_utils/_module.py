@@ -11,7 +11,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ._operations._operation import Operation, Runtime
+from ._operations._operation import Operation, Runtime, worth_blanking
 
 
 def run_module(operation: Operation) -> None:
@@ -19,10 +19,7 @@ def run_module(operation: Operation) -> None:
     make: Any = AnsibleAWSModule if operation.services else AnsibleModule
     module = make(argument_spec=dict(operation.argument_spec), supports_check_mode=True, **operation.constraints)
     succeeded, result = operation.run(module.params, Runtime(check_mode=module.check_mode, warn=warn))
-    if not succeeded:
-        module.fail_json(**result)
-    # Ansible blanks every option marked no_log wherever its text occurs. A short external id ("sbg") would so punch holes
-    # into ARNs and keys: the options are blanked here, and the result, which holds none of them, is left whole.
     result["invocation"] = {"module_args": remove_values(module.params, module.no_log_values)}
-    module.no_log_values.clear()
-    module.exit_json(**result)
+    module.no_log_values.intersection_update(worth_blanking(module.no_log_values))
+    finish = module.exit_json if succeeded else module.fail_json
+    finish(**result)

@@ -8,14 +8,14 @@ import json
 import sys
 from typing import Any, ClassVar
 
-from ansible import constants as C  # noqa: N812 - the name all of Ansible uses
+from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
-from ..module_utils._operations._operation import Operation, Runtime
+from ..module_utils._operations._operation import Operation, Runtime, worth_blanking
 
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
@@ -67,10 +67,10 @@ class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
         given = json.loads(json.dumps(self._task.args, default=str))
         checked = ArgumentSpecValidator({**connection, **operation.argument_spec}, **operation.constraints).validate(given)
         hidden: set[str] = checked._no_log_values
-        if checked.errors:
-            return dict(remove_values({"failed": True, "msg": checked.errors.msg}, hidden))
+        if checked.error_messages:
+            return dict(remove_values({"failed": True, "msg": checked.error_messages[0]}, hidden))
         params = checked.validated_parameters
         succeeded, result = operation.run(params, Runtime(check_mode=self._task.check_mode, warn=Display().warning))
-        if not succeeded:
-            return {"failed": True, **remove_values(result, hidden)}
-        return {"changed": False, **result, "invocation": {"module_args": remove_values(params, hidden)}}
+        clean: dict[str, Any] = remove_values(result, worth_blanking(hidden))
+        clean["invocation"] = {"module_args": remove_values(params, hidden)}
+        return {"changed": False, **clean} if succeeded else {"failed": True, **clean}

@@ -114,9 +114,7 @@ class Clients:
     def _make(self, service: str, keys: Mapping[str, str], extra: Any = None) -> Any:
         session, endpoint, options = self._connect()
         settings = {**options, **keys}
-        config = botocore.config.Config(
-            user_agent_extra=USER_AGENT, retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10, read_timeout=30
-        )
+        config = botocore.config.Config(user_agent_extra=USER_AGENT, retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10, read_timeout=30)
         for more in (settings.pop("aws_config", None), extra):
             config = config.merge(more) if more else config
         try:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from .._aws.clients import Clients
@@ -17,6 +17,16 @@ from .._domain.errors import VenueError
 
 Params = Mapping[str, Any]
 Result = dict[str, Any]
+
+SHORTEST_SECRET = 16
+
+
+def worth_blanking(values: Iterable[str]) -> set[str]:
+    """The secret options that are to be blanked wherever their text occurs in a result, in case one ever got there.
+
+    A short external id ("sbg") is not among them: blanking it would punch holes into names, ARNs and keys, and so give it away.
+    """
+    return {value for value in values if len(value) >= SHORTEST_SECRET}
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Runtime:
 
     check_mode: bool = False
     warn: Callable[[str], None] = lambda message: None
-    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[float], float] = lambda most: random.uniform(0, most)  # noqa: S311 - spreads retries, guards nothing
     token_hex: Callable[[int], str] = secrets.token_hex

@@ -1,0 +1,81 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Options and attributes that the modules of this collection share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The venue, and how its role is named."""
+
+    DOCUMENTATION = r"""
+options:
+  project:
+    description:
+      - The project, such as V(sbg). Lower-case letters, digits and single hyphens.
+    type: str
+    required: true
+  venue:
+    description:
+      - The venue of the project, such as V(dev), V(test), V(ops) or V(sbg-dev). Lower-case letters, digits and single hyphens.
+    type: str
+    required: true
+"""
+
+    ROLE_NAME = r"""
+options:
+  name_prefix:
+    description:
+      - What the name of the role begins with. The name is C(<name_prefix>-<project>-<venue>-sts), of at most 64 characters.
+    type: str
+    default: unity
+  role_name:
+    description:
+      - The name of the role, where it does not follow the convention.
+    type: str
+  expected_account_id:
+    description:
+      - The AWS account that the venue is in, 12 digits. If the credentials are for another account, nothing is done.
+    type: str
+"""
+
+    ATTRIBUTES = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and say what would change, without changing it.
+  diff_mode:
+    support: full
+    description: Returns what has changed, or would change in C(check_mode). External ids and keys are never in it.
+  idempotent:
+    support: full
+    description: A second run with the same options changes nothing.
+  action:
+    support: full
+    description:
+      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host, that is with the
+        local connection, without C(become), C(async) or C(environment), and with no other Python asked for.
+        In every other case the module runs on the host.
+"""
+
+    SECRET_ATTRIBUTES = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    description: In C(check_mode) everything is checked and compared, and no keys are fetched.
+  diff_mode:
+    support: none
+    description: There is nothing to show that is not secret.
+  idempotent:
+    support: none
+    description: Every run gives new keys.
+  action:
+    support: full
+    description:
+      - The result is hidden from standard output, logs, callbacks and job events at every verbosity, while C(register) keeps it for the next task.
+      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host, that is with the
+        local connection, without C(become) or C(environment), and with no other Python asked for.
+        In every other case the module runs on the host. C(async) is refused, since C(async_status) would show the result.
+"""

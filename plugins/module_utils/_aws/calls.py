@@ -1,0 +1,127 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One API call, several at once, and what their failures mean to the user."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .._domain.errors import AwsRefused, ConcurrentChange, ConnectionProblem, VenueError
+from .._domain.steps import Step
+from .clients import KEYS_ADVICE
+
+with contextlib.suppress(ImportError):  # Clients says so, before any call is made
+    from botocore import exceptions as botocore_errors
+
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
+DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+MISSING = {"NoSuchEntity", "ParameterNotFound"}
+# Somebody created, deleted or changed it since it was read.
+OVERTAKEN = {*MISSING, "EntityAlreadyExists", "ParameterAlreadyExists", "ConcurrentModification", "TooManyUpdates", "DeleteConflict"}
+# AWS may quote these parameters in an error message.
+SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion")
+
+
+def iam_action(client: Any, operation: str) -> str:
+    """The IAM action of a botocore method: ``iam:GetRole`` for ``get_role``."""
+    return f"{client.meta.service_model.endpoint_prefix}:{client.meta.method_to_api_mapping[operation]}"
+
+
+def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[str, Any]:
+    """Make one API call.
+
+    :param operation: botocore's method, such as ``get_role``.
+    :param purpose: what it is for, to go after "could not": ``read the role unity-sbg-dev-sts``.
+    :raises AwsRefused: AWS answered with an error.
+    :raises ConnectionProblem: no answer came, or the credentials are no good.
+    """
+    try:
+        return dict(getattr(client, operation)(**arguments))
+    except botocore_errors.ClientError as error:
+        raise _refusal(error, iam_action(client, operation), purpose, arguments) from None
+    except botocore_errors.BotoCoreError as error:
+        raise _no_answer(error, client, purpose) from None
+
+
+def call_or_none(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[str, Any] | None:
+    """Make one API call that may find nothing: None then. Being refused is not finding nothing."""
+    try:
+        return call(client, operation, purpose, **arguments)
+    except AwsRefused as error:
+        if error.code in MISSING:
+            return None
+        raise
+
+
+def apply(client_for: Callable[[str], Any], steps: Sequence[Step], done: list[tuple[Step, dict[str, Any]]]) -> None:
+    """Apply the steps of a plan in order, without decisions.
+
+    :param client_for: gives the client of a service.
+    :param done: the steps that were applied, with AWS's answers, are added here, also when a later one fails.
+    :raises ConcurrentChange: somebody else changed the venue since it was read.
+    """
+    for step in steps:
+        try:
+            answer = call(client_for(step.service), step.operation, f"{step.summary} ({step.target})", **step.arguments)
+        except AwsRefused as error:
+            if error.code in OVERTAKEN:
+                raise ConcurrentChange(f"{step.target} keeps being changed by somebody else: {error.message}") from None
+            raise
+        done.append((step, answer))
+        if step.version and answer.get("Version") != step.version:
+            raise ConcurrentChange(f"{step.target} was changed by somebody else at the same time.")
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Run reads side by side, so that all take one round trip's time; results come in the order of the calls.
+
+    :raises VenueError: that of the first call, in this order, that failed.
+    """
+    with ThreadPoolExecutor(max_workers=len(calls)) as pool:
+        running = [pool.submit(one) for one in calls]
+    return [one.result() for one in running]
+
+
+def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -> VenueError:
+    details = error.response.get("Error", {})
+    code, said = str(details.get("Code", "Unknown")), str(details.get("Message", "")).strip().rstrip(".")
+    for name in SECRET_ARGUMENTS:
+        if name in arguments:
+            said = said.replace(str(arguments[name]), f"(the {name})")
+    request_id = str(error.response.get("ResponseMetadata", {}).get("RequestId", ""))
+    answer = f'could not {purpose}: AWS said "{said}" ({code}{", request " + request_id if request_id else ""}).'
+    if code in EXPIRED:
+        return ConnectionProblem(f"{answer} The AWS credentials have expired. {KEYS_ADVICE}", error_code=code, request_id=request_id)
+    if code in UNKNOWN_KEYS:
+        return ConnectionProblem(f"{answer} AWS does not know these credentials. {KEYS_ADVICE}", error_code=code, request_id=request_id)
+    return AwsRefused(f"{answer}{_advice(code, action)}", operation=action, code=code, request_id=request_id)
+
+
+def _advice(code: str, action: str) -> str:
+    if code in DENIED:
+        return f" The caller needs {action} (docs/admin-policy.json lists all that is needed), and no boundary or organization policy may deny it."
+    if code in ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"):
+        return " Either the secret key does not belong to the key id, or this machine's clock is off: compare 'date -u' with the time."
+    if code in ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"):
+        return " AWS still limited the rate after several tries: run again, with fewer forks."
+    if code == "MalformedPolicyDocument" and action in ("iam:CreateRole", "iam:UpdateAssumeRolePolicy"):
+        return " A principal in trusted_principals does not exist, or was made moments ago and is not visible yet."
+    return ""
+
+
+def _no_answer(error: Any, client: Any, purpose: str) -> VenueError:
+    where = client.meta.endpoint_url
+    if isinstance(error, botocore_errors.NoCredentialsError):
+        return ConnectionProblem(f"could not {purpose}: no AWS credentials found. {KEYS_ADVICE}")
+    if isinstance(error, (botocore_errors.EndpointConnectionError, botocore_errors.ConnectTimeoutError)):
+        return ConnectionProblem(
+            f"could not {purpose}: {where} cannot be reached. Check network, VPN and proxy, and that the region {client.meta.region_name} exists."
+        )
+    if isinstance(error, botocore_errors.SSLError):
+        return ConnectionProblem(f"could not {purpose}: the TLS certificate of {where} could not be verified. Behind an inspecting proxy, set aws_ca_bundle.")
+    # ParamValidationError and the like may quote parameters: the class alone is safe to show.
+    return ConnectionProblem(f"could not {purpose}: the connection to {where} failed ({type(error).__name__}).")

@@ -1,0 +1,87 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reading a venue's state: botocore's answers in, domain values out. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from .._domain.role_plan import POLICY_NAME, Parameter, Role
+from .calls import call, call_or_none
+
+
+class Caller(NamedTuple):
+    """Whose credentials these are."""
+
+    arn: str
+    account_id: str
+
+
+def read_caller(sts: Any) -> Caller:
+    """The caller's ARN and account (sts:GetCallerIdentity, which nothing can deny)."""
+    answer = call(sts, "get_caller_identity", "find out whose credentials these are")
+    return Caller(str(answer["Arn"]), str(answer["Account"]))
+
+
+def read_role(iam: Any, name: str) -> Role | None:
+    """A role with its trust policy, boundary and tags (iam:GetRole), or None."""
+    answer = call_or_none(iam, "get_role", f"read the role {name}", RoleName=name)
+    return role_from(answer["Role"]) if answer else None
+
+
+def role_from(described: Mapping[str, Any]) -> Role:
+    """A role from IAM's description of it; botocore has decoded its documents."""
+    created = described.get("CreateDate")
+    return Role(
+        arn=described["Arn"],
+        name=described["RoleName"],
+        role_id=described["RoleId"],
+        path=described["Path"],
+        trust=described.get("AssumeRolePolicyDocument", {}),
+        description=described.get("Description", ""),
+        max_session_duration=described.get("MaxSessionDuration", 3600),
+        boundary=described.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
+        tags={tag["Key"]: tag["Value"] for tag in described.get("Tags", [])},
+        created=created if isinstance(created, datetime) else None,
+    )
+
+
+def read_policy(iam: Any, role_name: str) -> dict[str, Any] | None:
+    """The venue's inline policy (iam:GetRolePolicy), or None."""
+    purpose = f"read the permissions of the role {role_name}"
+    answer = call_or_none(iam, "get_role_policy", purpose, RoleName=role_name, PolicyName=POLICY_NAME)
+    return dict(answer["PolicyDocument"]) if answer else None
+
+
+def read_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
+    """Those of at most ten parameters that exist, decrypted, by name (ssm:GetParameters)."""
+    answer = call(ssm, "get_parameters", f"read {', '.join(names)} in SSM", Names=list(names), WithDecryption=True)
+    return {one["Name"]: parameter_from(one) for one in answer["Parameters"]}
+
+
+def parameter_from(described: Mapping[str, Any]) -> Parameter:
+    """A parameter from SSM's description of it."""
+    return Parameter(described["Value"], described.get("Type", "String"), described.get("Version", 1), described.get("LastModifiedDate"))
+
+
+def read_inline_names(iam: Any, role_name: str) -> tuple[str, ...]:
+    """The names of all inline policies of a role (iam:ListRolePolicies)."""
+    return _names(iam, "list_role_policies", "PolicyNames", None, role_name)
+
+
+def read_attached(iam: Any, role_name: str) -> tuple[str, ...]:
+    """The ARNs of all managed policies of a role (iam:ListAttachedRolePolicies)."""
+    return _names(iam, "list_attached_role_policies", "AttachedPolicies", "PolicyArn", role_name)
+
+
+def read_instance_profiles(iam: Any, role_name: str) -> tuple[str, ...]:
+    """The names of the instance profiles that a role is in (iam:ListInstanceProfilesForRole)."""
+    return _names(iam, "list_instance_profiles_for_role", "InstanceProfiles", "InstanceProfileName", role_name)
+
+
+def _names(iam: Any, operation: str, key: str, field: str | None, role_name: str) -> tuple[str, ...]:
+    # At most 20 policies and 10 profiles fit on a role: one page holds them all.
+    answer = call_or_none(iam, operation, f"list what hangs on the role {role_name}", RoleName=role_name)
+    return tuple(one[field] if field else one for one in (answer or {}).get(key, []))

@@ -1,0 +1,80 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Amazon Resource Names, and what of them an option may name.
+
+Format: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .errors import InvalidInput
+
+DNS_SUFFIX = {"aws-cn": "amazonaws.com.cn"}  # every other partition that MDPS may be in ends in amazonaws.com
+_ARN = re.compile(r"arn:(aws[a-z-]*):([a-z0-9-]+):([a-z0-9-]*):([0-9]{12}|aws|):(\S+)")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+
+
+class Arn(NamedTuple):
+    """The parts of an ARN."""
+
+    partition: str
+    service: str
+    region: str
+    account_id: str
+    resource: str
+
+    def __str__(self) -> str:
+        return ":".join(("arn", *self))
+
+
+def dns_suffix(partition: str) -> str:
+    """What the host names of a partition's services end in."""
+    return DNS_SUFFIX.get(partition, "amazonaws.com")
+
+
+def parse_arn(option: str, text: str, *, service: str, resource: str, example: str, partition: str = "", account_id: str = "") -> Arn:
+    """Parse an ARN and hold it to what an option may name.
+
+    :param option: the option's name, for the message.
+    :param service: the service it must belong to, such as ``iam``.
+    :param resource: a regular expression for the resource part, such as ``role/.+``.
+    :param example: the resource part as the message shows it, such as ``role/NAME``.
+    :param partition: the partition it must lie in, if known.
+    :param account_id: the account it must belong to, if known.
+    :raises InvalidInput: it is no ARN, or one of something else, of another partition or account.
+    """
+    found = _ARN.fullmatch(text)
+    arn = Arn(*found.groups()) if found else None
+    if not arn or arn.service != service or not re.fullmatch(resource, arn.resource):
+        region = "" if service == "iam" else "REGION"
+        shape = f"arn:{partition or 'aws'}:{service}:{region}:ACCOUNT:{example}"
+        hint = " (an IAM ARN has no region, but keeps the colon: two before the account)" if re.match(r"arn:aws[a-z-]*:iam:[0-9]", text) else ""
+        raise InvalidInput(option, f"'{text}' is not an ARN of the form {shape}{hint}.")
+    if partition and arn.partition != partition:
+        raise InvalidInput(option, f"'{text}' lies in partition {arn.partition}, but the region is in partition {partition}.")
+    if account_id and arn.account_id != account_id:
+        raise InvalidInput(option, f"'{text}' belongs to account {arn.account_id}, not to {account_id}.")
+    return arn
+
+
+def check_account_id(option: str, text: str) -> str:
+    """An AWS account id: twelve digits, kept as text so that leading zeros stay.
+
+    :raises InvalidInput: anything else.
+    """
+    if not _ACCOUNT.fullmatch(text):
+        raise InvalidInput(option, f"'{text}' is not an AWS account id (12 digits; quote it in YAML, so that leading zeros stay).")
+    return text
+
+
+def session_role_name(caller_arn: str) -> str:
+    """The role whose session a caller is, or '' for a user or the account root.
+
+    Keys of a role session (Kion's are) make AssumeRole "role chaining", which AWS limits to one hour:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+    """
+    found = re.fullmatch(r"arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/([^/]+)/.+", caller_arn)
+    return found.group(1) if found else ""

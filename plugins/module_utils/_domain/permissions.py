@@ -1,0 +1,177 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a venue's token may do, as IAM policies: the role's own, and the session policy that narrows one token.
+
+Actions and resource types: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html and
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from .arns import dns_suffix, parse_arn
+from .errors import InvalidInput
+from .names import Venue
+from .policies import document
+
+ACCESS = ("s3_read", "s3_write", "ecr_create", "ecr_pull", "ecr_push")
+
+_BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--)(?!.*(\.\.|-s3alias$|--ol-s3$))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REPOSITORY = re.compile(r"[a-z0-9](?:[a-z0-9._/-]*[a-z0-9])?")
+_S3_READ = ["s3:GetObject"]
+_S3_WRITE = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+_ECR_CREATE = ["ecr:CreateRepository", "ecr:DescribeRepositories"]
+_ECR_PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+_ECR_PUSH = [*_ECR_PULL, "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage"]
+
+
+class Grant(NamedTuple):
+    """What is granted, where.
+
+    :param buckets: bucket names; ``*`` stands for "whichever the role allows", in a session policy only.
+    :param bucket_prefixes: folders of those buckets; none means the whole bucket.
+    :param repositories: ECR repository patterns, likewise.
+    :param kms_keys: ARNs of the keys that encrypt the buckets; ``*`` likewise.
+    :param access: of ``ACCESS``.
+    :param delete: objects may be deleted.
+    """
+
+    buckets: Sequence[str]
+    repositories: Sequence[str]
+    bucket_prefixes: Sequence[str] = ()
+    kms_keys: Sequence[str] = ()
+    access: Sequence[str] = ACCESS
+    delete: bool = False
+
+
+class Place(NamedTuple):
+    """Where resources are: the parts of an ARN that their names do not tell."""
+
+    partition: str
+    region: str
+    account_id: str
+
+
+def policy(grant: Grant, place: Place) -> dict[str, Any]:
+    """The policy document that grants exactly this."""
+    return document([*_s3(grant, place), *_kms(grant, place), *_ecr(grant, place)])
+
+
+def _s3(grant: Grant, place: Place) -> Iterable[dict[str, Any]]:
+    wanted = set(grant.access)
+    if not wanted & {"s3_read", "s3_write"}:
+        return
+    buckets = [f"arn:{place.partition}:s3:::{bucket}" for bucket in grant.buckets]
+    folders = [prefix.rstrip("/") + "/*" for prefix in grant.bucket_prefixes]
+    on_bucket = ["s3:GetBucketLocation"]
+    if folders:
+        # ListBucketMultipartUploads knows no s3:prefix condition and would show keys of other folders: left out.
+        condition = {"StringLike": {"s3:prefix": folders}}
+        yield {"Sid": "ListVenueFolders", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": buckets, "Condition": condition}
+    else:
+        on_bucket += ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
+    yield {"Sid": "ListVenueBuckets", "Effect": "Allow", "Action": on_bucket, "Resource": buckets}
+    actions = [*(_S3_READ if "s3_read" in wanted else []), *(_S3_WRITE if "s3_write" in wanted else [])]
+    if grant.delete and "s3_write" in wanted:
+        actions.append("s3:DeleteObject")
+    objects = [f"{bucket}/{folder}" for bucket in buckets for folder in (folders or ["*"])]
+    yield {"Sid": "UseVenueObjects", "Effect": "Allow", "Action": actions, "Resource": objects}
+
+
+def _kms(grant: Grant, place: Place) -> Iterable[dict[str, Any]]:
+    wanted = set(grant.access)
+    if not grant.kms_keys or not wanted & {"s3_read", "s3_write"}:
+        return
+    # A multipart upload reads its own parts back, so writing needs Decrypt too:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuAndPermissions.html
+    actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if "s3_write" in wanted else [])]
+    only_s3 = {"StringEquals": {"kms:ViaService": f"s3.{place.region}.{dns_suffix(place.partition)}"}}
+    yield {"Sid": "UseVenueKeys", "Effect": "Allow", "Action": actions, "Resource": list(grant.kms_keys), "Condition": only_s3}
+
+
+def _ecr(grant: Grant, place: Place) -> Iterable[dict[str, Any]]:
+    wanted = set(grant.access)
+    repositories = [f"arn:{place.partition}:ecr:{place.region}:{place.account_id}:repository/{pattern}" for pattern in grant.repositories]
+    if wanted & {"ecr_pull", "ecr_push"}:
+        # Has no resource to name; what the login may then do is decided by the statements below.
+        yield {"Sid": "LogInToRegistry", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"}
+    actions = [*(_ECR_CREATE if "ecr_create" in wanted else [])]
+    if "ecr_push" in wanted:
+        actions += _ECR_PUSH
+    elif "ecr_pull" in wanted:
+        actions += _ECR_PULL
+    if actions:
+        yield {"Sid": "UseVenueRepositories", "Effect": "Allow", "Action": actions, "Resource": repositories}
+
+
+def check_access(words: Sequence[str]) -> tuple[str, ...]:
+    """Access words, without repetition, in the order of ``ACCESS``.
+
+    :raises InvalidInput: an unknown word, or none at all.
+    """
+    unknown = [word for word in words if word not in ACCESS]
+    if unknown or not words:
+        raise InvalidInput("access", f"{', '.join(map(repr, unknown)) or 'an empty list'} is not access; choose among {', '.join(ACCESS)}.")
+    return tuple(word for word in ACCESS if word in words)
+
+
+def check_buckets(option: str, buckets: Sequence[str]) -> tuple[str, ...]:
+    """Bucket names as S3 allows them.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+
+    :raises InvalidInput: a name that S3 would refuse, or none at all.
+    """
+    for bucket in buckets:
+        if not _BUCKET.fullmatch(bucket):
+            raise InvalidInput(
+                option, f"'{bucket}' is not a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens (the name alone, no s3:// and no ARN)."
+            )
+    if not buckets:
+        raise InvalidInput(option, "names no bucket.")
+    return tuple(dict.fromkeys(buckets))
+
+
+def check_prefixes(prefixes: Sequence[str]) -> tuple[str, ...]:
+    """Folders of a bucket, such as ``incoming`` or ``incoming/jdoe/``; each grants what lies below it.
+
+    :raises InvalidInput: a leading slash, a wildcard or policy variable (which would widen the grant), or more than S3's 1,024 bytes.
+    """
+    for prefix in prefixes:
+        if not prefix.strip("/") or prefix.startswith("/") or re.search(r"[*?$\\\s]|//|\.\./", prefix) or len(prefix.encode()) > 1024:
+            raise InvalidInput("bucket_prefixes", f"'{prefix}' must be a folder such as 'incoming/jdoe', without leading slash, spaces or any of *?$.")
+    return tuple(dict.fromkeys(prefix.rstrip("/") for prefix in prefixes))
+
+
+def check_repositories(venue: Venue, patterns: Sequence[str]) -> tuple[str, ...]:
+    """ECR repository patterns that stay within the venue: a full name, or a wildcard below ``project/`` or ``project-venue/``.
+
+    ECR repositories carry no venue in their name by convention, so ``project/`` is as narrow as a default can be.
+
+    :raises InvalidInput: a name that ECR would refuse, or a wildcard that reaches other projects.
+    """
+    for pattern in patterns:
+        plain = re.sub(r"[*?]+", "x", pattern)
+        if not _REPOSITORY.fullmatch(plain) or re.search(r"[._/-]{2,}", plain.replace("__", "_")) or not 2 <= len(pattern) <= 256:
+            raise InvalidInput(
+                "ecr_repositories", f"'{pattern}' is not a repository name or pattern: 2 to 256 lower-case letters, digits and single . _ - / with * and ?."
+            )
+        if re.search(r"[*?]", pattern) and not pattern.startswith((f"{venue.project}/", f"{venue}/")):
+            raise InvalidInput(
+                "ecr_repositories",
+                f"'{pattern}' would reach beyond the venue: begin a pattern with '{venue.project}/' or '{venue}/', or name one repository in full.",
+            )
+    if not patterns:
+        raise InvalidInput("ecr_repositories", "names no repository.")
+    return tuple(dict.fromkeys(patterns))
+
+
+def check_kms_keys(arns: Sequence[str], partition: str) -> tuple[str, ...]:
+    """ARNs of KMS keys. An alias will not do: IAM does not match keys by their alias' ARN.
+
+    :raises InvalidInput: not the ARN of a key in this partition.
+    """
+    return tuple(str(parse_arn("kms_key_arns", arn, service="kms", resource="key/[A-Za-z0-9-]+", example="key/ID", partition=partition)) for arn in arns)

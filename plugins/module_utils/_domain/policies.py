@@ -1,0 +1,80 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Policy documents as values: building, comparing, counting, and showing them without external ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+EXTERNAL_ID_KEY = "sts:externalid"  # condition keys have no case
+_LISTS = ("Action", "NotAction", "Resource", "NotResource")
+
+
+def document(statements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A policy of these statements, in the current policy language."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def compact(policy: Mapping[str, Any]) -> str:
+    """A policy as AWS is sent it: no white space, so that as much as possible fits into the quotas."""
+    return json.dumps(policy, separators=(",", ":"))
+
+
+def size(policy: Mapping[str, Any]) -> int:
+    """How many characters of a quota a policy uses: IAM does not count white space.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-entity-length
+    """
+    return sum(not character.isspace() for character in compact(policy))
+
+
+def same(left: Mapping[str, Any] | None, right: Mapping[str, Any] | None) -> bool:
+    """Whether two policies mean the same: order, single values for lists and the case of condition keys do not matter."""
+    if left is None or right is None:
+        return left is right
+    return bool(_canonical(left) == _canonical(right))
+
+
+def _canonical(policy: Mapping[str, Any]) -> Any:
+    statements = policy.get("Statement", [])
+    listed = statements if isinstance(statements, list) else [statements]
+    return policy.get("Version"), sorted((_canonical_statement(one) for one in listed), key=repr)
+
+
+def _canonical_statement(statement: Mapping[str, Any]) -> Any:
+    plain = dict(statement)
+    for key in _LISTS:
+        if key in plain:
+            values = _values(plain[key])
+            plain[key] = sorted({value.lower() if "Action" in key else value for value in values})
+    if isinstance(plain.get("Principal"), dict):
+        plain["Principal"] = sorted((kind, sorted(set(_values(who)))) for kind, who in plain["Principal"].items())
+    if "Condition" in plain:
+        plain["Condition"] = sorted(
+            (operator, sorted((key.lower(), sorted({str(value) for value in _values(wanted)})) for key, wanted in tests.items()))
+            for operator, tests in plain["Condition"].items()
+        )
+    return sorted(plain.items())
+
+
+def _values(one_or_many: Any) -> list[Any]:
+    return one_or_many if isinstance(one_or_many, list) else [one_or_many]
+
+
+def masked(policy: Any, labels: Mapping[str, str]) -> Any:
+    """A copy of a policy to show to people: every external id is replaced by what it is.
+
+    :param labels: external id -> words, such as ``(the venue's external id)``; any other id becomes ``(another external id)``.
+    """
+    if isinstance(policy, Mapping):
+        return {key: _mask_ids(value, labels) if key.lower() == EXTERNAL_ID_KEY else masked(value, labels) for key, value in policy.items()}
+    if isinstance(policy, list):
+        return [masked(item, labels) for item in policy]
+    return policy
+
+
+def _mask_ids(value: Any, labels: Mapping[str, str]) -> Any:
+    shown = [labels.get(str(one), "(another external id)") for one in _values(value)]
+    return shown if isinstance(value, list) else shown[0]

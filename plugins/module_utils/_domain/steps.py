@@ -1,0 +1,52 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A plan: ordered API calls, each with what it is for. Made by pure functions, shown in check mode, applied by a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One API call that changes something.
+
+    :param service: botocore's name of the service, such as ``iam``.
+    :param operation: botocore's method, such as ``create_role``.
+    :param target: what is changed: a name or path.
+    :param summary: the change in a few words, without secrets.
+    :param arguments: the call's parameters; they may hold the external id, so they are never shown.
+    :param version: the version that a parameter must have after the call; another one tells of a change by somebody else. 0 for any.
+    """
+
+    service: str
+    operation: str
+    target: str
+    summary: str
+    arguments: Mapping[str, Any] = field(repr=False)
+    version: int = 0
+
+    @property
+    def action(self) -> str:
+        """The IAM action, as policies and CloudTrail name it: ``iam:CreateRole``."""
+        return f"{self.service}:{''.join(word.capitalize() for word in self.operation.split('_'))}"
+
+    def shown(self) -> dict[str, str]:
+        """The step as the result of a module lists it."""
+        return {"action": self.action, "target": self.target, "summary": self.summary}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps, and the state before and after them, with external ids masked."""
+
+    steps: Sequence[Step]
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    def diff(self) -> dict[str, Any]:
+        """Ansible's form of a difference: the parts that change, and nothing of those that stay."""
+        parts = [part for part in {**self.before, **self.after} if self.before.get(part) != self.after.get(part)]
+        return {name: {part: state[part] for part in parts if part in state} for name, state in (("before", self.before), ("after", self.after))}

@@ -1,0 +1,58 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Resource and session tags: what AWS allows in them, and which of them say whose a role is.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .errors import InvalidInput, OwnershipConflict
+from .names import Venue
+
+MOST_TAGS, KEY_LENGTH, VALUE_LENGTH = 50, 128, 256
+OWNERSHIP = ("Proj", "Venue")
+_PUNCTUATION = set(" _.:/=+-@")
+
+
+def check_tags(option: str, tags: Mapping[str, object], *, reserved: int = 0) -> dict[str, str]:
+    """Tags as AWS takes them: at most 50, keys of 1 to 128 characters, values of at most 256.
+
+    :param reserved: how many of the 50 are taken already.
+    :raises InvalidInput: more or longer ones, other characters, keys that differ only in case, or the reserved prefix ``aws:``.
+    """
+    checked = {key: str(value) for key, value in tags.items()}
+    if len(checked) > MOST_TAGS - reserved:
+        raise InvalidInput(option, f"has {len(checked)} tags and only {MOST_TAGS - reserved} fit.")
+    if len({key.lower() for key in checked}) < len(checked):
+        raise InvalidInput(option, "has two keys that differ only in upper and lower case, which IAM takes for one.")
+    for key, value in checked.items():
+        if not 1 <= len(key) <= KEY_LENGTH or len(value) > VALUE_LENGTH:
+            raise InvalidInput(option, f"'{key}': keys have 1 to {KEY_LENGTH} characters, values at most {VALUE_LENGTH}.")
+        if key.lower().startswith("aws:"):
+            raise InvalidInput(option, f"'{key}': the prefix aws: is reserved.")
+        if not all(character.isalnum() or character in _PUNCTUATION for character in key + value):
+            raise InvalidInput(option, f"'{key}': only letters, digits, spaces and _.:/=+-@ are allowed in keys and values.")
+    return checked
+
+
+def check_ownership(venue: Venue, role_name: str, tags: Mapping[str, str], *, adopt: bool) -> None:
+    """Refuse a role that is another venue's, and one that is nobody's unless it is to be adopted.
+
+    :raises OwnershipConflict: as said.
+    """
+    owner = {key: tags[key] for key in OWNERSHIP if key in tags}
+    wanted = {"Proj": venue.project, "Venue": venue.venue}
+    if any(owner[key] != wanted[key] for key in owner):
+        theirs = ", ".join(f"{key}={value}" for key, value in owner.items())
+        raise OwnershipConflict(
+            f"the role {role_name} belongs to another venue (its tags say {theirs}). Nothing was changed. "
+            "Hyphens make such names meet: give this venue a role_name or name_prefix of its own."
+        )
+    if len(owner) < len(wanted) and not adopt:
+        raise OwnershipConflict(
+            f"the role {role_name} exists but its tags do not say whose it is (Proj and Venue). Nothing was changed. "
+            "If it is this venue's, set adopt: true to take it over."
+        )

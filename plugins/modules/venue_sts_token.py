@@ -1,0 +1,233 @@
+#!/usr/bin/python
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: venue_sts_token
+short_description: Issue a short-lived token for an MDPS venue
+version_added: 1.0.0
+description:
+  - Assumes the venue's role C(unity-<project>-<venue>-sts) on behalf of a user and returns the keys, as the JSON document that the AWS CLI prints.
+  - Before STS is asked, the external ids in SSM, in the trust policy and, if given, from the requester are compared, and so are the caller's account and
+    the expected one. If any two differ, no token is issued, and the message says which, without naming a value.
+  - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which holds no secret.
+author:
+  - The mdps.venue_sts contributors (@unity-sds)
+options:
+  user:
+    description:
+      - Who the token is for. It goes into the session name, which is all that CloudTrail's data events show of a recipient.
+    type: str
+    required: true
+  session_name:
+    description:
+      - The session name, 2 to 64 letters, digits and C(_+=,.@-). The default is the user and the UTC time to the second, such as C(jdoe-20261122T093015Z).
+    type: str
+  duration_seconds:
+    description:
+      - How long the token shall live, 900 to 43200 seconds. AWS gives at most 3600 to callers whose own keys are a role's session, as with Kion.
+    type: int
+    default: 3600
+  on_duration_cap:
+    description:
+      - What to do if AWS cannot give O(duration_seconds). V(cap) warns and asks for what can be had, V(fail) issues nothing.
+    type: str
+    choices: [cap, fail]
+    default: cap
+  role_arn:
+    description:
+      - The role's ARN, where it does not follow the convention. It must be in the caller's account.
+    type: str
+  external_id:
+    description:
+      - The external id that the requester sent, to be compared. It is never shown.
+    type: str
+  require_requester_external_id:
+    description:
+      - Refuse to issue without O(external_id).
+    type: bool
+    default: false
+  access:
+    description:
+      - What the token may do, of V(s3_read), V(s3_write), V(ecr_create), V(ecr_pull), V(ecr_push). The default is all that the role may do.
+    type: list
+    elements: str
+  buckets:
+    description:
+      - The buckets that O(access) and O(bucket_prefixes) are about. The default is the one published in C(/unity/<project>/<venue>/ds/datastore-bucket).
+    type: list
+    elements: str
+  bucket_prefixes:
+    description:
+      - Folders of the buckets that the token is limited to.
+    type: list
+    elements: str
+    default: []
+  ecr_repositories:
+    description:
+      - ECR repositories that the token is limited to, by name or pattern. A pattern must stay below C(<project>/) or C(<project>-<venue>/).
+    type: list
+    elements: str
+  session_policy:
+    description:
+      - A session policy of one's own, instead of the one made from O(access), O(buckets), O(bucket_prefixes) and O(ecr_repositories).
+        At most 2,048 characters without white space.
+    type: json
+  policy_arns:
+    description:
+      - At most 10 managed policies that limit the token further.
+    type: list
+    elements: str
+    default: []
+  tags:
+    description:
+      - Session tags, at most 50.
+    type: dict
+    default: {}
+  transitive_tag_keys:
+    description:
+      - Keys of O(tags) that stay on the session when it assumes another role.
+    type: list
+    elements: str
+    default: []
+  source_identity:
+    description:
+      - A source identity, 2 to 64 letters, digits and C(_+=,.@-). It stays on the session when it assumes another role, and cannot be changed there.
+    type: str
+  mfa_serial_number:
+    description:
+      - The ARN or serial number of the caller's MFA device, where the role asks for MFA.
+    type: str
+  mfa_token:
+    description:
+      - The six digits that the MFA device shows now.
+    type: str
+  verify:
+    description:
+      - Ask AWS with the new keys who they are, before they are returned.
+    type: bool
+    default: false
+  wait_timeout:
+    description:
+      - For how many seconds to try again while the role or its external id is less than five minutes old and AWS may not know it everywhere yet.
+    type: int
+    default: 60
+  dest:
+    description:
+      - Also write the token's JSON to this file, in one step, with mode 0600. Missing folders are made with mode 0700.
+    type: path
+extends_documentation_fragment:
+  - mdps.venue_sts.venue
+  - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.secret_attributes
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+notes:
+  - With C(ANSIBLE_DEBUG=1), ansible-core itself prints what modules return. In process there is no module; shipped to a host there is, so do not set it there.
+seealso:
+  - module: mdps.venue_sts.venue_sts_role
+  - module: amazon.aws.sts_assume_role
+"""
+
+EXAMPLES = r"""
+- name: Issue a token and write it to a file
+  mdps.venue_sts.venue_sts_token:
+    project: sbg
+    venue: dev
+    user: jdoe
+    region: us-west-2
+    dest: ~/tokens/jdoe.json
+  register: issued
+
+- name: Show what was issued
+  ansible.builtin.debug:
+    var: issued.receipt
+
+- name: Issue a token that can only read one folder, for half an hour
+  mdps.venue_sts.venue_sts_token:
+    project: sbg
+    venue: dev
+    user: jane.doe@example.org
+    region: us-west-2
+    access: [s3_read]
+    bucket_prefixes: [products/l2]
+    duration_seconds: 1800
+    verify: true
+  register: reader
+
+- name: Use it in the same play
+  amazon.aws.s3_object:
+    mode: list
+    bucket: sbg-dev-unity-data
+    prefix: products/l2/
+    region: us-west-2
+    access_key: "{{ reader.sts_creds.access_key }}"
+    secret_key: "{{ reader.sts_creds.secret_key }}"
+    session_token: "{{ reader.sts_creds.session_token }}"
+"""
+
+RETURN = r"""
+token:
+  description: The JSON document of the procedure, as C(aws sts assume-role) prints it. Null in check mode.
+  returned: success
+  type: dict
+  contains:
+    AssumedRoleUser:
+      description: Who the keys act as.
+      type: dict
+      sample: {"AssumedRoleId": "AROAEXAMPLEEXAMPLEEX:jdoe-20261122T093015Z",
+        "Arn": "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe-20261122T093015Z"}
+    Credentials:
+      description: The keys, with C(SecretAccessKey), C(SessionToken), C(Expiration) and C(AccessKeyId).
+      type: dict
+sts_creds:
+  description: The same keys, with the names that amazon.aws uses. Null in check mode.
+  returned: success
+  type: dict
+  contains:
+    access_key:
+      description: The access key id.
+      type: str
+    secret_key:
+      description: The secret access key.
+      type: str
+    session_token:
+      description: The session token.
+      type: str
+    expiration:
+      description: When the keys end, in UTC.
+      type: str
+      sample: "2026-11-22T10:30:15Z"
+receipt:
+  description: What was issued, without secrets, to be shown and kept. docs/receipt.md describes the fields.
+  returned: success; after a failure, if a token had been issued
+  type: dict
+  sample: {"schema": 1, "recipient": "jdoe", "project": "sbg", "venue": "dev", "account_id": "123456789012", "session_name": "jdoe-20261122T093015Z",
+    "expires_at": "2026-11-22T10:30:15Z"}
+dest:
+  description: The file that was written.
+  returned: success, with O(dest)
+  type: str
+changed:
+  description: Whether a file was written. Issuing changes nothing in the account.
+  returned: always
+  type: bool
+error:
+  description: The kind of failure, such as V(ExternalIdMismatch) or V(NotProvisioned); docs/errors.md lists them.
+  returned: failure
+  type: str
+  sample: ExternalIdMismatch
+"""
+
+from ansible_collections.mdps.venue_sts.plugins.module_utils._module import run_module
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.token import OPERATION
+
+
+def main() -> None:
+    run_module(OPERATION)
+
+
+if __name__ == "__main__":
+    main()
