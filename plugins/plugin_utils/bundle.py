@@ -48,8 +48,7 @@ def _facts(receipt: Mapping[str, Any], time_zone: str, contact: str) -> dict[str
         **{word: access is None or name in access for name, word in ACCESS.items()},
         **{name: receipt[name] for name in ("recipient", "project", "venue", "account_id", "region", "session_name")},
         "bucket": receipt.get("bucket") or "",
-        # "data/*" is how a policy says it, "data/" how a person does.
-        "bucket_prefixes": [prefix.rstrip("*") for prefix in receipt.get("bucket_prefixes") or () if prefix != "*"],
+        "bucket_prefixes": [f"{prefix.rstrip('*/')}/" for prefix in receipt.get("bucket_prefixes") or ()],
         "ecr_repositories": repositories,
         "example_repository": repositories[0].replace("*", "my-app"),
         "registry": f"{receipt['account_id']}.dkr.ecr.{receipt['region']}.{suffix}",
@@ -69,7 +68,7 @@ def readme(receipt: Mapping[str, Any], files: list[str], *, folder: str, time_zo
     """
     facts = _facts(receipt, time_zone, contact)
     # Sandboxed and strict: a site's own template gets texts only, and a misspelt name is an error, not a gap.
-    environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701 - plain text
+    environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
     try:
         text = environment.from_string(template.read_text(encoding="utf-8")).render(facts, files=files, folder=folder)
     except (TemplateError, OSError, UnicodeDecodeError) as error:

@@ -1,12 +1,13 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Write a file that only its owner can read, wholly or not at all."""
+"""Files that only their owner can read, whatever their content."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
+
+from ..module_utils._files import private_file
 
 
 def make_folder(folder: Path) -> None:
@@ -24,23 +25,17 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write(path: Path, data: bytes) -> Path:
-    """Write data to a new 0600 file that takes the place of ``path`` at once; a link is followed, not replaced.
+def write(option: str, path: Path, data: bytes) -> Path:
+    """Write data to a 0600 file that takes the place of ``path`` in one step; a link is followed, not replaced.
 
+    :param option: the option that names the path, for the message.
     :returns: where the file really is.
-    :raises OSError: nothing was written, and a file that was there before is still whole.
+    :raises VenueError: nothing was written, and a file that was there before is still whole.
     """
     path = path.expanduser().resolve()
-    make_folder(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with private_file(option, str(path)) as place, place.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
     sync_folder(path.parent)
     return path

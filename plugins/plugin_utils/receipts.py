@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..module_utils._aws import receipt_store
+from ..module_utils._aws.calls import call
 from ..module_utils._aws.clients import Clients
 from ..module_utils._domain.errors import InvalidInput, ReceiptNotKept, VenueError
 from . import private_files
@@ -25,11 +25,22 @@ Receipt = Mapping[str, Any]
 NEEDED = ("recipient", "project", "venue", "account_id", "region", "session_name", "access_key_id", "issued_at", "expires_at")
 
 
+def is_complete(receipt: Any) -> bool:
+    """Whether this is a receipt of an issue, with all that is needed to find the session and to revoke it."""
+    return isinstance(receipt, Mapping) and all(isinstance(receipt.get(name), str) and receipt[name] for name in NEEDED)
+
+
 def check(receipt: Any) -> None:
     """:raises InvalidInput: this is not what venue_sts_token returns as a receipt."""
-    missing = [name for name in NEEDED if not (isinstance(receipt, Mapping) and isinstance(receipt.get(name), str) and receipt[name])]
-    if missing:
-        raise InvalidInput("receipt", f"it lacks {', '.join(missing)}: give the receipt that venue_sts_token returned.")
+    if not is_complete(receipt):
+        raise InvalidInput("receipt", f"give the receipt that venue_sts_token returned, with {', '.join(NEEDED)}.")
+
+
+def check_writable(path: Path) -> None:
+    """:raises InvalidInput: a receipt could not be added, which is better known before a token is issued."""
+    place = next(one for one in (path, *path.parents) if one.exists())
+    if not os.access(place, os.W_OK) or (place == path and path.is_dir()):
+        raise InvalidInput("receipts_file", f"{path} cannot be written.")
 
 
 def to_line(receipt: Receipt) -> str:
@@ -129,8 +140,7 @@ def keep(receipt: Receipt, file: Path, s3: str, ssm_path: str, clients: Clients)
     if s3:
         stores.append(lambda: _to_s3(receipt, s3, clients))
     if ssm_path:
-        name = f"{ssm_path.rstrip('/')}/{receipt['access_key_id']}"
-        stores.append(lambda: receipt_store.put_parameter(clients.client("ssm"), name, to_line(receipt)))
+        stores.append(lambda: _to_ssm(receipt, ssm_path, clients))
     problems = []
     for store in stores:
         try:
@@ -145,4 +155,11 @@ def _to_s3(receipt: Receipt, url: str, clients: Clients) -> None:
     bucket, prefix = parse_s3(url)
     name = "_".join(str(part).replace(":", "") for part in (receipt["issued_at"], receipt["access_key_id"], receipt["handoff"]["at"]))
     key = "/".join(part for part in (prefix, receipt["project"], receipt["venue"], f"{name}.json") if part)
-    receipt_store.put_object(clients.client("s3"), bucket, key, to_line(receipt))
+    body = to_line(receipt).encode()
+    purpose = f"store the receipt in s3://{bucket}/{key}"
+    call(clients.client("s3"), "put_object", purpose, Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+
+
+def _to_ssm(receipt: Receipt, path: str, clients: Clients) -> None:
+    name = f"{path.rstrip('/')}/{receipt['access_key_id']}"
+    call(clients.client("ssm"), "put_parameter", f"store the receipt in {name}", Name=name, Value=to_line(receipt), Type="String", Overwrite=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ...module_utils._domain.errors import InvalidInput
 from .. import sealing
 from ..sealers.recipient import Recipient
 
@@ -18,6 +19,8 @@ REASON = (
     'Do not send this via slack or email, as it is sensitive information."'
 )
 SECONDS = 60
+# Media types of what travels.
+SEALED_ZIP, MAIL, OPEN_ZIP = "application/octet-stream", "message/rfc822", "application/zip"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Channel(ABC):
     """One way to hand over. Made from the options, which it checks before anything is issued."""
 
     NAME: ClassVar[str]
+    KINDS: ClassVar[Sequence[str]] = tuple(sealing.SUFFIXES)
+    CARRIES: ClassVar[Sequence[str]] = (SEALED_ZIP, MAIL)
 
     @classmethod
     @abstractmethod
@@ -58,16 +63,26 @@ class Channel(ABC):
         """:raises InvalidInput: the options cannot work, or would send the token in clear."""
 
     def check_keys(self, keys: Sequence[Recipient]) -> None:
-        """:raises InvalidInput: keys of this kind are of no use on this channel."""
+        """:raises InvalidInput: nobody could open what came by this channel with keys of this kind."""
+        kind = sealing.one_kind(keys)
+        if kind not in self.KINDS:
+            raise InvalidInput(
+                "recipients", f"{self.NAME} needs a key of the kind {' or '.join(self.KINDS)}, and this is of the kind {kind}: use another channel."
+            )
 
-    def seal(self, bundle: Bundle, keys: Sequence[Recipient], to: str) -> Parcel:  # noqa: ARG002 - mail needs the address
+    def check_resend(self, parcel: Parcel) -> None:
+        """:raises InvalidInput: what was sealed for another channel cannot go by this one."""
+        if parcel.media_type not in self.CARRIES:
+            raise InvalidInput("resend", f"{parcel.name} was not sealed for {self.NAME}, and cannot be sealed anew: use another channel.")
+
+    def seal(self, bundle: Bundle, keys: Sequence[Recipient], to: str) -> Parcel:
         """Seal the zip to the recipient's keys.
 
         :param to: the recipient's address, for the channel that needs one.
         """
         sealed = sealing.seal(bundle.zip, keys)
         name = f"{bundle.stem}.zip{sealing.SUFFIXES[sealed.kind]}"
-        return Parcel(name, sealed.text.encode(), "application/octet-stream", sealed.kind, sealed.fingerprints)
+        return Parcel(name, sealed.text.encode(), SEALED_ZIP, sealed.kind, sealed.fingerprints)
 
     @abstractmethod
     def deliver(self, parcel: Parcel) -> str:

@@ -18,25 +18,28 @@ from .. import sealing
 from ..book import ADDRESS
 from ..sealers import openpgp, smime
 from ..sealers.recipient import Recipient
-from .channel import REASON, SECONDS, Bundle, Channel, Parcel
+from .channel import MAIL, REASON, SECONDS, Bundle, Channel, Parcel
 
 TEXT = (
     "Your temporary access to an MDPS venue is in the attached zip file.\n"
     "Save it, extract all of it, and start with README.txt.\n\n"
     "The files are keys: please do not forward them, neither by mail nor by Slack.\n"
 )
-MEDIA_TYPE = "message/rfc822"
 
 
 @dataclass(frozen=True)
 class EmailChannel(Channel):
-    """:param tls: ``starttls`` or ``tls``. There is no third way.
+    """A mail server and an address.
+
+    :param tls: ``starttls`` or ``tls``. There is no third way.
     :param sender: the address in From.
     :param to: the address of the recipient; the book's is used where it is empty.
     :param ca_file: certificates to trust instead of the system's.
     """
 
     NAME = "email"
+    KINDS = (smime.KIND, openpgp.KIND)  # what mail programs know
+    CARRIES = (MAIL,)
     host: str
     port: int
     tls: str
@@ -63,11 +66,6 @@ class EmailChannel(Channel):
         texts = {name: given.get(name) or "" for name in ("sender", "to", "subject", "username", "password")}
         return cls(given["host"], port, given["tls"], ca_file=given.get("ca_file"), **texts)
 
-    def check_keys(self, keys: Sequence[Recipient]) -> None:
-        """Mail programs know certificates and OpenPGP keys only."""
-        if sealing.one_kind(keys) not in (smime.KIND, openpgp.KIND):
-            raise InvalidInput("recipients", "no mail program opens age or ssh keys: email needs a certificate or OpenPGP key, or use file, https or output.")
-
     def seal(self, bundle: Bundle, keys: Sequence[Recipient], to: str) -> Parcel:
         """A whole message: the zip is an attachment of what is encrypted, so a mail program shows it by itself."""
         to = self.to or to
@@ -82,13 +80,11 @@ class EmailChannel(Channel):
         message["From"], message["To"] = self.sender, to
         message["Date"] = utils.localtime()
         message["Message-ID"] = utils.make_msgid(domain=self.sender.partition("@")[2])
-        return Parcel(f"{bundle.stem}.eml", message.as_bytes(), MEDIA_TYPE, sealed.kind, sealed.fingerprints)
+        return Parcel(f"{bundle.stem}.eml", message.as_bytes(), MAIL, sealed.kind, sealed.fingerprints)
 
     def deliver(self, parcel: Parcel) -> str:
         """Send it. The server must offer TLS and prove its name before it hears a login or the message."""
         headers = message_from_bytes(parcel.body, policy=policy.SMTP)
-        if not is_sealed(parcel.body):
-            raise InvalidInput("resend", f"{parcel.name} is not an encrypted message: only what was sealed for email can be resent by email.")
         try:
             with self._connect() as server:
                 if self.username:
@@ -123,10 +119,11 @@ def _envelope(sealed: sealing.Sealed) -> EmailMessage:
         return message
     message["MIME-Version"] = "1.0"
     message["Content-Type"] = 'multipart/encrypted; protocol="application/pgp-encrypted"'
-    for text, subtype, name in (("Version: 1\n", "pgp-encrypted", ""), (sealed.text, "octet-stream", "encrypted.asc")):
-        part = EmailMessage(policy.SMTP)
-        part.set_content(text.encode(), "application", subtype, cte="7bit", **({"disposition": "inline", "filename": name} if name else {}))
-        message.attach(part)
+    version, body = EmailMessage(policy.SMTP), EmailMessage(policy.SMTP)
+    version.set_content(b"Version: 1\n", "application", "pgp-encrypted", cte="7bit")
+    body.set_content(sealed.text.encode(), "application", "octet-stream", cte="7bit", disposition="inline", filename="encrypted.asc")
+    message.attach(version)
+    message.attach(body)
     return message
 
 

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...module_utils._domain.errors import DeliveryFailed
+from ...module_utils._domain.errors import DeliveryFailed, VenueError
 from .. import private_files
 from .channel import Channel, Parcel
 
 
 @dataclass(frozen=True)
 class FileChannel(Channel):
-    """:param dest: a folder (it exists, or ends with a slash) or the file itself."""
+    """A place.
+
+    :param dest: a folder (it exists, or ends with a slash) or the file itself."""
 
     NAME = "file"
     dest: str
@@ -33,6 +35,6 @@ class FileChannel(Channel):
         if self.dest.endswith(os.sep) or path.is_dir():
             path /= parcel.name
         try:
-            return str(private_files.write(path, parcel.body))
-        except OSError as error:
-            raise DeliveryFailed(f"{path} could not be written: {error.strerror}.") from None
+            return str(private_files.write("dest", path, parcel.body))
+        except (VenueError, OSError) as error:
+            raise DeliveryFailed(str(error)) from None

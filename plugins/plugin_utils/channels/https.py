@@ -19,7 +19,9 @@ from .channel import REASON, SECONDS, Channel, Parcel
 
 @dataclass(frozen=True)
 class HttpsChannel(Channel):
-    """:param url: where to; the file's name is added to a PUT whose address ends with a slash.
+    """A transfer service.
+
+    :param url: where to; the file's name is added to a PUT whose address ends with a slash.
     :param method: ``PUT``, or ``POST`` for a form with the file in ``field_name``.
     :param headers: sent along, such as an API key. Secret.
     :param ca_file: certificates to trust instead of the system's.

@@ -18,10 +18,10 @@ class OutputChannel(Channel):
     NAME = "output"
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> OutputChannel:  # noqa: ARG003 - has none
+    def from_options(cls, options: Mapping[str, Any]) -> OutputChannel:
         """No options."""
         return cls()
 
-    def deliver(self, parcel: Parcel) -> str:  # noqa: ARG002 - is where it should be
+    def deliver(self, parcel: Parcel) -> str:
         """Always there."""
         return "the result of this task"
