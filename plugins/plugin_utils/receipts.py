@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def _append_locked(handle: int, line: bytes) -> None:
             rest = rest[os.write(handle, rest) :]
         os.fsync(handle)
     except OSError:
-        if end:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
             os.ftruncate(handle, end)
         raise
 

@@ -19,7 +19,8 @@ from .channel import Channel, Parcel
 class FileChannel(Channel):
     """A place.
 
-    :param dest: a folder (it exists, or ends with a slash) or the file itself."""
+    :param dest: a folder (it exists, or ends with a slash) or the file itself.
+    """
 
     NAME = "file"
     dest: str

@@ -14,11 +14,11 @@ from pathlib import Path
 import pyrage
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# An hour on, so that keys made while the tests run are not "not valid yet".
-NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(hours=1)
+# The time of the tests; keys are made as if in the January before.
+NOW = datetime.datetime(2026, 3, 15, 0, 5, 8, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
 
 
@@ -67,8 +67,8 @@ class GpgPerson:
     def gpg(self, *words: str, data: bytes = b"") -> bytes:
         return run("gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "", *words, data=data, GNUPGHOME=self.home)
 
-    def make(self, *, encryption: str = "rsa2048", expires: str = "1y", at: str = "") -> GpgPerson:
-        clock = ["--faked-system-time", at] if at else []
+    def make(self, *, encryption: str = "rsa2048", expires: str = "never", at: str = "20260101T000000!") -> GpgPerson:
+        clock = ["--faked-system-time", at]
         self.gpg(*clock, "--quick-generate-key", "Some Body <body@example.org>", "ed25519", "sign", expires)
         if encryption:
             self.gpg(*clock, "--quick-add-key", self.fingerprint, encryption, "encrypt", expires)
@@ -123,13 +123,14 @@ def certificate(key, *, usage: str | None = None, purpose=None, authority: bool 
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Some Body")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
     builder = builder.not_valid_before(start).not_valid_after(end)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     if usage:
         builder = builder.add_extension(x509.KeyUsage(**{one: one == usage for one in USAGES}), critical=True)
     if purpose:
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     if authority is not None:
         builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-    return builder.sign(key, hashes.SHA256())
+    return builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
 
 
 def card_holder(folder: Path, key=None, name: str = "card", **facts) -> CardHolder:
