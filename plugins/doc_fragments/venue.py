@@ -59,7 +59,7 @@ attributes:
         In every other case the module runs on the host.
 """
 
-    SECRET_ATTRIBUTES = r"""
+    HIDDEN_ATTRIBUTES = r"""
 options: {}
 attributes:
   check_mode:

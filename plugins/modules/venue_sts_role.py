@@ -86,7 +86,7 @@ options:
   ecr_repositories:
     description:
       - ECR repositories that tokens may create and use, by name or pattern. A pattern must stay below C(<project>/) or C(<project>-<venue>/).
-      - The default is C(<project>/*). ECR repositories carry no venue in their names by convention, so this is shared by the venues of a project in one account.
+      - The default is C(<project>/*). By convention ECR repositories carry no venue in their names, so venues of one project in one account share them.
     type: list
     elements: str
   permissions_boundary:

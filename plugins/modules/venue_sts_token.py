@@ -120,7 +120,7 @@ options:
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
-  - mdps.venue_sts.venue.secret_attributes
+  - mdps.venue_sts.venue.hidden_attributes
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Write what a role and the module it wraps have in common: argument_specs.yml and the README's table of options.
+
+Usage: role_specs.py [--check]
+
+A role of the table below takes every option of its module as <role>_<option>. Writing that by hand would drift; with
+--check nothing is written, and differences are printed and make the exit status 1.
+"""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import re
+import sys
+from typing import Any
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token"}
+# What a role says otherwise than its module.
+OWN: dict[str, dict[str, Any]] = {
+    "issue_dest": {
+        "description": [
+            "Write the token's JSON to this file, in one step, with mode 0600. Missing folders are made with mode 0700.",
+            "With a slash at the end it names a folder, and the file is called C(<project>-<venue>-<user>.json). For several venues at once it must.",
+        ],
+    },
+}
+CONNECTION = {
+    "region": {"type": "str", "description": ["The AWS region. The default is AWS_REGION, or the profile's."]},
+    "profile": {"type": "str", "description": ["The profile to take credentials from. The default is AWS_PROFILE, or keys in the environment."]},
+}
+BEGIN, END = "<!-- options: written by tools/role_specs.py -->", "<!-- end of options -->"
+
+
+def module_options(module: str) -> dict[str, Any]:
+    """The options of a module, with those of this collection's own documentation fragment, in the module's order."""
+    documentation = yaml.safe_load(_constants(ROOT / "plugins/modules" / f"{module}.py")["DOCUMENTATION"])
+    fragments = _constants(ROOT / "plugins/doc_fragments/venue.py")
+    options: dict[str, Any] = {}
+    for name in documentation["extends_documentation_fragment"]:
+        if name.startswith("mdps.venue_sts.venue"):
+            key = (name.split(".")[3:] or ["documentation"])[0].upper()
+            options |= yaml.safe_load(fragments[key]).get("options", {})
+    return options | documentation["options"]
+
+
+def _constants(path: pathlib.Path) -> dict[str, str]:
+    """The texts that a Python file assigns to names, at any level."""
+    assigned = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assign)]
+    return {node.targets[0].id: node.value.value for node in assigned if isinstance(node.value, ast.Constant)}  # type: ignore[attr-defined,misc]
+
+
+def role_options(role: str) -> dict[str, Any]:
+    """The options of a role: its module's and the two of the connection."""
+    options = {f"{role}_{name}": _plain(role, spec) for name, spec in {**module_options(ROLES[role]), **CONNECTION}.items()}
+    return {name: {**spec, **OWN.get(name, {})} for name, spec in options.items()}
+
+
+def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """A module's option as a role's: no aliases, and names of options as the role has them."""
+    texts = [re.sub(r"([OV])\(([a-z_]+)(=[^)]*)?\)", lambda m: f"{m[1]}({role}_{m[2]}{m[3] or ''})" if m[1] == "O" else m[0], one) for one in spec["description"]]
+    texts = [re.sub(r"RV\(([a-z_]+)\)", r"C(\1)", one) for one in texts]
+    kept = {key: value for key, value in spec.items() if key in ("type", "elements", "choices", "default", "required")}
+    if kept["type"] in ("json", "path"):
+        kept["type"] = "raw" if kept["type"] == "json" else "str"
+    return {"description": texts, **kept}
+
+
+def argument_specs(role: str) -> str:
+    """The text of meta/argument_specs.yml."""
+    meta = yaml.safe_load((ROOT / "roles" / role / "meta/main.yml").read_text())
+    spec: dict[str, Any] = {"argument_specs": {"main": {"short_description": meta["galaxy_info"]["description"], "options": role_options(role)}}}
+    text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=150, allow_unicode=True)
+    return f"---\n# Written by tools/role_specs.py from the module's documentation.\n{text}"
+
+
+class _Indented(yaml.SafeDumper):
+    """Lists indented below their key, as in the rest of this repository."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def table(role: str) -> str:
+    """The README's table of options."""
+    rows = ["| Variable | Type | Default | What it does |", "|---|---|---|---|"]
+    for name, spec in role_options(role).items():
+        default = "**required**" if spec.get("required") else f"`{_shown(spec['default'])}`" if spec.get("default") not in (None, "") else ""
+        kind = f"list of {spec['elements']}" if "elements" in spec else spec["type"]
+        choices = f" One of {', '.join(f'`{one}`' for one in spec['choices'])}." if "choices" in spec else ""
+        text = re.sub(r"\b(?:O|V|C)\(([^)]*)\)", r"`\1`", " ".join(spec["description"])).replace("|", "\\|")
+        rows.append(f"| `{name}` | {kind} | {default} | {text}{choices} |")
+    return "\n".join(rows)
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def outputs() -> dict[pathlib.Path, str]:
+    """Every file this writes, with its text."""
+    found = {}
+    for role in ROLES:
+        home = ROOT / "roles" / role
+        found[home / "meta/argument_specs.yml"] = argument_specs(role)
+        readme = (home / "README.md").read_text()
+        before, rest = readme.split(BEGIN)
+        found[home / "README.md"] = f"{before}{BEGIN}\n{table(role)}\n{END}{rest.split(END)[1]}"
+    return found
+
+
+def main() -> int:
+    """Write, or with --check compare."""
+    changed = [path for path, text in outputs().items() if not path.exists() or path.read_text() != text]
+    for path in changed:
+        print(f"{'differs' if '--check' in sys.argv else 'written'}: {path.relative_to(ROOT)}")
+        if "--check" not in sys.argv:
+            path.write_text(outputs()[path])
+    return 1 if changed and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
