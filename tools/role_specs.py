@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token"}
+ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token", "handoff": "venue_sts_handoff"}
 # What a role says otherwise than its module.
 OWN: dict[str, dict[str, Any]] = {
     "issue_dest": {
@@ -63,7 +63,9 @@ def role_options(role: str) -> dict[str, Any]:
 
 def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
     """A module's option as a role's: no aliases, and names of options as the role has them."""
-    texts = [re.sub(r"([OV])\(([a-z_]+)(=[^)]*)?\)", lambda m: f"{m[1]}({role}_{m[2]}{m[3] or ''})" if m[1] == "O" else m[0], one) for one in spec["description"]]
+    texts = [
+        re.sub(r"([OV])\(([a-z_]+)(=[^)]*)?\)", lambda m: f"{m[1]}({role}_{m[2]}{m[3] or ''})" if m[1] == "O" else m[0], one) for one in spec["description"]
+    ]
     texts = [re.sub(r"RV\(([a-z_]+)\)", r"C(\1)", one) for one in texts]
     kept = {key: value for key, value in spec.items() if key in ("type", "elements", "choices", "default", "required")}
     if kept["type"] in ("json", "path"):

@@ -12,7 +12,6 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
@@ -32,12 +31,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         # Through JSON: plain types, whatever the templates made of them.
         given = json.loads(json.dumps(self._task.args, default=str))
         checked = ArgumentSpecValidator({**aws_argument_spec(), **ARGUMENT_SPEC}).validate(given)
-        if checked.errors:
+        if checked.error_messages:
             return {**result, "failed": True, "msg": remove_values(checked.errors.msg, checked._no_log_values)}
         options = checked.validated_parameters
         runtime = Runtime(check_mode=self._task.check_mode, warn=Display().warning)
         try:
-            return {**result, **HandOver(options, Clients(options), runtime, token_files).run()}
+            return {**result, **HandOver(options, runtime, token_files).run()}
         except VenueError as error:
             failure = {**error.to_result(), "failed": True, "changed": bool(error.facts.get("delivered"))}
             # A server may echo what it was sent; the sealed text and the fingerprints must stay whole.

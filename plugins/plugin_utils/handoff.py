@@ -58,7 +58,7 @@ ARGUMENT_SPEC: Mapping[str, Any] = {
     "contact": {"type": "str", "default": "the MDPS admin who sent you this"},
     "time_zone": {"type": "str", "default": "America/Los_Angeles"},
     "profile_name": {"type": "str", "default": ""},
-    "readme_template": {"type": "path", "default": str(bundle.TEMPLATE)},
+    "readme_template": {"type": "path"},
 }
 
 
@@ -66,12 +66,11 @@ ARGUMENT_SPEC: Mapping[str, Any] = {
 class HandOver:
     """One hand-over.
 
-    :param options: see the documentation of ``venue_sts_handoff``, with amazon.aws's connection options.
-    :param clients: used only where receipts go to S3 or SSM.
+    :param options: see the documentation of ``venue_sts_handoff``, with amazon.aws's connection options, which are used only
+        where receipts go to S3 or SSM.
     """
 
     options: Mapping[str, Any]
-    clients: Clients
     runtime: Runtime
     token_files: TokenFiles
 
@@ -172,7 +171,7 @@ class HandOver:
         texts = self.token_files(self.options["token"], receipt["region"], self.options["profile_name"])
         facts = {**receipt, "bucket": self.options["bucket"] or receipt.get("bucket")}
         settings = {name: self.options[name] for name in ("time_zone", "contact")}
-        leaflet = bundle.readme(facts, sorted(texts), folder=stem, template=Path(self.options["readme_template"]), **settings)
+        leaflet = bundle.readme(facts, sorted(texts), folder=stem, template=Path(self.options["readme_template"] or bundle.TEMPLATE), **settings)
         until = f"{bundle.parse_time(receipt['expires_at']):%Y-%m-%d %H:%M} UTC"
         return Bundle(bundle.pack(texts, leaflet, issued), stem, f"Your access to the MDPS venue {venue} until {until}")
 
@@ -251,7 +250,7 @@ class HandOver:
 
     def _record(self, record: Mapping[str, Any]) -> str:
         try:
-            receipts.keep(record, self._receipts_file, self.options["receipts_s3"], self.options["receipts_ssm_path"], self.clients)
+            receipts.keep(record, self._receipts_file, self.options["receipts_s3"], self.options["receipts_ssm_path"], Clients(self.options))
         except ReceiptNotKept as error:
             return error.message
         return ""

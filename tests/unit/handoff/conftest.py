@@ -6,45 +6,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # people.py and places.py, helpers of these tests alone
-
 pytest.importorskip("pyrage", reason="pyrage is not installed")
 pytest.importorskip("cryptography", reason="cryptography is not installed")
 
-import people
-import places
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, HandOver
 
-# The example of the procedure, as plainly fake as AWS made it.
-TOKEN = {
-    "AssumedRoleUser": {
-        "AssumedRoleId": "AROA3XFRBF535EXAMPLE:unityuser12252025",
-        "Arn": "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/unityuser12252025",
-    },
-    "Credentials": {
-        "SecretAccessKey": "9drTJvcXLB89EXAMPLELB8923FB892xMFI",
-        "SessionToken": "AQoXdzELDDY//////////wEaoAK1wvxJY12r2IrDFT2IvAzTCn3zHoZ7YNtpiQLF0MqZEXAMPLE=",
-        "Expiration": "2026-03-15T01:05:07Z",
-        "AccessKeyId": "ASIAJEXAMPLEXEG2JICE",
-    },
-}
-RECEIPT = {
-    "schema": 1, "recipient": "unityuser", "project": "sbg", "venue": "dev", "account_id": "123456789012", "region": "us-west-2",
-    "issuer_arn": "arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/admin", "role_arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts",
-    "session_name": "unityuser12252025", "assumed_role_id": "AROA3XFRBF535EXAMPLE:unityuser12252025", "access_key_id": "ASIAJEXAMPLEXEG2JICE",
-    "issued_at": "2026-03-15T00:05:07Z", "expires_at": "2026-03-15T01:05:07Z", "duration_requested": 3600, "duration_seconds": 3600,
-    "external_id_source": "parameter", "access": None, "bucket_prefixes": [], "ecr_repositories": None, "source_identity": None, "method": "assume_role",
-}  # fmt: skip
-SECRETS = (TOKEN["Credentials"]["SecretAccessKey"], TOKEN["Credentials"]["SessionToken"])
+from tests.support import people, places
+from tests.support.tokens import RECEIPT, TOKEN
+
 TOOLS = ("age", "gpg", "openssl", "ssh-keygen")
 
 
@@ -116,7 +92,7 @@ class Desk:
         checked = ArgumentSpecValidator(spec).validate({**self.defaults, **options})
         assert not checked.error_messages
         runtime = Runtime(check_mode=check_mode, warn=self.warnings.append, now=lambda: self.now)
-        return HandOver(checked.validated_parameters, Clients(checked.validated_parameters), runtime, stand_in).run()
+        return HandOver(checked.validated_parameters, runtime, stand_in).run()
 
     @property
     def receipts(self):

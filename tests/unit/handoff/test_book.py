@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import people
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput, NoRecipientKey
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import book
+
+from tests.support import people
 
 
 @pytest.fixture

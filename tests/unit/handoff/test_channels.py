@@ -10,11 +10,11 @@ import json
 import zipfile
 from email import policy
 
-import people
-import places
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed, InvalidInput
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.support import people, places
 
 
 def mail_options(port, authority, **more):

@@ -13,10 +13,11 @@ import zipfile
 from pathlib import Path
 
 import jsonschema
-import people
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed, InvalidInput, NoRecipientKey, ReceiptNotKept, SealingFailed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
+
+from tests.support import people
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "receipt.schema.json").read_text())
 STEM = "sbg-dev-unityuser-20260315T000507Z"

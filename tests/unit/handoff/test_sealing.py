@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import people
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mdps.venue_sts.plugins.filter.seal import FilterModule
@@ -15,6 +14,8 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers import age, program, smime
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from tests.support import people
 
 SECRET = b"PLAINTEXT \x00\r\n\n\xff of a fake bundle"
 NOW = people.NOW
