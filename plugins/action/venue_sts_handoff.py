@@ -13,9 +13,9 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime, worth_blanking
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, HandOver
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, HandOver, secrets_of
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
@@ -32,12 +32,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         given = json.loads(json.dumps(self._task.args, default=str))
         checked = ArgumentSpecValidator({**aws_argument_spec(), **ARGUMENT_SPEC}).validate(given)
         if checked.error_messages:
-            return {**result, "failed": True, "msg": remove_values(checked.errors.msg, checked._no_log_values)}
+            return {**result, "failed": True, "msg": remove_values(checked.error_messages[0], checked._no_log_values)}
         options = checked.validated_parameters
         runtime = Runtime(check_mode=self._task.check_mode, warn=Display().warning)
         try:
-            return {**result, **HandOver(options, runtime, token_files).run()}
+            outcome = HandOver(options, runtime, token_files).run()
         except VenueError as error:
-            failure = {**error.to_result(), "failed": True, "changed": bool(error.facts.get("delivered"))}
-            # A server may echo what it was sent; the sealed text and the fingerprints must stay whole.
-            return {**result, **failure, "msg": remove_values(failure["msg"], checked._no_log_values)}
+            outcome = {**error.to_result(), "failed": True, "changed": bool(error.facts.get("delivered"))}
+        # Nothing secret is in it; should that ever fail, this holds. What is not secret in a token, such as its end, may be said.
+        return {**result, **remove_values(outcome, worth_blanking(secrets_of(options)))}

@@ -256,8 +256,8 @@ channel:
   description: The channel.
   returned: success
   type: str
-keys:
-  description: The public keys it was sealed to, to be compared with their owner.
+recipient_keys:
+  description: The public keys it was sealed to, or would be in check mode, to be compared with their owner.
   returned: success
   type: list
   elements: dict

@@ -42,7 +42,8 @@ class Person:
 def check_user(user: str) -> None:
     """:raises InvalidInput: the name could not be that of a file in the book."""
     if not USER.fullmatch(user):
-        raise InvalidInput("user", f"{user!r} is not a user name: 1 to 64 letters, digits and _+=,.@- and no dot in front.")
+        # Not quoted: it may be a whole token that went to the wrong option.
+        raise InvalidInput("user", "this is not a user name: 1 to 64 letters, digits and _+=,.@- and no dot in front.")
 
 
 def find(book: str | Mapping[str, Any], user: str, now: datetime) -> Person:

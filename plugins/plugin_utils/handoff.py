@@ -62,6 +62,14 @@ ARGUMENT_SPEC: Mapping[str, Any] = {
 }
 
 
+def secrets_of(options: Mapping[str, Any]) -> set[str]:
+    """The texts among the options that nobody but their owner may see."""
+    token, mail, web = (options[name] if isinstance(options[name], Mapping) else {} for name in ("token", "email", "https"))
+    keys = token.get("Credentials") if isinstance(token.get("Credentials"), Mapping) else {}
+    found = [keys.get("SecretAccessKey"), keys.get("SessionToken"), mail.get("password"), *(web.get("headers") or {}).values(), options["token"]]
+    return {one for one in found if isinstance(one, str)}
+
+
 @dataclass(frozen=True)
 class HandOver:
     """One hand-over.
@@ -108,7 +116,7 @@ class HandOver:
         user = self._user()
         person = self._person(channel, user)
         facts: dict[str, Any] = {"changed": True, "user": user, "channel": channel.NAME, "delivered": False}
-        facts["keys"] = [{"kind": one.kind, "fingerprint": one.fingerprint, "name": one.name} for one in person.keys]
+        facts["recipient_keys"] = [{"kind": one.kind, "fingerprint": one.fingerprint, "name": one.name} for one in person.keys]
         outcome = {"key_changed": self._key_changed(person), "resent": False}
         if self.runtime.check_mode:
             return facts
@@ -126,9 +134,9 @@ class HandOver:
         user = self.options["user"] or known
         if not user:
             raise InvalidInput("user", "say who the token is for.")
+        book.check_user(user)
         if known and user != known:
             raise InvalidInput("user", f"the receipt says that the token is for {known}, not for {user}: nothing was sealed.")
-        book.check_user(user)
         return str(user)
 
     def _person(self, channel: Channel, user: str) -> book.Person:
@@ -190,7 +198,7 @@ class HandOver:
             facts["user"] = receipt["recipient"]
             before = receipt["handoff"]
             parcel = Parcel(parcel.name, parcel.body, parcel.media_type, parcel.kind, tuple(before["sealed_to"]))
-            facts["keys"] = [{"kind": before["sealed_with"], "fingerprint": one, "name": ""} for one in before["sealed_to"]]
+            facts["recipient_keys"] = [{"kind": before["sealed_with"], "fingerprint": one, "name": ""} for one in before["sealed_to"]]
         return facts if self.runtime.check_mode else self._send(channel, parcel, receipt, facts, outcome)
 
     def _send(self, channel: Channel, parcel: Parcel, receipt: Mapping[str, Any], facts: dict[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,7 +235,7 @@ class HandOver:
                 facts["sealed"] = parcel.body.decode()
                 return f"It could not be kept on disk either ({error}), but it is sealed, and stands in this result as 'sealed': save that."
         facts["kept"] = str(kept)
-        return f"Nothing is lost: the sealed bundle is kept. Send it again, without issuing again: -e handoff_resend={kept}"
+        return f"Nothing is lost: the sealed bundle is kept. Send it again, without issuing again, while the token lasts: -e handoff_resend={kept}"
 
     def _tidy(self, target: str) -> str:
         """Remove what had been kept, once it has been delivered from there."""

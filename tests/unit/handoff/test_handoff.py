@@ -45,7 +45,7 @@ def test_a_sealed_file_that_its_recipient_opens(desk, someone, token):
     found = unzip(someone.open(path.read_text()))
     assert json.loads(found["token.json"]) == token
     assert result["how_to_open"] == f"age --decrypt --identity YOUR-PRIVATE-KEY-FILE --output {STEM}.zip {STEM}.zip.age"
-    assert result["keys"] == [{"kind": "age", "fingerprint": someone.public, "name": ""}]
+    assert result["recipient_keys"] == [{"kind": "age", "fingerprint": someone.public, "name": ""}]
     assert (result["changed"], result["delivered"], result["user"], result["channel"]) == (True, True, "unityuser", "file")
 
 
@@ -97,7 +97,7 @@ def test_the_receipt(desk, someone, receipt):
 def test_check_mode_checks_without_a_token_and_writes_nothing(desk, someone):
     before = sorted(desk.folder.rglob("*"))
     result = desk(True, user="unityuser", token=None, receipt=None, recipients=someone.book)
-    assert result["keys"][0]["fingerprint"] == someone.public and not result["delivered"]
+    assert result["recipient_keys"][0]["fingerprint"] == someone.public and not result["delivered"]
     assert sorted(desk.folder.rglob("*")) == before
 
 
@@ -220,7 +220,7 @@ def test_a_full_disk_loses_nothing(desk, someone, token, full_disk):
 
 def test_a_full_disk_under_the_target_alone(desk, someone):
     (desk.folder / "blocked").touch()
-    with pytest.raises(DeliveryFailed, match="without issuing again: -e handoff_resend=") as caught:
+    with pytest.raises(DeliveryFailed, match="without issuing again, while the token lasts: -e handoff_resend=") as caught:
         desk(recipients=someone.book, dest=f"{desk.folder}/blocked/x/")
     kept = Path(caught.value.facts["kept"])
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
