@@ -250,7 +250,8 @@ class HandOver:
         receipt = self.options["receipt"]
         if self.options["resend"] or self.runtime.check_mode or not receipts.is_complete(receipt):
             return
-        outcome = {"channel": self.options["channel"], "delivered": False, "problem": error.message, "at": _iso(self.runtime.now())}
+        channel = self.options["channel"]  # if unknown, it may be anything that went to the wrong option
+        outcome = {"channel": channel if channel in registry.CHANNELS else None, "delivered": False, "problem": error.message, "at": _iso(self.runtime.now())}
         error.facts["receipt"] = {**receipt, "handoff": outcome}
         unkept = self._record(error.facts["receipt"])
         if unkept:
