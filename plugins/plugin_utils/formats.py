@@ -13,9 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..module_utils._domain.errors import InvalidInput
-from ..module_utils._domain.profiles import check_profile_name, credentials_of, default_profile_name, profile_lines, role_arn
-
-REGION = re.compile(r"[a-z]{2,3}(?:-[a-z]+)+-[0-9]+")
+from ..module_utils._domain.profiles import check_profile_name, check_region, credentials_of, default_profile_name, profile_lines, role_arn
 
 # SETX cuts a value off here without an error (its help text: "the limit is 1024 characters").
 SETX_LIMIT = 1024
@@ -38,8 +36,7 @@ def token_files(token: Mapping[str, Any], region: str = "us-west-2", profile: st
     """
     plain = _plain(token)
     credentials = credentials_of(plain)
-    if not REGION.fullmatch(region):
-        raise InvalidInput("region", "this is not the name of an AWS region (MDPS uses us-west-2)")
+    check_region(region)
     name = check_profile_name(profile or default_profile_name(role_arn(plain)) or "venue-sts")
     variables = _variables(credentials, region)
     unset = (*RIVALS, *(() if EXPIRATION in variables else (EXPIRATION,)))

@@ -14,6 +14,7 @@ from .errors import InvalidInput
 KEY = re.compile(r"[\x21-\x7e]+")
 # Shell-safe and free of what ends or nests a section header; AWS itself sets no rule.
 PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=,-]{0,127}")
+REGION = re.compile(r"[a-z]{2,3}(?:-[a-z]+)+-[0-9]+")
 VENUE_ROLE_ARN = re.compile(r"arn:[a-z-]+:(?:sts|iam)::(\d{12}):(?:assumed-)?role/(?:[^:]*/)?(?:unity-)?([^/:]+?)-sts(?:/[^/]*)?")
 
 # The credentials file's names for what AssumeRole returns.
@@ -54,6 +55,16 @@ def check_profile_name(name: str) -> str:
     if not PROFILE_NAME.fullmatch(name) or name == "DEFAULT":
         raise InvalidInput("profile", "a profile's name has letters, digits and . _ @ + = , - only, 128 at most, and is not DEFAULT")
     return name
+
+
+def check_region(region: str) -> str:
+    """The name of an AWS region, if it can be one; new ones come up, so only the form is looked at.
+
+    :raises InvalidInput: it cannot.
+    """
+    if not REGION.fullmatch(region):
+        raise InvalidInput("region", "this is not the name of an AWS region (MDPS uses us-west-2)")
+    return region
 
 
 def default_profile_name(arn: str) -> str:
