@@ -199,7 +199,10 @@ def test_wanted_fingerprints(desk, someone, gpg_person):
 def full_disk():
     """No file may grow: what a write meets on a full disk, but for the error's number."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limit = lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[0][1]))  # noqa: E731
+
+    def limit(most):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[0][1]))
+
     yield limit
     resource.setrlimit(resource.RLIMIT_FSIZE, before[0])
     signal.signal(signal.SIGXFSZ, before[1])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import stat
@@ -33,6 +34,25 @@ def test_runs_at_once_do_not_mix_their_lines(tmp_path):
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert sorted((line["from"], line["turn"]) for line in lines) == [(number, turn) for number in range(3) for turn in range(50)]
     assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode)) == (0o600, 0o700)
+
+
+def test_nobody_else_may_write_meanwhile(tmp_path, monkeypatch):
+    file = tmp_path / "receipts.jsonl"
+    real, refused = receipts.os.write, []
+
+    def write(handle, data):
+        with file.open("a") as other:
+            try:
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                refused.append(True)
+        return real(handle, data)
+
+    monkeypatch.setattr(receipts.os, "write", write)
+    receipts.append(file, {"n": 1})
+    assert refused == [True]
+    with file.open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)  # and it is let go
 
 
 def test_a_line_torn_by_a_crash_swallows_nothing(tmp_path):
