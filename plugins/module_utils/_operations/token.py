@@ -101,6 +101,7 @@ class Issuable(NamedTuple):
     role: Role
     parameter: Parameter
     duration: int
+    bucket: str | None
     arguments: dict[str, Any]
 
 
@@ -228,6 +229,7 @@ def _prepare(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> 
     receipt = _receipt(params, wish, checked.caller.account_id, checked.role.arn, checked.duration) | {
         "issuer_arn": checked.caller.arn,
         "session_name": wish.session_name,
+        "bucket": checked.bucket,
         "external_id_source": "parameter+requester" if params["external_id"] else "parameter",
     }
     return receipt, lambda: _assume(clients, runtime, checked, params["wait_timeout"])
@@ -259,10 +261,8 @@ def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Iss
     :raises ExternalIdMismatch: as said.
     """
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
-    names = [wish.venue.external_id_parameter]
+    names = [wish.venue.external_id_parameter, wish.venue.bucket_parameter]
     needs_bucket = wish.grant is not None and not wish.grant.buckets and {"s3_read", "s3_write"} & set(wish.grant.access)
-    if needs_bucket:
-        names.append(wish.venue.bucket_parameter)
     caller, role, parameters = at_once(lambda: read_caller(sts), lambda: read_role(iam, wish.role_name), lambda: read_parameters(ssm, names))
     check_account(caller, params["expected_account_id"] or wish.role_account or None)
     role, parameter = _provisioned(wish, role, parameters.get(wish.venue.external_id_parameter), caller, params["role_arn"])
@@ -280,7 +280,9 @@ def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Iss
     arguments = {"RoleArn": role.arn, "RoleSessionName": wish.session_name, "DurationSeconds": duration, "ExternalId": parameter.value, **wish.extras}
     if policy:
         arguments["Policy"] = compact(policy)
-    return Issuable(caller, role, parameter, duration, arguments)
+    published = parameters.get(wish.venue.bucket_parameter)
+    bucket = params["buckets"][0] if params["buckets"] else published.value if published else None
+    return Issuable(caller, role, parameter, duration, bucket, arguments)
 
 
 def _provisioned(wish: Wish, role: Role | None, parameter: Parameter | None, caller: Caller, role_arn: str | None) -> tuple[Role, Parameter]:
@@ -356,6 +358,7 @@ def _receipt(params: Params, wish: Wish, account: str, role_arn: str, duration: 
         "duration_requested": wish.duration,
         "duration_seconds": duration,
         "external_id_source": None,
+        "bucket": None,
         "access": list(wish.grant.access) if wish.grant else None,
         "bucket_prefixes": list(wish.grant.bucket_prefixes) if wish.grant else [],
         "ecr_repositories": params["ecr_repositories"],
