@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token"}
+ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token", "revoke": "venue_sts_revocation"}
 # What a role says otherwise than its module.
 OWN: dict[str, dict[str, Any]] = {
     "issue_dest": {

@@ -74,8 +74,15 @@ class Revocation(NamedTuple):
 
     def shown(self) -> dict[str, Any]:
         """As results list it."""
-        until = self.before + LONGEST_SESSION
-        return {"kind": self.kind, "value": self.value or None, "before": iso(self.before), "needed_until": iso(until), "policy_name": self.policy_name}
+        who = {"all": "every token", "session": f"session {self.value}", "source_identity": f"source identity {self.value}"}[self.kind]
+        return {
+            "kind": self.kind,
+            "value": self.value or None,
+            "before": iso(self.before),
+            "needed_until": iso(self.before + LONGEST_SESSION),
+            "policy_name": self.policy_name,
+            "summary": f"{who}, issued before {iso(self.before)}",
+        }
 
 
 def from_name(policy_name: str) -> Revocation | None:
@@ -132,9 +139,13 @@ def plan_revoke(role_name: str, role_id: str, inline: Mapping[str, Mapping[str, 
     return Plan(steps, _state(inline), {"revocations": {one.policy_name: one.policy(role_id) for one in after}})
 
 
-def plan_lift(role_name: str, inline: Mapping[str, Mapping[str, Any]], kind: str, value: str) -> Plan:
-    """The steps that lift all revocations (kind ``all``), or those of one session or source identity."""
-    lifted = [one for one in found_in(inline) if kind == "all" or (one.kind, one.value) == (kind, value)]
+def plan_lift(role_name: str, inline: Mapping[str, Mapping[str, Any]], targets: Sequence[tuple[str, str]]) -> Plan:
+    """The steps that lift revocations.
+
+    :param targets: kind and value of what is to be lifted; kind ``all`` means every revocation.
+    """
+    every = any(kind == "all" for kind, _value in targets)
+    lifted = [one for one in found_in(inline) if every or (one.kind, one.value) in targets]
     names = {one.policy_name for one in lifted}
     before = _state(inline)
     after = {name: policy for name, policy in before["revocations"].items() if name not in names}
