@@ -87,6 +87,18 @@ def parameter_from(described: Mapping[str, Any]) -> Parameter:
     return Parameter(described["Value"], described.get("Type", "String"), described.get("Version", 1), described.get("LastModifiedDate"))
 
 
+def read_history(ssm: Any, name: str) -> list[Parameter]:
+    """All that a parameter has held, oldest first, decrypted (ssm:GetParameterHistory); SSM keeps the last hundred."""
+    found: list[Parameter] = []
+    more: dict[str, str] = {}
+    while True:
+        answer = call(ssm, "get_parameter_history", f"read the history of {name} in SSM", Name=name, WithDecryption=True, MaxResults=50, **more)
+        found += [parameter_from(one) for one in answer["Parameters"]]
+        if not answer.get("NextToken"):
+            return sorted(found, key=lambda one: one.version)
+        more = {"NextToken": answer["NextToken"]}
+
+
 def read_inline_names(iam: Any, role_name: str) -> tuple[str, ...]:
     """The names of all inline policies of a role (iam:ListRolePolicies)."""
     return _names(iam, "list_role_policies", "PolicyNames", None, role_name)
