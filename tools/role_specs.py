@@ -19,7 +19,14 @@ from typing import Any
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token", "revoke": "venue_sts_revocation", "broker": "kion_credentials", "assume": "venue_sts_token"}
+ROLES = {
+    "provision": "venue_sts_role",
+    "issue": "venue_sts_token",
+    "broker": "kion_credentials",
+    "assume": "venue_sts_token",
+    "handoff": "venue_sts_handoff",
+    "revoke": "venue_sts_revocation",
+}
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {"assume_dest"}  # its keys stay in memory
 MORE: dict[str, dict[str, Any]] = {

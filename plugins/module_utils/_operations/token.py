@@ -200,18 +200,19 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
     writes = bool(params["dest"])
     if runtime.check_mode:
         return {"changed": writes, "token": None, "sts_creds": None, "receipt": receipt}
-    with private_file("dest", params["dest"]) if writes else contextlib.nullcontext() as place:
-        answer = ask()
-        token = request.token_document(answer)
-        receipt |= _issued(answer, token, runtime)
-        try:
+    try:
+        with private_file("dest", params["dest"]) if writes else contextlib.nullcontext() as place:
+            answer = ask()
+            token = request.token_document(answer)
+            receipt |= _issued(answer, token, runtime)
             if params["verify"]:
                 _verify(clients, token)
             if place:
                 write_synced(place, json.dumps(token, indent=4) + "\n")
-        except VenueError as error:
+    except VenueError as error:
+        if "access_key_id" in receipt:
             error.facts["receipt"] = receipt
-            raise
+        raise
     keys = token["Credentials"]
     sts_creds = {
         "access_key": keys["AccessKeyId"],
