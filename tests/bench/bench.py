@@ -19,10 +19,12 @@ import json
 import os
 import pathlib
 import platform
+import ssl
 import subprocess
 import sys
 import tempfile
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -85,8 +87,6 @@ class Field:
         self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{port}"
         self._context = None
         if certificate:
-            import ssl  # noqa: PLC0415 - only here
-
             self._context = ssl.create_default_context(cafile=str(certificate[0]))
         else:
             wait_until_it_answers(f"{self.url}/__bench__?seconds=0", self.proxy, log)
@@ -197,28 +197,30 @@ def main() -> None:
     parser.add_argument("--venues", type=int, nargs="+", help="how many venues (1 10)")
     parser.add_argument("--latency", type=int, nargs="+", help="milliseconds that each API call takes longer (0 80)")
     parser.add_argument("--runs", type=int, help="how often (3)")
-    parser.add_argument("--once-from", type=int, default=100, help="more venues than this are measured once")
+    parser.add_argument("--once-from", type=int, help="more venues than this are measured once (5; with --full 100)")
     parser.add_argument("--forks", type=int, default=os.cpu_count(), help="venues at once, for ansible-playbook and xargs (the number of cores)")
     parser.add_argument("--contenders", nargs="+", choices=list(contenders()), metavar="NAME", help=f"some of: {', '.join(contenders())}")
     parser.add_argument("--tls", action="store_true", help="HTTPS, each connection's set-up taking the latency once more")
     parser.add_argument("--full", action="store_true", help="1 10 50 200 1000 venues")
+    parser.add_argument("--append", action="store_true", help="keep what results.json holds already")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs" / "performance")
     options = parser.parse_args()
     options.venues = options.venues or ([1, 10, 50, 200, 1000] if options.full else [1, 10])
     options.latency = [0, 80] if options.latency is None else options.latency
     options.runs = options.runs or 3
+    options.once_from = options.once_from or (100 if options.full else 5)
     wanted = [contenders()[name] for name in options.contenders or contenders()]
     peers_collections()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Field(pathlib.Path(folder), options.tls) as field:
         samples = [asdict(sample) for sample in tournament(field, wanted, options)]
+    if options.append:
+        samples = json.loads((options.output / "results.json").read_text())["samples"] + samples
     report.write(options.output, {"machine": machine(), "samples": samples})
     print((options.output / "table.md").read_text())
 
 
 def peers_collections() -> None:
     """community.aws, which alone has a module that writes SSM parameters: from the wheel that amazon.aws came in."""
-    import zipfile  # noqa: PLC0415 - once
-
     tree = ROOT / ".build" / "bench" / "collections"
     if (tree / "ansible_collections" / "community" / "aws" / "MANIFEST.json").exists():
         return
