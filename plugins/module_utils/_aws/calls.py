@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,6 +25,7 @@ MISSING = {"NoSuchEntity", "ParameterNotFound"}
 OVERTAKEN = {*MISSING, "EntityAlreadyExists", "ParameterAlreadyExists", "ConcurrentModification", "TooManyUpdates", "DeleteConflict"}
 # AWS may quote these parameters in an error message.
 SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion")
+_NOT_AUTHORIZED = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
 
 def iam_action(client: Any, operation: str) -> str:
@@ -98,11 +100,14 @@ def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -
         return ConnectionProblem(f"{answer} The AWS credentials have expired. {KEYS_ADVICE}", error_code=code, request_id=request_id)
     if code in UNKNOWN_KEYS:
         return ConnectionProblem(f"{answer} AWS does not know these credentials. {KEYS_ADVICE}", error_code=code, request_id=request_id)
-    return AwsRefused(f"{answer}{_advice(code, action)}", operation=action, code=code, request_id=request_id)
+    return AwsRefused(f"{answer}{_advice(code, action, said)}", operation=action, code=code, request_id=request_id)
 
 
-def _advice(code: str, action: str) -> str:
+def _advice(code: str, action: str, said: str) -> str:
     if code in DENIED:
+        # A call can need a second action beside its own, such as iam:TagRole to create a role with tags: AWS names the missing one.
+        named = _NOT_AUTHORIZED.search(said)
+        action = named.group(1) if named else action
         return f" The caller needs {action} (docs/admin-policy.json lists all that is needed), and no boundary or organization policy may deny it."
     if code in ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"):
         return " Either the secret key does not belong to the key id, or this machine's clock is off: compare 'date -u' with the time."
