@@ -16,6 +16,7 @@ from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
     from botocore import exceptions as botocore_errors
+    from botocore.parsers import ResponseParserError
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
@@ -47,6 +48,13 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
         raise _refusal(error, iam_action(client, operation), purpose, arguments) from None
     except botocore_errors.BotoCoreError as error:
         raise _no_answer(error, client, purpose) from None
+    except ResponseParserError:  # quotes the whole answer, keys and all
+        raise damaged_answer(client, purpose) from None
+
+
+def damaged_answer(client: Any, purpose: str) -> ConnectionProblem:
+    """What to say of an answer that is not whole. A change may have been made; the next run finds out."""
+    return ConnectionProblem(f"could not {purpose}: the answer of {client.meta.endpoint_url} was damaged on its way. Run again; check proxies if it stays so.")
 
 
 def call_or_none(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from .._domain.role_plan import POLICY_NAME, Parameter, Role
-from .calls import call, call_or_none
+from .calls import call, call_or_none, damaged_answer
 
 
 class Caller(NamedTuple):
@@ -57,7 +57,10 @@ def read_policy(iam: Any, role_name: str) -> dict[str, Any] | None:
 
 def read_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
     """Those of at most ten parameters that exist, decrypted, by name (ssm:GetParameters)."""
-    answer = call(ssm, "get_parameters", f"read {', '.join(names)} in SSM", Names=list(names), WithDecryption=True)
+    purpose = f"read {', '.join(names)} in SSM"
+    answer = call(ssm, "get_parameters", purpose, Names=list(names), WithDecryption=True)
+    if "Parameters" not in answer:  # botocore takes half a JSON text for an empty answer
+        raise damaged_answer(ssm, purpose)
     return {one["Name"]: parameter_from(one) for one in answer["Parameters"]}
 
 
