@@ -62,6 +62,7 @@ class Answer:
     :param sent: only so many bytes of the body are sent, then the connection ends; -1 for all of it.
     :param reset: nothing is sent, the connection is reset.
     :param held: nothing is sent until the client gives up or the proxy ends.
+    :param pause: the two halves of the body are so many seconds apart.
     """
 
     status: int = 200
@@ -70,6 +71,7 @@ class Answer:
     sent: int = -1
     reset: bool = False
     held: bool = False
+    pause: float = 0
 
 
 Rule = Callable[[Call], Answer]
@@ -179,7 +181,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         lines += [f"{key}: {value}" for key, value in answer.headers.items() if key.lower() not in skipped]
         lines.append(f"Content-Length: {len(answer.body)}")
         whole = answer.body if answer.sent < 0 else answer.body[: answer.sent]
-        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + whole)
+        head, half = "\r\n".join([*lines, "", ""]).encode("latin-1"), len(whole) // 2 if answer.pause else len(whole)
+        self.wfile.write(head + whole[:half])
+        if answer.pause:
+            self.proxy.ending.wait(answer.pause)
+            self.wfile.write(whole[half:])
         if answer.sent >= 0:
             self.close_connection = True
 

@@ -37,10 +37,13 @@ class Account:
     account_id: str
     root: dict[str, str]
     admin: dict[str, str] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def as_root(self, service: str) -> Any:
         """A client with all rights."""
-        return driver.client(service, self.url, self.root)
+        if service not in self._clients:
+            self._clients[service] = driver.client(service, self.url, self.root)
+        return self._clients[service]
 
     def as_admin(self, service: str) -> Any:
         """A client with the admin's rights."""
