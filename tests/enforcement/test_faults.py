@@ -297,3 +297,30 @@ class Killer:
         os.kill(self._pid, signal.SIGKILL)
         self.done = True
         return Answer(reset=True)
+
+
+@pytest.mark.parametrize(("operation", "options"), [("role", {"wait": True}), ("token", {"user": "jdoe"})], ids=["wait", "issue"])
+def test_a_new_role_that_aws_does_not_know_everywhere_yet(bench: Bench, operation: str, options: Mapping[str, Any]) -> None:
+    for first, known_in_time in ((5, True), (10**6, False)):
+        project = bench.fresh()
+        if operation == "token":
+            assert bench.account.run("role", project=project, venue="dev")[0]
+        bench.proxy.set(lambda call, first=first: refused(call) if call.action == "sts:AssumeRole" and call.number <= first else call.forward())
+        connection = driver.connection(bench.proxy.url, bench.account.admin)
+        asked = {**connection, "project": project, "venue": "dev", **options}
+        (outcome,) = bench.runner.run({"operation": operation, "options": asked})
+        assert outcome and outcome["succeeded"] == known_in_time, outcome
+        if known_in_time:
+            assert bench.proxy.calls.count("sts:AssumeRole") == first + 1
+        else:
+            assert outcome["error"] == "NotAssumable" and "propagation" in outcome["msg"]
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_clock_that_is_off_is_named(bench: Bench, minutes: int) -> None:
+    project = bench.fresh()
+    options = {**driver.connection(bench.proxy.url, bench.account.admin), "project": project, "venue": "dev"}
+    bench.proxy.set()
+    (outcome,) = bench.runner.run({"operation": "role", "options": options, "skew": 60 * minutes})
+    assert outcome and not outcome["succeeded"] and "clock" in outcome["msg"], outcome
+    assert bench.state(project) == {"parameter": []}

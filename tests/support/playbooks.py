@@ -59,3 +59,9 @@ def write_inventory(path: Path, hosts: Mapping[str, Mapping[str, Any]], groups: 
     children = {name: {"hosts": {host: {} for host in members}} for name, members in groups.items()}
     path.write_text(json.dumps({"all": {"hosts": hosts, "children": children}}))
     return path
+
+
+def other_python() -> str:
+    """This environment's Python under another name than ansible-playbook runs by: asking for it makes tasks ship their modules."""
+    own = (BIN / "ansible-playbook").read_text(encoding="utf-8").splitlines()[0].removeprefix("#!").strip()
+    return next(str(BIN / name) for name in ("python3", "python") if str(BIN / name) != own)
