@@ -36,3 +36,10 @@ def home(enforcing: str) -> world.Account:
 def tokens(home: world.Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, venues.Token]:
     """Three venues provisioned and eleven kinds of tokens issued, by the real playbooks, run by the admin."""
     return venues.issue_all(home, tmp_path_factory.mktemp("tokens"))
+
+
+@pytest.fixture(scope="session")
+def permissive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server that lets everything through."""
+    with emulators.moto(tmp_path_factory.mktemp("moto") / "log") as url:
+        yield url
