@@ -137,7 +137,8 @@ CALLS: dict[str, Call] = {
     "describe a repository": Call(
         "ecr:DescribeRepositories", _repository(), lambda client, venue, token: client("ecr").describe_repositories(repositoryNames=[venue.repository])
     ),
-    "describe all repositories": Call("ecr:DescribeRepositories", _everything, lambda client, venue, token: client("ecr").describe_repositories()),
+    # Without names the call is about every repository, another venue's among them.
+    "describe all repositories": Call("ecr:DescribeRepositories", _repository(other=True), lambda client, venue, token: client("ecr").describe_repositories()),
     "pull: check layers": _ecr("BatchCheckLayerAvailability", "batch_check_layer_availability", layerDigests=[LAYER]),
     "pull: layer's URL": _ecr("GetDownloadUrlForLayer", "get_download_url_for_layer", layerDigest=LAYER),
     "pull: image": _ecr("BatchGetImage", "batch_get_image", imageIds=[{"imageTag": "v1"}]),
