@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.driver import REGION
+from tests.support.driver import REGION
 
 DENIALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 LAYER = "sha256:" + "0" * 64
@@ -161,10 +161,14 @@ CALLS: dict[str, Call] = {
     "drop its boundary": Call(
         "iam:DeleteRolePermissionsBoundary", _role, lambda client, venue, token: client("iam").delete_role_permissions_boundary(RoleName=venue.role)
     ),
-    "create a user": Call("iam:CreateUser", lambda venue: f"arn:aws:iam::{venue.account}:user/x", lambda client, venue, token: client("iam").create_user(UserName="x")),
+    "create a user": Call(
+        "iam:CreateUser", lambda venue: f"arn:aws:iam::{venue.account}:user/x", lambda client, venue, token: client("iam").create_user(UserName="x")
+    ),
     "read the external id": Call("ssm:GetParameter", _parameter, lambda client, venue, token: client("ssm").get_parameter(Name=venue.parameter)),
     "change the external id": Call(
-        "ssm:PutParameter", _parameter, lambda client, venue, token: client("ssm").put_parameter(Name=venue.parameter, Value="mine", Type="String", Overwrite=True)
+        "ssm:PutParameter",
+        _parameter,
+        lambda client, venue, token: client("ssm").put_parameter(Name=venue.parameter, Value="mine", Type="String", Overwrite=True),
     ),
     "list machines": Call("ec2:DescribeInstances", _everything, lambda client, venue, token: client("ec2").describe_instances()),
     "list functions": Call("lambda:ListFunctions", _everything, lambda client, venue, token: client("lambda").list_functions()),

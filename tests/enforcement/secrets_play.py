@@ -46,14 +46,29 @@ GOOD: list[dict[str, Any]] = [
     {"name": "Issue to many", TOKEN: {**VENUE, "user": "{{ item }}", "session_name": "{{ item }}-session"}, "loop": ["ann", "bob"], "register": "many"},
     {"name": "Use a receipt", "ansible.builtin.debug": {"msg": "{{ many.results | map(attribute='receipt') }}"}},
     {"name": "Issue until it works", TOKEN: ISSUE, "register": "one", "until": "one is succeeded", "retries": 2, "delay": 0},
-    {"name": "Use the keys", TOKEN: {**ISSUE, "access_key": "{{ one.sts_creds.access_key }}", "secret_key": "{{ one.sts_creds.secret_key }}", "session_token": "{{ one.sts_creds.session_token }}"}},
-    {"name": "Keys as options", TOKEN: {**ISSUE, "access_key": "AKIAEXAMPLEOPTIONKEY", "secret_key": mark("option_key"), "session_token": mark("option_token")}},
+    {
+        "name": "Use the keys",
+        TOKEN: {
+            **ISSUE,
+            "access_key": "{{ one.sts_creds.access_key }}",
+            "secret_key": "{{ one.sts_creds.secret_key }}",
+            "session_token": "{{ one.sts_creds.session_token }}",
+        },
+    },
+    {
+        "name": "Keys as options",
+        TOKEN: {**ISSUE, "access_key": "AKIAEXAMPLEOPTIONKEY", "secret_key": mark("option_key"), "session_token": mark("option_token")},
+    },
     {"name": "With a code", TOKEN: {**ISSUE, "mfa_serial_number": "arn:aws:iam::123456789012:mfa/jane", "mfa_token": MFA_CODE, "verify": True}},
     {"name": "Try", "check_mode": True, TOKEN: {**ISSUE, "external_id": "{{ now_valid }}"}},
     {"name": "With an environment of its own", TOKEN: ISSUE, "environment": {"SOME": "thing"}},
     {"name": "Write", TOKEN: {**ISSUE, "dest": "{{ tokens }}/jdoe.json"}},
     {"name": "Keep the receipt", "ansible.builtin.set_fact": {"kept": "{{ one.receipt }}", "cacheable": True}},
-    {"name": "Issue as the role does", "ansible.builtin.import_role": {"name": "mdps.venue_sts.issue"}, "vars": {"issue_project": "sbg", "issue_venue": "dev", "issue_user": "role", "issue_dest": "{{ tokens }}/"}},
+    {
+        "name": "Issue as the role does",
+        "ansible.builtin.import_role": {"name": "mdps.venue_sts.issue"},
+        "vars": {"issue_project": "sbg", "issue_venue": "dev", "issue_user": "role", "issue_dest": "{{ tokens }}/"},
+    },
     {"name": "Remove", "diff": True, ROLE: {"project": "sbg", "venue": "joined", "state": "absent"}},
 ]
 BAD: dict[str, dict[str, Any]] = {

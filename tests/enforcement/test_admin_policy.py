@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support import driver, world
-from support.fault_proxy import Answer, Call, FaultProxy, in_front_of
+
+from tests.support import driver, world
+from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
 
 # AWS asks for these beside the action itself, as its Service Authorization Reference lists under "dependent actions"; ministack
 # does not, so the proxy does, and lets ministack's own policy simulator answer.

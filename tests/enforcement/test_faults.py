@@ -13,13 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from support import driver, world
-from support.fault_proxy import Answer, Call, FaultProxy, in_front_of
-from support.runners import Runner, runner
+
+from tests.support import driver, world
+from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
+from tests.support.runners import Runner, runner
 
 OLD, BUCKET = "0ld" * 14, "fault-data"
 POINT = tuple[str, int]
-TRUSTED_BY_HAND = {"Sid": "ByHand", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": OLD}}}
+TRUSTED_BY_HAND = {
+    "Sid": "ByHand",
+    "Effect": "Allow",
+    "Principal": {"AWS": "*"},
+    "Action": "sts:AssumeRole",
+    "Condition": {"StringEquals": {"sts:ExternalId": OLD}},
+}
 
 
 def throttled(call: Call) -> Answer:

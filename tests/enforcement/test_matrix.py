@@ -10,8 +10,10 @@ from typing import Any
 
 import matrix
 import pytest
+import venues
 from botocore.exceptions import ClientError
-from support import driver, venues, world
+
+from tests.support import driver, world
 
 
 def allowed(call: Callable[[], Any], answers: tuple[str, ...] = ()) -> bool:
@@ -27,7 +29,9 @@ def allowed(call: Callable[[], Any], answers: tuple[str, ...] = ()) -> bool:
     return True
 
 
-def test_every_token_may_do_what_the_table_says_and_nothing_else(home: world.Account, tokens: dict[str, venues.Token], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_token_may_do_what_the_table_says_and_nothing_else(
+    home: world.Account, tokens: dict[str, venues.Token], capsys: pytest.CaptureFixture[str]
+) -> None:
     expected = matrix.expected("A")
     seen: dict[tuple[str, str], bool] = {}
     for name, token in tokens.items():
@@ -67,7 +71,9 @@ def door(home: world.Account) -> dict[str, str]:
     return ids
 
 
-def test_the_door_opens_only_to_the_right_caller_with_the_right_external_id(home: world.Account, door: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_door_opens_only_to_the_right_caller_with_the_right_external_id(
+    home: world.Account, door: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     role, second = "unity-door-dev-sts", door["second"]
     stranger = world.make_account(home.url, world.OTHER)
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}

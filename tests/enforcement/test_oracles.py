@@ -11,11 +11,13 @@ from typing import Any
 
 import matrix
 import pytest
+import venues
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions, trust
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import token as operation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from support import driver, oracles, venues, world
+
+from tests.support import driver, oracles, world
 
 # Policies do not decide about it: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 NEVER_DENIED = "say who it is"
@@ -79,7 +81,14 @@ TRUST_CELLS = [
     ("tags", True, ADMIN, "sts:TagSession", {}, {}),
     ("tags, from another account", False, FOREIGN, "sts:TagSession", {}, {}),
     ("a source identity", True, ADMIN, "sts:SetSourceIdentity", {}, {}),
-    ("an assertion for the console", True, PROVIDER, "sts:AssumeRoleWithSAML", {"SAML:aud": "https://signin.aws.amazon.com/saml"}, {"saml_providers": [PROVIDER]}),
+    (
+        "an assertion for the console",
+        True,
+        PROVIDER,
+        "sts:AssumeRoleWithSAML",
+        {"SAML:aud": "https://signin.aws.amazon.com/saml"},
+        {"saml_providers": [PROVIDER]},
+    ),
     ("an assertion for somebody else", False, PROVIDER, "sts:AssumeRoleWithSAML", {"SAML:aud": "https://example.org/saml"}, {"saml_providers": [PROVIDER]}),
     ("an assertion for nobody", False, PROVIDER, "sts:AssumeRoleWithSAML", {}, {"saml_providers": [PROVIDER]}),
     ("an assertion of an untrusted provider", False, PROVIDER, "sts:AssumeRoleWithSAML", {"SAML:aud": "https://signin.aws.amazon.com/saml"}, {}),

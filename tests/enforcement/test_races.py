@@ -8,8 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
-from support import driver, playbooks, world
-from support.runners import runner
+
+from tests.support import driver, playbooks, world
+from tests.support.runners import runner
 
 RUNS = 8
 

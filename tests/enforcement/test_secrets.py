@@ -8,17 +8,17 @@ import json
 import re
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import secrets_play as script
-from support import driver, playbooks, secrets_search
-from support.fault_proxy import Answer, Call, FaultProxy, in_front_of
 
-ROOT_KEYS = {"AccessKeyId": "AKIAEXAMPLEEXAMPLE00", "SecretAccessKey": "example"}
+from tests.support import driver, playbooks, secrets_search
+from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
+from tests.support.servers import Moto
+
 FAKE_SSH = """#!/bin/sh
 for last; do :; done
 exec /bin/sh -c "$last"
@@ -27,15 +27,15 @@ ISSUED = re.compile(rb"<(SecretAccessKey|SessionToken)>([^<]+)</")
 
 
 @pytest.fixture(scope="module")
-def proxy(permissive: str) -> Iterator[FaultProxy]:
-    with in_front_of(permissive) as proxy:
+def proxy(moto_server: Moto) -> Iterator[FaultProxy]:
+    with in_front_of(moto_server.url) as proxy:
         yield proxy
 
 
-def set_up(url: str) -> str:
-    """Venues before the run: one with two different external ids, one to settle such a conflict in; gives the valid id of neither."""
-    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST"), timeout=10).close()
-    ssm, iam = driver.client("ssm", url, ROOT_KEYS), driver.client("iam", url, ROOT_KEYS)
+def set_up(server: Moto) -> None:
+    """Venues before the run: a new one, one with two different external ids, and one to settle such a conflict in."""
+    server.reset()
+    ssm, iam = server.client("ssm"), server.client("iam")
     ssm.put_parameter(Name="/unity/cs/account/privilegedpolicyname", Value="boundary", Type="String")
     for venue in ("dev", "split", "joined"):
         ssm.put_parameter(Name=f"/unity/sbg/{venue}/ds/datastore-bucket", Value=f"sbg-{venue}-data", Type="String")
@@ -46,7 +46,6 @@ def set_up(url: str) -> str:
         tags = [{"Key": "Proj", "Value": "sbg"}, {"Key": "Venue", "Value": venue}]
         iam.create_role(RoleName=f"unity-sbg-{venue}-sts", AssumeRolePolicyDocument=trust, Tags=tags)
         ssm.put_parameter(Name=f"/unity/sbg/{venue}/cs/sts/role/external-id", Value=script.MARKS["in_ssm"], Type="String")
-    return url
 
 
 def spoil(call: Call) -> Answer:
@@ -140,15 +139,15 @@ def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str])
 
 
 @pytest.mark.parametrize(("front_end", "verbosity", "extra"), RUNS, ids=lambda value: str(value) if not isinstance(value, dict) else "")
-def test_no_secret_comes_out(proxy: FaultProxy, permissive: str, tmp_path: Path, front_end: str, verbosity: int, extra: dict[str, str]) -> None:
-    set_up(permissive)
+def test_no_secret_comes_out(proxy: FaultProxy, moto_server: Moto, tmp_path: Path, front_end: str, verbosity: int, extra: dict[str, str]) -> None:
+    set_up(moto_server)
     (tmp_path / "out" / "home").mkdir(parents=True)
     settings = prepare(front_end, tmp_path) | {"AWS_ENDPOINT_URL": proxy.url} | extra
     spoil.issued = []
     proxy.set(spoil)
     with secrets_search.ProcessList() as processes:
         play(front_end, verbosity, tmp_path, settings)
-    made = [one["Value"] for one in history(permissive)]
+    made = [one["Value"] for one in history(moto_server)]
     assert len(spoil.issued) > 20 and len(set(made)) > 1
     wanted = secrets_search.slices({*script.MARKS.values(), *spoil.issued, *made})
     found = {f"process list: {hit}" for hit in secrets_search.hits(b"\n".join(processes.seen), wanted)}
@@ -160,7 +159,6 @@ def test_no_secret_comes_out(proxy: FaultProxy, permissive: str, tmp_path: Path,
     assert secrets_search.hits(written, wanted), "the search finds nothing even where something is"
 
 
-def history(url: str) -> list[dict[str, str]]:
+def history(server: Moto) -> list[dict[str, str]]:
     """Every value that the venue's parameter has had."""
-    ssm = driver.client("ssm", url, ROOT_KEYS)
-    return list(ssm.get_parameter_history(Name="/unity/sbg/dev/cs/sts/role/external-id", WithDecryption=True)["Parameters"])
+    return list(server.client("ssm").get_parameter_history(Name="/unity/sbg/dev/cs/sts/role/external-id", WithDecryption=True)["Parameters"])

@@ -16,12 +16,13 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(sys.prefix) / "collections")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(sys.prefix) / "collections")]
 
 import botocore.auth  # noqa: E402 - the path is set above
 import botocore.retries.standard  # noqa: E402
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import warm  # noqa: E402
-from support import driver  # noqa: E402
+
+from tests.support import driver  # noqa: E402
 
 
 def say(**line: Any) -> None:

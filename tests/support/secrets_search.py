@@ -37,9 +37,7 @@ def _forms(secret: str) -> Iterator[bytes]:
 
 def hits(blob: bytes, wanted: dict[bytes, str]) -> set[str]:
     """Which secrets have a slice in a text, with what stands around it."""
-    return {
-        f"{wanted[blob[at : at + SLICE]]}... in {blob[max(0, at - 120) : at]!r}" for at in range(len(blob) - SLICE + 1) if blob[at : at + SLICE] in wanted
-    }
+    return {f"{wanted[blob[at : at + SLICE]]}... in {blob[max(0, at - 120) : at]!r}" for at in range(len(blob) - SLICE + 1) if blob[at : at + SLICE] in wanted}
 
 
 def files_below(folder: Path) -> Iterator[tuple[Path, bytes]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support import driver
+from tests.support import driver
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME, OTHER = "111122223333", "444455556666"

@@ -62,8 +62,37 @@ WORDS = st.sampled_from(
         *("arn:aws:iam::123456789012:role/x", "arn:aws:iam:123456789012:role/x", "arn:aws-us-gov:iam::123456789012:role/x", "arn:aws:iam::123456789012:root"),
         *("arn:aws:iam::123456789012:policy/p", "arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::123456789012:saml-provider/JPL", "arn:aws:iam::*:root"),
         *("arn:aws:sts::123456789012:assumed-role/r/s", "arn:aws:kms:us-west-2:123456789012:key/1234", "arn:aws:kms:us-west-2:123456789012:alias/x"),
-        *("s3_read", "ecr_push", "everything", "my-bucket", "My_Bucket", "192.168.1.1", "xn--b", "s3://b", "b" * 64, "incoming/", "/incoming", "in*", "${aws:x}"),
-        *('{"Version": "2012-10-17", "Statement": []}', '{"Statement": 1}', "[]", "{", "null", "/", "/a/", "//", "/a", "true", "3600", "3600 ", "1e3", "０１２３４５"),
+        *(
+            "s3_read",
+            "ecr_push",
+            "everything",
+            "my-bucket",
+            "My_Bucket",
+            "192.168.1.1",
+            "xn--b",
+            "s3://b",
+            "b" * 64,
+            "incoming/",
+            "/incoming",
+            "in*",
+            "${aws:x}",
+        ),
+        *(
+            '{"Version": "2012-10-17", "Statement": []}',
+            '{"Statement": 1}',
+            "[]",
+            "{",
+            "null",
+            "/",
+            "/a/",
+            "//",
+            "/a",
+            "true",
+            "3600",
+            "3600 ",
+            "1e3",
+            "０１２３４５",
+        ),
     ]
 )
 TEXT = st.one_of(WORDS, st.text(max_size=80), st.from_regex(r"[\w+=,.@:/-]{1,80}"), st.builds(lambda word, n: word * n, WORDS, st.integers(1, 400)))
@@ -77,7 +106,9 @@ OF_TYPE: Mapping[str, st.SearchStrategy[Any]] = {
     "list": st.lists(TEXT, max_size=12),
     "dict": st.dictionaries(TEXT, st.one_of(TEXT, st.integers(), st.booleans()), max_size=60),
 }
-ANYTHING = st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXT), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3))
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXT), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)
+)
 
 
 @st.composite

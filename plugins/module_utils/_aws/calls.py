@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any
 
 from .._domain.errors import AwsRefused, ConcurrentChange, ConnectionProblem, VenueError
 from .._domain.steps import Step
+from .._domain.trust import external_ids
 from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
@@ -24,8 +26,9 @@ DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 MISSING = {"NoSuchEntity", "ParameterNotFound"}
 # Somebody created, deleted or changed it since it was read.
 OVERTAKEN = {*MISSING, "EntityAlreadyExists", "ParameterAlreadyExists", "ConcurrentModification", "TooManyUpdates", "DeleteConflict"}
-# AWS may quote these parameters in an error message.
-SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion")
+# AWS may quote these parameters in an error message; trust policies hold external ids.
+SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion", "TokenCode")
+TRUST_POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument")
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
 
@@ -99,9 +102,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -> VenueError:
     details = error.response.get("Error", {})
     code, said = str(details.get("Code", "Unknown")), str(details.get("Message", "")).strip().rstrip(".")
-    for name in SECRET_ARGUMENTS:
-        if name in arguments:
-            said = said.replace(str(arguments[name]), f"(the {name})")
+    said = _scrubbed(said, arguments)
     request_id = str(error.response.get("ResponseMetadata", {}).get("RequestId", ""))
     answer = f'could not {purpose}: AWS said "{said}" ({code}{", request " + request_id if request_id else ""}).'
     if code in EXPIRED:
@@ -109,6 +110,16 @@ def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -
     if code in UNKNOWN_KEYS:
         return ConnectionProblem(f"{answer} AWS does not know these credentials. {KEYS_ADVICE}", error_code=code, request_id=request_id)
     return AwsRefused(f"{answer}{_advice(code, action, said)}", operation=action, code=code, request_id=request_id)
+
+
+def _scrubbed(said: str, arguments: dict[str, Any]) -> str:
+    secrets = {name: [str(arguments[name])] for name in SECRET_ARGUMENTS if name in arguments}
+    for name in TRUST_POLICIES:
+        secrets.setdefault("ExternalId", []).extend(external_ids(json.loads(arguments.get(name, "{}"))))
+    for name, values in secrets.items():
+        for value in filter(None, values):
+            said = said.replace(value, f"(the {name})")
+    return said
 
 
 def _advice(code: str, action: str, said: str) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import matrix
-from support import driver, playbooks, world
+
+from tests.support import driver, playbooks, world
 
 S3_ONLY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 READ_ONLY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "iam:Get*", "ec2:Describe*"], "Resource": "*"}]}

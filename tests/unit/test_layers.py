@@ -1,0 +1,86 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Dependencies point one way: modules, action -> front ends -> _operations -> {_domain, _aws, _kion}; _aws, _kion -> _domain; _domain -> standard library."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import sys
+
+import pytest
+
+PLUGINS = pathlib.Path(__file__).resolve().parents[2] / "plugins"
+OWN = "ansible_collections.mdps.venue_sts.plugins."
+STANDARD = set(sys.stdlib_module_names)
+FORBIDDEN_IN_DOMAIN = {"time", "random", "secrets", "socket", "subprocess", "urllib", "http", "os", "pathlib", "tempfile", "threading"}
+
+
+def layer(module: str) -> str:
+    """The layer that a module of ours is in, from its path below plugins/."""
+    parts = module.split(".")
+    if parts[0] in ("module_utils", "plugin_utils") and len(parts) > 1 and parts[1] in ("_domain", "_aws", "_kion", "_operations"):
+        return parts[1]
+    return {"module_utils": "front_end", "plugin_utils": "front_end"}.get(parts[0], parts[0])
+
+
+ALLOWED = {
+    "_domain": {"_domain"},
+    "_aws": {"_aws", "_domain"},
+    "_kion": {"_kion", "_domain"},
+    "_operations": {"_operations", "_aws", "_kion", "_domain", "front_end:module_utils._files"},
+    "front_end": {"front_end", "_operations", "_domain", "_aws"},
+    "modules": {"front_end", "_operations"},
+    "action": {"front_end", "_operations", "_domain"},
+    "filter": {"front_end", "_domain"},
+    "doc_fragments": set(),
+}
+
+
+def imports(path: pathlib.Path) -> list[str]:
+    """Every module that a file imports, absolute, ours shortened to what is below plugins/."""
+    here = path.relative_to(PLUGINS).with_suffix("").parts[:-1]
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = here[: len(here) - node.level + 1]
+            target = ".".join([*base, *([node.module] if node.module else [])])
+            # "from .._domain import trust" names a module, "from ..._files import x" a name in one.
+            found += [
+                OWN + (target if node.module and (PLUGINS / (target.replace(".", "/") + ".py")).exists() else f"{target}.{alias.name}") for alias in node.names
+            ]
+        elif isinstance(node, ast.ImportFrom):
+            found.append(node.module or "")
+    return found
+
+
+FILES = sorted(path for path in PLUGINS.rglob("*.py") if path.name != "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PLUGINS)))
+def test_imports_point_one_way(path: pathlib.Path) -> None:
+    mine = layer(".".join(path.relative_to(PLUGINS).with_suffix("").parts))
+    for name in imports(path):
+        if name.startswith(OWN):
+            target = name.removeprefix(OWN)
+            theirs = layer(target)
+            allowed = theirs in ALLOWED[mine] or f"{theirs}:{target}" in ALLOWED[mine]
+            assert allowed, f"{path.name} ({mine}) imports {target} ({theirs})"
+        elif mine == "_domain":
+            top = name.split(".")[0]
+            assert top in STANDARD, f"{path.name} imports {name}: _domain knows the standard library only"
+            assert name == "urllib.parse" or top not in FORBIDDEN_IN_DOMAIN, f"{path.name} imports {name}: _domain has no clock, chance or I/O"
+        elif mine == "_operations":
+            assert name.split(".")[0] in STANDARD or name.startswith("ansible.module_utils"), f"{path.name} imports {name}: boto3 belongs into _aws"
+
+
+def test_every_module_has_its_action_plugin_and_both_run_the_same_operation() -> None:
+    modules = {path.stem: path.read_text() for path in (PLUGINS / "modules").glob("*.py")}
+    for name, text in modules.items():
+        action = (PLUGINS / "action" / f"{name}.py").read_text()
+        if "run_module(OPERATION)" not in text:
+            continue  # runs on the controller only; its action plugin is the implementation
+        operation = next(line for line in text.splitlines() if "_operations." in line).split("_operations.")[1].split()[0]
+        assert f"_operations.{operation} import OPERATION" in action, name
