@@ -39,7 +39,9 @@ class InvalidInput(VenueError):
     """
 
     def __init__(self, option: str, problem: str) -> None:
-        super().__init__(f"{option}: {problem}", option=option)
+        # What the message quotes may come from a survey: no control character shall reach a terminal or forge a line of a log.
+        shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in problem)
+        super().__init__(f"{option}: {shown}", option=option)
 
 
 class MissingDependency(VenueError):
@@ -86,3 +88,19 @@ class NotAssumable(VenueError):
 
 class ConcurrentChange(VenueError):
     """Somebody else changed the venue between our read and our write: read again and plan again."""
+
+
+class NoRecipientKey(VenueError):
+    """Nobody's public key is on file for the person the token is for, so nothing can be sealed to them."""
+
+
+class SealingFailed(VenueError):
+    """The encryption program refused keys that looked right."""
+
+
+class DeliveryFailed(VenueError):
+    """The sealed bundle exists, but did not reach the place it was meant for."""
+
+
+class ReceiptNotKept(VenueError):
+    """The record of an issue could not be written. The receipt itself is among the facts: it is no secret."""
