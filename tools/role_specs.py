@@ -91,7 +91,7 @@ def role_options(role: str) -> dict[str, Any]:
 
 def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
     """A module's option as a role's: no aliases, and names of options as the role has them."""
-    texts = [re.sub(r"O\(([a-z_]+)", rf"O({role}_\1", one) for one in spec["description"]]
+    texts = [re.sub(r"O\(([a-z_]+)(?![\w.])", rf"O({role}_\1", one) for one in spec["description"]]
     texts = [re.sub(r"RV\(([a-z_]+)\)", r"C(\1)", one) for one in texts]
     kept = {key: value for key, value in spec.items() if key in ("type", "elements", "choices", "default", "required")}
     if kept["type"] in ("json", "path"):
@@ -111,7 +111,8 @@ def argument_specs(role: str) -> str:
 def _introduction(role: str) -> str:
     """The first paragraph of the role's README, in Ansible's markup."""
     paragraph = (ROOT / "roles" / role / "README.md").read_text().split("\n\n")[1]
-    return re.sub(r"`([^`]+)`", r"C(\1)", " ".join(paragraph.split()))
+    unlinked = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", " ".join(paragraph.split()))
+    return re.sub(r"`([^`]+)`", r"C(\1)", unlinked)
 
 
 class _Indented(yaml.SafeDumper):
