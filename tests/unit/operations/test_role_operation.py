@@ -207,7 +207,7 @@ def test_a_published_name_that_cannot_be_right_is_named_by_its_parameter(role: R
 )
 def test_boundaries_by_name_and_arn(role: Runner, given: str, arn: str | None) -> None:
     if arn == "error":
-        with pytest.raises(InvalidInput, match="permissions_boundary: 'team/by-name' is not a role name"):
+        with pytest.raises(InvalidInput, match="permissions_boundary: 'team/by-name' is neither the ARN nor the name"):
             role.execute(permissions_boundary=given)
         return
     assert role.execute(permissions_boundary=given)["permissions_boundary"] == {"arn": arn, "source": "permissions_boundary"}
