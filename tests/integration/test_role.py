@@ -9,20 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role import OPERATION
 
 from tests.support.playbook import run_tasks
 from tests.support.recorded import Recorded, recorded_moto, without_chance
-from tests.support.servers import FAKE_KEYS, REGION
+from tests.support.venues import provision
 
 ACCOUNT = "123456789012"
 KNOWN = "(the venue's external id)"
 STRANGE = "an-id-that-nobody-told-us"
 OLD_TAGS = {"Proj", "Venue"}
-PROJECTS = (
-    "fresh trust policy tag boundary settings theirs nobodys adopted paramless roleless conflict byparam bytrust rotated retired typed secured going mine"
-).split()
 
 
 def role(project: str, **options: Any) -> dict[str, Any]:
@@ -117,18 +112,13 @@ class Told:
 def prepare(moto: Recorded) -> dict[str, str]:
     """Venues as earlier runs, and other people, left them; returns the external id of each."""
     iam, ssm = moto.server.client("iam"), moto.server.client("ssm")
-    defaults = {name: option.get("default") for name, option in OPERATION.argument_spec.items()}
-    keys = {"access_key": FAKE_KEYS["aws_access_key_id"], "secret_key": FAKE_KEYS["aws_secret_access_key"], "region": REGION}
-    unused = dict.fromkeys(("session_token", "profile", "aws_ca_bundle", "aws_config", "debug_botocore_endpoint_logs"))
     ids = {}
-    for project in PROJECTS:
-        moto.server.publish(project, "dev")
+    for project in STORY:
         if project in ("fresh", "secured"):
+            moto.server.publish(project, "dev")
             continue
         ids[project] = f"the-secret-id-of-{project}"
-        options = {**defaults, **keys, **unused, "validate_certs": True, "endpoint_url": moto.server.url}
-        succeeded, result = OPERATION.run({**options, "project": project, "venue": "dev", "external_id": ids[project]}, Runtime())
-        assert succeeded, result
+        provision(moto.server, project, "dev", external_id=ids[project])
     drift(iam, ssm)
     return ids
 

@@ -68,7 +68,8 @@ _CHANCE = (
     (r"A(RO|SI|ID|KI)A[A-Z0-9]{12,}", r"A\1A..."),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "TIME"),
     (r"\d{8}T\d{6}Z", "STAMP"),
-    (r"/tmp/[^\"\s,]*/(?=[^/\"\s]+)", ".../"),  # noqa: S108 - a pattern for paths in results, no path
+    (r"/tmp/[^\"\s,]*/(?=[^/\"\s]+)", ".../"),
+    (r"127\.0\.0\.1:\d+", "SERVER"),
     (r"request [A-Za-z0-9-]{20,}", "request ..."),
 )
 _KEYS = {"SecretAccessKey", "SessionToken", "secret_key", "session_token", "request_id"}
