@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from .._aws.calls import DENIED, at_once, call
 from .._aws.clients import Clients
-from .._aws.venue_state import Caller, read_caller, read_parameters, read_role
+from .._aws.venue_state import Caller, read_caller, read_history, read_parameters, read_role
 from .._domain import permissions
 from .._domain import token_request as request
 from .._domain.arns import check_account_id, parse_arn, session_role_name
-from .._domain.errors import AccountMismatch, AwsRefused, InvalidInput, NotAssumable, NotProvisioned, VenueError
-from .._domain.external_id import ExternalIds, agree
+from .._domain.errors import AccountMismatch, AwsRefused, ExternalIdMismatch, InvalidInput, NotAssumable, NotProvisioned, VenueError
+from .._domain.external_id import ExternalIds, agree, replaced_at, retired
 from .._domain.names import (
     Venue,
     check_external_id,
@@ -32,6 +33,7 @@ from .._domain.role_plan import Parameter, Role
 from .._domain.tags import check_ownership, check_tags
 from .._domain.trust import external_ids
 from .._files import private_file, write_synced
+from . import _saml
 from ._operation import Operation, Params, Result, Runtime
 from ._prove import FRESH, diagnose
 from .role import LONGEST_WAIT, check_account
@@ -41,7 +43,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "venue": {"type": "str", "required": True},
     "user": {"type": "str", "required": True},
     "session_name": {"type": "str"},
-    "duration_seconds": {"type": "int", "default": 3600},
+    "method": {"type": "str", "choices": ["assume_role", "saml"], "default": "assume_role"},
+    "saml_assertion": {"type": "str", "no_log": True},
+    "saml_assertion_file": {"type": "path"},
+    "saml_provider_arn": {"type": "str"},
+    "duration_seconds": {"type": "int"},
     "on_duration_cap": {"type": "str", "choices": ["cap", "fail"], "default": "cap"},
     "name_prefix": {"type": "str", "default": "unity"},
     "role_name": {"type": "str"},
@@ -64,6 +70,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "wait_timeout": {"type": "int", "default": 60},
     "dest": {"type": "path"},
 }
+DURATIONS = {"assume_role": 3600, "saml": 1800}  # as the two procedures have it
 NARROWING = ("access", "buckets", "bucket_prefixes", "ecr_repositories")
 ANY_ACCOUNT = "000000000000"  # as long as every account id, to count with before the account is known
 
@@ -83,6 +90,10 @@ class Wish(NamedTuple):
     region: str
 
 
+# The receipt as far as it is known, and the call that is still to be made.
+Prepared = tuple[dict[str, Any], Callable[[], dict[str, Any]]]
+
+
 class Issuable(NamedTuple):
     """Everything is checked; this is what STS is to be asked, and on whose behalf."""
 
@@ -90,6 +101,7 @@ class Issuable(NamedTuple):
     role: Role
     parameter: Parameter
     duration: int
+    bucket: str | None
     arguments: dict[str, Any]
 
 
@@ -98,6 +110,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> Wish:
 
     :raises InvalidInput: an option cannot be right.
     """
+    _saml.check_options(params)
     venue = make_venue(params["project"], params["venue"])
     partition, region = clients.partition, clients.region
     role_name, role_account = _check_role(params, venue, partition)
@@ -108,12 +121,13 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> Wish:
         check_external_id("external_id", params["external_id"])
     elif params["require_requester_external_id"]:
         raise InvalidInput("external_id", "is required here (require_requester_external_id): ask the requester for the venue's external id.")
+    wanted = DURATIONS[params["method"]] if params["duration_seconds"] is None else params["duration_seconds"]
     wish = Wish(
         venue=venue,
         role_name=role_name,
         role_account=role_account,
         session_name=session_name,
-        duration=check_range("duration_seconds", params["duration_seconds"], request.SHORTEST, request.LONGEST),
+        duration=check_range("duration_seconds", wanted, request.SHORTEST, request.LONGEST),
         grant=_check_grant(params, venue),
         session_policy=request.check_session_policy(params["session_policy"]) if params["session_policy"] else None,
         extras=_check_extras(params, partition),
@@ -183,15 +197,15 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
     :raises VenueError: see ``_domain/errors.py``. Once STS has issued a token, the error's facts hold its receipt.
     """
     wish = parse(params, clients, runtime)
-    checked = check(params, wish, clients, runtime)
-    receipt = _receipt(params, wish, checked)
+    receipt, ask = (_prepare_saml if params["method"] == "saml" else _prepare)(params, wish, clients, runtime)
     writes = bool(params["dest"])
     if runtime.check_mode:
         return {"changed": writes, "token": None, "sts_creds": None, "receipt": receipt}
     try:
         with private_file("dest", params["dest"]) if writes else contextlib.nullcontext() as place:
-            token = request.token_document(_assume(clients, runtime, checked, params["wait_timeout"]))
-            receipt |= _issued(token, runtime)
+            answer = ask()
+            token = request.token_document(answer)
+            receipt |= _issued(answer, token, runtime)
             if params["verify"]:
                 _verify(clients, token)
             if place:
@@ -210,6 +224,34 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
     return {"changed": writes, "token": token, "sts_creds": sts_creds, "receipt": receipt, **({"dest": params["dest"]} if writes else {})}
 
 
+def _prepare(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Prepared:
+    checked = check(params, wish, clients, runtime)
+    receipt = _receipt(params, wish, checked.caller.account_id, checked.role.arn, checked.duration) | {
+        "issuer_arn": checked.caller.arn,
+        "session_name": wish.session_name,
+        "bucket": checked.bucket,
+        "external_id_source": "parameter+requester" if params["external_id"] else "parameter",
+    }
+    return receipt, lambda: _assume(clients, runtime, checked, params["wait_timeout"])
+
+
+def _prepare_saml(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Prepared:
+    """The same without credentials: nothing of the venue can be looked up, and STS judges all."""
+    response = _saml.read_assertion(params)
+    pair = _saml.settle_pair(params, response, runtime.now(), role_name=wish.role_name, account_id=wish.role_account, partition=wish.partition)
+    account = pair.role_arn.split(":")[4]
+    arguments: dict[str, Any] = {"DurationSeconds": wish.duration, **wish.extras}
+    policy = wish.session_policy
+    if wish.grant:
+        if not wish.grant.buckets and {"s3_read", "s3_write"} & set(wish.grant.access):
+            raise InvalidInput("buckets", "must be named with method saml: without AWS credentials the published one cannot be looked up.")
+        policy = _narrowed(wish, wish.grant, account)
+    if policy:
+        arguments["Policy"] = compact(policy)
+    receipt = _receipt(params, wish, account, pair.role_arn, wish.duration) | {"saml_provider_arn": pair.provider_arn}
+    return receipt, lambda: _saml.assume(clients, response, pair, arguments)
+
+
 def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Issuable:
     """Compare accounts and external ids, settle the duration: all that can be known before STS is asked.
 
@@ -219,15 +261,12 @@ def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Iss
     :raises ExternalIdMismatch: as said.
     """
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
-    names = [wish.venue.external_id_parameter]
+    names = [wish.venue.external_id_parameter, wish.venue.bucket_parameter]
     needs_bucket = wish.grant is not None and not wish.grant.buckets and {"s3_read", "s3_write"} & set(wish.grant.access)
-    if needs_bucket:
-        names.append(wish.venue.bucket_parameter)
     caller, role, parameters = at_once(lambda: read_caller(sts), lambda: read_role(iam, wish.role_name), lambda: read_parameters(ssm, names))
     check_account(caller, params["expected_account_id"] or wish.role_account or None)
     role, parameter = _provisioned(wish, role, parameters.get(wish.venue.external_id_parameter), caller, params["role_arn"])
-    rotated = f"on {request.iso(parameter.modified)}" if parameter.modified else "lately"
-    warning = agree(parameter.value, ExternalIds(*external_ids(role.trust)), params["external_id"] or "", rotated)
+    warning = _compare(wish, ssm, role, parameter, params["external_id"] or "")
     if warning:
         runtime.warn(warning)
     policy = wish.session_policy
@@ -240,7 +279,35 @@ def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Iss
     arguments = {"RoleArn": role.arn, "RoleSessionName": wish.session_name, "DurationSeconds": duration, "ExternalId": parameter.value, **wish.extras}
     if policy:
         arguments["Policy"] = compact(policy)
-    return Issuable(caller, role, parameter, duration, arguments)
+    published = parameters.get(wish.venue.bucket_parameter)
+    bucket = params["buckets"][0] if params["buckets"] else published.value if published else None
+    return Issuable(caller, role, parameter, duration, bucket, arguments)
+
+
+def _compare(wish: Wish, ssm: Any, role: Role, parameter: Parameter, requester: str) -> str:
+    """Compare the external ids of SSM, trust policy and requester; a warning, or ''.
+
+    :raises ExternalIdMismatch: they differ; if the requester's is an old one of this venue, with when that was rotated.
+    """
+    rotated = f"on {request.iso(parameter.modified)}" if parameter.modified else "lately"
+    try:
+        return agree(parameter.value, ExternalIds(*external_ids(role.trust)), requester, rotated)
+    except ExternalIdMismatch as mismatch:
+        if "requester" in mismatch.facts["places"]:
+            _explain_retired(ssm, wish.venue.external_id_parameter, requester)
+        raise
+
+
+def _explain_retired(ssm: Any, name: str, requester: str) -> None:
+    try:
+        history = read_history(ssm, name)
+    except AwsRefused as refusal:
+        if refusal.code in DENIED:
+            return  # the plain message stands: not being allowed to look into the past does not change it
+        raise
+    rotated = replaced_at([(one.value, request.iso(one.modified) if one.modified else "an unknown day") for one in history], requester)
+    if rotated:
+        raise retired(rotated)
 
 
 def _provisioned(wish: Wish, role: Role | None, parameter: Parameter | None, caller: Caller, role_arn: str | None) -> tuple[Role, Parameter]:
@@ -301,36 +368,40 @@ def _verify(clients: Clients, token: dict[str, Any]) -> None:
         raise AccountMismatch(f"the new keys answer as {caller.arn}, not as {token['AssumedRoleUser']['Arn']}. Do not hand them over.")
 
 
-def _receipt(params: Params, wish: Wish, checked: Issuable) -> dict[str, Any]:
+def _receipt(params: Params, wish: Wish, account: str, role_arn: str, duration: int) -> dict[str, Any]:
     """What is known before STS answers: enough to say, in check mode, what would be issued. No secret is in it."""
     return {
         "schema": 1,
         "recipient": params["user"],
         "project": wish.venue.project,
         "venue": wish.venue.venue,
-        "account_id": checked.caller.account_id,
+        "account_id": account,
         "region": wish.region,
-        "issuer_arn": checked.caller.arn,
-        "role_arn": checked.role.arn,
-        "session_name": wish.session_name,
-        "duration_requested": params["duration_seconds"],
-        "duration_seconds": checked.duration,
-        "external_id_source": "parameter+requester" if params["external_id"] else "parameter",
+        "issuer_arn": None,
+        "role_arn": role_arn,
+        "session_name": None,
+        "duration_requested": wish.duration,
+        "duration_seconds": duration,
+        "external_id_source": None,
+        "bucket": None,
         "access": list(wish.grant.access) if wish.grant else None,
         "bucket_prefixes": list(wish.grant.bucket_prefixes) if wish.grant else [],
         "ecr_repositories": params["ecr_repositories"],
         "source_identity": params["source_identity"],
-        "method": "assume_role",
+        "method": params["method"],
     }
 
 
-def _issued(token: dict[str, Any], runtime: Runtime) -> dict[str, Any]:
-    expires = token["Credentials"]["Expiration"]
+def _issued(answer: dict[str, Any], token: dict[str, Any], runtime: Runtime) -> dict[str, Any]:
+    # With SAML, the identity provider names session and subject.
+    by_provider = {"saml_subject": answer["Subject"], "saml_issuer": answer.get("Issuer")} if "Subject" in answer else {}
     return {
+        "session_name": token["AssumedRoleUser"]["Arn"].rsplit("/", 1)[1],
         "assumed_role_id": token["AssumedRoleUser"]["AssumedRoleId"],
         "access_key_id": token["Credentials"]["AccessKeyId"],
         "issued_at": request.iso(runtime.now()),
-        "expires_at": expires,
+        "expires_at": token["Credentials"]["Expiration"],
+        **by_provider,
     }
 
 
@@ -339,5 +410,5 @@ OPERATION = Operation(
     ARGUMENT_SPEC,
     issue_token,
     secret_result=True,
-    constraints={"required_together": [("mfa_serial_number", "mfa_token")]},
+    constraints={"required_together": [("mfa_serial_number", "mfa_token")], "mutually_exclusive": [("saml_assertion", "saml_assertion_file")]},
 )
