@@ -29,10 +29,10 @@ CONTENTS = ("execution_environments", "projects", "inventories", "hosts", "group
 TEMPLATES = [row["name"] for row in yaml.load((ROOT / "roles/awx_setup/vars/main.yml").read_text(), yaml.BaseLoader)["__awx_setup_templates"]]  # noqa: S506
 
 
-def setup(server: AwxServer, place: pathlib.Path, *options: str, collections: str = "", **settings: object) -> Run:
+def setup(server: AwxServer, place: pathlib.Path, *options: str, collections: str = "", token: str = TOKEN, **settings: object) -> Run:
     given = place / "awx.yml"
     given.write_text(json.dumps({**SETTINGS, **settings}))
-    env = {"CONTROLLER_HOST": server.url, "CONTROLLER_OAUTH_TOKEN": TOKEN, "ANSIBLE_PIPELINING": "true"}
+    env = {"CONTROLLER_HOST": server.url, "CONTROLLER_OAUTH_TOKEN": token, "ANSIBLE_PIPELINING": "true"}
     if collections:
         env["ANSIBLE_COLLECTIONS_PATH"] = f"{collections}{os.pathsep}{os.environ['ANSIBLE_COLLECTIONS_PATH']}"
     return ansible_playbook("mdps.venue_sts.awx_setup", "-e", f"@{given}", *options, env=env, cwd=place)
@@ -102,15 +102,9 @@ def test_a_request_waits_for_approval_before_anything_is_issued(made):
     assert [key[2] for key in into] == ["success_nodes"], "only an approval leads to the issue"
 
 
-def test_a_second_run_finds_nothing_to_do(made, made_server, tmp_path):
+def test_only_what_drifted_is_shown_by_a_check_and_then_repaired(made, made_server, tmp_path):
     kion = named(made, "credentials")["MDPS Kion API key"]
     kion["inputs"] = {"url": "https://kion.example.org", "api_key": "$encrypted$"}
-    assert "changed=0" in setup(made_server, tmp_path).expect().output
-    assert made.writes() == []
-    assert kion["inputs"]["url"] == "https://kion.example.org", "what the admin filled in stays"
-
-
-def test_drift_is_shown_by_a_check_and_then_repaired(made, made_server, tmp_path):
     template = named(made, "job_templates")["Issue token"]
     template["ask_variables_on_launch"] = True
     made.surveys["job_templates", template["id"]]["spec"].pop()
@@ -118,9 +112,16 @@ def test_drift_is_shown_by_a_check_and_then_repaired(made, made_server, tmp_path
     assert "changed=2" in setup(made_server, tmp_path, "--check", **timeout).expect().output
     assert made.writes() == []
     assert "changed=2" in setup(made_server, tmp_path, **timeout).expect().output
+    approval = next(iter(made.items["workflow_approval_templates"].values()))
+    assert made.writes() == [
+        ("PATCH", made.address("job_templates", template)),
+        ("POST", made.address("job_templates", template) + "survey_spec/"),
+        ("PATCH", made.address("workflow_approval_templates", approval)),
+    ]
     assert not template["ask_variables_on_launch"]
     assert len(made.surveys["job_templates", template["id"]]["spec"]) == 6
-    assert [one["timeout"] for one in made.items["workflow_approval_templates"].values()] == [600]
+    assert approval["timeout"] == 600
+    assert kion["inputs"]["url"] == "https://kion.example.org", "what the admin filled in stays"
 
 
 def test_a_check_on_an_empty_server_says_what_would_be_made(awx, server, tmp_path):
@@ -158,9 +159,10 @@ def test_automation_controller_is_set_up_with_its_own_collection(tmp_path):
         path.write_text(text.replace('_COLLECTION_TYPE = "awx"', '_COLLECTION_TYPE = "controller"').replace('"24.6.1"', '"4.6.1"'))
     awx = Awx(PLAYBOOKS, prefix="/api/controller/v2/")
     with AwxServer(awx, "Red Hat Ansible Automation Platform", "4.6.8") as server:
-        run = setup(server, tmp_path, collections=str(tmp_path / "own"), awx_setup_collection="ansible.controller").expect()
+        run = setup(server, tmp_path, "--check", collections=str(tmp_path / "own"), awx_setup_collection="ansible.controller").expect()
     assert "WARNING" not in run.output
-    assert set(named(awx, "job_templates")) == set(TEMPLATES)
+    assert "all of its contents would be made" in run.output
+    assert {path for _method, path in awx.log} == {"/api/controller/v2/organizations/", "/api/controller/v2/credentials/"}
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_automation_controller_is_set_up_with_its_own_collection(tmp_path):
         ({"awx_setup_collection": "ansible.controller"}, "needs the collection ansible.controller: ansible-galaxy collection install ansible.controller"),
         ({"awx_setup_venues": {"sbg-dev": {"project": "sbg"}}}, "at least one venue, each with project and venue"),
         ({"awx_setup_image": ""}, "Set awx_setup_image to the execution environment's image"),
-        ({"awx_setup_credentials": ["Nobody's"]}, "Nobody%27s returned 0 items, expected 1"),
+        ({"awx_setup_galaxy_credentials": ["Nobodys"]}, "credentials/?name=Nobodys returned 0 items, expected 1"),
         ({"awx_setup_handoff_channel": "file"}, "value of awx_setup_handoff_channel must be one of: output, email, https, got: file"),
     ],
 )
@@ -178,6 +180,5 @@ def test_what_is_wrong_is_said(settings, said, server, tmp_path):
     assert said in " ".join(output.split()), output
 
 
-def test_a_wrong_login_is_said(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("tests.integration.test_awx_setup.TOKEN", "another")
-    assert "Invalid authentication credentials" in setup(server, tmp_path).expect(2).output
+def test_a_wrong_login_is_said(server, tmp_path):
+    assert "Invalid authentication credentials" in setup(server, tmp_path, token="another").expect(2).output
