@@ -1,9 +1,9 @@
-#!/usr/bin/env python3
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Make the virtual environments and collection trees that the Makefile runs in.
 
-Usage: environment.py NAME [NAME ...]
+Usage: environment.py NAME [NAME ...]         make environments
+       environment.py --pin NAME [NAME ...]   refresh the pinned versions of what they are made from
 
 Prints the environment's folder for the last NAME. Everything lands in .build/; an environment is made again only when
 what it is made from has changed. Needs Python 3.11 or later and the Python package index, nothing else.
@@ -127,8 +127,18 @@ def link_checkout(tree: pathlib.Path) -> None:
         link.symlink_to(ROOT, target_is_directory=True)
 
 
-def main(names: list[str]) -> None:
-    """Make every named environment and print the last one's folder."""
+def pin(name: str) -> None:
+    """Write the newest versions that go together into requirements/NAME.txt."""
+    environment = ENVIRONMENTS[name]
+    source = ROOT / "requirements" / environment.requirements.replace(".txt", ".in")
+    versions = ["--python-version", ".".join(map(str, OLDEST)), *(["--universal"] if environment.newest == NEWEST else [])]
+    quiet = ["--quiet", "--upgrade", "--no-header", "--no-annotate", "--no-emit-index-url"]
+    subprocess.run([uv(), "pip", "compile", *quiet, *versions, source, "-o", source.with_suffix(".txt")], check=True)
+
+
+def main(arguments: list[str]) -> None:
+    """Make every named environment and print the last one's folder; or pin."""
+    names = [name for name in arguments if name != "--pin"]
     unknown = [name for name in names if name not in ENVIRONMENTS]
     if unknown or not names:
         raise SystemExit(f"{__doc__}\nNAME is one of: {', '.join(ENVIRONMENTS)}")
@@ -136,8 +146,9 @@ def main(names: list[str]) -> None:
     with (BUILD / "lock").open("w") as lock:  # two makes at once wait for one another
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in names:
-            home = make(name)
-    print(home)
+            home = pin(name) if "--pin" in arguments else make(name)
+    if home:
+        print(home)
 
 
 if __name__ == "__main__":

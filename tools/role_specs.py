@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Write what a role and the module it wraps have in common: argument_specs.yml and the README's table of options.
@@ -20,9 +19,16 @@ from typing import Any
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token"}
+ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token", "broker": "kion_credentials"}
+WITHOUT_AWS = {"broker"}
 # What a role says otherwise than its module.
 OWN: dict[str, dict[str, Any]] = {
+    "broker_minimum_seconds": {
+        "default": 900,
+        "description": [
+            "How long the keys must be good for. Keys that Kion gives for less are refused, and keys of this run that have less left are fetched anew.",
+        ],
+    },
     "issue_dest": {
         "description": [
             "Write the token's JSON to this file, in one step, with mode 0600. Missing folders are made with mode 0700.",
@@ -57,13 +63,13 @@ def _constants(path: pathlib.Path) -> dict[str, str]:
 
 def role_options(role: str) -> dict[str, Any]:
     """The options of a role: its module's and the two of the connection."""
-    options = {f"{role}_{name}": _plain(role, spec) for name, spec in {**module_options(ROLES[role]), **CONNECTION}.items()}
+    options = {f"{role}_{name}": _plain(role, spec) for name, spec in {**module_options(ROLES[role]), **({} if role in WITHOUT_AWS else CONNECTION)}.items()}
     return {name: {**spec, **OWN.get(name, {})} for name, spec in options.items()}
 
 
 def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
     """A module's option as a role's: no aliases, and names of options as the role has them."""
-    texts = [re.sub(r"([OV])\(([a-z_]+)(=[^)]*)?\)", lambda m: f"{m[1]}({role}_{m[2]}{m[3] or ''})" if m[1] == "O" else m[0], one) for one in spec["description"]]
+    texts = [re.sub(r"O\(([a-z_]+)", rf"O({role}_\1", one) for one in spec["description"]]
     texts = [re.sub(r"RV\(([a-z_]+)\)", r"C(\1)", one) for one in texts]
     kept = {key: value for key, value in spec.items() if key in ("type", "elements", "choices", "default", "required")}
     if kept["type"] in ("json", "path"):
@@ -75,7 +81,7 @@ def argument_specs(role: str) -> str:
     """The text of meta/argument_specs.yml."""
     meta = yaml.safe_load((ROOT / "roles" / role / "meta/main.yml").read_text())
     spec: dict[str, Any] = {"argument_specs": {"main": {"short_description": meta["galaxy_info"]["description"], "options": role_options(role)}}}
-    text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=150, allow_unicode=True)
+    text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=100, allow_unicode=True)
     return f"---\n# Written by tools/role_specs.py from the module's documentation.\n{text}"
 
 

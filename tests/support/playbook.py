@@ -21,7 +21,7 @@ class Run:
     output: str
 
     def expect(self, code: int = 0) -> Run:
-        """This run, if it ended as expected."""
+        """Give back the run, if it ended as expected."""
         assert self.code == code, self.output
         return self
 

@@ -12,7 +12,6 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws
 from .._domain.errors import ConnectionProblem, MissingDependency
 
 try:
-    import boto3  # noqa: F401 - amazon.aws's connection options need it
     import botocore.config
     import botocore.exceptions
     import botocore.loaders
@@ -39,6 +38,11 @@ def _shared_loader(session: Any) -> Any:
     if _LOADER is None:
         _LOADER = botocore.loaders.create_loader(session.get_config_variable("data_path"))
     return _LOADER
+
+
+def _unusable(error: Exception) -> ConnectionProblem:
+    """Say why no client can be made: an unknown profile, half a pair of keys, an endpoint that is no URL, a wrong aws_config."""
+    return ConnectionProblem(f"The AWS connection settings do not work: {str(error).rstrip('.')}.")
 
 
 class _Options:
@@ -76,8 +80,8 @@ class Clients:
                 session.set_config_variable("sts_regional_endpoints", "regional")
                 if not options.get("aws_access_key_id") and session.get_credentials() is None:
                     raise ConnectionProblem(f"No AWS credentials found. {KEYS_ADVICE}")
-            except botocore.exceptions.BotoCoreError as error:
-                raise ConnectionProblem(f"The AWS connection settings do not work: {error} {KEYS_ADVICE}") from None
+            except (botocore.exceptions.BotoCoreError, TypeError, ValueError) as error:
+                raise _unusable(error) from None
             self._region = region or ""
             self._connection = (session, endpoint, options)
         return self._connection
@@ -94,7 +98,10 @@ class Clients:
     def partition(self) -> str:
         """The partition of the region, such as ``aws`` or ``aws-us-gov``, told without asking AWS."""
         session, _endpoint, _options = self._connect()
-        return str(session.get_partition_for_region(self.region))
+        try:
+            return str(session.get_partition_for_region(self.region))
+        except botocore.exceptions.UnknownRegionError:
+            raise ConnectionProblem(f"'{self.region}' is not an AWS region (MDPS uses us-west-2).") from None
 
     def client(self, service: str) -> Any:
         """The client for a service. Make clients before starting threads: making them is not thread-safe, using them is."""
@@ -120,7 +127,7 @@ class Clients:
         try:
             return session.create_client(service, region_name=self.region, endpoint_url=endpoint, config=config, **settings)
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            raise ConnectionProblem(f"The AWS connection settings do not work: {error}") from None
+            raise _unusable(error) from None
 
 
 def warm(services: Sequence[str]) -> None:

@@ -20,7 +20,8 @@ from .policies import document
 ACCESS = ("s3_read", "s3_write", "ecr_create", "ecr_pull", "ecr_push")
 
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--)(?!.*(\.\.|-s3alias$|--ol-s3$))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_REPOSITORY = re.compile(r"[a-z0-9](?:[a-z0-9._/-]*[a-z0-9])?")
+# https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
+_REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*")
 _S3_READ = ["s3:GetObject"]
 _S3_WRITE = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
 _ECR_CREATE = ["ecr:CreateRepository", "ecr:DescribeRepositories"]
@@ -153,17 +154,15 @@ def check_repositories(venue: Venue, patterns: Sequence[str]) -> tuple[str, ...]
 
     :raises InvalidInput: a name that ECR would refuse, or a wildcard that reaches other projects.
     """
+    below = (f"{venue.project}/", f"{venue}/")
     for pattern in patterns:
+        if re.search(r"[*?]", pattern) and not pattern.startswith(below):
+            advice = f"begin a pattern with '{below[0]}' or '{below[1]}', or name one repository in full"
+            raise InvalidInput("ecr_repositories", f"'{pattern}' would reach beyond the venue: {advice}.")
         plain = re.sub(r"[*?]+", "x", pattern)
-        if not _REPOSITORY.fullmatch(plain) or re.search(r"[._/-]{2,}", plain.replace("__", "_")) or not 2 <= len(pattern) <= 256:
-            raise InvalidInput(
-                "ecr_repositories", f"'{pattern}' is not a repository name or pattern: 2 to 256 lower-case letters, digits and single . _ - / with * and ?."
-            )
-        if re.search(r"[*?]", pattern) and not pattern.startswith((f"{venue.project}/", f"{venue}/")):
-            raise InvalidInput(
-                "ecr_repositories",
-                f"'{pattern}' would reach beyond the venue: begin a pattern with '{venue.project}/' or '{venue}/', or name one repository in full.",
-            )
+        if not _REPOSITORY.fullmatch(plain) or not 2 <= len(pattern) <= 256:
+            allowed = "2 to 256 lower-case letters, digits and . _ - / between them, with * and ?"
+            raise InvalidInput("ecr_repositories", f"'{pattern}' is not a repository name or pattern: {allowed}.")
     if not patterns:
         raise InvalidInput("ecr_repositories", "names no repository.")
     return tuple(dict.fromkeys(patterns))

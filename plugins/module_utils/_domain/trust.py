@@ -115,6 +115,8 @@ def check_principals(texts: Sequence[str], partition: str) -> tuple[str, ...]:
         if re.fullmatch(r"[0-9]+", text):
             checked.append(f"arn:{partition}:iam::{check_account_id('trusted_principals', text)}:root")
             continue
+        if text == "*":
+            raise InvalidInput("trusted_principals", "'*' would trust everybody: name accounts, roles or users.")
         session = re.fullmatch(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)/.*", text)
         if session:
             partition_, account, role = session.groups()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from .._aws.calls import apply, at_once
@@ -150,7 +151,9 @@ def _check_boundary(option: str, text: str | None, partition: str) -> str | None
         return ""
     if text.startswith("arn:"):
         return str(parse_arn(option, text, service="iam", resource=r"policy/[\w+=,.@/-]+", example="policy/NAME", partition=partition))
-    return check_role_name(option, text)
+    if not re.fullmatch(r"[\w+=,.@-]{1,128}", text, re.ASCII):
+        raise InvalidInput(option, f"'{text}' is neither the ARN nor the name of a managed policy, nor 'none'.")
+    return text
 
 
 def _check_external_id_options(params: Params) -> Request:

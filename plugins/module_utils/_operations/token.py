@@ -139,18 +139,19 @@ def _check_role(params: Params, venue: Venue, partition: str) -> tuple[str, str]
 
 def _check_grant(params: Params, venue: Venue) -> permissions.Grant | None:
     """What the token is narrowed to; None for all that the role may do."""
-    if not any(params[option] for option in NARROWING):
+    # An empty list is not "no limit": the checks below refuse it. (bucket_prefixes is empty by default.)
+    if not params["bucket_prefixes"] and all(params[option] is None for option in ("access", "buckets", "ecr_repositories")):
         return None
     if params["session_policy"]:
         raise InvalidInput("session_policy", f"replaces what {', '.join(NARROWING)} would say: give one or the other.")
     repositories = params["ecr_repositories"]
     return permissions.Grant(
-        buckets=permissions.check_buckets("buckets", params["buckets"]) if params["buckets"] else (),
+        buckets=() if params["buckets"] is None else permissions.check_buckets("buckets", params["buckets"]),
         # A session policy only takes away: a star, and the permission to delete, mean "as far as the role goes".
-        repositories=permissions.check_repositories(venue, repositories) if repositories else ("*",),
+        repositories=("*",) if repositories is None else permissions.check_repositories(venue, repositories),
         bucket_prefixes=permissions.check_prefixes(params["bucket_prefixes"]),
         kms_keys=("*",),
-        access=permissions.check_access(params["access"] or permissions.ACCESS),
+        access=permissions.check_access(permissions.ACCESS if params["access"] is None else params["access"]),
         delete=True,
     )
 

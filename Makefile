@@ -1,0 +1,54 @@
+# One command each. Everything is installed into .build/ by tools/environment.py; nothing is needed beforehand but Python and make.
+PYTHON ?= python3
+ENVIRONMENT = $(PYTHON) tools/environment.py
+DEV = .build/venvs/dev
+FLOOR = .build/venvs/floor
+RUN_DEV = PATH="$(CURDIR)/$(DEV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(DEV)/collections" MYPYPATH="$(CURDIR)/$(DEV)/collections"
+DOMAIN = ansible_collections.mdps.venue_sts.plugins.module_utils._domain
+
+.PHONY: help demo test test-floor lint format sanity molecule enforcement bench docs build pins clean
+
+help: ## show this
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
+
+demo: ## the main job on an embedded AWS, from provisioning to a token in use
+	@home=$$($(ENVIRONMENT) demo) && ANSIBLE_COLLECTIONS_PATH="$$home/collections" "$$home/bin/python" demo/demo.py
+
+test: dev ## unit and integration tests on the newest ansible-core
+	$(RUN_DEV) pytest -n 2 --dist loadfile --cov=plugins --cov-report= tests/unit tests/integration
+	$(RUN_DEV) coverage report --include='plugins/module_utils/_domain/*' --fail-under=100
+
+test-floor: ## the same tests on the oldest ansible-core and Python
+	@$(ENVIRONMENT) floor awscli >/dev/null
+	PATH="$(CURDIR)/$(FLOOR)/bin:$$PATH" pytest -n 2 --dist loadfile tests/unit tests/integration
+
+lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
+	$(RUN_DEV) ruff format --check .
+	$(RUN_DEV) ruff check .
+	$(RUN_DEV) mypy -p ansible_collections.mdps.venue_sts.plugins
+	$(RUN_DEV) mypy --namespace-packages --explicit-package-bases tools demo
+	$(RUN_DEV) yamllint --strict .
+	$(RUN_DEV) python tools/role_specs.py --check
+	$(RUN_DEV) ansible-lint --offline --profile production --strict
+	$(RUN_DEV) antsibull-changelog lint
+
+format: dev ## write what `lint` can mend by itself
+	$(RUN_DEV) ruff format .
+	$(RUN_DEV) ruff check --fix .
+	$(RUN_DEV) python tools/role_specs.py
+
+sanity: dev ## ansible-test sanity, without an ignore file
+	$(RUN_DEV) python tools/sanity.py
+
+molecule: dev ## the scenario `default`: create, idempotence, verify, destroy
+	$(RUN_DEV) python tools/molecule.py
+
+.PHONY: dev
+dev:
+	@$(ENVIRONMENT) awscli ministack dev >/dev/null
+
+pins: ## refresh the pinned requirements
+	@$(ENVIRONMENT) --pin demo dev floor ministack awscli galaxy-importer parliament
+
+clean: ## remove all that was installed or built here
+	rm -rf .build dist

@@ -1,0 +1,108 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The demo: an admin's morning with two venues, on an AWS that lives in this process' folder and is gone afterwards.
+
+Run by ``make demo``. The playbooks are those of real life; only the credentials and AWS_URL point to the embedded AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import textwrap
+
+import boto3
+from embedded_aws import REGION, Moto
+
+HERE = pathlib.Path(__file__).resolve().parent
+ANSIBLE = pathlib.Path(sys.prefix) / "bin" / "ansible-playbook"
+QUIET = {"ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
+
+
+def tell(text: str) -> None:
+    """Say what comes next."""
+    print(f"\n\033[1m{textwrap.fill(text, 110)}\033[0m" if sys.stdout.isatty() else f"\n### {textwrap.fill(text, 110)}", flush=True)
+
+
+def expect(holds: bool, what: str) -> None:
+    """Stop the demo if it does not show what it says."""
+    if not holds:
+        raise SystemExit(f"The demo failed: {what}")
+
+
+def play(env: dict[str, str], *arguments: str, code: int = 0) -> str:
+    """Run ansible-playbook as the admin does, show command and output, and return the output."""
+    shown = " ".join(f"'{one}'" if " " in one else one for one in arguments).replace(f"{HERE}/", "demo/")
+    print(f"\n$ ansible-playbook {shown}", flush=True)
+    done = subprocess.run([ANSIBLE, *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    print(done.stdout, flush=True)
+    expect(done.returncode == code, f"exit status {done.returncode} where {code} was expected.")
+    return done.stdout
+
+
+def hour_keys(aws: Moto) -> dict[str, str]:
+    """The admin's keys for an hour, of the kind that Kion gives: a session of the account's operator role."""
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+    role = aws.client("iam").create_role(RoleName="mcp-tenantOperator", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    keys = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="admin")["Credentials"]
+    return {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"], "AWS_SESSION_TOKEN": keys["SessionToken"]}
+
+
+def use(aws: Moto, token: dict[str, dict[str, str]], bucket: str) -> None:
+    """Do what a recipient does with a token."""
+    keys = token["Credentials"]
+    session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
+    s3, ecr, sts = (session.client(service, endpoint_url=aws.url) for service in ("s3", "ecr", "sts"))
+    print(f"\nI am           {sts.get_caller_identity()['Arn']}")
+    s3.put_object(Bucket=bucket, Key="incoming/hello.txt", Body=b"hello from jdoe")
+    print(f"wrote          s3://{bucket}/incoming/hello.txt")
+    text = s3.get_object(Bucket=bucket, Key="incoming/hello.txt")["Body"].read().decode()
+    print(f"read it back   {text}")
+    expect(text == "hello from jdoe", "the object came back changed.")
+    print(f"created        {ecr.create_repository(repositoryName='sbg/preprocess')['repository']['repositoryUri']}")
+
+
+def story(aws: Moto, folder: pathlib.Path) -> None:
+    """The demo, from first to last."""
+    buckets = [aws.publish("sbg", "dev"), aws.publish("emit", "ops")]
+    env = {**os.environ, **QUIET, **aws.environment(), **hour_keys(aws), "AWS_EC2_METADATA_DISABLED": "true"}
+    inventory = ("-i", f"{HERE}/inventory.yml")
+
+    tell("1. Two venues, each with a data bucket that its account publishes in SSM. The admin has an hour's keys from Kion and provisions both.")
+    expect("failed=0" in play(env, "mdps.venue_sts.provision", *inventory), "provisioning failed.")
+
+    tell("2. Once more: nothing to do, nothing written.")
+    again = play(env, "mdps.venue_sts.provision", *inventory)
+    expect(all("changed=0" in line for line in again.splitlines() if "ok=" in line), "the second run changed something.")
+
+    tell("3. jdoe has no AWS account and asks for access to sbg-dev. The token goes to a file that only the admin can read; the screen shows the receipt.")
+    one = ("-e", "project=sbg", "-e", "venue=dev", "-e", "user=jdoe")
+    shown = play(env, "mdps.venue_sts.issue", *one, "-e", f"dest={folder}/tokens/")
+    token = json.loads((folder / "tokens/sbg-dev-jdoe.json").read_text())
+    expect(token["Credentials"]["SecretAccessKey"] not in shown, "a key was shown.")
+
+    tell("4. jdoe uses it.")
+    use(aws, token, buckets[0])
+
+    tell("5. Somebody asks for a token with the external id of another venue. The admin passes it on, and no token is issued.")
+    refused = play(env, "mdps.venue_sts.issue", *one, "-e", f"dest={folder}/tokens/", "-e", "issue_external_id=external-id-of-another-venue", code=2)
+    expect("is not this venue's" in refused, "the wrong external id was not refused.")
+
+    tell("6. The venues are removed again, and the embedded AWS with them.")
+    play(env, "mdps.venue_sts.deprovision", *inventory, "-e", "confirm=all")
+    expect(not [role for role in aws.client("iam").list_roles()["Roles"] if role["RoleName"].endswith("-sts")], "a role was left behind.")
+
+
+def main() -> None:
+    """Run the story in a folder of its own, and leave nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="venue_sts_demo.") as name, Moto(pathlib.Path(name) / "moto.log") as aws:
+        story(aws, pathlib.Path(name))
+    tell("Done. For real: the same commands with your keys, your inventory, and no AWS_URL.")
+
+
+if __name__ == "__main__":
+    main()

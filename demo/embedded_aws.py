@@ -1,0 +1,104 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The embedded AWS of the demo and the tests: moto's server on 127.0.0.1, on a free port, stopped by its own handle."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from types import TracebackType
+from typing import Any
+
+import boto3
+
+REGION = "us-west-2"
+FAKE_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}  # moto takes any
+
+
+def free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Moto:
+    """The moto server: an AWS that keeps books and enforces nothing."""
+
+    def __init__(self, log: pathlib.Path) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Moto:
+        program = pathlib.Path(sys.prefix) / "bin" / "moto_server"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(self.port)], stdout=log, stderr=subprocess.STDOUT)
+        wait_until_it_answers(f"{self.url}/moto-api/", self._process, self._log)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._process:
+            stop(self._process)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST"), timeout=10).close()
+
+    def client(self, service: str, **keys: str) -> Any:
+        """A plain boto3 client."""
+        return boto3.client(service, endpoint_url=self.url, region_name=REGION, **(keys or FAKE_KEYS))
+
+    def environment(self) -> dict[str, str]:
+        """What amazon.aws's connection options read."""
+        return {
+            "AWS_URL": self.url,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": FAKE_KEYS["aws_access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": FAKE_KEYS["aws_secret_access_key"],
+        }
+
+    def publish(self, project: str, venue: str, boundary: str = "zsmce-tenantOperator-AMI-APIG") -> str:
+        """Publish bucket and boundary as a venue's account has them, make the bucket, and return its name."""
+        bucket = f"{project}-{venue}-unity-data"
+        ssm, s3 = self.client("ssm"), self.client("s3")
+        values = {f"/unity/{project}/{venue}/ds/datastore-bucket": bucket, "/unity/cs/account/privilegedpolicyname": boundary}
+        for name, value in values.items():
+            ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        return bucket
+
+
+def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: pathlib.Path, seconds: int = 60) -> None:
+    """Wait for a server that was just started; fail with its log if it ends or stays silent."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended at once: {log.read_text(errors='replace')[-2000:]}")
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+        except urllib.error.HTTPError:
+            return  # it answers, if only with a refusal
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    stop(process)
+    raise RuntimeError(f"the server does not answer: {log.read_text(errors='replace')[-2000:]}")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process that was started here."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=10)
+    if process.poll() is None:
+        process.kill()
+        process.wait()

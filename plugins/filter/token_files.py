@@ -1,0 +1,27 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The filter ``token_files``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
+
+
+def _token_files(token: Any, region: str = "us-west-2", profile: str = "") -> dict[str, str]:
+    try:
+        return token_files(token, region=str(region), profile=str(profile))
+    except VenueError as error:
+        raise AnsibleFilterError(f"token_files: {error.message}") from None
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters by name."""
+        return {"token_files": _token_files}

@@ -1,0 +1,227 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A SAML response, read to choose the role and to say early and clearly why AWS would refuse it.
+
+Nothing here vouches for a response: its signature is not looked at, and whoever wraps a signed assertion in a forged one
+deceives at most these messages. STS verifies, and STS decides.
+
+What AWS wants in it: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_saml_assertions.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, NoReturn
+from urllib.parse import unquote
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from .errors import VenueError
+
+LONGEST = 100_000  # characters, https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithSAML.html
+DEEPEST = 64
+REDEEM_WITHIN = timedelta(minutes=5)
+SKEW = timedelta(seconds=60)  # how far this clock and the identity provider's may be apart
+
+ROLE_ATTRIBUTE = "https://aws.amazon.com/SAML/Attributes/Role"
+_P, _A = "{urn:oasis:names:tc:SAML:2.0:protocol}", "{urn:oasis:names:tc:SAML:2.0:assertion}"
+_ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/\S+")
+_PROVIDER_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):saml-provider/\S+")
+_SIGN_IN = r"https://(?:[a-z0-9-]+\.)?signin\.(?:aws\.amazon\.com|amazonaws-us-gov\.com|amazonaws\.cn)/saml"
+_AUDIENCE = re.compile(rf"{_SIGN_IN}|urn:amazon:webservices(?::[a-z-]+)?")
+_RECIPIENT = re.compile(rf"{_SIGN_IN}(?:/acs/\S+)?")
+_FRESH_ONE = "Log in at the identity provider again and copy the new SAMLResponse whole."
+
+
+class SamlProblem(VenueError):
+    """The SAML response cannot be used, or not for this role. No part of it is quoted but ARNs and times."""
+
+
+class RolePair(NamedTuple):
+    """A role that the response lets its bearer assume, and the provider that says so."""
+
+    role_arn: str
+    provider_arn: str
+
+
+class Response(NamedTuple):
+    """What was read. ``encoded`` is what STS gets. Times are those that bound its use, where it has them."""
+
+    encoded: str
+    is_encrypted: bool
+    pairs: tuple[RolePair, ...]
+    audiences: tuple[str, ...]
+    recipients: tuple[str, ...]
+    issued: datetime | None
+    not_before: datetime | None
+    not_on_or_after: datetime | None
+
+    def __repr__(self) -> str:
+        return f"Response(pairs={self.pairs})"  # the assertion is as good as a key while it is fresh
+
+
+def read_response(text: str) -> Response:
+    """Read a response as it was copied out of a browser: white space, URL-encoding and a leading ``SAMLResponse=`` do no harm.
+
+    :raises SamlProblem: empty, cut off, too long, no SAML response, or with a document type, which no identity provider sends.
+    """
+    encoded = _normalize(text)
+    root = _parse(_decode(encoded))
+    if root.tag != f"{_P}Response":
+        raise SamlProblem(f"This is XML, yet not a SAML response. {_FRESH_ONE}")
+    status = next((code.get("Value", "") for code in root.iter(f"{_P}StatusCode")), "")
+    if status and not status.endswith(":Success"):
+        raise SamlProblem(f"The identity provider refused the login ({status.rsplit(':', 1)[-1]}).")
+    assertions = list(root.iter(f"{_A}Assertion"))
+    is_encrypted = not assertions and next(root.iter(f"{_A}EncryptedAssertion"), None) is not None
+    if not assertions and not is_encrypted:
+        raise SamlProblem(f"The SAML response has no assertion in it. {_FRESH_ONE}")
+    conditions = [one for assertion in assertions for one in assertion.iter(f"{_A}Conditions")]
+    confirmations = [one for assertion in assertions for one in assertion.iter(f"{_A}SubjectConfirmationData")]
+    bounds = [*conditions, *confirmations]
+    return Response(
+        encoded=encoded,
+        is_encrypted=is_encrypted,
+        pairs=tuple(dict.fromkeys(_pairs(assertions))),
+        audiences=tuple(_texts(one for condition in conditions for one in condition.iter(f"{_A}Audience"))),
+        recipients=tuple(one.get("Recipient", "") for one in confirmations if one.get("Recipient")),
+        issued=min(_times(assertions or [root], "IssueInstant"), default=None),
+        not_before=max(_times(bounds, "NotBefore"), default=None),
+        not_on_or_after=min(_times(bounds, "NotOnOrAfter"), default=None),
+    )
+
+
+def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePair:
+    """The pair to assume the role with.
+
+    :param provider_arn: which provider, where the response names several for the role, or is encrypted.
+    :raises SamlProblem: the response is for other roles, or through other providers. The message lists those it is for.
+    """
+    if response.is_encrypted:
+        if not provider_arn:
+            raise SamlProblem("The assertion is encrypted, so only AWS can read which provider it is for: give saml_provider_arn.")
+        return RolePair(role_arn, provider_arn)
+    for_role = [pair for pair in response.pairs if pair.role_arn == role_arn]
+    fitting = [pair for pair in for_role if provider_arn in ("", pair.provider_arn)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = ", ".join(pair.provider_arn for pair in fitting)
+        raise SamlProblem(f"The SAML response names several providers for {role_arn}: choose one with saml_provider_arn ({names}).")
+    if for_role:
+        names = ", ".join(pair.provider_arn for pair in for_role)
+        raise SamlProblem(f"The SAML response is not of the provider {provider_arn}, but of {names}.")
+    if not response.pairs:
+        raise SamlProblem(f"The SAML response lets its bearer assume no AWS role (it has no attribute {ROLE_ATTRIBUTE}). Was it made for another application?")
+    names = ", ".join(sorted({pair.role_arn for pair in response.pairs}))
+    raise SamlProblem(f"The SAML response is for other roles, not for {role_arn}: it is for {names}.")
+
+
+def check_fresh(response: Response, now: datetime) -> None:
+    """Hold a response to be meant for AWS and still good, a minute's difference of clocks allowed.
+
+    An encrypted one is held to nothing but the time of the response as a whole.
+
+    :param now: the current time, aware.
+    :raises SamlProblem: made for another service, too old, or not yet good.
+    """
+    if response.audiences and not any(_AUDIENCE.fullmatch(one) for one in response.audiences):
+        raise SamlProblem(f"The SAML response was made for {', '.join(response.audiences)}, not for AWS. Choose AWS at the identity provider.")
+    if response.recipients and not any(_RECIPIENT.fullmatch(one) for one in response.recipients):
+        raise SamlProblem(f"The SAML response was to be sent to {', '.join(response.recipients)}, not to AWS. Choose AWS at the identity provider.")
+    ends = [(response.issued + REDEEM_WITHIN, "AWS wants it redeemed within 5 minutes")] if response.issued else []
+    ends += [(response.not_on_or_after, "so its conditions say")] if response.not_on_or_after else []
+    over = min(ends, default=None)
+    if over and now >= over[0] + SKEW:
+        raise SamlProblem(f"The SAML response is stale: it was good until {_shown(over[0])} ({over[1]}), and it is {_shown(now)} now. {_FRESH_ONE}")
+    begins = max(filter(None, (response.issued, response.not_before)), default=None)
+    if begins and now < begins - SKEW:
+        raise SamlProblem(f"The SAML response is good from {_shown(begins)} on only, and it is {_shown(now)} now: is the clock of this machine right?")
+
+
+def _normalize(text: str) -> str:
+    bare = "".join(text.split())
+    bare = re.sub(r"^['\"]|['\"]$", "", bare).removeprefix("SAMLResponse=").partition("&")[0]
+    if "%" in bare:
+        bare = "".join(unquote(bare).split())
+    if not bare:
+        raise SamlProblem(f"The SAML assertion is empty. {_FRESH_ONE}")
+    if len(bare) > LONGEST:
+        raise SamlProblem(f"The SAML assertion has {len(bare)} characters, and AWS takes {LONGEST}.")
+    if bare.startswith("<"):
+        raise SamlProblem("This is the decoded XML; AWS wants the base64 text of SAMLResponse, as the browser sends it.")
+    return bare
+
+
+def _decode(encoded: str) -> bytes:
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        raise SamlProblem(f"The SAML assertion is not base64, or was cut off in copying ({len(encoded)} characters). {_FRESH_ONE}") from None
+
+
+def _parse(document: bytes) -> Element:
+    """Parse without a document type: then there are no entities to expand and nothing outside to fetch."""
+    builder, depth = TreeBuilder(), 0
+    parser = expat.ParserCreate(namespace_separator="}")
+
+    def qualified(name: str) -> str:
+        return "{" + name if "}" in name else name
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEEPEST:
+            raise SamlProblem("The XML is nested deeper than any SAML response. It was not read on.")
+        builder.start(qualified(name), {qualified(key): value for key, value in attributes.items()})
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(qualified(name))
+
+    def refuse(*_: object) -> NoReturn:
+        raise SamlProblem("The XML has a document type (DOCTYPE), which no SAML response has. It was not read on.")
+
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(document, True)
+    except expat.ExpatError as error:
+        raise SamlProblem(f"The SAML assertion is not whole XML; it was probably cut off in copying (line {error.lineno}). {_FRESH_ONE}") from None
+    return builder.close()
+
+
+def _pairs(assertions: Iterable[Element]) -> Iterable[RolePair]:
+    for assertion in assertions:
+        for attribute in assertion.iter(f"{_A}Attribute"):
+            if attribute.get("Name") == ROLE_ATTRIBUTE:
+                for text in _texts(attribute.iter(f"{_A}AttributeValue")):
+                    parts = [part.strip() for part in text.split(",")]
+                    roles, providers = ([part for part in parts if kind.fullmatch(part)] for kind in (_ROLE_ARN, _PROVIDER_ARN))
+                    if len(parts) == 2 and len(roles) == len(providers) == 1:  # in either order, as AWS takes them
+                        yield RolePair(roles[0], providers[0])
+
+
+def _texts(elements: Iterable[Element]) -> list[str]:
+    return [text for element in elements if (text := "".join(element.itertext()).strip())]
+
+
+def _times(elements: Iterable[Element], attribute: str) -> list[datetime]:
+    return [_time(element.get(attribute, "")) for element in elements if element.get(attribute)]
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SamlProblem("A time in the SAML response is none.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # SAML's times are in UTC, written or not
+
+
+def _shown(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,181 @@
+#!/usr/bin/python
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kion_credentials
+short_description: Get temporary AWS access keys from Kion (formerly Cloudtamer)
+version_added: 1.0.0
+description:
+  - Asks Kion for the temporary access keys that its dashboard shows under I(Cloud Access Role > Temporary Access Keys).
+  - The certificate of the server is always verified, redirects are not followed, and only answers that are worth it (429 and 5xx) are tried again.
+  - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which holds no secret.
+    The role C(mdps.venue_sts.broker) does that.
+author:
+  - The mdps.venue_sts contributors (@unity-sds)
+options:
+  url:
+    description:
+      - The address of Kion, such as V(https://kion.example.org). If not set, E(KION_URL) is used, then C(kion.url) in O(config_file).
+    type: str
+  api_key:
+    description:
+      - An app API key. If not set, E(KION_API_KEY) is used, then C(kion.api_key) in O(config_file).
+      - Wherever it is found, it is preferred to a user name and password.
+    type: str
+  username:
+    description:
+      - The user, where there is no API key. If not set, E(KION_USERNAME) is used, then C(kion.username) in O(config_file).
+    type: str
+  password:
+    description:
+      - The password of O(username). If not set, E(KION_PASSWORD) is used, then C(kion.password) in O(config_file).
+    type: str
+  idms:
+    description:
+      - The number of the identity system that O(username) is known to. If not set, E(KION_IDMS_ID) is used, then C(kion.idms_id) in O(config_file).
+    type: int
+  config_file:
+    description:
+      - The settings of the Kion CLI. Read only if something is still missing after options and environment. If not set, E(KION_CONFIG) is used.
+    type: path
+    default: ~/.kion.yml
+  account:
+    description:
+      - The AWS account, by its number of 12 digits or by its alias in Kion. Aliases need Kion 3.9.9 or 3.10.2 and later.
+    type: str
+    required: true
+  cloud_access_role:
+    description:
+      - The name of the cloud access role, as Kion shows it. Give either this or O(iam_role_name).
+    type: str
+  iam_role_name:
+    description:
+      - The name of the IAM role behind the cloud access role, such as V(mcp-tenantOperator).
+    type: str
+  ca_path:
+    description:
+      - A file with the CA certificates to trust instead of the system's, for a Kion with a certificate of the organisation's own.
+    type: path
+  minimum_seconds:
+    description:
+      - How long the keys must be good for. Keys that Kion gives for less are refused; an expiry that is not known passes.
+    type: int
+    default: 0
+seealso:
+  - module: mdps.venue_sts.venue_sts_profile
+  - name: The Kion CLI
+    description: The same for a shell. Both read the same settings.
+    link: https://github.com/kionsoftware/kion-cli
+attributes:
+  check_mode:
+    support: full
+    description: Does the same in C(check_mode), since it changes nothing and later tasks need the keys.
+extends_documentation_fragment:
+  - mdps.venue_sts.venue.hidden_attributes
+"""
+
+EXAMPLES = r"""
+- name: Get an hour's keys, with KION_URL and KION_API_KEY from the environment
+  mdps.venue_sts.kion_credentials:
+    account: "123456789012"
+    iam_role_name: mcp-tenantOperator
+  register: broker
+
+- name: Say what came
+  ansible.builtin.debug:
+    var: broker.receipt
+
+- name: Use them
+  amazon.aws.aws_caller_info:
+    access_key: "{{ broker.sts_creds.access_key }}"
+    secret_key: "{{ broker.sts_creds.secret_key }}"
+    session_token: "{{ broker.sts_creds.session_token }}"
+"""
+
+RETURN = r"""
+sts_creds:
+  description: The keys, in the words of C(amazon.aws) options.
+  type: dict
+  returned: success
+  contains:
+    access_key:
+      description: The access key id.
+      type: str
+      returned: success
+    secret_key:
+      description: The secret access key.
+      type: str
+      returned: success
+    session_token:
+      description: The session token.
+      type: str
+      returned: success
+    expiration:
+      description: Until when they are good, or null if Kion does not tell.
+      type: str
+      returned: success
+token:
+  description: The same keys as the AWS CLI would print them, for M(mdps.venue_sts.venue_sts_profile) and P(mdps.venue_sts.token_files#filter).
+  type: dict
+  returned: success
+receipt:
+  description: What was given, without secrets.
+  type: dict
+  returned: success
+  contains:
+    url:
+      description: The address of Kion.
+      type: str
+      returned: success
+    account:
+      description: The account, as it was named in O(account).
+      type: str
+      returned: success
+    role:
+      description: The role, as it was named.
+      type: str
+      returned: success
+    access_key_id:
+      description: The access key id, which CloudTrail shows too.
+      type: str
+      returned: success
+    issued_at:
+      description: When the keys were asked for.
+      type: str
+      returned: success
+      sample: '2026-11-22T09:30:15Z'
+    expires_at:
+      description: When they expire, or null if Kion does not tell.
+      type: str
+      returned: success
+      sample: '2026-11-22T10:30:15Z'
+    expiry_source:
+      description:
+        - How RV(receipt.expires_at) is known. V(duration) if it came with the keys, V(server_setting) if from Kion's setting for all keys (a Kion that is
+          older than 3.6.29), V(unknown) if the user may not read that.
+      type: str
+      returned: success
+roles:
+  description: The roles to choose from.
+  type: list
+  elements: dict
+  returned: failure, if Kion has no such role for the user
+error:
+  description: What kind of failure it was, for C(rescue) blocks.
+  type: str
+  returned: failure
+  sample: RoleNotYours
+"""
+
+from ansible_collections.mdps.venue_sts.plugins.module_utils._module import run_module
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.kion import OPERATION
+
+
+def main() -> None:
+    run_module(OPERATION)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Role ``broker`` in a play: the keys reach the tasks that follow, and no eye."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.kion import API_KEY, Kion, role
+from tests.support.playbook import ansible_playbook
+
+# The play of the role's README, with its tasks left to each test.
+PLAY = """
+- name: Work in the venue's account with keys from Kion
+  hosts: localhost
+  connection: local
+  gather_facts: false
+  module_defaults:
+    group/amazon.aws.aws: &keys
+      access_key: "{{ broker_access_key }}"
+      secret_key: "{{ broker_secret_key }}"
+      session_token: "{{ broker_session_token }}"
+    group/mdps.venue_sts.venue_sts: *keys
+  roles:
+    - role: mdps.venue_sts.broker
+      vars:
+        broker_account: "123456789012"
+        broker_iam_role_name: mcp-tenantOperator
+"""
+WHO = {"name": "Who am I", "amazon.aws.aws_caller_info": {}, "register": "who"}
+SHOW = {"name": "Show", "ansible.builtin.debug": {"msg": "I am {{ who.arn }}"}}
+AGAIN = {"name": "Again", "ansible.builtin.include_role": {"name": "mdps.venue_sts.broker"}, "vars": {"broker_account": "123456789012", "broker_iam_role_name": "mcp-tenantOperator"}}  # fmt: skip
+CHECK = {"name": "Check", "ansible.builtin.include_role": {"name": "mdps.venue_sts.broker", "tasks_from": "check"}}
+# Another path to the same Python: no longer "the one that runs the playbook", so the modules are shipped.
+SHIPPED = ("-e", f"ansible_python_interpreter={Path(sys.executable).parent}/python3")
+MINTED = "/api/v3/temporary-credentials"
+
+
+@pytest.fixture
+def kion(tmp_path, moto):
+    """A Kion whose keys moto knows: they are a session of the admin's role."""
+    trust = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}'
+    arn = moto.client("iam").create_role(RoleName="mcp-tenantOperator", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    issued = moto.client("sts").assume_role(RoleArn=arn, RoleSessionName="from-kion")["Credentials"]
+    with Kion(tmp_path) as server:
+        server.keys = {"access_key": issued["AccessKeyId"], "secret_access_key": issued["SecretAccessKey"], "session_token": issued["SessionToken"]}
+        yield server
+
+
+def play(tmp_path, kion, moto, *tasks, options=(), **environment):
+    document = yaml.safe_load(PLAY)
+    document[0]["tasks"] = list(tasks)
+    (tmp_path / "play.yml").write_text(yaml.safe_dump(document))
+    given = {
+        "AWS_URL": moto.url,
+        "AWS_REGION": "us-west-2",
+        "KION_CONFIG": str(tmp_path / "none"),
+        "no_proxy": "127.0.0.1",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+    }
+    env = {**kion.environment(), **given, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), **environment}
+    run = ansible_playbook("play.yml", "-vvvvv", "--diff", "-e", f"broker_ca_path={kion.ca}", *options, env=env, cwd=tmp_path)
+    for secret in (kion.keys["secret_access_key"], kion.keys["session_token"], API_KEY):
+        assert secret not in run.output
+        assert secret not in (tmp_path / "log").read_text()
+    return run
+
+
+def minted(kion):
+    return [path for _, path, _ in kion.seen].count(MINTED)
+
+
+@pytest.mark.parametrize("options", [(), ("--check",), SHIPPED])
+def test_the_keys_reach_amazon_aws_and_show_nowhere(tmp_path, kion, moto, options):
+    run = play(tmp_path, kion, moto, WHO, SHOW, options=options).expect()
+    assert "I am arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/from-kion" in run.output
+    assert '"expiry_source": "duration"' in run.output
+
+
+def test_an_api_key_given_as_a_variable_shows_nowhere_either(tmp_path, kion, moto):
+    (tmp_path / "vars.yml").write_text(f"broker_api_key: {API_KEY}\n")
+    play(tmp_path, kion, moto, WHO, options=("-e", "@vars.yml"), KION_API_KEY="wrong").expect()
+
+
+def test_keys_with_enough_life_left_are_kept(tmp_path, kion, moto):
+    play(tmp_path, kion, moto, AGAIN, WHO).expect()
+    assert minted(kion) == 1
+
+
+def test_keys_with_too_little_life_left_are_fetched_anew(tmp_path, kion, moto):
+    kion.script = [(200, json.dumps({"status": 200, "data": {**kion.keys, "duration": 1000}}), {})]
+    play(tmp_path, kion, moto, {**AGAIN, "vars": {**AGAIN["vars"], "broker_minimum_seconds": 1200}}, WHO).expect()
+    assert minted(kion) == 2
+
+
+def test_keys_that_cannot_live_long_enough_are_refused(tmp_path, kion, moto):
+    kion.duration = 600
+    run = play(tmp_path, kion, moto, WHO).expect(2)
+    assert "Kion gives keys for 600 seconds only, and 900 are needed" in run.output
+    assert "Who am I" not in run.output
+
+
+def test_keys_that_expire_in_the_middle_are_said_to_have(tmp_path, kion, moto):
+    later = {**CHECK, "vars": {"broker_seconds_left": -1}}
+    run = play(tmp_path, kion, moto, later).expect(2)
+    assert "The keys from Kion expired at 20" in run.output and "run the role mdps.venue_sts.broker again" in run.output
+
+
+def test_good_keys_pass_the_check(tmp_path, kion, moto):
+    assert "The keys from Kion are good until 20" in play(tmp_path, kion, moto, CHECK).expect().output
+
+
+def test_a_role_that_is_not_mine_shows_the_choice(tmp_path, kion, moto):
+    kion.roles = [role("Reader", iam="mcp-reader")]
+    run = play(tmp_path, kion, moto, WHO).expect(2)
+    assert "You have no IAM role 'mcp-tenantOperator' in account 123456789012. Yours are: 'Reader' (IAM role mcp-reader)" in run.output
