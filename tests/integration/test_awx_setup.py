@@ -26,7 +26,7 @@ VENUES = {
 }
 SETTINGS = {"awx_setup_image": "registry.example.org/mdps/venue-sts:1.0.0", "awx_setup_venues": VENUES}
 CONTENTS = ("execution_environments", "projects", "inventories", "hosts", "groups", "job_templates", "workflow_job_templates")
-TEMPLATES = [row["name"] for row in yaml.load((ROOT / "roles/awx_setup/vars/main.yml").read_text(), yaml.BaseLoader)["__awx_setup_templates"]]  # noqa: S506
+TEMPLATES = [row["name"] for row in yaml.load((ROOT / "roles/awx_setup/vars/main.yml").read_text(), yaml.BaseLoader)["__awx_setup_templates"]]
 
 
 def setup(server: AwxServer, place: pathlib.Path, *options: str, collections: str = "", token: str = TOKEN, **settings: object) -> Run:
