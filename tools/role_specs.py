@@ -19,8 +19,24 @@ from typing import Any
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROLES = {"provision": "venue_sts_role", "issue": "venue_sts_token", "broker": "kion_credentials"}
+ROLES = {
+    "provision": "venue_sts_role",
+    "issue": "venue_sts_token",
+    "broker": "kion_credentials",
+    "assume": "venue_sts_token",
+    "handoff": "venue_sts_handoff",
+}
 WITHOUT_AWS = {"broker"}
+LEFT_OUT = {"assume_dest"}  # its keys stay in memory
+MORE: dict[str, dict[str, Any]] = {
+    "assume": {
+        "assume_renew_before": {
+            "type": "int",
+            "default": 300,
+            "description": ["Run again, the role keeps the keys it has unless they are good for fewer seconds than this."],
+        },
+    },
+}
 # What a role says otherwise than its module.
 OWN: dict[str, dict[str, Any]] = {
     "broker_minimum_seconds": {
@@ -28,6 +44,10 @@ OWN: dict[str, dict[str, Any]] = {
         "description": [
             "How long the keys must be good for. Keys that Kion gives for less are refused, and keys of this run that have less left are fetched anew.",
         ],
+    },
+    "assume_verify": {
+        "default": True,
+        "description": ["Ask AWS with the new keys who they are, before anything else uses them."],
     },
     "issue_dest": {
         "description": [
@@ -64,7 +84,7 @@ def _constants(path: pathlib.Path) -> dict[str, str]:
 def role_options(role: str) -> dict[str, Any]:
     """The options of a role: its module's and the two of the connection."""
     options = {f"{role}_{name}": _plain(role, spec) for name, spec in {**module_options(ROLES[role]), **({} if role in WITHOUT_AWS else CONNECTION)}.items()}
-    return {name: {**spec, **OWN.get(name, {})} for name, spec in options.items()}
+    return {name: {**spec, **OWN.get(name, {})} for name, spec in options.items() if name not in LEFT_OUT} | MORE.get(role, {})
 
 
 def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:

@@ -24,11 +24,32 @@ options:
     description:
       - The session name, 2 to 64 letters, digits and C(_+=,.@-). The default is the user and the UTC time to the second, such as C(jdoe-20261122T093015Z).
     type: str
+  method:
+    description:
+      - How to get the token. V(assume_role) needs AWS credentials that may assume the role.
+      - V(saml) needs none, but a fresh SAML response of an identity provider that the role trusts (O(mdps.venue_sts.venue_sts_role#module:saml_provider_arns)).
+        External ids are not compared then, since AWS takes none there.
+    type: str
+    choices: [assume_role, saml]
+    default: assume_role
+  saml_assertion:
+    description:
+      - The SAML response, base64 as the browser sends it. White space and URL-encoding do no harm. AWS wants it within 5 minutes of the login.
+      - Do not give it on the command line, where every user of the machine can see it; O(saml_assertion_file) or a prompt will do.
+    type: str
+  saml_assertion_file:
+    description:
+      - A file with the SAML response.
+    type: path
+  saml_provider_arn:
+    description:
+      - The ARN of the identity provider. Needed only if the response names several for the role, or is encrypted.
+    type: str
   duration_seconds:
     description:
-      - How long the token shall live, 900 to 43200 seconds. AWS gives at most 3600 to callers whose own keys are a role's session, as with Kion.
+      - How long the token shall live, 900 to 43200 seconds. The default is 3600, with O(method=saml) 1800.
+      - AWS gives at most 3600 to callers whose own keys are a role's session, as with Kion.
     type: int
-    default: 3600
   on_duration_cap:
     description:
       - What to do if AWS cannot give O(duration_seconds). V(cap) warns and asks for what can be had, V(fail) issues nothing.
@@ -157,7 +178,17 @@ EXAMPLES = r"""
     verify: true
   register: reader
 
-- name: Use it in the same play
+- name: Issue a token without AWS credentials, from the SAML response of a login a moment ago
+  mdps.venue_sts.venue_sts_token:
+    project: sbg
+    venue: dev
+    user: jdoe
+    region: us-west-2
+    method: saml
+    saml_assertion_file: ~/saml-response.txt
+  register: from_saml
+
+- name: Use the reader's token in the same play
   amazon.aws.s3_object:
     mode: list
     bucket: sbg-dev-unity-data

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .._domain.errors import AwsRefused, ConcurrentChange, ConnectionProblem, VenueError
 from .._domain.steps import Step
+from .._domain.trust import external_ids
 from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
@@ -22,8 +24,9 @@ DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 MISSING = {"NoSuchEntity", "ParameterNotFound"}
 # Somebody created, deleted or changed it since it was read.
 OVERTAKEN = {*MISSING, "EntityAlreadyExists", "ParameterAlreadyExists", "ConcurrentModification", "TooManyUpdates", "DeleteConflict"}
-# AWS may quote these parameters in an error message.
-SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion")
+# AWS may quote these parameters in an error message; trust policies hold external ids.
+SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion", "TokenCode")
+TRUST_POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument")
 
 
 def iam_action(client: Any, operation: str) -> str:
@@ -89,9 +92,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -> VenueError:
     details = error.response.get("Error", {})
     code, said = str(details.get("Code", "Unknown")), str(details.get("Message", "")).strip().rstrip(".")
-    for name in SECRET_ARGUMENTS:
-        if name in arguments:
-            said = said.replace(str(arguments[name]), f"(the {name})")
+    said = _scrubbed(said, arguments)
     request_id = str(error.response.get("ResponseMetadata", {}).get("RequestId", ""))
     answer = f'could not {purpose}: AWS said "{said}" ({code}{", request " + request_id if request_id else ""}).'
     if code in EXPIRED:
@@ -99,6 +100,16 @@ def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -
     if code in UNKNOWN_KEYS:
         return ConnectionProblem(f"{answer} AWS does not know these credentials. {KEYS_ADVICE}", error_code=code, request_id=request_id)
     return AwsRefused(f"{answer}{_advice(code, action)}", operation=action, code=code, request_id=request_id)
+
+
+def _scrubbed(said: str, arguments: dict[str, Any]) -> str:
+    secrets = {name: [str(arguments[name])] for name in SECRET_ARGUMENTS if name in arguments}
+    for name in TRUST_POLICIES:
+        secrets.setdefault("ExternalId", []).extend(external_ids(json.loads(arguments.get(name, "{}"))))
+    for name, values in secrets.items():
+        for value in filter(None, values):
+            said = said.replace(value, f"(the {name})")
+    return said
 
 
 def _advice(code: str, action: str) -> str:

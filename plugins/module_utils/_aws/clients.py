@@ -78,8 +78,6 @@ class Clients:
                 session.register_component("data_loader", _shared_loader(session))
                 # Old botocore would ask the one STS in us-east-1; the regional ones are nearer and do not share its fate.
                 session.set_config_variable("sts_regional_endpoints", "regional")
-                if not options.get("aws_access_key_id") and session.get_credentials() is None:
-                    raise ConnectionProblem(f"No AWS credentials found. {KEYS_ADVICE}")
             except (botocore.exceptions.BotoCoreError, TypeError, ValueError) as error:
                 raise _unusable(error) from None
             self._region = region or ""
@@ -106,8 +104,18 @@ class Clients:
     def client(self, service: str) -> Any:
         """The client for a service. Make clients before starting threads: making them is not thread-safe, using them is."""
         if service not in self._made:
+            self._require_credentials()
             self._made[service] = self._make(service, {})
         return self._made[service]
+
+    def _require_credentials(self) -> None:
+        session, _endpoint, options = self._connect()
+        try:
+            found = options.get("aws_access_key_id") or session.get_credentials()
+        except (botocore.exceptions.BotoCoreError, TypeError, ValueError) as error:
+            raise _unusable(error) from None
+        if not found:
+            raise ConnectionProblem(f"No AWS credentials found. {KEYS_ADVICE}")
 
     def client_with_keys(self, service: str, access_key: str, secret_key: str, session_token: str) -> Any:
         """A client that speaks with other keys, to the same region and endpoint."""

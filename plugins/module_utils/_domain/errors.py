@@ -86,3 +86,19 @@ class NotAssumable(VenueError):
 
 class ConcurrentChange(VenueError):
     """Somebody else changed the venue between our read and our write: read again and plan again."""
+
+
+class NoRecipientKey(VenueError):
+    """Nobody's public key is on file for the person the token is for, so nothing can be sealed to them."""
+
+
+class SealingFailed(VenueError):
+    """The encryption program refused keys that looked right."""
+
+
+class DeliveryFailed(VenueError):
+    """The sealed bundle exists, but did not reach the place it was meant for."""
+
+
+class ReceiptNotKept(VenueError):
+    """The record of an issue could not be written. The receipt itself is among the facts: it is no secret."""

@@ -19,7 +19,7 @@ from .policies import document
 
 ACCESS = ("s3_read", "s3_write", "ecr_create", "ecr_pull", "ecr_push")
 
-_BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--)(?!.*(\.\.|-s3alias$|--ol-s3$))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--|sthree-)(?!.*(\.\.|-s3alias$|--ol-s3$|--x-s3$|--table-s3$|\.mrap$))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
 _REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*")
 _S3_READ = ["s3:GetObject"]

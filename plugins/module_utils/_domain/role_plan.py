@@ -105,7 +105,8 @@ def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
     parameter_steps = list(_parameter_steps(current.parameter, desired, settled, recovered=settled.current == trusted.current))
     trust_steps = list(_trust_steps(role, trust, desired)) if role else [_create_role(trust, desired)]
     first, second = parameter_steps, trust_steps
-    if not ids.parameter_first(known, trusted, settled):
+    # A change of type leaves SSM empty for a moment: by then the role must hold the value, lest it be lost with that run.
+    if len(parameter_steps) > 1 or not ids.parameter_first(known, trusted, settled):
         first, second = second, first
     steps = [*first, *second, *_boundary_steps(role, desired), *_policy_steps(current.policy, desired), *_setting_steps(role, desired)]
     labels = {trusted.previous: PREVIOUS, known: KNOWN}
@@ -124,10 +125,11 @@ def plan_absent(current: Current, venue: Venue, role_name: str, *, adopt: bool) 
     if current.role:
         check_ownership(venue, current.role.name, current.role.tags, adopt=adopt)
         name = {"RoleName": role_name}
-        for policy in current.inline_policies:
-            steps.append(Step("iam", "delete_role_policy", policy, "remove the inline policy", {**name, "PolicyName": policy}))
         for arn in current.attached_policies:
             steps.append(Step("iam", "detach_role_policy", arn, "detach the managed policy", {**name, "PolicyArn": arn}))
+        # What we grant goes before what others deny: should the run die here, no revoked token comes back to life.
+        for policy in sorted(current.inline_policies, key=lambda one: one != POLICY_NAME):
+            steps.append(Step("iam", "delete_role_policy", policy, "remove the inline policy", {**name, "PolicyName": policy}))
         for profile in current.instance_profiles:
             arguments = {**name, "InstanceProfileName": profile}
             steps.append(Step("iam", "remove_role_from_instance_profile", profile, "take the role out of the instance profile", arguments))

@@ -95,6 +95,24 @@ def read_response(text: str) -> Response:
     )
 
 
+def find_role(response: Response, role_name: str, account_id: str = "") -> str:
+    """The ARN of the role of that name among those the response is for.
+
+    :param account_id: the account it must be in; empty if that is not known.
+    :raises SamlProblem: there is none, or one in each of several accounts. The message lists what there is.
+    """
+    if response.is_encrypted:
+        raise SamlProblem("The assertion is encrypted, so only AWS can read which roles it is for: give role_arn and saml_provider_arn.")
+    named = sorted({pair.role_arn for pair in response.pairs if pair.role_arn.rsplit("/", 1)[1] == role_name})
+    found = [arn for arn in named if account_id in ("", arn.split(":")[4])]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise SamlProblem(f"The SAML response is for {role_name} in several accounts: choose one with expected_account_id ({', '.join(found)}).")
+    where = f" in account {account_id}" if account_id else ""
+    raise SamlProblem(f"The SAML response is not for the role {role_name}{where}. {_for_which(response)}")
+
+
 def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePair:
     """The pair to assume the role with.
 
@@ -115,10 +133,13 @@ def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePai
     if for_role:
         names = ", ".join(pair.provider_arn for pair in for_role)
         raise SamlProblem(f"The SAML response is not of the provider {provider_arn}, but of {names}.")
+    raise SamlProblem(f"The SAML response is not for the role {role_arn}. {_for_which(response)}")
+
+
+def _for_which(response: Response) -> str:
     if not response.pairs:
-        raise SamlProblem(f"The SAML response lets its bearer assume no AWS role (it has no attribute {ROLE_ATTRIBUTE}). Was it made for another application?")
-    names = ", ".join(sorted({pair.role_arn for pair in response.pairs}))
-    raise SamlProblem(f"The SAML response is for other roles, not for {role_arn}: it is for {names}.")
+        return f"It is for no AWS role at all (it has no attribute {ROLE_ATTRIBUTE}): was it made for another application?"
+    return f"It is for {', '.join(sorted({pair.role_arn for pair in response.pairs}))}."
 
 
 def check_fresh(response: Response, now: datetime) -> None:

@@ -17,6 +17,7 @@ from .policies import EXTERNAL_ID_KEY, document
 
 TRUST_POLICY_LENGTH = 2048  # the default quota of IAM for a role trust policy
 CURRENT, PREVIOUS = "AssumeWithExternalId", "AssumeWithPreviousExternalId"
+_WILDCARD = re.compile(r"[*?]")
 _DEAD = re.compile(r"A(RO|ID)A[A-Z0-9]{12,}")
 _SAML_AUDIENCE = {"aws-us-gov": "https://signin.amazonaws-us-gov.com/saml", "aws-cn": "https://signin.amazonaws.cn/saml"}
 
@@ -70,15 +71,16 @@ def external_ids(policy: Mapping[str, Any] | None) -> tuple[str, str]:
     """The external ids that a trust policy demands: (current, previous); '' where there is none.
 
     A policy made by hand has no statement called after ours: there, the first external id found is the current one.
+    A test for its mere presence (``Null``) or with a wildcard names no external id.
     """
     found: dict[str, str] = {}
     for statement in _statements(policy):
-        for tests in statement.get("Condition", {}).values():
+        kind = PREVIOUS if statement.get("Sid") == PREVIOUS else CURRENT
+        for operator, tests in statement.get("Condition", {}).items():
             for key, value in tests.items():
-                if key.lower() == EXTERNAL_ID_KEY:
-                    first = value[0] if isinstance(value, list) and value else value
-                    kind = PREVIOUS if statement.get("Sid") == PREVIOUS else CURRENT
-                    found.setdefault(kind, str(first))
+                values = [str(one) for one in (value if isinstance(value, list) else [value]) if not _WILDCARD.search(str(one))]
+                if key.lower() == EXTERNAL_ID_KEY and "string" in operator.lower() and values:
+                    found.setdefault(kind, values[0])
     return found.get(CURRENT, ""), found.get(PREVIOUS, "")
 
 

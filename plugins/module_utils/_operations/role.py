@@ -248,11 +248,11 @@ def ensure_role(params: Params, clients: Clients, runtime: Runtime) -> Result:
 
     :raises VenueError: see ``_domain/errors.py``; ``steps`` then lists what had been done before.
     """
-    wish = parse(params, clients.partition)
-    if params["expected_account_id"]:
-        check_account_id("expected_account_id", params["expected_account_id"])
     done: list[tuple[Step, dict[str, Any]]] = []
     try:
+        wish = parse(params, clients.partition)
+        if params["expected_account_id"]:
+            check_account_id("expected_account_id", params["expected_account_id"])
         plan, result = _converge(params, wish, clients, runtime, done)
         if params["wait"] and params["state"] == "present" and not runtime.check_mode:
             prove_assumable(clients, runtime, wish.role_name, wish.venue.external_id_parameter, params["wait_timeout"])

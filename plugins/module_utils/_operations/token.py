@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from .._domain.role_plan import Parameter, Role
 from .._domain.tags import check_ownership, check_tags
 from .._domain.trust import external_ids
 from .._files import private_file, write_synced
+from . import _saml
 from ._operation import Operation, Params, Result, Runtime
 from ._prove import FRESH, diagnose
 from .role import LONGEST_WAIT, check_account
@@ -41,7 +43,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "venue": {"type": "str", "required": True},
     "user": {"type": "str", "required": True},
     "session_name": {"type": "str"},
-    "duration_seconds": {"type": "int", "default": 3600},
+    "method": {"type": "str", "choices": ["assume_role", "saml"], "default": "assume_role"},
+    "saml_assertion": {"type": "str", "no_log": True},
+    "saml_assertion_file": {"type": "path"},
+    "saml_provider_arn": {"type": "str"},
+    "duration_seconds": {"type": "int"},
     "on_duration_cap": {"type": "str", "choices": ["cap", "fail"], "default": "cap"},
     "name_prefix": {"type": "str", "default": "unity"},
     "role_name": {"type": "str"},
@@ -64,6 +70,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "wait_timeout": {"type": "int", "default": 60},
     "dest": {"type": "path"},
 }
+DURATIONS = {"assume_role": 3600, "saml": 1800}  # as the two procedures have it
 NARROWING = ("access", "buckets", "bucket_prefixes", "ecr_repositories")
 ANY_ACCOUNT = "000000000000"  # as long as every account id, to count with before the account is known
 
@@ -83,6 +90,10 @@ class Wish(NamedTuple):
     region: str
 
 
+# The receipt as far as it is known, and the call that is still to be made.
+Prepared = tuple[dict[str, Any], Callable[[], dict[str, Any]]]
+
+
 class Issuable(NamedTuple):
     """Everything is checked; this is what STS is to be asked, and on whose behalf."""
 
@@ -98,6 +109,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> Wish:
 
     :raises InvalidInput: an option cannot be right.
     """
+    _saml.check_options(params)
     venue = make_venue(params["project"], params["venue"])
     partition, region = clients.partition, clients.region
     role_name, role_account = _check_role(params, venue, partition)
@@ -108,12 +120,13 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> Wish:
         check_external_id("external_id", params["external_id"])
     elif params["require_requester_external_id"]:
         raise InvalidInput("external_id", "is required here (require_requester_external_id): ask the requester for the venue's external id.")
+    wanted = DURATIONS[params["method"]] if params["duration_seconds"] is None else params["duration_seconds"]
     wish = Wish(
         venue=venue,
         role_name=role_name,
         role_account=role_account,
         session_name=session_name,
-        duration=check_range("duration_seconds", params["duration_seconds"], request.SHORTEST, request.LONGEST),
+        duration=check_range("duration_seconds", wanted, request.SHORTEST, request.LONGEST),
         grant=_check_grant(params, venue),
         session_policy=request.check_session_policy(params["session_policy"]) if params["session_policy"] else None,
         extras=_check_extras(params, partition),
@@ -183,23 +196,23 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
     :raises VenueError: see ``_domain/errors.py``. Once STS has issued a token, the error's facts hold its receipt.
     """
     wish = parse(params, clients, runtime)
-    checked = check(params, wish, clients, runtime)
-    receipt = _receipt(params, wish, checked)
+    receipt, ask = (_prepare_saml if params["method"] == "saml" else _prepare)(params, wish, clients, runtime)
     writes = bool(params["dest"])
     if runtime.check_mode:
         return {"changed": writes, "token": None, "sts_creds": None, "receipt": receipt}
-    with private_file("dest", params["dest"]) if writes else contextlib.nullcontext() as place:
-        answer = _assume(clients, runtime, checked, params["wait_timeout"])
-        token = request.token_document(answer)
-        receipt |= _issued(token, runtime)
-        try:
+    try:
+        with private_file("dest", params["dest"]) if writes else contextlib.nullcontext() as place:
+            answer = ask()
+            token = request.token_document(answer)
+            receipt |= _issued(answer, token, runtime)
             if params["verify"]:
                 _verify(clients, token)
             if place:
                 write_synced(place, json.dumps(token, indent=4) + "\n")
-        except VenueError as error:
+    except VenueError as error:
+        if "access_key_id" in receipt:
             error.facts["receipt"] = receipt
-            raise
+        raise
     keys = token["Credentials"]
     sts_creds = {
         "access_key": keys["AccessKeyId"],
@@ -208,6 +221,33 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
         "expiration": keys["Expiration"],
     }
     return {"changed": writes, "token": token, "sts_creds": sts_creds, "receipt": receipt, **({"dest": params["dest"]} if writes else {})}
+
+
+def _prepare(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Prepared:
+    checked = check(params, wish, clients, runtime)
+    receipt = _receipt(params, wish, checked.caller.account_id, checked.role.arn, checked.duration) | {
+        "issuer_arn": checked.caller.arn,
+        "session_name": wish.session_name,
+        "external_id_source": "parameter+requester" if params["external_id"] else "parameter",
+    }
+    return receipt, lambda: _assume(clients, runtime, checked, params["wait_timeout"])
+
+
+def _prepare_saml(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Prepared:
+    """The same without credentials: nothing of the venue can be looked up, and STS judges all."""
+    response = _saml.read_assertion(params)
+    pair = _saml.settle_pair(params, response, runtime.now(), role_name=wish.role_name, account_id=wish.role_account, partition=wish.partition)
+    account = pair.role_arn.split(":")[4]
+    arguments: dict[str, Any] = {"DurationSeconds": wish.duration, **wish.extras}
+    policy = wish.session_policy
+    if wish.grant:
+        if not wish.grant.buckets and {"s3_read", "s3_write"} & set(wish.grant.access):
+            raise InvalidInput("buckets", "must be named with method saml: without AWS credentials the published one cannot be looked up.")
+        policy = _narrowed(wish, wish.grant, account)
+    if policy:
+        arguments["Policy"] = compact(policy)
+    receipt = _receipt(params, wish, account, pair.role_arn, wish.duration) | {"saml_provider_arn": pair.provider_arn}
+    return receipt, lambda: _saml.assume(clients, response, pair, arguments)
 
 
 def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Issuable:
@@ -301,36 +341,39 @@ def _verify(clients: Clients, token: dict[str, Any]) -> None:
         raise AccountMismatch(f"the new keys answer as {caller.arn}, not as {token['AssumedRoleUser']['Arn']}. Do not hand them over.")
 
 
-def _receipt(params: Params, wish: Wish, checked: Issuable) -> dict[str, Any]:
+def _receipt(params: Params, wish: Wish, account: str, role_arn: str, duration: int) -> dict[str, Any]:
     """What is known before STS answers: enough to say, in check mode, what would be issued. No secret is in it."""
     return {
         "schema": 1,
         "recipient": params["user"],
         "project": wish.venue.project,
         "venue": wish.venue.venue,
-        "account_id": checked.caller.account_id,
+        "account_id": account,
         "region": wish.region,
-        "issuer_arn": checked.caller.arn,
-        "role_arn": checked.role.arn,
-        "session_name": wish.session_name,
-        "duration_requested": params["duration_seconds"],
-        "duration_seconds": checked.duration,
-        "external_id_source": "parameter+requester" if params["external_id"] else "parameter",
+        "issuer_arn": None,
+        "role_arn": role_arn,
+        "session_name": None,
+        "duration_requested": wish.duration,
+        "duration_seconds": duration,
+        "external_id_source": None,
         "access": list(wish.grant.access) if wish.grant else None,
         "bucket_prefixes": list(wish.grant.bucket_prefixes) if wish.grant else [],
         "ecr_repositories": params["ecr_repositories"],
         "source_identity": params["source_identity"],
-        "method": "assume_role",
+        "method": params["method"],
     }
 
 
-def _issued(token: dict[str, Any], runtime: Runtime) -> dict[str, Any]:
-    expires = token["Credentials"]["Expiration"]
+def _issued(answer: dict[str, Any], token: dict[str, Any], runtime: Runtime) -> dict[str, Any]:
+    # With SAML, the identity provider names session and subject.
+    by_provider = {"saml_subject": answer["Subject"], "saml_issuer": answer.get("Issuer")} if "Subject" in answer else {}
     return {
+        "session_name": token["AssumedRoleUser"]["Arn"].rsplit("/", 1)[1],
         "assumed_role_id": token["AssumedRoleUser"]["AssumedRoleId"],
         "access_key_id": token["Credentials"]["AccessKeyId"],
         "issued_at": request.iso(runtime.now()),
-        "expires_at": expires,
+        "expires_at": token["Credentials"]["Expiration"],
+        **by_provider,
     }
 
 
@@ -339,5 +382,5 @@ OPERATION = Operation(
     ARGUMENT_SPEC,
     issue_token,
     secret_result=True,
-    constraints={"required_together": [("mfa_serial_number", "mfa_token")]},
+    constraints={"required_together": [("mfa_serial_number", "mfa_token")], "mutually_exclusive": [("saml_assertion", "saml_assertion_file")]},
 )

@@ -21,11 +21,8 @@ PLAY = """
   connection: local
   gather_facts: false
   module_defaults:
-    group/amazon.aws.aws: &keys
-      access_key: "{{ broker_access_key }}"
-      secret_key: "{{ broker_secret_key }}"
-      session_token: "{{ broker_session_token }}"
-    group/mdps.venue_sts.venue_sts: *keys
+    group/amazon.aws.aws: "{{ broker_keys }}"
+    group/mdps.venue_sts.venue_sts: "{{ broker_keys }}"
   roles:
     - role: mdps.venue_sts.broker
       vars:
@@ -34,7 +31,8 @@ PLAY = """
 """
 WHO = {"name": "Who am I", "amazon.aws.aws_caller_info": {}, "register": "who"}
 SHOW = {"name": "Show", "ansible.builtin.debug": {"msg": "I am {{ who.arn }}"}}
-AGAIN = {"name": "Again", "ansible.builtin.include_role": {"name": "mdps.venue_sts.broker"}, "vars": {"broker_account": "123456789012", "broker_iam_role_name": "mcp-tenantOperator"}}  # fmt: skip
+WHERE = {"broker_account": "123456789012", "broker_iam_role_name": "mcp-tenantOperator"}
+AGAIN = {"name": "Again", "ansible.builtin.include_role": {"name": "mdps.venue_sts.broker"}, "vars": WHERE}
 CHECK = {"name": "Check", "ansible.builtin.include_role": {"name": "mdps.venue_sts.broker", "tasks_from": "check"}}
 # Another path to the same Python: no longer "the one that runs the playbook", so the modules are shipped.
 SHIPPED = ("-e", f"ansible_python_interpreter={Path(sys.executable).parent}/python3")
@@ -94,7 +92,7 @@ def test_keys_with_enough_life_left_are_kept(tmp_path, kion, moto):
 
 def test_keys_with_too_little_life_left_are_fetched_anew(tmp_path, kion, moto):
     kion.script = [(200, json.dumps({"status": 200, "data": {**kion.keys, "duration": 1000}}), {})]
-    play(tmp_path, kion, moto, {**AGAIN, "vars": {**AGAIN["vars"], "broker_minimum_seconds": 1200}}, WHO).expect()
+    play(tmp_path, kion, moto, {**AGAIN, "vars": {**WHERE, "broker_minimum_seconds": 1200}}, WHO).expect()
     assert minted(kion) == 2
 
 

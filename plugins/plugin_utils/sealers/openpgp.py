@@ -1,0 +1,83 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Sealing to OpenPGP keys, by gpg with a home folder that is thrown away: no keyring is read or changed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from ...module_utils._domain.errors import InvalidInput, SealingFailed
+from . import program
+from .recipient import PRIVATE_KEY, Recipient
+
+KIND = "openpgp"
+SUFFIX = ".asc"
+HEADER = "-----BEGIN PGP MESSAGE-----"
+HOW_TO_OPEN = "gpg --output {opened} --decrypt {sealed}   (or open it in Kleopatra)"
+# RFC 9580, section 9.1: the algorithms whose strength is their length, as gpg counts bits.
+BY_LENGTH = {"1": "RSA", "2": "RSA", "16": "Elgamal", "20": "Elgamal"}
+STATES = {"e": "has expired", "r": "is revoked", "i": "is invalid", "d": "is disabled"}
+
+
+@contextmanager
+def _gpg(*keys: bytes) -> Iterator[tuple[list[str], list[str]]]:
+    """A gpg command line with a home of its own, and the keys as files beside it."""
+    with tempfile.TemporaryDirectory(prefix="venue_sts_") as folder:
+        home = Path(folder, "home")
+        home.mkdir(mode=0o700)
+        files = [Path(folder, f"{number}.key") for number, _key in enumerate(keys)]
+        for file, key in zip(files, keys, strict=True):
+            file.write_bytes(key)
+        yield ["gpg", "--homedir", str(home), "--no-options", "--no-autostart", "--batch", "--no-tty", "--quiet"], [str(file) for file in files]
+
+
+def read(key: bytes, now: datetime) -> list[Recipient]:
+    """The one key of a file, armored or binary, after every check.
+
+    :raises InvalidInput: private, expired, revoked, not yet valid, weak (under 2048 bits) or not for encryption.
+    """
+    with _gpg(key) as (gpg, files):
+        try:
+            answer = program.run([*gpg, "--with-colons", "--fixed-list-mode", "--show-keys", *files])
+        except SealingFailed as error:
+            raise InvalidInput("recipients", f"this is not an OpenPGP public key ({error.message})") from None
+    records = [line.split(":") for line in answer.decode(errors="replace").splitlines()]
+    if any(record[0] in ("sec", "ssb") for record in records):
+        raise InvalidInput("recipients", PRIVATE_KEY)
+    if sum(record[0] == "pub" for record in records) != 1:
+        raise InvalidInput("recipients", "an OpenPGP key file must hold exactly one person's key: export it with gpg --armor --export ADDRESS.")
+    fingerprint = next(record[9] for record in records if record[0] == "fpr")
+    _check(records, fingerprint, now)
+    name = next((record[9] for record in records if record[0] == "uid"), "")
+    return [Recipient(KIND, key, fingerprint, name)]
+
+
+def _check(records: list[list[str]], fingerprint: str, now: datetime) -> None:
+    """Fields as in GnuPG's doc/DETAILS: 2 validity, 3 length, 4 algorithm, 6 creation, 12 capabilities (capitals: of the key as a whole)."""
+    primary = next(record for record in records if record[0] == "pub")
+    problem = STATES.get(primary[1], "")
+    if int(primary[5] or 0) > now.timestamp():
+        problem = "is not valid yet (check this machine's clock)"
+    fit = [record for record in records if record[0] in ("pub", "sub") and "e" in record[11] and record[1] not in STATES]
+    if not problem and ("E" not in primary[11] or not fit):
+        problem = "has no valid subkey for encryption"
+    # gpg picks the subkey by itself, so each one that it may pick must be strong.
+    weak = [f"{BY_LENGTH[record[3]]} {record[2]}" for record in fit if record[3] in BY_LENGTH and int(record[2]) < 2048]
+    if not problem and weak:
+        problem = f"is too weak ({weak[0]} bits; at least 2048)"
+    if problem:
+        raise InvalidInput("recipients", f"the OpenPGP key {fingerprint} {problem}: ask its owner for a current one.")
+
+
+def seal(data: bytes, recipients: Sequence[Recipient]) -> str:
+    """Encrypt to all of them, armored (``gpg --decrypt`` opens it).
+
+    :raises SealingFailed: gpg refuses a key.
+    """
+    with _gpg(*(one.key for one in recipients)) as (gpg, files):
+        chosen = [word for file in files for word in ("--recipient-file", file)]
+        return program.run([*gpg, "--armor", "--cipher-algo", "AES256", "--encrypt", *chosen], data).decode()

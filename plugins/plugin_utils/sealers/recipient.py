@@ -1,0 +1,28 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A public key to seal to, read and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PRIVATE_KEY = (
+    "this is a private key. Only the public half may be here; the private one now counts as known to others, "
+    "so its owner must make a new pair and send the public key alone."
+)
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One public key that is fit to be encrypted to.
+
+    :param kind: ``age``, ``openpgp`` or ``smime``. What is sealed together must be of one kind.
+    :param key: the key as its kind's library wants it; nothing secret.
+    :param fingerprint: what the owner can compare, in the notation of the owner's own tool.
+    :param name: who the key says it belongs to, as far as it says so. A claim, not a proof.
+    """
+
+    kind: str
+    key: bytes
+    fingerprint: str
+    name: str = ""

@@ -1,0 +1,116 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Sealing to S/MIME certificates, such as that of a PIV card, as CMS enveloped data with AES-256.
+
+RSA goes through cryptography, which knows no other key transport; EC goes through ``openssl cms``.
+The chain of the certificate is not followed: what binds it to its owner is the recipients book and the fingerprint.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ...module_utils._domain.errors import InvalidInput, MissingDependency
+from . import program
+from .recipient import Recipient
+
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.ciphers import algorithms
+    from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+    # Early versions know only the AES-128 that is not wanted here.
+    HAS_CRYPTOGRAPHY = hasattr(pkcs7.PKCS7EnvelopeBuilder, "set_content_encryption_algorithm")
+except (ImportError, AttributeError):
+    HAS_CRYPTOGRAPHY = False
+
+KIND = "smime"
+SUFFIX = ".p7m"
+HOW_TO_OPEN = "openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {opened}   (or open it in Kleopatra)"
+HEADERS = ("-----BEGIN PKCS7-----", "-----BEGIN CMS-----")
+
+
+def read(material: bytes, now: datetime) -> list[Recipient]:
+    """The one certificate of a file, PEM or DER, after every check.
+
+    :raises InvalidInput: not a certificate, not within its validity, weak (RSA under 2048 bits), or not for encryption.
+    :raises MissingDependency: cryptography is missing or old.
+    """
+    if not HAS_CRYPTOGRAPHY:
+        raise MissingDependency("a current cryptography is not installed for the Python that runs Ansible: pip install --upgrade cryptography")
+    try:
+        armored = b"-----BEGIN" in material
+        found = x509.load_pem_x509_certificates(material) if armored else [x509.load_der_x509_certificate(material)]
+    except ValueError:
+        raise InvalidInput("recipients", "this is not a whole certificate in PEM or DER form.") from None
+    if len(found) != 1:
+        raise InvalidInput("recipients", f"the file holds {len(found)} certificates: keep only the person's own.")
+    certificate = found[0]
+    fingerprint = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+    problem = _validity(certificate, now) or _strength(certificate) or _purpose(certificate)
+    if problem:
+        raise InvalidInput("recipients", f"the certificate of {certificate.subject.rfc4514_string()} {problem}.")
+    return [Recipient(KIND, certificate.public_bytes(Encoding.PEM), fingerprint, certificate.subject.rfc4514_string())]
+
+
+def _validity(certificate: x509.Certificate, now: datetime) -> str:
+    if now < certificate.not_valid_before_utc:
+        return f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+    if now > certificate.not_valid_after_utc:
+        return f"expired at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC: ask its owner for the current one"
+    return ""
+
+
+def _strength(certificate: x509.Certificate) -> str:
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"is too weak (RSA {key.key_size} bits; at least 2048)" if key.key_size < 2048 else ""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"is too weak (EC {key.key_size} bits; at least 256)" if key.key_size < 256 else ""
+    return "has a key that cannot be encrypted to (neither RSA nor EC)"
+
+
+def _purpose(certificate: x509.Certificate) -> str:
+    """RFC 8550, section 4.4: what S/MIME asks of a certificate for encryption. What a certificate does not restrict, it allows."""
+    rule = {type(extension.value): extension.value for extension in certificate.extensions}
+    basic, usage, extended = (rule.get(name) for name in (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage))
+    if basic is not None and basic.ca:
+        return "is that of a certificate authority, not of a person"
+    is_ec = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    if usage is not None and not (usage.key_agreement if is_ec else usage.key_encipherment):
+        return "is not for encryption (a PIV card has several: take the one for key management)"
+    for_mail = (x509.oid.ExtendedKeyUsageOID.EMAIL_PROTECTION, x509.oid.ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
+    if extended is not None and not any(purpose in extended for purpose in for_mail):
+        return "is not for protecting mail (its extended key usage says something else)"
+    return ""
+
+
+def seal(data: bytes, recipients: Sequence[Recipient]) -> str:
+    """Encrypt to all of them, armored (``openssl cms -decrypt -inform PEM`` opens it).
+
+    :raises SealingFailed: openssl refuses a key.
+    """
+    certificates = [x509.load_pem_x509_certificate(one.key) for one in recipients]
+    if not all(isinstance(certificate.public_key(), rsa.RSAPublicKey) for certificate in certificates):
+        return _seal_by_openssl(data, recipients, certificates)
+    builder = pkcs7.PKCS7EnvelopeBuilder().set_data(data).set_content_encryption_algorithm(algorithms.AES256)
+    for certificate in certificates:
+        builder = builder.add_recipient(certificate)
+    return builder.encrypt(Encoding.PEM, [pkcs7.PKCS7Options.Binary]).decode()
+
+
+def _seal_by_openssl(data: bytes, recipients: Sequence[Recipient], certificates: Sequence[x509.Certificate]) -> str:
+    command = ["openssl", "cms", "-encrypt", "-binary", "-aes-256-cbc", "-outform", "PEM"]
+    with tempfile.TemporaryDirectory(prefix="venue_sts_") as folder:
+        for number, (one, certificate) in enumerate(zip(recipients, certificates, strict=True)):
+            file = Path(folder, f"{number}.pem")
+            file.write_bytes(one.key)
+            command += ["-recip", str(file)]
+            if isinstance(certificate.public_key(), ec.EllipticCurvePublicKey):
+                command += ["-keyopt", "ecdh_kdf_md:sha256"]  # openssl's own choice is still SHA-1
+        return program.run(command, data).decode()

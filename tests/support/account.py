@@ -1,0 +1,165 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An AWS account within the process, whose every call is seen, and in which anything can happen just before a call."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import itertools
+import json
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import botocore.session
+import moto  # noqa: F401 - before any session is made
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
+from botocore.awsrequest import AWSResponse
+
+from tests.support.servers import FAKE_KEYS, REGION
+
+MOTO_ACCOUNT = "123456789012"
+CONNECTION = {"region": REGION, "access_key": "testing", "secret_key": "testing", "validate_certs": True}
+ABSENT = dict.fromkeys(("session_token", "endpoint_url", "profile", "aws_ca_bundle", "aws_config", "debug_botocore_endpoint_logs"))
+READS = ("Get", "List", "AssumeRole")
+Happening = Callable[[], Any]
+
+
+@functools.cache
+def _bystanders() -> tuple[Any, ...]:
+    """Clients that nobody watches. Made after moto was imported, since it hooks into new sessions only."""
+    session = botocore.session.Session()
+    return tuple(session.create_client(service, region_name=REGION, **FAKE_KEYS) for service in ("iam", "ssm", "sts"))
+
+
+class Account:
+    """The calls of all clients that were made here, as ``iam:GetRole``, in ``calls``."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.arguments: list[tuple[str, dict[str, Any]]] = []
+        self._before: dict[str, list[Happening]] = {}
+        self._lock = threading.Lock()
+        self.iam, self.ssm, self.sts = _bystanders()
+
+    @property
+    def writes(self) -> list[str]:
+        """The calls that change something."""
+        return [call for call in self.calls if not call.split(":")[1].startswith(READS)]
+
+    def publish(self, project: str = "sbg", venue: str = "dev") -> None:
+        """Publish bucket and boundary as a venue's account has them."""
+        for name, value in (
+            (f"/unity/{project}/{venue}/ds/datastore-bucket", f"{project}-{venue}-unity-data"),
+            ("/unity/cs/account/privilegedpolicyname", "zsmce-tenantOperator-AMI-APIG"),
+        ):
+            self.ssm.put_parameter(Name=name, Value=value, Type="String")
+
+    def asked(self, call: str) -> dict[str, Any]:
+        """The arguments of the last call of a kind."""
+        return next(arguments for name, arguments in reversed(self.arguments) if name == call)
+
+    def before(self, call: str, *happenings: Happening) -> None:
+        """Let things happen just before the next calls of a kind, one each; what one returns is AWS's answer instead."""
+        self._before.setdefault(call, []).extend(happenings)
+
+    def note(self, params: dict[str, Any], model: Any, **event: Any) -> None:
+        """Keep the arguments of a call; botocore's handler of ``before-parameter-build``."""
+        with self._lock:
+            self.arguments.append((action(model), dict(params)))
+
+    def see(self, model: Any, **event: Any) -> Any:
+        """Take note of a call; botocore's handler of ``before-call``."""
+        with self._lock:
+            self.calls.append(action(model))
+            waiting = self._before.get(action(model))
+            happening = waiting.pop(0) if waiting else None
+        return happening() if happening else None
+
+
+def action(model: Any) -> str:
+    """The IAM action of an operation of botocore's."""
+    return f"{model.service_model.endpoint_prefix}:{model.name}"
+
+
+def refuse(code: str, message: str = "No.") -> Happening:
+    """An answer of AWS that is an error."""
+    body = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"RequestId": "req-1", "HTTPStatusCode": 400}}
+    return lambda: (AWSResponse("", 400, {}, None), body)
+
+
+def answer(body: dict[str, Any]) -> Happening:
+    """An answer of AWS."""
+    return lambda: (AWSResponse("", 200, {}, None), {**copy.deepcopy(body), "ResponseMetadata": {"RequestId": "req-1", "HTTPStatusCode": 200}})
+
+
+class WatchedClients(Clients):
+    """The real clients, watched by an account."""
+
+    def __init__(self, params: Mapping[str, Any], account: Account) -> None:
+        super().__init__(params)
+        self._account = account
+
+    def _make(self, service: str, keys: Mapping[str, str], extra: Any = None) -> Any:
+        client = super()._make(service, keys, extra)
+        client.meta.events.register("before-parameter-build", self._account.note)
+        client.meta.events.register("before-call", self._account.see)
+        return client
+
+
+class Clock:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self, start: datetime) -> None:
+        self.time = start
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += timedelta(seconds=seconds)
+
+
+def options(operation: Operation, **given: Any) -> dict[str, Any]:
+    """All options of an operation, as a front end hands them over."""
+    own = {name: option.get("default") for name, option in operation.argument_spec.items()}
+    unknown = set(given) - set(own) - set(CONNECTION) - set(ABSENT)
+    assert not unknown, unknown
+    return {**ABSENT, **CONNECTION, **own, **given}
+
+
+_NUMBERS = itertools.count()
+
+
+class Runner:
+    """Runs one operation on an account, with a clock of its own."""
+
+    def __init__(self, operation: Operation, account: Account, **always: Any) -> None:
+        self.operation, self.account, self.always = operation, account, always
+        self.clock = Clock(datetime.now(UTC))
+        self.warnings: list[str] = []
+
+    def runtime(self, *, check: bool = False) -> Runtime:
+        return Runtime(
+            check_mode=check,
+            warn=self.warnings.append,
+            now=lambda: self.clock.time,
+            sleep=self.clock.sleep,
+            jitter=lambda most: most,
+            token_hex=lambda size: f"candidate-{next(_NUMBERS)}",
+        )
+
+    def execute(self, *, check: bool = False, **given: Any) -> dict[str, Any]:
+        """Run it and give back the result; errors are raised."""
+        params = options(self.operation, **{**self.always, **given})
+        return self.operation.execute(params, WatchedClients(params, self.account), self.runtime(check=check))
+
+
+def trust_of(account: Account, name: str) -> SimpleNamespace:
+    """The external ids that a role's trust policy accepts: ``current`` and ``previous``."""
+    policy = account.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    found = {one["Sid"]: one["Condition"]["StringEquals"]["sts:ExternalId"] for one in policy["Statement"] if "Condition" in one}
+    return SimpleNamespace(current=found.get("AssumeWithExternalId"), previous=found.get("AssumeWithPreviousExternalId"), text=json.dumps(policy))

@@ -1,0 +1,163 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Names and limits; the procedure's own examples are inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import names
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SBG = names.Venue("sbg", "dev")
+NOON = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
+
+
+def test_the_procedures_names() -> None:
+    assert SBG.external_id_parameter == "/unity/sbg/dev/cs/sts/role/external-id"
+    assert SBG.bucket_parameter == "/unity/sbg/dev/ds/datastore-bucket"
+    assert SBG.role_name() == "unity-sbg-dev-sts"
+    assert SBG.role_name("mdps") == "mdps-sbg-dev-sts"
+    assert str(SBG) == "sbg-dev"
+    assert names.check_session_name("session_name", "unityuser12252025") == "unityuser12252025"
+
+
+def test_two_venues_can_have_one_role_name() -> None:
+    assert names.Venue("unity", "sbg-dev").role_name() == names.Venue("unity", "sbg-dev").role_name("unity")
+    assert names.Venue("unity", "sbg-dev").role_name("x") == names.Venue("unity-sbg", "dev").role_name("x")
+
+
+def test_the_ten_tags() -> None:
+    assert SBG.tags("external-id") == {
+        "Name": "sbg-dev-cs-sts-external-id",
+        "Proj": "sbg",
+        "Venue": "dev",
+        "Env": "dev",
+        "ServiceArea": "cs",
+        "CreatedBy": "cs",
+        "Capability": "sts",
+        "CapVersion": "1.0",
+        "Component": "external-id",
+        "Stack": "external-id",
+    }
+
+
+def test_a_role_name_may_have_64_characters_and_no_more() -> None:
+    # unity- and -sts take 10 and 1 joins the two: 53 are left.
+    assert len(names.Venue("p" * 50, "dev").role_name()) == 64
+    with pytest.raises(InvalidInput, match=r"venue: the role name .* has 65 characters and IAM allows 64"):
+        names.Venue("p" * 51, "dev").role_name()
+    with pytest.raises(InvalidInput, match="name_prefix: 'my unity-sbg-dev-sts' is not a role name"):
+        SBG.role_name("my unity")
+
+
+@pytest.mark.parametrize(("project", "venue"), [("sbg", "dev"), ("unity", "sbg-dev"), ("a1", "ops2-b")])
+def test_good_projects_and_venues(project: str, venue: str) -> None:
+    assert names.make_venue(project, venue) == names.Venue(project, venue)
+
+
+@pytest.mark.parametrize("text", ["", "SBG", "sbg_dev", "sbg dev", "-sbg", "sbg-", "a--b", "1sbg", "sbg/dev", "sbg\n", "sbgé", "*"])
+def test_bad_projects_and_venues(text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^project: "):
+        names.make_venue(text, "dev")
+    with pytest.raises(InvalidInput, match=r"^venue: "):
+        names.make_venue("sbg", text)
+
+
+def test_ranges_include_their_ends() -> None:
+    assert [names.check_range("duration_seconds", n, 900, 43200) for n in (900, 43200)] == [900, 43200]
+    for seconds in (899, 43201, -1):
+        with pytest.raises(InvalidInput, match=f"duration_seconds: {seconds} must be 900 to 43200 seconds"):
+            names.check_range("duration_seconds", seconds, 900, 43200)
+
+
+ACCEPTED: list[tuple[Callable[[str], str], str]] = [
+    (names.check_user, "José Núñez"),
+    (names.check_user, "u" * 256),
+    (lambda text: names.check_role_name("role_name", text), "a+b=c,d.e@f-g_h"),
+    (lambda text: names.check_role_name("role_name", text), "r" * 64),
+    (names.check_path, "/"),
+    (names.check_path, "/mdps/venues/"),
+    (names.check_path, "/" + "p" * 510 + "/"),
+    (lambda text: names.check_session_name("session_name", text), "s" * 64),
+    (lambda text: names.check_session_name("source_identity", text), "a@"),
+    (lambda text: names.check_external_id("external_id", text), "x" * 1224),
+    (lambda text: names.check_external_id("external_id", text), "a:/=+,.@-_"),
+]
+REFUSED: list[tuple[Callable[[str], str], str, str]] = [
+    (names.check_user, "", "user: must be a name"),
+    (names.check_user, "  ", "user: must be a name"),
+    (names.check_user, "u" * 257, "user: must be a name"),
+    (names.check_user, "jdoe\nroot", "user: must be a name"),
+    (names.check_user, "jdoe\x1b[2J", "user: must be a name"),
+    (lambda text: names.check_role_name("role_name", text), "", "role_name: '' is not a role name"),
+    (lambda text: names.check_role_name("role_name", text), "r" * 65, "is not a role name"),
+    (lambda text: names.check_role_name("role_name", text), "rôle", "is not a role name"),
+    (lambda text: names.check_role_name("role_name", text), "a/b", "is not a role name"),
+    (names.check_path, "", "path: '' must begin and end with '/'"),
+    (names.check_path, "mdps/", "must begin and end"),
+    (names.check_path, "/mdps", "must begin and end"),
+    (names.check_path, "/m dps/", "must begin and end"),
+    (names.check_path, "/" + "p" * 511 + "/", "must begin and end"),
+    (lambda text: names.check_session_name("session_name", text), "x", "session_name: 'x' must be 2 to 64"),
+    (lambda text: names.check_session_name("session_name", text), "s" * 65, "must be 2 to 64"),
+    (lambda text: names.check_session_name("source_identity", text), "jane doe", "source_identity: 'jane doe' must be 2 to 64"),
+    (lambda text: names.check_session_name("source_identity", text), "jdoe\n", "must be 2 to 64"),
+]
+
+
+@pytest.mark.parametrize(("check", "text"), ACCEPTED)
+def test_accepted(check: Callable[[str], str], text: str) -> None:
+    assert check(text) == text
+
+
+@pytest.mark.parametrize(("check", "text", "message"), REFUSED)
+def test_refused(check: Callable[[str], str], text: str, message: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check(text)
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize("value", ["s", "secret value", "secret*", "s" * 1225, "sécret", "secret\n", ""])
+def test_a_bad_external_id_is_refused_and_not_quoted(value: str) -> None:
+    with pytest.raises(InvalidInput, match="external_id: must be 2 to 1,224") as caught:
+        names.check_external_id("external_id", value)
+    assert "secret" not in caught.value.message
+    assert "sécret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("user", "name"),
+    [
+        ("unityuser", "unityuser-20261122T093015Z"),
+        ("jane.doe@example.org", "jane.doe@example.org-20261122T093015Z"),
+        ("José Núñez", "Jose-Nunez-20261122T093015Z"),
+        ("O'Brien, Pat", "O-Brien,-Pat-20261122T093015Z"),
+        ("  x  ", "x-20261122T093015Z"),
+        ("a" * 80, "a" * 47 + "-20261122T093015Z"),
+    ],
+)
+def test_default_session_names(user: str, name: str) -> None:
+    assert names.default_session_name(user, NOON) == name
+    assert len(name) <= 64
+
+
+def test_a_user_with_nothing_legal_needs_a_session_name() -> None:
+    with pytest.raises(InvalidInput, match="set session_name"):
+        names.default_session_name("林", NOON)
+
+
+@settings(deadline=None)
+@given(st.text(min_size=1, max_size=256))
+def test_whatever_the_user_is_called_the_session_name_is_legal_or_refused(user: str) -> None:
+    try:
+        name = names.default_session_name(user, NOON)
+    except InvalidInput:
+        return
+    assert re.fullmatch(r"[A-Za-z0-9_+=,.@-]{2,64}", name)
+    assert name.endswith("-20261122T093015Z")

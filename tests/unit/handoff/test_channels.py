@@ -1,0 +1,223 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Delivery to real servers: what arrives opens with the recipient's own tools, and nothing goes out in clear."""
+
+from __future__ import annotations
+
+import email
+import io
+import json
+import zipfile
+from email import policy
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed, InvalidInput
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.support import people, places
+
+
+def mail_options(port, authority, **more):
+    return {
+        "host": places.HOST, "port": port, "sender": "mdps@example.org", "to": "user@example.org",
+        "username": "mdps", "password": places.PASSWORD, "ca_file": str(authority.file), **more,
+    }  # fmt: skip
+
+
+def names(data: bytes) -> list[str]:
+    return zipfile.ZipFile(io.BytesIO(data)).namelist()
+
+
+def attachment(letter: bytes) -> bytes:
+    message = email.message_from_bytes(letter, policy=policy.default)
+    assert "extract all of it" in message.get_body().get_content()
+    (part,) = message.iter_attachments()
+    assert part.get_filename().endswith(".zip")
+    return part.get_content()
+
+
+@pytest.fixture(params=["rsa", "ec"])
+def card(request, tmp_path):
+    return people.card_holder(tmp_path, ec.generate_private_key(ec.SECP256R1()) if request.param == "ec" else None)
+
+
+def test_smime_mail_is_opened_by_openssl(desk, authority, card):
+    with places.mail_server(authority.context()) as (box, port):
+        result = desk(channel="email", recipients={"unityuser": card.public}, email=mail_options(port, authority))
+    assert result["delivered"] and result["target"] == "user@example.org" and box.recipients == ["user@example.org"]
+    (message,) = box.messages
+    headers = email.message_from_bytes(message, policy=policy.default)
+    # RFC 8551, section 3.2: what Outlook and Thunderbird look for.
+    assert headers.get_content_type() == "application/pkcs7-mime"
+    assert dict(headers["Content-Type"].params) == {"smime-type": "enveloped-data", "name": "smime.p7m"}
+    assert headers["Subject"] == "Your access to the MDPS venue sbg-dev until 2026-03-15 01:05 UTC"
+    assert headers["Message-ID"].endswith("@example.org>")
+    assert names(attachment(card.open_mail(message))) == ["README.txt", "env.cmd", "token.json"]
+
+
+def test_pgp_mime_mail_is_opened_by_gpg(desk, authority, gpg_person):
+    with places.mail_server(authority.context()) as (box, port):
+        desk(channel="email", recipients={"unityuser": gpg_person.public}, email=mail_options(port, authority))
+    message = email.message_from_bytes(box.messages[0], policy=policy.default)
+    # RFC 3156, section 4.
+    assert message.get_content_type() == "multipart/encrypted"
+    assert message["Content-Type"].params["protocol"] == "application/pgp-encrypted"
+    version, sealed = message.iter_parts()
+    assert (version.get_content_type(), version.get_content().strip()) == ("application/pgp-encrypted", b"Version: 1")
+    assert names(attachment(gpg_person.open(sealed.get_content().decode()))) == ["README.txt", "env.cmd", "token.json"]
+
+
+def test_mail_over_tls_from_the_first_byte(desk, authority, gpg_person):
+    with places.mail_server(authority.context(), implicit=True) as (box, port):
+        options = mail_options(port, authority, tls="tls")
+        assert desk(channel="email", recipients={"unityuser": gpg_person.public}, email=options)["delivered"]
+    assert len(box.messages) == 1
+
+
+def test_the_address_comes_from_the_book_or_is_the_user(desk, authority, gpg_person, receipt):
+    with places.mail_server(authority.context()) as (box, port):
+        options = mail_options(port, authority, to="")
+        desk(channel="email", recipients={"unityuser": {"key": gpg_person.public, "email": "book@example.org"}}, email=options)
+        named = {**receipt, "recipient": "jdoe@example.org"}
+        desk(channel="email", recipients={"jdoe@example.org": gpg_person.public}, receipt=named, email=options)
+        with pytest.raises(InvalidInput, match=r"email\.to"):
+            desk(channel="email", recipients={"unityuser": gpg_person.public}, email=options)
+    assert box.recipients == ["book@example.org", "jdoe@example.org"]
+
+
+def undelivered(desk, box, words, **options) -> dict:
+    with pytest.raises(DeliveryFailed, match=words) as caught:
+        desk(**options)
+    assert not box, "something was taken all the same"
+    assert places.PASSWORD not in caught.value.message and "FAKE" not in caught.value.message
+    assert [one["handoff"]["delivered"] for one in desk.receipts] == [False]
+    return caught.value.facts
+
+
+def test_mail_without_starttls_is_not_sent(desk, authority, gpg_person):
+    with places.mail_server(None) as (box, port):
+        undelivered(desk, box.messages, "STARTTLS", channel="email", recipients={"unityuser": gpg_person.public}, email=mail_options(port, authority))
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_a_mail_server_that_cannot_prove_its_name_is_not_used(desk, authority, gpg_person, tls):
+    with places.mail_server(authority.context("127.0.0.9"), implicit=tls == "tls") as (box, port):
+        options = mail_options(port, authority, tls=tls)
+        undelivered(desk, box.messages, "certificate", channel="email", recipients={"unityuser": gpg_person.public}, email=options)
+
+
+def test_a_mail_server_of_an_unknown_authority_is_not_used(desk, authority, gpg_person):
+    with places.mail_server(authority.context()) as (box, port):
+        options = mail_options(port, authority, ca_file=None)
+        undelivered(desk, box.messages, "certificate", channel="email", recipients={"unityuser": gpg_person.public}, email=options)
+
+
+def test_a_refused_login_keeps_the_message_for_resending(desk, authority, gpg_person):
+    book = {"unityuser": gpg_person.public}
+    with places.mail_server(authority.context()) as (box, port):
+        wrong = mail_options(port, authority, password="FAKE-wrong")
+        facts = undelivered(desk, box.messages, "refused the login of mdps", channel="email", recipients=book, email=wrong)
+        result = desk(token=None, receipt=None, channel="email", resend=facts["kept"], email=mail_options(port, authority))
+    assert result["delivered"] and result["user"] == "unityuser"
+    assert len(box.messages) == 1
+    assert [one["handoff"]["delivered"] for one in desk.receipts] == [False, True]
+    assert not list(desk.undelivered.iterdir())
+
+
+def test_a_message_that_is_refused_is_kept(desk, authority, gpg_person):
+    with places.mail_server(authority.context()) as (box, port):
+        box.refuse = "552 too big"
+        undelivered(desk, box.messages, "552", channel="email", recipients={"unityuser": gpg_person.public}, email=mail_options(port, authority))
+
+
+def test_a_server_that_is_not_there(desk, authority, gpg_person, someone):
+    port = places.free_port()
+    undelivered(desk, [], "refused", channel="email", recipients={"unityuser": gpg_person.public}, email=mail_options(port, authority))
+    desk.receipts_file.unlink()
+    undelivered(desk, [], "refused", channel="https", recipients=someone.book, https={"url": f"https://127.0.0.1:{port}/"})
+
+
+def https_options(server, authority, path="/drop/", **more):
+    return {"url": f"https://127.0.0.1:{server.server_port}{path}", "ca_file": str(authority.file), **more}
+
+
+def test_put_to_a_transfer_service(desk, authority, someone):
+    with places.upload_server(authority.context()) as server:
+        options = https_options(server, authority, headers={"X-Api-Key": "FAKE-key"})
+        result = desk(channel="https", recipients=someone.book, https=options)
+    ((method, path, headers, body),) = server.uploads
+    assert (method, path) == ("PUT", "/drop/sbg-dev-unityuser-20260315T000507Z.zip.age")
+    assert headers["X-Api-Key"] == "FAKE-key" and headers["Content-Type"] == "application/octet-stream"
+    assert names(someone.open(body.decode())) == ["README.txt", "env.cmd", "token.json"]
+    assert result["target"].endswith(path)
+    assert "FAKE-key" not in json.dumps(result)
+
+
+def test_post_as_a_form(desk, authority, someone):
+    with places.upload_server(authority.context()) as server:
+        options = https_options(server, authority, "/form?signature=FAKE-signature", method="POST", field_name="upload")
+        result = desk(channel="https", recipients=someone.book, https=options)
+    ((method, path, headers, body),) = server.uploads
+    assert (method, path) == ("POST", "/form?signature=FAKE-signature")
+    form = email.message_from_bytes(f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + body, policy=policy.HTTP)
+    (part,) = form.iter_parts()
+    assert part["Content-Disposition"].params == {"name": "upload", "filename": "sbg-dev-unityuser-20260315T000507Z.zip.age"}
+    assert part["Content-Transfer-Encoding"] is None  # upload services store what they get
+    assert names(someone.open(part.get_content().decode())) == ["README.txt", "env.cmd", "token.json"]
+    assert "FAKE-signature" not in json.dumps(result)
+
+
+@pytest.mark.parametrize(("answer", "words"), [(500, "answered 500"), (403, "answered 403"), (302, "answered 302")])
+def test_an_upload_that_is_not_taken_is_kept(desk, authority, someone, answer, words):
+    with places.upload_server(authority.context(), answer) as server:
+        facts = undelivered(desk, [], words, channel="https", recipients=someone.book, https=https_options(server, authority))
+        assert len(server.uploads) == 1, "it went elsewhere"
+    with places.upload_server(authority.context()) as server:
+        desk(token=None, receipt=None, channel="https", resend=facts["kept"], https=https_options(server, authority))
+    assert names(someone.open(server.uploads[0][3].decode()))
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_transfer_service_that_cannot_prove_its_name_gets_nothing(desk, authority, someone, trusted):
+    name = "transfer.example.org" if trusted else places.HOST
+    with places.upload_server(authority.context(name)) as server:
+        options = https_options(server, authority, **({} if trusted else {"ca_file": None}))
+        undelivered(desk, server.uploads, "(?i)certificate", channel="https", recipients=someone.book, https=options)
+
+
+@pytest.mark.parametrize(
+    ("options", "option", "words"),
+    [
+        ({"channel": "slack"}, "channel", "Do not send this via slack or email"),
+        ({"channel": "mail"}, "channel", "Do not send this via slack or email"),
+        ({"channel": "email", "unsealed": True}, "unsealed", "Do not send this via slack or email"),
+        ({"channel": "https", "unsealed": True}, "unsealed", "Do not send this via slack or email"),
+        ({"channel": "output", "unsealed": True}, "unsealed", "Do not send this via slack or email"),
+        ({"channel": "https", "https": {"url": "http://lft.example.org/"}}, "https.url", "Do not send this via slack or email"),
+        ({"channel": "https", "https": {"url": "https://user:FAKE@lft.example.org/"}}, "https.url", "password"),
+        ({"channel": "https"}, "https.url", "missing"),
+        ({"channel": "email", "email": {"host": "mail.example.org", "sender": "a@example.org", "tls": "none"}}, "email.tls", "Do not send"),
+        ({"channel": "email"}, "email.host", "needed"),
+        ({"channel": "email", "email": {"host": "mail.example.org"}}, "email.sender", "needed"),
+        ({"channel": "email", "email": {"host": "m", "sender": "a@example.org\nBcc: x@example.org"}}, "email.sender", "not one mail address"),
+        ({"channel": "email", "email": {"host": "m", "sender": "a@example.org", "to": "a@b.org, c@d.org"}}, "email.to", "not one mail address"),
+    ],
+)
+def test_what_the_procedure_forbids_is_refused_with_its_reason(desk, someone, options, option, words):
+    for check_mode in (True, False):
+        with pytest.raises(InvalidInput, match=words) as caught:
+            desk(check_mode, recipients=someone.book, **options)
+        assert caught.value.facts["option"] == option
+        assert "FAKE" not in caught.value.message
+    assert not desk.undelivered.exists()
+
+
+def test_age_keys_are_of_no_use_in_mail(desk, someone):
+    with pytest.raises(InvalidInput, match="email needs a key of the kind smime or openpgp"):
+        desk(True, channel="email", recipients=someone.book, email={"host": "mail.example.org", "sender": "a@example.org"})
+
+
+def test_a_sealed_zip_cannot_be_resent_as_mail(desk, someone):
+    path = desk(recipients=someone.book)["path"]
+    with pytest.raises(InvalidInput, match="was not sealed for email"):
+        desk(token=None, receipt=None, resend=path, channel="email", email={"host": "mail.example.org", "sender": "a@example.org"})

@@ -1,0 +1,240 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Sealing, opened again by age, gpg and openssl."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mdps.venue_sts.plugins.filter.seal import FilterModule
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput, MissingDependency, SealingFailed, VenueError
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers import age, program, smime
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from tests.support import people
+
+SECRET = b"PLAINTEXT \x00\r\n\n\xff of a fake bundle"
+NOW = people.NOW
+
+
+def read(material):
+    return sealing.read_recipients(material, NOW)
+
+
+def refusal(material) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        read(material)
+    assert caught.value.facts == {"option": "recipients"}
+    return caught.value.message
+
+
+def rsa_key(bits: int = 2048):
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+@pytest.fixture(params=["age", "ssh-ed25519", "ssh-rsa", "openpgp", "rsa", "p256", "p384"])
+def person(request, tmp_path, gpg_person):
+    makers = {
+        "age": lambda: people.age_person(tmp_path),
+        "ssh-ed25519": lambda: people.ssh_person(tmp_path),
+        "ssh-rsa": lambda: people.ssh_person(tmp_path, "rsa"),
+        "openpgp": lambda: gpg_person,
+        "rsa": lambda: people.card_holder(tmp_path),
+        "p256": lambda: people.card_holder(tmp_path, ec.generate_private_key(ec.SECP256R1())),
+        "p384": lambda: people.card_holder(tmp_path, ec.generate_private_key(ec.SECP384R1())),
+    }
+    return makers[request.param]()
+
+
+def test_the_owner_opens_it_with_the_tool_of_their_kind(person):
+    sealed = sealing.seal(SECRET, read(person.public))
+    assert person.open(sealed.text) == SECRET
+    assert sealing.sealed_kind(sealed.text) == sealed.kind
+    assert sealed.text.isascii()
+
+
+def test_a_key_saved_by_powershell_is_read(person):
+    plain = read(person.public)[0].fingerprint
+    for form in (person.public.replace("\n", "\r\n").encode("utf-16"), b"\xef\xbb\xbf" + person.public.encode()):
+        assert read(form)[0].fingerprint == plain
+
+
+def test_several_recipients_each_open_it(tmp_path, gpg_person, new_gpg_person):
+    groups = [
+        [people.age_person(tmp_path), people.ssh_person(tmp_path)],
+        [gpg_person, new_gpg_person(encryption="cv25519")],
+        [people.card_holder(tmp_path, name="one"), people.card_holder(tmp_path, name="two")],
+        [people.card_holder(tmp_path, name="three"), people.card_holder(tmp_path, ec.generate_private_key(ec.SECP521R1()), name="four")],
+    ]
+    for group in groups:
+        sealed = sealing.seal(SECRET, [one for person in group for one in read(person.public)])
+        assert len(sealed.fingerprints) == 2
+        assert [person.open(sealed.text) for person in group] == [SECRET, SECRET]
+
+
+def test_the_cipher_is_aes_256(tmp_path):
+    for number, key in enumerate((rsa_key(), ec.generate_private_key(ec.SECP256R1()))):
+        sealed = sealing.seal(SECRET, read(people.card_holder(tmp_path, key, name=str(number)).public))
+        assert b"aes-256-cbc" in people.run("openssl", "cms", "-cmsout", "-print", "-inform", "PEM", data=sealed.text.encode())
+
+
+def test_fingerprints_are_those_of_the_owners_tools(tmp_path, gpg_person):
+    card, ssh, plain = people.card_holder(tmp_path), people.ssh_person(tmp_path), people.age_person(tmp_path)
+    assert read(gpg_person.public)[0].fingerprint == gpg_person.fingerprint
+    assert read(ssh.public)[0].fingerprint in people.run("ssh-keygen", "-l", "-f", ssh.identity).decode()
+    assert read(card.public)[0].fingerprint in people.run("openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", card.certificate).decode()
+    assert read(plain.public)[0].fingerprint == plain.public
+
+
+def test_names_that_keys_claim(tmp_path, gpg_person):
+    assert read(gpg_person.public)[0].name == "Some Body <body@example.org>"
+    assert read(people.card_holder(tmp_path).public)[0].name == "CN=Some Body"
+    assert read(people.ssh_person(tmp_path).public)[0].name == "somebody@example.org"
+
+
+def test_binary_forms(tmp_path, gpg_person):
+    card = people.card_holder(tmp_path)
+    der = people.run("openssl", "x509", "-outform", "DER", "-in", card.certificate)
+    assert card.open(sealing.seal(SECRET, read(der)).text) == SECRET
+    assert gpg_person.open(sealing.seal(SECRET, read(gpg_person.gpg("--export"))).text) == SECRET
+
+
+def test_one_text_may_hold_several_age_keys_and_remarks(tmp_path):
+    first, second = people.age_person(tmp_path, "first"), people.age_person(tmp_path, "second")
+    found = read(f"# laptop\n{first.public}\n\n  {second.public}  \n")
+    assert [one.fingerprint for one in found] == [first.public, second.public]
+
+
+def test_private_keys_are_refused_unquoted(tmp_path, gpg_person):
+    card, ssh, plain = people.card_holder(tmp_path), people.ssh_person(tmp_path), people.age_person(tmp_path)
+    bundled = card.public + card.key.read_text()
+    private = [card.key.read_text(), bundled, ssh.identity.read_text(), f"# public key: {plain.public}\n{plain.identity.read_text()}", gpg_person.private]
+    for material in [*private, gpg_person.gpg("--export-secret-keys")]:
+        message = refusal(material)
+        assert "private key" in message
+        assert "SECRET" not in message and "PRIVATE" not in message
+
+
+@pytest.mark.parametrize(
+    ("material", "words"),
+    [
+        ("", "there is no key in it"),
+        ("# only a remark", "there is no key in it"),
+        ("age1qqq", "not a whole age1"),
+        ("ssh-ed25519 AAAA", "not a whole age1"),
+        ("ecdsa-sha2-nistp256 AAAA jdoe", "not a whole age1"),
+        ("jdoe@example.org", "not a whole age1"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a whole certificate"),
+        (b"\x30\x82garbage", "not a whole certificate"),
+        ("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n", "not an OpenPGP public key"),
+        (b"\x99garbage", "not an OpenPGP public key"),
+    ],
+)
+def test_what_is_no_key_is_named(material, words):
+    assert words in refusal(material)
+
+
+def test_weak_keys_are_refused(tmp_path, new_gpg_person):
+    assert "too weak" in refusal(people.ssh_person(tmp_path, "rsa", 1024).public)
+    assert "RSA 1024 bits" in refusal(new_gpg_person(encryption="rsa1024").public)
+    assert "RSA 1024 bits" in refusal(people.card_holder(tmp_path, rsa_key(1024)).public)
+    assert "EC 192 bits" in refusal(people.card_holder(tmp_path, ec.generate_private_key(ec.SECP192R1())).public)
+
+
+def test_openpgp_keys_out_of_their_time_or_purpose_are_refused(new_gpg_person):
+    assert "has expired" in refusal(new_gpg_person(at="20200101T000000!", expires="1d").public)
+    assert "not valid yet" in refusal(new_gpg_person(at="20990101T000000!", expires="1y").public)
+    assert "no valid subkey for encryption" in refusal(new_gpg_person(encryption="").public)
+
+
+def test_a_revoked_openpgp_key_is_refused(new_gpg_person):
+    person = new_gpg_person()
+    certificate = Path(person.home, "openpgp-revocs.d", f"{person.fingerprint}.rev").read_text().replace(":-----BEGIN", "-----BEGIN")
+    person.gpg("--import", data=certificate.encode())
+    assert "is revoked" in refusal(person.public)
+
+
+def test_only_one_person_in_an_openpgp_file(gpg_person, new_gpg_person):
+    both = gpg_person.gpg("--export") + new_gpg_person().gpg("--export")
+    assert "exactly one person's key" in refusal(both)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"end": NOW - people.DAY / 2}, "expired at"),
+        ({"start": NOW + people.DAY / 2}, "is not valid before"),
+        ({"usage": "digital_signature"}, "is not for encryption"),
+        ({"purpose": ExtendedKeyUsageOID.SERVER_AUTH}, "is not for protecting mail"),
+        ({"authority": True}, "certificate authority"),
+    ],
+)
+@pytest.mark.parametrize("make_key", [rsa_key, lambda: ec.generate_private_key(ec.SECP256R1())], ids=["rsa", "ec"])
+def test_certificates_out_of_their_time_or_purpose_are_refused(tmp_path, make_key, facts, words):
+    assert words in refusal(people.card_holder(tmp_path, make_key(), **facts).public)
+
+
+def test_a_certificate_that_restricts_nothing_is_taken(tmp_path):
+    assert read(people.card_holder(tmp_path, usage=None, purpose=None).public)
+
+
+def test_a_key_that_only_signs_is_refused(tmp_path):
+    assert "cannot be encrypted to" in refusal(people.card_holder(tmp_path, ed25519.Ed25519PrivateKey.generate()).public)
+
+
+def test_a_chain_is_refused(tmp_path):
+    assert "holds 2 certificates" in refusal(people.card_holder(tmp_path).public * 2)
+
+
+def test_kinds_do_not_mix(tmp_path, gpg_person):
+    mixed = read(people.age_person(tmp_path).public) + read(gpg_person.public)
+    with pytest.raises(InvalidInput, match="age, openpgp"):
+        sealing.seal(SECRET, mixed)
+    with pytest.raises(InvalidInput, match="nobody is named"):
+        sealing.seal(SECRET, [])
+
+
+def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch, gpg_person):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    sealing.seal(SECRET, read(gpg_person.public))
+    sealing.seal(SECRET, read(people.card_holder(tmp_path, ec.generate_private_key(ec.SECP256R1())).public))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["card.key", "card.pem"]
+
+
+def test_missing_libraries_and_programs_are_named(tmp_path, monkeypatch, gpg_person):
+    keys = people.age_person(tmp_path).public, people.card_holder(tmp_path).public, gpg_person.public
+    monkeypatch.setattr(age, "HAS_PYRAGE", False)
+    monkeypatch.setattr(smime, "HAS_CRYPTOGRAPHY", False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for material, words in zip(keys, ("pip install pyrage", "pip install --upgrade cryptography", "gpg is not installed"), strict=True):
+        with pytest.raises(MissingDependency, match=words):
+            read(material)
+
+
+def test_a_program_that_refuses_or_hangs_is_quoted(monkeypatch):
+    with pytest.raises(SealingFailed, match="openssl refused: Unable to load certificate"):
+        program.run(["openssl", "x509", "-in", "/dev/null"])
+    monkeypatch.setattr(program, "SECONDS", 0.01)
+    with pytest.raises(SealingFailed, match="did not answer"):
+        program.run(["sleep", "20"])
+
+
+def test_the_filter(tmp_path):
+    seal = FilterModule().filters()["seal"]
+    one, two = people.age_person(tmp_path, "one"), people.age_person(tmp_path, "two")
+    assert one.open(seal("a token", one.public)) == b"a token"
+    assert two.open(seal(b"a token", [one.public, two.public])) == b"a token"
+
+
+@pytest.mark.parametrize(
+    ("secret", "recipients"), [({"SecretAccessKey": "FAKESECRET"}, "age1"), ("FAKESECRET", {"a": 1}), ("FAKESECRET", [1]), ("FAKESECRET", "age1")]
+)
+def test_the_filter_fails_without_quoting_the_secret(secret, recipients):
+    with pytest.raises(AnsibleFilterError) as caught:
+        FilterModule().filters()["seal"](secret, recipients)
+    assert "FAKESECRET" not in str(caught.value)
+    assert not isinstance(caught.value, VenueError)

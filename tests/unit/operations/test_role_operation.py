@@ -1,0 +1,418 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Making a venue's role: races, wrong accounts, waiting, and what a failure leaves behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+import urllib.parse
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
+    AccountMismatch,
+    AwsRefused,
+    ConcurrentChange,
+    ConnectionProblem,
+    ExternalIdMismatch,
+    InvalidInput,
+    NotAssumable,
+    NotProvisioned,
+)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role import ATTEMPTS, OPERATION
+
+from tests.support.account import MOTO_ACCOUNT, Account, Runner, WatchedClients, answer, options, refuse, trust_of
+
+NAME = "unity-sbg-dev-sts"
+PATH = "/unity/sbg/dev/cs/sts/role/external-id"
+DENY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
+READS = {"sts:GetCallerIdentity", "iam:GetRole", "iam:GetRolePolicy", "ssm:GetParameters"}
+
+
+@pytest.fixture
+def role(account: Account) -> Runner:
+    return Runner(OPERATION, account, project="sbg", venue="dev")
+
+
+def stored(account: Account) -> str:
+    return str(account.ssm.get_parameter(Name=PATH, WithDecryption=True)["Parameter"]["Value"])
+
+
+def actions(result: dict[str, Any]) -> list[str]:
+    return [step["action"] for step in result["steps"]]
+
+
+def test_a_fresh_account(role: Runner, account: Account) -> None:
+    result = role.execute()
+    assert actions(result) == account.writes == ["ssm:PutParameter", "iam:CreateRole", "iam:PutRolePolicy"]
+    assert set(account.calls[:4]) == READS
+    assert len(account.calls) == 7  # at most 10
+    assert stored(account) == trust_of(account, NAME).current
+    made = account.iam.get_role(RoleName=NAME)["Role"]
+    assert result["role"] == {
+        "arn": f"arn:aws:iam::{MOTO_ACCOUNT}:role/{NAME}",
+        "name": NAME,
+        "role_id": made["RoleId"],
+        "account_id": MOTO_ACCOUNT,
+        "partition": "aws",
+    }
+    assert result["buckets"] == {"names": ["sbg-dev-unity-data"], "source": "/unity/sbg/dev/ds/datastore-bucket"}
+    assert result["permissions_boundary"] == {
+        "arn": f"arn:aws:iam::{MOTO_ACCOUNT}:policy/zsmce-tenantOperator-AMI-APIG",
+        "source": "/unity/cs/account/privilegedpolicyname",
+    }
+    assert stored(account) not in json.dumps(result)
+
+
+def test_the_second_run_reads_four_times_and_writes_nothing(role: Runner, account: Account) -> None:
+    role.execute()
+    account.calls.clear()
+    result = role.execute()
+    assert (result["changed"], result["steps"], result["diff"]) == (False, [], {"before": {}, "after": {}})
+    assert set(account.calls) == READS
+    assert len(account.calls) == 4  # at most 6
+
+
+def test_check_mode_plans_the_same_and_writes_nothing(role: Runner, account: Account) -> None:
+    planned = role.execute(check=True)
+    assert account.writes == []
+    assert planned["role"]["role_id"] is None
+    done = role.execute()
+    assert (planned["steps"], planned["diff"], planned["changed"]) == (done["steps"], done["diff"], True)
+
+
+def test_the_external_id_is_160_bits_of_the_systems_secure_source(role: Runner, account: Account) -> None:
+    sizes: list[int] = []
+    runtime = dataclasses.replace(role.runtime(), token_hex=lambda size: sizes.append(size) or "x" * 2 * size)
+    params = options(OPERATION, project="sbg", venue="dev")
+    OPERATION.execute(params, WatchedClients(params, account), runtime)
+    assert sizes == [20]
+    assert len(stored(account)) == 40
+    assert Runtime().token_hex is secrets.token_hex
+
+
+# Races.
+
+
+def test_the_loser_of_a_race_for_the_parameter_adopts_the_winners_value(role: Runner, account: Account) -> None:
+    account.before("ssm:PutParameter", lambda: account.ssm.put_parameter(Name=PATH, Value="the-winners-id", Type="String") and None)
+    result = role.execute()
+    assert stored(account) == trust_of(account, NAME).current == "the-winners-id"
+    assert actions(result) == ["iam:CreateRole", "iam:PutRolePolicy"]
+    assert account.calls.count("ssm:GetParameters") == 2
+    assert len(role.clock.slept) == 1
+
+
+def test_the_loser_of_a_race_for_the_role_adopts_the_winners_role(role: Runner, account: Account) -> None:
+    winner = Runner(OPERATION, account, project="sbg", venue="dev")
+    account.before("iam:CreateRole", lambda: winner.execute() and None)
+    result = role.execute()
+    assert stored(account) == trust_of(account, NAME).current
+    assert actions(result)[0] == "ssm:PutParameter"
+    assert role.execute()["changed"] is False
+
+
+def test_two_rotations_at_once_converge_and_nobody_rotates_twice(role: Runner, account: Account) -> None:
+    role.execute()
+    before = stored(account)
+    other = Runner(OPERATION, account, project="sbg", venue="dev")
+    account.before("ssm:PutParameter", lambda: other.execute(rotate_external_id=True) and None)
+    role.execute(rotate_external_id=True)
+    trusted = trust_of(account, NAME)
+    assert stored(account) == trusted.current
+    assert before == trusted.previous  # the one that requesters hold still works
+    assert role.execute()["changed"] is False
+
+
+def test_a_parameter_that_somebody_overwrites_at_the_same_moment_is_noticed_by_its_version(role: Runner, account: Account) -> None:
+    role.execute()
+    before = stored(account)
+    account.before("ssm:PutParameter", lambda: account.ssm.put_parameter(Name=PATH, Value="by-hand", Type="String", Overwrite=True) and None)
+    role.execute(rotate_external_id=True)
+    assert stored(account) == trust_of(account, NAME).current
+    assert before == trust_of(account, NAME).previous
+
+
+def test_a_role_that_is_deleted_while_it_is_repaired_is_made_anew_with_the_same_id(role: Runner, account: Account) -> None:
+    role.execute()
+    before = stored(account)
+
+    def delete() -> None:
+        account.iam.delete_role_policy(RoleName=NAME, PolicyName="venue-access")
+        account.iam.delete_role_permissions_boundary(RoleName=NAME)
+        account.iam.delete_role(RoleName=NAME)
+
+    account.before("iam:UpdateRole", delete)
+    result = role.execute(description="another")
+    assert actions(result) == ["iam:CreateRole", "iam:PutRolePolicy"]
+    assert stored(account) == trust_of(account, NAME).current == before
+
+
+def test_endless_meddling_ends_with_a_named_error_and_the_waits_grow(role: Runner, account: Account) -> None:
+    account.before("iam:CreateRole", *[refuse("ConcurrentModification")] * 20)
+    with pytest.raises(ConcurrentChange, match="keeps being changed by somebody else") as caught:
+        role.execute()
+    assert account.calls.count("iam:CreateRole") == ATTEMPTS
+    assert role.clock.slept == sorted(role.clock.slept)
+    assert [step["action"] for step in caught.value.facts["steps"]] == ["ssm:PutParameter"]
+
+
+# What must be known before anything is done.
+
+
+def test_another_account_than_expected(role: Runner, account: Account) -> None:
+    with pytest.raises(AccountMismatch, match=rf"credentials are for account {MOTO_ACCOUNT} .* but the venue is in account 210987654321") as caught:
+        role.execute(expected_account_id="210987654321")
+    assert caught.value.facts == {"account_id": MOTO_ACCOUNT, "expected_account_id": "210987654321", "steps": []}
+    assert account.writes == []
+    assert role.execute(expected_account_id=MOTO_ACCOUNT)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "option", "value", "advice"),
+    [
+        ("/unity/sbg/dev/ds/datastore-bucket", "buckets", ["mine"], "name the bucket with the option buckets"),
+        ("/unity/cs/account/privilegedpolicyname", "permissions_boundary", "none", "set it to 'none' to do without"),
+        ("/unity/cs/account/privilegedpolicyname", "permissions_boundary", "by-name", "name one"),
+    ],
+)
+def test_what_is_not_published_must_be_named(role: Runner, account: Account, missing: str, option: str, value: Any, advice: str) -> None:
+    account.ssm.delete_parameter(Name=missing)
+    with pytest.raises(NotProvisioned) as caught:
+        role.execute()
+    assert missing in caught.value.message
+    assert advice in caught.value.message
+    assert account.writes == []
+    assert role.execute(**{option: value})[option]["source"] == option
+
+
+def test_a_published_name_that_cannot_be_right_is_named_by_its_parameter(role: Runner, account: Account) -> None:
+    account.ssm.put_parameter(Name="/unity/sbg/dev/ds/datastore-bucket", Value="s3://bucket", Type="String", Overwrite=True)
+    with pytest.raises(InvalidInput, match="/unity/sbg/dev/ds/datastore-bucket: 's3://bucket' is not a bucket name"):
+        role.execute()
+
+
+@pytest.mark.parametrize(
+    ("given", "arn"),
+    [
+        ("none", None),
+        ("team/by-name", "error"),
+        ("by-name", f"arn:aws:iam::{MOTO_ACCOUNT}:policy/by-name"),
+        ("arn:aws:iam::aws:policy/PowerUserAccess", "arn:aws:iam::aws:policy/PowerUserAccess"),
+    ],
+)
+def test_boundaries_by_name_and_arn(role: Runner, given: str, arn: str | None) -> None:
+    if arn == "error":
+        with pytest.raises(InvalidInput, match="permissions_boundary: 'team/by-name' is neither the ARN nor the name"):
+            role.execute(permissions_boundary=given)
+        return
+    assert role.execute(permissions_boundary=given)["permissions_boundary"] == {"arn": arn, "source": "permissions_boundary"}
+
+
+def test_refused_reads_are_not_taken_for_an_empty_account(role: Runner, account: Account) -> None:
+    account.before("iam:GetRole", refuse("AccessDenied"))
+    with pytest.raises(AwsRefused, match="The caller needs iam:GetRole"):
+        role.execute()
+    assert account.writes == []
+
+
+def test_a_failure_half_way_tells_what_was_done_and_the_next_run_heals_it(role: Runner, account: Account) -> None:
+    account.before("iam:CreateRole", refuse("AccessDenied"))
+    with pytest.raises(AwsRefused) as caught:
+        role.execute()
+    assert [step["action"] for step in caught.value.facts["steps"]] == ["ssm:PutParameter"]
+    first = stored(account)
+    assert actions(role.execute()) == ["iam:CreateRole", "iam:PutRolePolicy"]
+    assert stored(account) == first == trust_of(account, NAME).current
+
+
+def test_unequal_ids_stop_the_run_before_any_write(role: Runner, account: Account) -> None:
+    role.execute()
+    account.ssm.put_parameter(Name=PATH, Value="by-hand", Type="String", Overwrite=True)
+    account.calls.clear()
+    with pytest.raises(ExternalIdMismatch):
+        role.execute()
+    assert account.writes == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"description": "x" * 1001}, "description: must be at most 1,000"),
+        ({"description": "日本"}, "description: must be at most 1,000 characters of Latin-1"),
+        ({"tags": {"Venue": "ops"}}, "tags: Venue says whose the role is"),
+        ({"tags": {f"t{number}": "x" for number in range(41)}}, "tags: has 51 tags and only 50 fit"),
+        ({"wait_timeout": 3601}, "wait_timeout: 3601 must be 0 to 3600"),
+        ({"max_session_duration": 3599}, "max_session_duration: 3599 must be 3600 to 43200"),
+        ({"expected_account_id": "123"}, "expected_account_id: '123' is not an AWS account id"),
+        ({"kms_key_id": "alias/x", "external_id_type": "String"}, "kms_key_id: encrypts a SecureString"),
+        ({"external_id": "with space"}, "external_id: must be 2 to 1,224"),
+        ({"external_id": ""}, "external_id: must be 2 to 1,224"),
+        ({"buckets": []}, "buckets: names no bucket"),
+        ({"ecr_repositories": []}, "ecr_repositories: names no repository"),
+    ],
+)
+def test_bad_input_costs_no_call(role: Runner, account: Account, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        role.execute(**given)
+    assert message in caught.value.message
+    assert account.calls == []
+
+
+def test_the_ownership_tags_may_be_repeated_but_not_changed(role: Runner) -> None:
+    assert role.execute(tags={"Proj": "sbg", "Venue": "dev", "CapVersion": 2})["changed"]
+
+
+# Waiting.
+
+
+def test_waiting_proves_the_role_with_the_shortest_session_and_returns_no_key(role: Runner, account: Account) -> None:
+    result = role.execute(wait=True)
+    assert result["assumable"] is True
+    asked = account.asked("sts:AssumeRole")
+    assert (asked["DurationSeconds"], asked["ExternalId"]) == (900, stored(account))
+    assert "Credentials" not in json.dumps(result)
+    assert role.clock.slept == []
+
+
+def test_nothing_is_assumed_in_check_mode_or_for_a_removal(role: Runner, account: Account) -> None:
+    role.execute(wait=True, check=True)
+    role.execute(wait=True, state="absent")
+    assert "sts:AssumeRole" not in account.calls
+
+
+def test_propagation_is_waited_for_with_growing_pauses(role: Runner, account: Account) -> None:
+    account.before("sts:AssumeRole", *[refuse("AccessDenied")] * 6)
+    assert role.execute(wait=True)["assumable"] is True
+    assert role.clock.slept == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+
+
+def never(role: Runner, account: Account, **given: Any) -> str:
+    """Wait for a role that AWS never lets anybody assume."""
+    account.before("sts:AssumeRole", *[refuse("AccessDenied", "is not authorized")] * 50)
+    with pytest.raises(NotAssumable, match="could not be assumed within 120 seconds") as caught:
+        role.execute(wait=True, **given)
+    assert caught.value.facts["steps"] is not None
+    assert sum(role.clock.slept) >= 120
+    return caught.value.message
+
+
+def age(role: Runner) -> None:
+    """Let an hour pass."""
+    role.clock.time += timedelta(hours=1)
+
+
+def test_a_new_role_looks_like_propagation(role: Runner, account: Account) -> None:
+    message = never(role, account)
+    assert "It looks like propagation: the role is new" in message
+    assert 'AWS said "is not authorized" (AccessDenied' in message
+
+
+def test_a_role_that_iam_does_not_show_looks_like_propagation_too(role: Runner, account: Account) -> None:
+    account.before("iam:GetRole", lambda: None, *[refuse("NoSuchEntity")] * 50)
+    with pytest.raises(NotAssumable, match="IAM does not show the role yet"):
+        role.execute(wait=True)
+    assert "sts:AssumeRole" not in account.calls
+
+
+def test_a_changed_parameter_looks_like_a_wrong_external_id(role: Runner, account: Account) -> None:
+    account.before("iam:PutRolePolicy", lambda: account.ssm.put_parameter(Name=PATH, Value="by-hand", Type="String", Overwrite=True) and None)
+    message = never(role, account)
+    assert "It looks like a wrong external id" in message
+    assert "by-hand" not in message
+
+
+def test_a_deleted_principal_is_named(role: Runner, account: Account) -> None:
+    role.execute()
+    described = account.iam.get_role(RoleName=NAME)["Role"]
+    # moto refuses the unique id that IAM shows in place of a deleted principal, so IAM's answer is given for it.
+    policy = json.dumps(described["AssumeRolePolicyDocument"]).replace(f"arn:aws:iam::{MOTO_ACCOUNT}:root", "AROAEXAMPLEEXAMPLEEX")
+    dead = answer({"Role": {**described, "AssumeRolePolicyDocument": urllib.parse.quote(policy)}})
+    account.before("iam:GetRole", lambda: None, *[dead] * 50)
+    age(role)
+    message = never(role, account)
+    assert "It looks like a dead principal: the trust policy names AROAEXAMPLEEXAMPLEEX, which were deleted" in message
+
+
+def test_a_caller_who_is_not_trusted_is_named(role: Runner, account: Account) -> None:
+    age(role)
+    message = never(role, account, trusted_principals=["arn:aws:iam::123456789012:role/admins"])
+    assert "The trust policy does not name the caller arn:aws:sts::123456789012:user/moto" in message
+    assert "it trusts arn:aws:iam::123456789012:role/admins" in message
+
+
+def test_a_trusted_caller_lacks_permission(role: Runner, account: Account) -> None:
+    age(role)
+    message = never(role, account)
+    assert f"missing caller permission: arn:aws:sts::123456789012:user/moto needs sts:AssumeRole on arn:aws:iam::123456789012:role/{NAME}" in message
+
+
+def test_other_errors_are_not_waited_for(role: Runner, account: Account) -> None:
+    account.before("sts:AssumeRole", refuse("ExpiredToken"))
+    with pytest.raises(ConnectionProblem, match="have expired") as caught:
+        role.execute(wait=True)
+    assert role.clock.slept == []
+    assert len(caught.value.facts["steps"]) == 3
+    account.before("sts:AssumeRole", refuse("RegionDisabledException"))
+    with pytest.raises(AwsRefused, match="RegionDisabledException"):
+        role.execute(wait=True)
+
+
+# Removal.
+
+
+def test_removal_reads_what_hangs_on_the_role_and_takes_all_of_it(role: Runner, account: Account) -> None:
+    role.execute()
+    account.iam.put_role_policy(RoleName=NAME, PolicyName="AWSRevokeOlderSessions", PolicyDocument=DENY)
+    managed = account.iam.create_policy(
+        PolicyName="by-hand",
+        PolicyDocument=DENY,
+    )["Policy"]["Arn"]
+    account.iam.attach_role_policy(RoleName=NAME, PolicyArn=managed)
+    account.iam.create_instance_profile(InstanceProfileName="by-hand")
+    account.iam.add_role_to_instance_profile(InstanceProfileName="by-hand", RoleName=NAME)
+    account.calls.clear()
+    result = role.execute(state="absent")
+    assert account.writes == [
+        "iam:DetachRolePolicy",
+        "iam:DeleteRolePolicy",
+        "iam:DeleteRolePolicy",
+        "iam:RemoveRoleFromInstanceProfile",
+        "iam:DeleteRole",
+        "ssm:DeleteParameter",
+    ]
+    assert result["changed"] is True
+    assert "buckets" not in result
+    again = role.execute(state="absent")
+    assert (again["changed"], again["steps"]) == (False, [])
+
+
+def test_a_removal_that_meets_another_one_ends_well(role: Runner, account: Account) -> None:
+    role.execute()
+    other = Runner(OPERATION, account, project="sbg", venue="dev")
+    account.before("iam:DeleteRole", lambda: other.execute(state="absent") and None)
+    role.execute(state="absent")
+    assert role.execute(state="absent")["changed"] is False
+
+
+def test_a_policy_put_on_the_role_during_its_removal_is_taken_too(role: Runner, account: Account) -> None:
+    role.execute()
+
+    def put() -> None:
+        account.iam.put_role_policy(RoleName=NAME, PolicyName="late", PolicyDocument=DENY)
+
+    account.before("iam:DeleteRole", put)
+    role.execute(state="absent")
+    assert role.execute(state="absent")["changed"] is False
+
+
+def test_an_error_becomes_a_result_that_names_the_venue(account: Account) -> None:
+    runtime = Runner(OPERATION, account).runtime()
+    succeeded, result = OPERATION.run(options(OPERATION, project="sbg", venue="dev", description="日本"), runtime)
+    assert succeeded is False
+    assert result["msg"].startswith("Venue sbg-dev: description: must be")
+    assert (result["error"], result["option"], result["steps"]) == ("InvalidInput", "description", [])

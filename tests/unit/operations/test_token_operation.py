@@ -1,0 +1,481 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Issuing a token: what is compared before, asked of STS, checked after, and written."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import stat
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
+    AccountMismatch,
+    AwsRefused,
+    ConnectionProblem,
+    ExternalIdMismatch,
+    InvalidInput,
+    NotAssumable,
+    NotProvisioned,
+    OwnershipConflict,
+    VenueError,
+)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._files import FileNotWritten
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, token
+
+from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer, refuse, trust_of
+
+NAME = "unity-sbg-dev-sts"
+ARN = f"arn:aws:iam::{MOTO_ACCOUNT}:role/{NAME}"
+PATH = "/unity/sbg/dev/cs/sts/role/external-id"
+CHAINED = f"arn:aws:sts::{MOTO_ACCOUNT}:assumed-role/mcp-tenantOperator/admin"
+
+
+@pytest.fixture
+def provisioned(account: Account) -> Account:
+    """The account with the venue's role, calls forgotten."""
+    Runner(role.OPERATION, account, project="sbg", venue="dev").execute()
+    account.calls.clear()
+    return account
+
+
+@pytest.fixture
+def issue(provisioned: Account) -> Runner:
+    return Runner(token.OPERATION, provisioned, project="sbg", venue="dev", user="jdoe")
+
+
+def stored(account: Account) -> str:
+    return str(account.ssm.get_parameter(Name=PATH)["Parameter"]["Value"])
+
+
+def as_caller(account: Account, arn: str, times: int = 1) -> None:
+    """Let AWS say that the credentials are somebody's."""
+    account.before("sts:GetCallerIdentity", *[answer({"Account": arn.split(":")[4], "Arn": arn, "UserId": "u"})] * times)
+
+
+def secrets_in(result: dict[str, Any]) -> set[str]:
+    """The keys of a token."""
+    keys = result["token"]["Credentials"]
+    return {keys["SecretAccessKey"], keys["SessionToken"]}
+
+
+def test_a_token_is_the_procedures_document_and_what_amazon_aws_takes(issue: Runner, account: Account) -> None:
+    issue.clock.time = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
+    result = issue.execute()
+    document = result["token"]
+    assert list(document) == ["AssumedRoleUser", "Credentials"]
+    assert list(document["AssumedRoleUser"]) == ["AssumedRoleId", "Arn"]
+    assert list(document["Credentials"]) == ["SecretAccessKey", "SessionToken", "Expiration", "AccessKeyId"]
+    assert document["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{MOTO_ACCOUNT}:assumed-role/{NAME}/jdoe-20261122T093015Z"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", document["Credentials"]["Expiration"])
+    keys = document["Credentials"]
+    assert result["sts_creds"] == {
+        "access_key": keys["AccessKeyId"],
+        "secret_key": keys["SecretAccessKey"],
+        "session_token": keys["SessionToken"],
+        "expiration": keys["Expiration"],
+    }
+    assert result["changed"] is False
+    assert sorted(account.calls) == ["iam:GetRole", "ssm:GetParameters", "sts:AssumeRole", "sts:GetCallerIdentity"]  # at most 5
+    assert issue.warnings == []
+
+
+def test_sts_is_asked_for_exactly_this(issue: Runner, account: Account) -> None:
+    issue.clock.time = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
+    issue.execute()
+    assert account.asked("sts:AssumeRole") == {
+        "RoleArn": ARN,
+        "RoleSessionName": "jdoe-20261122T093015Z",
+        "DurationSeconds": 3600,
+        "ExternalId": stored(account),
+    }
+
+
+def test_every_option_reaches_sts(issue: Runner, account: Account) -> None:
+    issue.execute(
+        session_name="unityuser12252025",
+        duration_seconds=900,
+        policy_arns=["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+        tags={"Ticket": 4711, "Proj": "sbg"},
+        transitive_tag_keys=["Proj"],
+        source_identity="jdoe@example.org",
+        mfa_serial_number=f"arn:aws:iam::{MOTO_ACCOUNT}:mfa/admin",
+        mfa_token="012345",
+        session_policy='{"Version": "2012-10-17", "Statement": []}',
+    )
+    assert account.asked("sts:AssumeRole") == {
+        "RoleArn": ARN,
+        "RoleSessionName": "unityuser12252025",
+        "DurationSeconds": 900,
+        "ExternalId": stored(account),
+        "PolicyArns": [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}],
+        "Tags": [{"Key": "Ticket", "Value": "4711"}, {"Key": "Proj", "Value": "sbg"}],
+        "TransitiveTagKeys": ["Proj"],
+        "SourceIdentity": "jdoe@example.org",
+        "SerialNumber": f"arn:aws:iam::{MOTO_ACCOUNT}:mfa/admin",
+        "TokenCode": "012345",
+        "Policy": '{"Version":"2012-10-17","Statement":[]}',
+    }
+
+
+def test_the_receipt_says_everything_but_secrets(issue: Runner, account: Account) -> None:
+    result = issue.execute(access=["s3_read", "ecr_pull"], bucket_prefixes=["incoming/"], ecr_repositories=["sbg/app"], source_identity="jdoe")
+    receipt = result["receipt"]
+    user = result["token"]["AssumedRoleUser"]
+    assert receipt == {
+        "schema": 1,
+        "recipient": "jdoe",
+        "project": "sbg",
+        "venue": "dev",
+        "account_id": MOTO_ACCOUNT,
+        "region": "us-west-2",
+        "issuer_arn": f"arn:aws:sts::{MOTO_ACCOUNT}:user/moto",
+        "role_arn": ARN,
+        "session_name": user["Arn"].rsplit("/", 1)[1],
+        "duration_requested": 3600,
+        "duration_seconds": 3600,
+        "external_id_source": "parameter",
+        "access": ["s3_read", "ecr_pull"],
+        "bucket_prefixes": ["incoming"],
+        "ecr_repositories": ["sbg/app"],
+        "source_identity": "jdoe",
+        "method": "assume_role",
+        "assumed_role_id": user["AssumedRoleId"],
+        "access_key_id": result["token"]["Credentials"]["AccessKeyId"],
+        "issued_at": issue.clock.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "expires_at": result["token"]["Credentials"]["Expiration"],
+    }
+    assert not [secret for secret in {*secrets_in(result), stored(account)} if secret in json.dumps(receipt)]
+
+
+def test_check_mode_compares_everything_and_issues_nothing(issue: Runner, account: Account, tmp_path: pathlib.Path) -> None:
+    result = issue.execute(check=True, dest=str(tmp_path / "new" / "token.json"))
+    assert (result["token"], result["sts_creds"], result["changed"]) == (None, None, True)
+    assert result["receipt"]["session_name"].startswith("jdoe-")
+    assert "access_key_id" not in result["receipt"]
+    assert "sts:AssumeRole" not in account.calls
+    assert list(tmp_path.iterdir()) == []
+    account.ssm.put_parameter(Name=PATH, Value="by-hand", Type="String", Overwrite=True)
+    with pytest.raises(ExternalIdMismatch):
+        issue.execute(check=True)
+
+
+# The three external ids and the two accounts.
+
+
+def test_the_requesters_id_is_compared_and_not_echoed(issue: Runner, account: Account) -> None:
+    result = issue.execute(external_id=stored(account), require_requester_external_id=True)
+    assert result["receipt"]["external_id_source"] == "parameter+requester"
+    with pytest.raises(ExternalIdMismatch, match=r"the requester sent is not this venue's. No token was issued") as caught:
+        issue.execute(external_id="the-id-of-another-venue")
+    assert "the-id-of-another-venue" not in str(caught.value.to_result())
+    assert account.calls.count("sts:AssumeRole") == 1
+
+
+def test_a_requester_may_be_obliged_to_send_one(issue: Runner, account: Account) -> None:
+    with pytest.raises(InvalidInput, match=r"external_id: is required here .*: ask the requester"):
+        issue.execute(require_requester_external_id=True)
+    assert account.calls == []
+
+
+def test_ssm_and_trust_policy_differ(issue: Runner, account: Account) -> None:
+    account.ssm.put_parameter(Name=PATH, Value="by-hand", Type="String", Overwrite=True)
+    with pytest.raises(ExternalIdMismatch) as caught:
+        issue.execute()
+    assert caught.value.facts["places"] == ["parameter", "trust_policy"]
+    assert "sts:AssumeRole" not in account.calls
+
+
+def test_during_a_rotation_the_previous_id_is_served_with_a_warning(issue: Runner, account: Account) -> None:
+    old = stored(account)
+    Runner(role.OPERATION, account, project="sbg", venue="dev").execute(rotate_external_id=True)
+    result = issue.execute(external_id=trust_of(account, NAME).previous)
+    assert old == trust_of(account, NAME).previous
+    assert result["token"]
+    assert len(issue.warnings) == 1
+    assert re.search(r"The requester sent the previous external id; it was rotated on \d{4}-", issue.warnings[0])
+    assert old not in issue.warnings[0]
+
+
+def test_another_account(issue: Runner, account: Account) -> None:
+    with pytest.raises(AccountMismatch):
+        issue.execute(expected_account_id="210987654321")
+    # The role's ARN tells the account too.
+    with pytest.raises(AccountMismatch, match="but the venue is in account 210987654321"):
+        issue.execute(role_arn="arn:aws:iam::210987654321:role/unity-sbg-dev-sts")
+    assert "sts:AssumeRole" not in account.calls
+    assert issue.execute(expected_account_id=MOTO_ACCOUNT, role_arn=ARN)["token"]
+
+
+def test_a_role_arn_must_be_the_roles_own_to_the_path(issue: Runner, account: Account) -> None:
+    with pytest.raises(InvalidInput, match=rf"role_arn: .* does not exist; the role of that name is {ARN}"):
+        issue.execute(role_arn=f"arn:aws:iam::{MOTO_ACCOUNT}:role/mdps/{NAME}")
+    with pytest.raises(InvalidInput, match=r"role_arn: .* two before the account"):
+        issue.execute(role_arn=f"arn:aws:iam:{MOTO_ACCOUNT}:role/{NAME}")
+
+
+def test_what_is_not_provisioned(issue: Runner, account: Account) -> None:
+    with pytest.raises(NotProvisioned, match=rf"there is no role unity-sbg-ops-sts in account {MOTO_ACCOUNT}. Run the provision playbook"):
+        issue.execute(venue="ops")
+    account.ssm.delete_parameter(Name=PATH)
+    with pytest.raises(NotProvisioned, match=rf"there is no external id in SSM at {PATH}"):
+        issue.execute()
+
+
+def test_another_venues_role_issues_nothing(issue: Runner, account: Account) -> None:
+    account.iam.tag_role(RoleName=NAME, Tags=[{"Key": "Proj", "Value": "emit"}])
+    with pytest.raises(OwnershipConflict, match="Proj=emit"):
+        issue.execute()
+    assert "sts:AssumeRole" not in account.calls
+
+
+def test_a_role_made_by_hand_without_tags_will_do(issue: Runner, account: Account) -> None:
+    account.iam.untag_role(RoleName=NAME, TagKeys=["Proj", "Venue"])
+    assert issue.execute()["token"]
+
+
+# Durations.
+
+
+def test_a_chained_caller_is_capped_with_a_warning_or_refused(issue: Runner, account: Account) -> None:
+    account.iam.update_role(RoleName=NAME, MaxSessionDuration=43200)
+    as_caller(account, CHAINED)
+    result = issue.execute(duration_seconds=7200)
+    assert account.asked("sts:AssumeRole")["DurationSeconds"] == result["receipt"]["duration_seconds"] == 3600
+    assert result["receipt"]["duration_requested"] == 7200
+    assert issue.warnings == [
+        "duration_seconds: 7200 seconds cannot be had: AWS gives at most 1 hour to a caller that is itself the session of a role, "
+        "as with keys from Kion (role chaining). The token will live 3600 seconds."
+    ]
+    as_caller(account, CHAINED)
+    with pytest.raises(InvalidInput, match="Ask for at most 3600, or set on_duration_cap to cap"):
+        issue.execute(duration_seconds=7200, on_duration_cap="fail")
+    as_caller(account, CHAINED)
+    assert issue.execute(duration_seconds=3600, on_duration_cap="fail")["token"]
+
+
+def test_a_user_gets_as_long_as_the_role_allows(issue: Runner, account: Account) -> None:
+    account.iam.update_role(RoleName=NAME, MaxSessionDuration=7200)
+    assert issue.execute(duration_seconds=7200, on_duration_cap="fail")["receipt"]["duration_seconds"] == 7200
+    assert issue.execute(duration_seconds=43200)["receipt"]["duration_seconds"] == 7200
+    assert "the role's max_session_duration is shorter" in issue.warnings[0]
+
+
+# Narrowing.
+
+
+def statements(account: Account) -> dict[str, Any]:
+    policy = json.loads(account.asked("sts:AssumeRole")["Policy"])
+    return {one["Sid"]: one for one in policy["Statement"]}
+
+
+def test_access_and_prefixes_become_a_session_policy_on_the_published_bucket(issue: Runner, account: Account) -> None:
+    issue.execute(access=["s3_read"], bucket_prefixes=["products/l2"])
+    narrowed = statements(account)
+    assert narrowed["UseVenueObjects"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/products/l2/*"]
+    assert narrowed["UseVenueObjects"]["Action"] == ["s3:GetObject"]
+    assert "UseVenueRepositories" not in narrowed
+
+
+def test_repositories_alone_need_no_bucket(issue: Runner, account: Account) -> None:
+    account.ssm.delete_parameter(Name="/unity/sbg/dev/ds/datastore-bucket")
+    issue.execute(access=["ecr_pull"], ecr_repositories=["sbg/app"])
+    assert statements(account)["UseVenueRepositories"]["Resource"] == [f"arn:aws:ecr:us-west-2:{MOTO_ACCOUNT}:repository/sbg/app"]
+    with pytest.raises(NotProvisioned, match="name the bucket with the option buckets"):
+        issue.execute(access=["s3_read"])
+    issue.execute(access=["s3_read"], buckets=["mine"])
+    assert statements(account)["UseVenueObjects"]["Resource"] == ["arn:aws:s3:::mine/*"]
+
+
+def test_without_narrowing_there_is_no_session_policy(issue: Runner, account: Account) -> None:
+    issue.execute()
+    assert "Policy" not in account.asked("sts:AssumeRole")
+
+
+@pytest.mark.parametrize("option", ["access", "buckets", "ecr_repositories"])
+def test_an_empty_list_is_not_taken_for_everything(issue: Runner, account: Account, option: str) -> None:
+    with pytest.raises(InvalidInput, match=f"^{option}: "):
+        issue.execute(**{option: []})
+    assert account.calls == []
+
+
+def test_a_session_policy_that_grows_too_long_is_refused_before_any_call(issue: Runner, account: Account) -> None:
+    with pytest.raises(InvalidInput, match=r"access: the session policy has \d+ characters and STS takes 2048"):
+        issue.execute(buckets=[f"bucket-{number:050}" for number in range(20)])
+    assert account.calls == []
+
+
+def test_a_session_policy_that_grows_too_long_with_the_published_bucket_is_refused_before_sts(issue: Runner, account: Account) -> None:
+    with pytest.raises(InvalidInput, match="STS takes 2048"):
+        issue.execute(bucket_prefixes=[f"folder-{number:050}" for number in range(20)])
+    assert "sts:AssumeRole" not in account.calls
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"project": "SBG"}, "project: 'SBG' must be lower-case"),
+        ({"venue": "d" * 60}, "IAM allows 64"),
+        ({"role_name": "a b"}, "role_name: 'a b' is not a role name"),
+        ({"user": ""}, "user: must be a name"),
+        ({"user": "林"}, "user: has no letter or digit"),
+        ({"session_name": "jane doe"}, "session_name: 'jane doe' must be 2 to 64"),
+        ({"source_identity": "x"}, "source_identity: 'x' must be 2 to 64"),
+        ({"external_id": "secret value"}, "external_id: must be 2 to 1,224"),
+        ({"external_id": ""}, "external_id: must be 2 to 1,224"),
+        ({"duration_seconds": 899}, "duration_seconds: 899 must be 900 to 43200"),
+        ({"duration_seconds": 43201}, "duration_seconds: 43201 must be 900 to 43200"),
+        ({"wait_timeout": -1}, "wait_timeout: -1 must be 0 to 3600"),
+        ({"access": ["admin"]}, "access: 'admin' is not access"),
+        ({"role_arn": "arn:aws-us-gov:iam::123456789012:role/x"}, "lies in partition aws-us-gov, but the region is in partition aws"),
+        ({"role_arn": ARN, "expected_account_id": "210987654321"}, "belongs to account 123456789012, not to 210987654321"),
+        ({"role_arn": f"arn:aws:iam::{MOTO_ACCOUNT}:role/" + "x" * 65}, "is not a role name"),
+        ({"expected_account_id": "12"}, "is not an AWS account id"),
+        ({"session_policy": "{"}, "session_policy: is not JSON"),
+        ({"session_policy": '{"Statement": []}', "access": ["s3_read"]}, "session_policy: replaces what access, buckets"),
+        ({"policy_arns": ["arn:aws:iam::aws:policy/x"] * 11}, "policy_arns: names 11"),
+        ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 51 tags"),
+        ({"transitive_tag_keys": ["Proj"]}, "transitive_tag_keys: Proj is not among the tags"),
+        ({"ecr_repositories": ["*"]}, "would reach beyond the venue"),
+        ({"buckets": ["My_Bucket"]}, "is not a bucket name"),
+        ({"bucket_prefixes": ["/x"]}, "must be a folder"),
+        ({"mfa_serial_number": "arn:aws:iam::123456789012:mfa/x", "mfa_token": "1"}, "mfa_token: must be the six digits"),
+    ],
+)
+def test_bad_input_costs_no_call(issue: Runner, account: Account, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        issue.execute(**given)
+    assert message in caught.value.message
+    assert "secret" not in caught.value.message
+    assert account.calls == []
+
+
+# New roles.
+
+
+def test_a_role_made_a_moment_ago_is_tried_again(issue: Runner, account: Account) -> None:
+    account.before("sts:AssumeRole", *[refuse("AccessDenied")] * 5)
+    assert issue.execute()["token"]
+    assert issue.clock.slept == [1.0, 2.0, 4.0, 8.0, 8.0]
+
+
+def test_a_new_role_is_not_tried_for_ever(issue: Runner, account: Account) -> None:
+    account.before("sts:AssumeRole", *[refuse("AccessDenied")] * 50)
+    with pytest.raises(NotAssumable, match="propagation") as caught:
+        issue.execute(wait_timeout=20)
+    assert 20 <= sum(issue.clock.slept) < 29
+    assert (caught.value.facts["operation"], caught.value.facts["error_code"]) == ("sts:AssumeRole", "AccessDenied")
+
+
+def test_an_old_role_is_asked_once(issue: Runner, account: Account) -> None:
+    issue.clock.time += timedelta(hours=1)
+    account.before("sts:AssumeRole", refuse("AccessDenied", "is not authorized"))
+    with pytest.raises(NotAssumable, match="missing caller permission"):
+        issue.execute()
+    assert issue.clock.slept == []
+    assert account.calls.count("sts:AssumeRole") == 1
+
+
+def test_an_old_role_with_a_newly_written_id_is_tried_again(issue: Runner, account: Account) -> None:
+    described = account.iam.get_role(RoleName=NAME)["Role"]
+    old = {**described, "CreateDate": described["CreateDate"] - timedelta(days=400), "AssumeRolePolicyDocument": trust_of(account, NAME).text}
+    account.before("iam:GetRole", answer({"Role": old}))
+    account.before("sts:AssumeRole", refuse("AccessDenied"))
+    assert issue.execute()["token"]
+    assert issue.clock.slept == [1.0]
+
+
+def test_other_refusals_are_passed_on_at_once(issue: Runner, account: Account) -> None:
+    account.before("sts:AssumeRole", refuse("PackedPolicyTooLarge", "Packed size 110%"))
+    with pytest.raises(AwsRefused, match=r'could not assume the role unity-sbg-dev-sts: AWS said "Packed size 110%" \(PackedPolicyTooLarge'):
+        issue.execute()
+    account.before("sts:AssumeRole", refuse("ExpiredToken"))
+    with pytest.raises(ConnectionProblem, match="have expired"):
+        issue.execute()
+    assert issue.clock.slept == []
+
+
+# After STS has answered.
+
+
+def test_verify_asks_with_the_new_keys(issue: Runner, account: Account) -> None:
+    result = issue.execute(verify=True)
+    assert account.calls.count("sts:GetCallerIdentity") == 2
+    assert len(account.calls) == 5  # at most 5
+    assert result["token"]
+
+
+def test_keys_that_answer_as_somebody_else_are_not_handed_over_and_the_receipt_remains(issue: Runner, account: Account, tmp_path: pathlib.Path) -> None:
+    account.before("sts:GetCallerIdentity", lambda: None, answer({"Account": MOTO_ACCOUNT, "Arn": "arn:aws:iam::123456789012:user/else", "UserId": "u"}))
+    with pytest.raises(AccountMismatch, match=r"the new keys answer as arn:aws:iam::123456789012:user/else, not as .*Do not hand them over") as caught:
+        issue.execute(verify=True, dest=str(tmp_path / "token.json"))
+    assert caught.value.facts["receipt"]["access_key_id"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verification_that_fails_leaves_no_file(issue: Runner, account: Account, tmp_path: pathlib.Path) -> None:
+    account.before("sts:GetCallerIdentity", lambda: None, refuse("InvalidClientTokenId"))
+    with pytest.raises(ConnectionProblem) as caught:
+        issue.execute(verify=True, dest=str(tmp_path / "token.json"))
+    assert caught.value.facts["receipt"]["recipient"] == "jdoe"
+    assert list(tmp_path.iterdir()) == []
+
+
+# The file.
+
+
+def mode(path: pathlib.Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_file_is_the_owners_alone_and_so_are_folders_made_for_it(issue: Runner, tmp_path: pathlib.Path) -> None:
+    tmp_path.chmod(0o755)
+    dest = tmp_path / "for" / "jdoe" / "token.json"
+    result = issue.execute(dest=str(dest))
+    assert (result["changed"], result["dest"]) == (True, str(dest))
+    assert [mode(path) for path in (dest, dest.parent, dest.parent.parent, tmp_path)] == [0o600, 0o700, 0o700, 0o755]
+    assert dest.read_text() == json.dumps(result["token"], indent=4) + "\n"
+    assert [path.name for path in dest.parent.iterdir()] == ["token.json"]
+
+
+def test_an_open_file_becomes_private_and_a_link_is_replaced_not_followed(issue: Runner, tmp_path: pathlib.Path) -> None:
+    shared = tmp_path / "shared.json"
+    shared.write_text("old")
+    shared.chmod(0o644)
+    issue.execute(dest=str(shared))
+    assert mode(shared) == 0o600
+    elsewhere, link = tmp_path / "elsewhere.json", tmp_path / "link.json"
+    elsewhere.write_text("theirs")
+    link.symlink_to(elsewhere)
+    issue.execute(dest=str(link))
+    assert elsewhere.read_text() == "theirs"
+    assert not link.is_symlink()
+
+
+def test_a_place_that_cannot_be_written_is_found_out_before_a_token_is_issued(issue: Runner, account: Account, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(InvalidInput, match=r"dest: .* is a folder; name a file in it"):
+        issue.execute(dest=str(tmp_path))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileNotWritten, match=r"dest: .* cannot be written \((Not a directory|File exists)\)"):
+        issue.execute(dest=str(tmp_path / "file" / "token.json"))
+    assert "sts:AssumeRole" not in account.calls
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_half_of_a_new_one(
+    issue: Runner, account: Account, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dest = tmp_path / "token.json"
+    dest.write_text("the one before")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(VenueError, match=r"could not be written \(No space left on device\)") as caught:
+        issue.execute(dest=str(dest))
+    assert dest.read_text() == "the one before"
+    assert [path.name for path in tmp_path.iterdir()] == ["token.json"]
+    assert caught.value.facts["receipt"]["access_key_id"]  # a token was issued all the same
