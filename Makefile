@@ -40,6 +40,9 @@ format: dev ## write what `lint` can mend by itself
 sanity: dev ## ansible-test sanity, without an ignore file
 	$(RUN_DEV) python tools/sanity.py
 
+bench: dev ## speed beside amazon.aws, the AWS CLI and boto3; BENCH=--full for the long run
+	$(RUN_DEV) python tests/bench/bench.py $(BENCH)
+
 molecule: dev ## the scenario `default`: create, idempotence, verify, destroy
 	$(RUN_DEV) python tools/molecule.py
 

@@ -7,6 +7,7 @@ Run by ``make demo``. The playbooks are those of real life; only the credentials
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pathlib
@@ -14,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import zipfile
 
 import boto3
+import pyrage
 from embedded_aws import REGION, Moto
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -52,6 +55,29 @@ def hour_keys(aws: Moto) -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"], "AWS_SESSION_TOKEN": keys["SessionToken"]}
 
 
+def make_key(book: pathlib.Path) -> pyrage.x25519.Identity:
+    """Do what jdoe does once, with age-keygen: make a key, keep its private half, send the public one to the admin."""
+    identity = pyrage.x25519.Identity.generate()
+    book.mkdir(mode=0o700)
+    (book / "jdoe.age").write_text(f"{identity.to_public()}\n")
+    print(f"\nThe admin's recipients book: jdoe.age is {identity.to_public()}")
+    return identity
+
+
+def open_bundle(sealed: pathlib.Path, identity: pyrage.x25519.Identity) -> dict[str, dict[str, str]]:
+    """Open a sealed bundle as its recipient, show what is in it, and return the token."""
+    armored = sealed.read_bytes()
+    expect(armored.startswith(b"-----BEGIN AGE ENCRYPTED FILE-----"), "the bundle is not sealed.")
+    print(f"\n$ age --decrypt --identity key.txt --output token.zip {sealed.name}")
+    with zipfile.ZipFile(io.BytesIO(pyrage.decrypt(armored, [identity]))) as bundle:
+        names = sorted(bundle.namelist())
+        print("\n".join(f"  {pathlib.PurePath(name).name}" for name in names))
+        leaflet = bundle.read(next(name for name in names if name.endswith("README.txt"))).decode()
+        print("\n" + "\n".join(f"  | {line}" for line in leaflet.splitlines()[:14]) + "\n  | ...")
+        token: dict[str, dict[str, str]] = json.loads(bundle.read(next(name for name in names if name.endswith("/token.json") or name == "token.json")))
+    return token
+
+
 def use(aws: Moto, token: dict[str, dict[str, str]], bucket: str) -> None:
     """Do what a recipient does with a token."""
     keys = token["Credentials"]
@@ -79,20 +105,30 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
     again = play(env, "mdps.venue_sts.provision", *inventory)
     expect(all("changed=0" in line for line in again.splitlines() if "ok=" in line), "the second run changed something.")
 
-    tell("3. jdoe has no AWS account and asks for access to sbg-dev. The token goes to a file that only the admin can read; the screen shows the receipt.")
+    tell("3. jdoe has no AWS account and asks for access to sbg-dev. The admin has jdoe's public key, so the token leaves memory only sealed to it.")
+    identity = make_key(folder / "recipients")
     one = ("-e", "project=sbg", "-e", "venue=dev", "-e", "user=jdoe")
-    shown = play(env, "mdps.venue_sts.issue", *one, "-e", f"dest={folder}/tokens/")
-    token = json.loads((folder / "tokens/sbg-dev-jdoe.json").read_text())
+    places = {"handoff_recipients": f"{folder}/recipients", "handoff_dest": f"{folder}/for-lft/", "handoff_receipts_file": f"{folder}/receipts.jsonl"}
+    options = [part for name, value in places.items() for part in ("-e", f"{name}={value}")]
+    shown = play(env, "mdps.venue_sts.issue", *one, *options)
+
+    tell("4. The sealed file goes to jdoe by LFT. Only jdoe can open it; inside are the keys in every form, and a leaflet.")
+    token = open_bundle(next((folder / "for-lft").iterdir()), identity)
     expect(token["Credentials"]["SecretAccessKey"] not in shown, "a key was shown.")
 
-    tell("4. jdoe uses it.")
+    tell("5. jdoe uses it.")
     use(aws, token, buckets[0])
 
-    tell("5. Somebody asks for a token with the external id of another venue. The admin passes it on, and no token is issued.")
-    refused = play(env, "mdps.venue_sts.issue", *one, "-e", f"dest={folder}/tokens/", "-e", "issue_external_id=external-id-of-another-venue", code=2)
+    tell("6. Somebody asks for a token with the external id of another venue. The admin passes it on, and no token is issued.")
+    refused = play(env, "mdps.venue_sts.issue", *one, *options, "-e", "issue_external_id=external-id-of-another-venue", code=2)
     expect("is not this venue's" in refused, "the wrong external id was not refused.")
 
-    tell("6. The venues are removed again, and the embedded AWS with them.")
+    tell("7. For the auditor: the receipt of the one token that was issued.")
+    receipts = (folder / "receipts.jsonl").read_text()
+    print(f"\n{receipts}")
+    expect(len(receipts.splitlines()) == 1, "there should be one receipt.")
+
+    tell("8. The venues are removed again, and the embedded AWS with them.")
     play(env, "mdps.venue_sts.deprovision", *inventory, "-e", "confirm=all")
     expect(not [role for role in aws.client("iam").list_roles()["Roles"] if role["RoleName"].endswith("-sts")], "a role was left behind.")
 

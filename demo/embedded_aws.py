@@ -48,6 +48,13 @@ class Moto:
         if self._process:
             stop(self._process)
 
+    @property
+    def process_id(self) -> int:
+        """The server's process, while it runs: for whoever measures what it uses."""
+        if not self._process:
+            raise RuntimeError("the server is not running")
+        return self._process.pid
+
     def reset(self) -> None:
         """Forget everything."""
         urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST"), timeout=10).close()

@@ -33,6 +33,7 @@ class Field(NamedTuple):
     :param label: what stands above the field.
     :param least, most: the smallest and largest number, or the most characters of a text.
     :param hidden: kept encrypted by AWX, and not shown while typing.
+    :param variable: the playbook's own name for the option, where it has one.
     """
 
     option: str
@@ -40,6 +41,7 @@ class Field(NamedTuple):
     least: int = 0
     most: int = 1024
     hidden: bool = False
+    variable: str = ""
 
 
 class Survey(NamedTuple):
@@ -71,6 +73,21 @@ SURVEYS = {
         ),
     ),
     "issue": Survey("Issue token", "Issues a short-lived token for one venue, sealed to its recipient.", True, TOKEN),
+    "revoke": Survey(
+        "Revoke tokens",
+        "Ends tokens of one venue before their time, or lifts that. Without a session name, it is about every token of the venue.",
+        True,
+        (
+            Field("revoke_session_name", "Session name, from the receipt", most=64),
+            Field("revoke_state", "Revoke, or lift a revocation?"),
+        ),
+    ),
+    "rotate": Survey(
+        "Rotate external id",
+        "Gives one venue a new external id beside the old one; run once more, once the requesters have the new one, to end the old one.",
+        True,
+        (Field("provision_retire_previous_external_id", "End the old one?", variable="retire"),),
+    ),
     "request": Survey("Request a token", "Asks for a token. An approver looks at the request before anything is issued.", True, TOKEN),
 }
 QUESTION_TYPES = {"str": "text", "int": "integer", "bool": "multiplechoice", "list": "text"}
@@ -94,7 +111,7 @@ def question(field: Field) -> dict[str, Any]:
     choices = spec.get("choices") or (["no", "yes"] if spec["type"] == "bool" else words)
     kind = "password" if field.hidden else "multiselect" if words else "multiplechoice" if choices else QUESTION_TYPES[spec["type"]]
     item: dict[str, Any] = {
-        "variable": field.option,
+        "variable": field.variable or field.option,
         "question_name": field.label,
         "question_description": plain(spec["description"]) + (f" {COMMAS}" if spec["type"] == "list" and kind == "text" else ""),
         "type": kind,
@@ -113,7 +130,7 @@ def question(field: Field) -> dict[str, Any]:
 def venue_question(survey: Survey) -> dict[str, Any]:
     """Which venues, from those of the inventory; the role awx_setup puts the names in."""
     if survey.one:
-        words, kind = "The venue that the token is for.", "multiplechoice"
+        words, kind = "The venue that it is about.", "multiplechoice"
     else:
         words, kind = "None means every venue of the inventory.", "multiselect"
     name = "Venue" if survey.one else "Venues"

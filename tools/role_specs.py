@@ -25,6 +25,7 @@ ROLES = {
     "broker": "kion_credentials",
     "assume": "venue_sts_token",
     "handoff": "venue_sts_handoff",
+    "revoke": "venue_sts_revocation",
 }
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {"assume_dest"}  # its keys stay in memory

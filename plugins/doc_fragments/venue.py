@@ -59,6 +59,26 @@ attributes:
         In every other case the module runs on the host.
 """
 
+    INFO_ATTRIBUTES = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    description: Reads only, in C(check_mode) as otherwise.
+  diff_mode:
+    support: none
+    description: Nothing changes.
+  idempotent:
+    support: full
+    description: Reads only.
+  action:
+    support: full
+    description:
+      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host, that is with the
+        local connection, without C(become), C(async) or C(environment), and with no other Python asked for.
+        In every other case the module runs on the host.
+"""
+
     HIDDEN_ATTRIBUTES = r"""
 options: {}
 attributes:

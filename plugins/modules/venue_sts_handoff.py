@@ -34,6 +34,7 @@ options:
       - V(email) sends an encrypted message (S/MIME or PGP/MIME) that Outlook and Thunderbird open. It needs the recipient's certificate or OpenPGP key.
       - V(https) uploads the sealed file to a site's transfer service, such as LFT.
       - V(output) returns the sealed text as C(sealed), for AWX and other places without a disk.
+      - V(none) hands nothing over and only keeps the receipt, for a token that the admin has written to a file.
       - Anything else, such as Slack or mail that is not encrypted, is refused, as the procedure demands.
     type: str
     default: file
@@ -45,7 +46,7 @@ options:
       - Keys are age recipients, ssh-ed25519 or ssh-rsa keys, OpenPGP public keys, or S/MIME certificates; all keys of a user must be of one kind.
       - A key that is private, expired, not yet valid, weak (RSA under 2048 bits) or not for encryption is refused.
     type: raw
-    default: ""
+    default: ~/.mdps/recipients
   fingerprints:
     description:
       - Seal only to keys with these fingerprints, which the recipient gave by another way, such as the telephone.

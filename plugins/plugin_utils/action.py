@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
+from ..module_utils._aws.clients import warm
 from ..module_utils._operations._operation import Operation, Runtime, worth_blanking
 
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
@@ -25,6 +26,11 @@ class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
     """Runs ``OPERATION`` in the worker that ansible-playbook has forked already, or ships the module of the same name."""
 
     OPERATION: ClassVar[Operation]
+
+    def __init_subclass__(cls) -> None:
+        """Called when ansible-playbook loads the plugin, which it does before it forks a worker per host."""
+        super().__init_subclass__()
+        warm(tuple(cls.OPERATION.services))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task. A result with keys is hidden from every callback and log; ``register`` keeps it."""

@@ -84,7 +84,7 @@ def _entry(entry: Any, user: str) -> tuple[list[str | bytes], str]:
 def _files(folder: Path, user: str) -> list[str | bytes]:
     files = [file for suffix in SUFFIXES if (file := folder / f"{user}{suffix}").is_file()]
     if not folder.is_dir():
-        raise InvalidInput("recipients", f"there is no folder {folder}.")
+        raise InvalidInput("recipients", f"there is no folder {folder}: make it, and put each user's public key there, as USER.age (.pub, .asc, .pem).")
     try:
         for place in (folder, *files):
             if place.stat().st_mode & stat.S_IWOTH:

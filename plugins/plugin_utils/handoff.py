@@ -19,6 +19,8 @@ from . import book, bundle, private_files, receipts, sealing
 from .channels import email, registry
 from .channels.channel import MAIL, OPEN_ZIP, REASON, SEALED_ZIP, Bundle, Channel, Parcel
 
+RECEIPT_ONLY = "none"  # the channel that brings nothing to nobody
+
 # File names and contents of a token, region and profile: ``formats.token_files``.
 TokenFiles = Callable[[Mapping[str, Any], str, str], Mapping[str, str]]
 
@@ -43,7 +45,7 @@ ARGUMENT_SPEC: Mapping[str, Any] = {
     "receipt": {"type": "dict"},
     "user": _TEXT,
     "channel": {"type": "str", "default": "file"},
-    "recipients": {"type": "raw", "default": ""},
+    "recipients": {"type": "raw", "default": "~/.mdps/recipients"},
     "fingerprints": {"type": "list", "elements": "str", "default": []},
     "unsealed": {"type": "bool", "default": False},
     "dest": {"type": "path", "default": "~/.mdps/handoff/"},
@@ -99,6 +101,8 @@ class HandOver:
             raise
 
     def _run(self) -> dict[str, Any]:
+        if self.options["channel"] == RECEIPT_ONLY:
+            return self._keep_receipt()
         channel = registry.choose(self.options)
         bundle.zone(self.options["time_zone"])
         receipts.check_writable(self._receipts_file)
@@ -107,6 +111,20 @@ class HandOver:
         if self.options["receipts_ssm_path"]:
             receipts.check_ssm_path(self.options["receipts_ssm_path"])
         return self._resend(channel) if self.options["resend"] else self._first_time(channel)
+
+    def _keep_receipt(self) -> dict[str, Any]:
+        """Add the receipt of a token that the admin keeps, in a file of their own, for the time being."""
+        receipts.check_writable(self._receipts_file)
+        facts: dict[str, Any] = {"changed": True, "channel": RECEIPT_ONLY, "delivered": False}
+        if self.runtime.check_mode:
+            return facts
+        receipts.check(self.options["receipt"])
+        outcome = {"at": _iso(self.runtime.now()), "channel": RECEIPT_ONLY, "delivered": False, "problem": None}
+        facts["receipt"] = {**self.options["receipt"], "handoff": outcome}
+        unkept = self._record(facts["receipt"])
+        if unkept:
+            raise ReceiptNotKept(unkept, **facts)
+        return facts
 
     @property
     def _receipts_file(self) -> Path:

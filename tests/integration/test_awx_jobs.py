@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
+import io
 import json
 import pathlib
 import re
 import threading
-from dataclasses import dataclass, field
+import zipfile
+from dataclasses import dataclass
 from typing import Any
 
+import pyrage
 import pytest
 
 from tests.support import kion as kion_support
@@ -20,26 +24,31 @@ from tests.support.kion import Kion
 
 KEYS = aws_credential("testing", "testing-secret-key", "testing-session-token")
 VENUES = {name: dict(zip(("project", "venue"), name.split("-"), strict=True)) for name in ("emit-ops", "sbg-dev", "sbg-test")}
-REGIONS = {"provision_region": "us-west-2", "issue_region": "us-west-2"}
-INVENTORY = Inventory(VENUES, REGIONS)
+RECIPIENT = pyrage.x25519.Identity.generate()
+COMMON = {
+    **{f"{role}_region": "us-west-2" for role in ("provision", "issue", "handoff", "revoke")},
+    "handoff_recipients": {"jdoe": str(RECIPIENT.to_public())},
+}
+RECEIPTS = {"handoff_receipts_ssm_path": "/unity/sbg/dev/cs/sts/receipts"}
+INVENTORY = Inventory({**VENUES, "sbg-dev": {**VENUES["sbg-dev"], **RECEIPTS}}, COMMON)
 
 
 @dataclass(frozen=True)
 class Row:
-    """How a template is tried: answers to its survey, what must show in the job's output, and what its administrator set besides."""
+    """How a template is tried: answers to its survey, and what must show in the job's output."""
 
     answers: dict[str, Any]
     shown: tuple[str, ...]
-    more: dict[str, Any] = field(default_factory=dict)
 
 
 ROWS = {
     "Provision venue": Row({"provision_wait": "yes"}, ("unity-emit-ops-sts", "unity-sbg-dev-sts", "unity-sbg-test-sts")),
     "Issue token": Row(
         {"target": "sbg-dev", "issue_user": "jdoe", "issue_access": ["s3_read", "ecr_pull"], "issue_duration_seconds": 900},
-        ("unity-sbg-dev-sts", "jdoe-20", "expires"),
-        {"dest": "kept/"},
+        ("unity-sbg-dev-sts", "jdoe-20", "expires", "BEGIN AGE ENCRYPTED FILE"),
     ),
+    "Revoke": Row({"target": "sbg-dev"}, ("Revoked is now",)),
+    "Rotate external id": Row({"target": "sbg-dev"}, ("the old one is still accepted",)),
 }
 
 
@@ -60,7 +69,6 @@ def job(project, moto, tmp_path):
         more.setdefault("credentials", (KEYS,))
         place = tmp_path / f"job{next(numbers)}"
         where = {"AWS_URL": moto.url, "AWS_EC2_METADATA_DISABLED": "true"}
-        more["more"] = {name: value.replace("kept/", f"{tmp_path}/kept/") for name, value in more.get("more", {}).items()}
         return Job(place, project, template, inventory, answers, where=where, **more)
 
     return make
@@ -100,21 +108,39 @@ def test_every_template_is_tried():
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_template_does_its_work_and_keeps_no_secret(name, job, moto, provisioned, tmp_path):
+def test_a_template_does_its_work_and_keeps_no_secret(name, job, moto, provisioned):
     row = ROWS[name]
-    done = job(name, row.answers, more=row.more).run().expect()
+    before = external_ids(moto)
+    done = job(name, row.answers).run().expect()
     for words in row.shown:
         assert words in done.output
-    tokens = [json.loads(path.read_text())["Credentials"] for path in (tmp_path / "kept").glob("*.json")]
-    issued = {token[part] for token in tokens for part in ("SecretAccessKey", "SessionToken")}
-    assert external_ids(moto)
-    assert_keeps_no_secret(done, {*external_ids(moto), *issued, "testing-secret-key", "testing-session-token"})
+    assert_keeps_no_secret(done, {*before, *external_ids(moto), "testing-secret-key", "testing-session-token"})
+
+
+def opened(job: Job) -> dict[str, str]:
+    """The keys in the sealed text that a job shows, opened as its recipient would."""
+    shown = [event["event_data"]["res"]["msg"] for event in job.events() if event["event"] == "runner_on_ok" and "msg" in event["event_data"]["res"]]
+    (sealed,) = [text for text in shown if "BEGIN AGE ENCRYPTED FILE" in str(text)]
+    armor = "".join(line for line in sealed.splitlines() if not line.startswith("-----"))
+    with zipfile.ZipFile(io.BytesIO(pyrage.decrypt(base64.b64decode(armor), [RECIPIENT]))) as bundle:
+        (name,) = [name for name in bundle.namelist() if name.endswith(".json")]
+        return json.loads(bundle.read(name))["Credentials"]
+
+
+def test_a_token_leaves_the_job_sealed_and_its_receipt_in_the_venues_account(job, moto, provisioned):
+    answers = {**ROWS["Issue token"].answers, "issue_bucket_prefixes": "in,out", "issue_external_id": ""}
+    done = job("Issue token", answers).run().expect()
+    keys = opened(done)
+    assert_keeps_no_secret(done, {*external_ids(moto), keys["SecretAccessKey"], keys["SessionToken"]})
+    (receipt,) = moto.client("ssm").get_parameters_by_path(Path=RECEIPTS["handoff_receipts_ssm_path"], Recursive=True)["Parameters"]
+    assert json.loads(receipt["Value"])["access_key_id"] == keys["AccessKeyId"]
+    assert json.loads(receipt["Value"])["bucket_prefixes"] == ["in", "out"]
 
 
 def test_a_survey_left_alone_gives_what_the_inventory_says(job, moto):
     publish(moto)
     hosts = {**VENUES, "sbg-dev": {**VENUES["sbg-dev"], "provision_max_session_duration": 7200}}
-    job("Provision venue", inventory=Inventory(hosts, REGIONS)).run().expect()
+    job("Provision venue", inventory=Inventory(hosts, COMMON)).run().expect()
     durations = {one["RoleName"]: one["MaxSessionDuration"] for one in moto.client("iam").list_roles()["Roles"]}
     assert durations == {"unity-emit-ops-sts": 3600, "unity-sbg-dev-sts": 7200, "unity-sbg-test-sts": 3600}
 
@@ -156,7 +182,7 @@ def test_two_jobs_on_one_venue_do_not_fight(job, moto):
 def test_keys_are_made_inside_the_job_from_a_kion_api_key(job, moto, tmp_path):
     publish(moto)
     with Kion(tmp_path) as kion:
-        known = {**REGIONS, "broker_cloud_access_role": "Operator", "broker_ca_path": str(kion.ca)}
+        known = {**COMMON, "broker_cloud_access_role": "Operator", "broker_ca_path": str(kion.ca)}
         inventory = Inventory({"sbg-dev": {**VENUES["sbg-dev"], "broker_account": "123456789012"}}, known)
         stored = custom_credential("MDPS Kion API key", {"url": kion.url, "api_key": kion_support.API_KEY}, tmp_path)
         done = job("Provision venue", inventory=inventory, credentials=(stored,)).run().expect()
@@ -188,10 +214,9 @@ def test_an_expired_aws_credential_gives_one_clear_sentence(name, project, tmp_p
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Expired)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     where = {"AWS_URL": f"http://127.0.0.1:{server.server_address[1]}", "AWS_EC2_METADATA_DISABLED": "true"}
-    inventory = Inventory({"sbg-dev": VENUES["sbg-dev"]}, REGIONS)
-    more = {option: value.replace("kept/", f"{tmp_path}/kept/") for option, value in ROWS[name].more.items()}
+    inventory = Inventory({"sbg-dev": VENUES["sbg-dev"]}, COMMON)
     try:
-        done = Job(tmp_path / "job", project, name, inventory, ROWS[name].answers, credentials=(KEYS,), more=more, where=where).run().expect("failed")
+        done = Job(tmp_path / "job", project, name, inventory, ROWS[name].answers, credentials=(KEYS,), where=where).run().expect("failed")
     finally:
         server.shutdown()
         server.server_close()
@@ -200,7 +225,6 @@ def test_an_expired_aws_credential_gives_one_clear_sentence(name, project, tmp_p
     assert "The AWS credentials have expired." in said
     assert "Kion" in said
     assert "Traceback" not in done.output
-    assert list((tmp_path / "kept").glob("*")) == []
 
 
 def test_what_awx_would_refuse_is_refused_here_too():

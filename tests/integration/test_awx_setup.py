@@ -79,7 +79,10 @@ def test_an_empty_server_is_filled(made):
     assert set(named(made, "job_templates")) == set(TEMPLATES)
     assert {"MDPS Kion API key", "MDPS SAML assertion"} <= set(named(made, "credential_types"))
     hosts = named(made, "hosts")
-    assert {name: json.loads(host["variables"]) for name, host in hosts.items()} == VENUES
+    receipts = {name: f"/unity/{one['project']}/{one['venue']}/cs/sts/receipts" for name, one in VENUES.items()}
+    assert {name: json.loads(host["variables"]) for name, host in hosts.items()} == {
+        name: {"handoff_receipts_ssm_path": receipts[name], **one} for name, one in VENUES.items()
+    }
     group = named(made, "groups")["venues"]
     assert sorted(made.associated["groups", group["id"], "hosts"]) == sorted(host["id"] for host in hosts.values())
     kion = named(made, "credentials")["MDPS Kion API key"]

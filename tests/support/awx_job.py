@@ -36,6 +36,7 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
 _VARS: dict[str, Any] = yaml.load((ROLE / "vars/main.yml").read_text(), _Loader)
+_DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
 TEMPLATES: dict[str, dict[str, Any]] = {row["name"]: row for row in _VARS["__awx_setup_templates"]}
 CREDENTIAL_TYPES: dict[str, dict[str, Any]] = {row["name"]: row for row in _VARS["__awx_setup_credential_types"]}
 
@@ -171,7 +172,8 @@ class Job:
             (place / name).mkdir(parents=True, mode=0o700)
         for name in ("project", "requirements_collections"):
             (place / name).symlink_to(project / name, target_is_directory=True)
-        values = {**(more or {}), **answered(survey(row["survey"], list(inventory.hosts)), answers or {})}
+        own = {name: jinja2.Template(text).render(_DEFAULTS) for name, text in row["extra_vars"].items()}
+        values = {**own, **(more or {}), **answered(survey(row["survey"], list(inventory.hosts)), answers or {})}
         for credential in credentials:
             values.update(credential.extra_vars)
             for file, text in credential.files.items():

@@ -22,12 +22,16 @@ IDS = [f"{name}-{item['variable']}" for name, item in FIELDS]
 # A survey's answers outrank the inventory: what belongs to a venue must not be asked for.
 OF_A_VENUE = {"project", "venue", "name_prefix", "role_name", "buckets", "permissions_boundary", "trusted_principals", "max_session_duration", "allow_delete"}
 
+# Options that a playbook has a name of its own for.
+OWN_NAMES = {"retire": "provision_retire_previous_external_id"}
+
 
 def spec_of(item: dict) -> dict:
-    role, _, option = item["variable"].partition("_")
+    variable = OWN_NAMES.get(item["variable"], item["variable"])
+    role, _, option = variable.partition("_")
     spec = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     assert option not in OF_A_VENUE
-    return spec[item["variable"]]
+    return spec[variable]
 
 
 def text_of(spec: dict) -> str:

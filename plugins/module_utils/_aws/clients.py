@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
@@ -28,16 +30,24 @@ KEYS_ADVICE = (
     "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN) or name their profile (AWS_PROFILE or the option 'profile')."
 )
 
-# The API descriptions are the same for every account and take 0.1 s to read: read once per process, shared by all sessions.
-# Nothing of an account is in them.
+# What is made once per process and the same for every account. The API descriptions take 0.1 s to read; all sessions share them.
 _LOADER: Any = None
+# One session that nobody has used: it has read no setting, no file and no credentials yet, and is given away once.
+_UNUSED_SESSION: Any = None
 
 
-def _shared_loader(session: Any) -> Any:
-    global _LOADER  # noqa: PLW0603 - the one cache of this collection
+def _make_session(profile: str | None) -> Any:
+    """A botocore session that finds the API descriptions in memory, if they were read before in this process."""
+    global _LOADER, _UNUSED_SESSION  # noqa: PLW0603 - the only caches of this collection
+    session, _UNUSED_SESSION = _UNUSED_SESSION or botocore.session.Session(), None
+    if profile:
+        session.set_config_variable("profile", profile)
     if _LOADER is None:
         _LOADER = botocore.loaders.create_loader(session.get_config_variable("data_path"))
-    return _LOADER
+    session.register_component("data_loader", _LOADER)
+    # Old botocore would ask the one STS in us-east-1; the regional ones are nearer and do not share its fate.
+    session.set_config_variable("sts_regional_endpoints", "regional")
+    return session
 
 
 def _unusable(error: Exception) -> ConnectionProblem:
@@ -74,10 +84,7 @@ class Clients:
                 raise MissingDependency("boto3 and botocore are not installed for this Python: pip install boto3")
             try:
                 region, endpoint, options = get_aws_connection_info(_Options(self._params))
-                session = botocore.session.Session(profile=options.pop("profile_name", None))
-                session.register_component("data_loader", _shared_loader(session))
-                # Old botocore would ask the one STS in us-east-1; the regional ones are nearer and do not share its fate.
-                session.set_config_variable("sts_regional_endpoints", "regional")
+                session = _make_session(options.pop("profile_name", None))
             except (botocore.exceptions.BotoCoreError, TypeError, ValueError) as error:
                 raise _unusable(error) from None
             self._region = region or ""
@@ -138,9 +145,20 @@ class Clients:
             raise _unusable(error) from None
 
 
-def warm(services: Sequence[str]) -> None:
-    """Read the API descriptions of some services now, so that processes forked later find them in memory."""
-    if HAS_BOTO3:
-        loader = _shared_loader(botocore.session.Session())
+@functools.cache
+def warm(services: tuple[str, ...]) -> None:
+    """Do now what every task does alike, so that processes forked later find it done.
+
+    That is reading the API descriptions, importing what botocore imports on first use, and making a session. The clients made
+    here have no credentials and are thrown away.
+    """
+    global _UNUSED_SESSION  # noqa: PLW0603
+    if not HAS_BOTO3 or not services:
+        return
+    # A setting that does not work, such as a missing profile, is for the task to tell.
+    with contextlib.suppress(botocore.exceptions.BotoCoreError, ValueError):
+        session = _make_session(None)
+        session.get_partition_for_region("us-west-2")
         for service in services:
-            loader.load_service_model(service, "service-2")
+            session.create_client(service, region_name="us-west-2", config=botocore.config.Config(signature_version=UNSIGNED))
+    _UNUSED_SESSION = botocore.session.Session()

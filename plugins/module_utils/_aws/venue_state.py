@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from .._domain.role_plan import POLICY_NAME, Parameter, Role
-from .calls import call, call_or_none
+from .calls import at_once, call, call_or_none
+
+READERS = 8  # so that a role with many revocations does not run into IAM's rate
 
 
 class Caller(NamedTuple):
@@ -23,6 +26,13 @@ def read_caller(sts: Any) -> Caller:
     """The caller's ARN and account (sts:GetCallerIdentity, which nothing can deny)."""
     answer = call(sts, "get_caller_identity", "find out whose credentials these are")
     return Caller(str(answer["Arn"]), str(answer["Account"]))
+
+
+def read_caller_and_time(sts: Any) -> tuple[Caller, datetime]:
+    """The caller, and what time it is by AWS's clock."""
+    answer = call(sts, "get_caller_identity", "find out whose credentials these are")
+    said = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    return Caller(str(answer["Arn"]), str(answer["Account"])), parsedate_to_datetime(said) if said else datetime.now(UTC)
 
 
 def read_role(iam: Any, name: str) -> Role | None:
@@ -55,6 +65,17 @@ def read_policy(iam: Any, role_name: str) -> dict[str, Any] | None:
     return dict(answer["PolicyDocument"]) if answer else None
 
 
+def read_policies(iam: Any, role_name: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Those inline policies of a role that exist, by name, one call each (iam:GetRolePolicy), a few at a time."""
+    purpose = f"read the permissions of the role {role_name}"
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(names), READERS):
+        part = names[start : start + READERS]
+        reads = [lambda name=name: call_or_none(iam, "get_role_policy", purpose, RoleName=role_name, PolicyName=name) for name in part]
+        found |= {name: dict(answer["PolicyDocument"]) for name, answer in zip(part, at_once(*reads), strict=True) if answer}
+    return found
+
+
 def read_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
     """Those of at most ten parameters that exist, decrypted, by name (ssm:GetParameters)."""
     answer = call(ssm, "get_parameters", f"read {', '.join(names)} in SSM", Names=list(names), WithDecryption=True)
@@ -64,6 +85,18 @@ def read_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
 def parameter_from(described: Mapping[str, Any]) -> Parameter:
     """A parameter from SSM's description of it."""
     return Parameter(described["Value"], described.get("Type", "String"), described.get("Version", 1), described.get("LastModifiedDate"))
+
+
+def read_history(ssm: Any, name: str) -> list[Parameter]:
+    """All that a parameter has held, oldest first, decrypted (ssm:GetParameterHistory); SSM keeps the last hundred."""
+    found: list[Parameter] = []
+    more: dict[str, str] = {}
+    while True:
+        answer = call(ssm, "get_parameter_history", f"read the history of {name} in SSM", Name=name, WithDecryption=True, MaxResults=50, **more)
+        found += [parameter_from(one) for one in answer["Parameters"]]
+        if not answer.get("NextToken"):
+            return sorted(found, key=lambda one: one.version)
+        more = {"NextToken": answer["NextToken"]}
 
 
 def read_inline_names(iam: Any, role_name: str) -> tuple[str, ...]:
@@ -82,6 +115,6 @@ def read_instance_profiles(iam: Any, role_name: str) -> tuple[str, ...]:
 
 
 def _names(iam: Any, operation: str, key: str, field: str | None, role_name: str) -> tuple[str, ...]:
-    # At most 20 policies and 10 profiles fit on a role: one page holds them all.
+    # What fits on a role is less than a page of 100.
     answer = call_or_none(iam, operation, f"list what hangs on the role {role_name}", RoleName=role_name)
     return tuple(one[field] if field else one for one in (answer or {}).get(key, []))

@@ -61,6 +61,12 @@ class _Line(NamedTuple):
     section: str = ""
     option: str = ""  # also on the lines that continue its value
     is_header: bool = False
+    is_more: bool = False
+
+    @property
+    def indent(self) -> str:
+        """The white space it begins with."""
+        return self.text[: len(self.text) - len(self.text.lstrip())]
 
 
 def read_profile(text: str, name: str) -> Profile | None:
@@ -90,9 +96,9 @@ def check_owner(name: str, profile: Profile | None, mark: Mark) -> None:
 
 def with_profile(text: str, name: str, mark: Mark, values: Mapping[str, str]) -> str:
     """The text with the profile in it: its values in place of the old ones, everything else as it was."""
-    end = _line_end(text)
-    fresh = [f"{mark}{end}", *(f"{option} = {value}{end}" for option, value in values.items())]
-    lines = _scan(text)
+    end, lines = _line_end(text), _scan(text)
+    indent = _indent_below(lines, name, values)
+    fresh = [f"{mark}{end}", *(f"{indent}{option} = {value}{end}" for option, value in values.items())]
     if not any(line.is_header and line.section == name for line in lines):
         start = text if not text or text.endswith(("\n", "\r")) else text + end
         return "".join([start, end if start else "", f"[{name}]{end}", *fresh])
@@ -132,6 +138,13 @@ def check_result(old: str, new: str, name: str, values: Mapping[str, str] | None
         raise MalformedFile("the profile cannot be changed without changing others; edit the file by hand.")
 
 
+def _indent_below(lines: Sequence[_Line], name: str, values: Mapping[str, str]) -> str:
+    """How far the line that will follow ours is indented: ours must be no less, or it would continue our last value."""
+    start = next((number for number, line in enumerate(lines) if line.is_header and line.section == name), len(lines))
+    below = (line for line in lines[start + 1 :] if line.is_header or (line.option and not line.is_more))
+    return next((line.indent for line in below if line.section != name or not _is_replaced(line, values)), "")
+
+
 def _is_replaced(line: _Line, values: Mapping[str, str]) -> bool:
     return line.option in values or line.option in (*KEY_NAMES.values(), OLD_SESSION_TOKEN) or (not line.option and bool(_MARK.fullmatch(line.text)))
 
@@ -155,7 +168,7 @@ def _scan(text: str) -> list[_Line]:
             continue
         depth = len(raw) - len(raw.lstrip())
         if option and depth > indent:
-            lines.append(_Line(raw, section, option))
+            lines.append(_Line(raw, section, option, is_more=True))
             continue
         indent = depth
         header = _HEADER.match(content)

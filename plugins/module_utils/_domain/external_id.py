@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .errors import ExternalIdMismatch, InvalidInput
@@ -99,4 +101,29 @@ def agree(parameter: str, trusted: ExternalIds, requester: str, rotated: str) ->
         "the external id that the requester sent is not this venue's. No token was issued. Either the requester means another project "
         "or venue, or has an old external id: ask them.",
         places=["requester", "parameter"],
+    )
+
+
+def replaced_at(history: Sequence[tuple[str, str]], requester: str) -> str:
+    """When the external id that a requester sent was replaced by the next one; '' if it never was this venue's.
+
+    :param history: the values that SSM has held, each with when it was written, oldest first.
+    """
+    at = ""
+    for (value, _written), (following, written) in itertools.pairwise(history):
+        if value == requester and following != requester:
+            at = written
+    return at
+
+
+def retired(rotated: str) -> ExternalIdMismatch:
+    """What to tell a requester who sends an external id from before a rotation.
+
+    :param rotated: when it was replaced.
+    """
+    return ExternalIdMismatch(
+        f"the external id that the requester sent was this venue's until it was rotated on {rotated}, and is no longer accepted. No token was issued. "
+        "Give the requester the new one.",
+        places=["requester", "parameter"],
+        rotated_at=rotated,
     )

@@ -38,29 +38,32 @@ def same(left: Mapping[str, Any] | None, right: Mapping[str, Any] | None) -> boo
 
 
 def _canonical(policy: Mapping[str, Any]) -> Any:
-    statements = policy.get("Statement", [])
-    listed = statements if isinstance(statements, list) else [statements]
-    return policy.get("Version"), sorted((_canonical_statement(one) for one in listed), key=repr)
+    return policy.get("Version"), sorted((_canonical_statement(one) for one in statements(policy)), key=repr)
 
 
 def _canonical_statement(statement: Mapping[str, Any]) -> Any:
     plain = dict(statement)
     for key in _LISTS:
         if key in plain:
-            values = _values(plain[key])
-            plain[key] = sorted({value.lower() if "Action" in key else value for value in values})
+            plain[key] = sorted({value.lower() if "Action" in key else value for value in values(plain[key])})
     if isinstance(plain.get("Principal"), dict):
-        plain["Principal"] = sorted((kind, sorted(set(_values(who)))) for kind, who in plain["Principal"].items())
+        plain["Principal"] = sorted((kind, sorted(set(values(who)))) for kind, who in plain["Principal"].items())
     if "Condition" in plain:
         plain["Condition"] = sorted(
-            (operator, sorted((key.lower(), sorted({str(value) for value in _values(wanted)})) for key, wanted in tests.items()))
+            (operator, sorted((key.lower(), sorted({str(value) for value in values(wanted)})) for key, wanted in tests.items()))
             for operator, tests in plain["Condition"].items()
         )
     return sorted(plain.items())
 
 
-def _values(one_or_many: Any) -> list[Any]:
+def values(one_or_many: Any) -> list[Any]:
+    """A list, where the policy language allows a single value instead of one."""
     return one_or_many if isinstance(one_or_many, list) else [one_or_many]
+
+
+def statements(policy: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The statements of a policy, of none if there is no policy."""
+    return values((policy or {}).get("Statement", []))
 
 
 def masked(policy: Any, labels: Mapping[str, str]) -> Any:
@@ -76,5 +79,5 @@ def masked(policy: Any, labels: Mapping[str, str]) -> Any:
 
 
 def _mask_ids(value: Any, labels: Mapping[str, str]) -> Any:
-    shown = [labels.get(str(one), "(another external id)") for one in _values(value)]
+    shown = [labels.get(str(one), "(another external id)") for one in values(value)]
     return shown if isinstance(value, list) else shown[0]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .arns import check_account_id, parse_arn
 from .errors import InvalidInput
-from .policies import EXTERNAL_ID_KEY, document
+from .policies import EXTERNAL_ID_KEY, document, statements
 
 TRUST_POLICY_LENGTH = 2048  # the default quota of IAM for a role trust policy
 CURRENT, PREVIOUS = "AssumeWithExternalId", "AssumeWithPreviousExternalId"
@@ -74,7 +74,7 @@ def external_ids(policy: Mapping[str, Any] | None) -> tuple[str, str]:
     A test for its mere presence (``Null``) or with a wildcard names no external id.
     """
     found: dict[str, str] = {}
-    for statement in _statements(policy):
+    for statement in statements(policy):
         kind = PREVIOUS if statement.get("Sid") == PREVIOUS else CURRENT
         for operator, tests in statement.get("Condition", {}).items():
             for key, value in tests.items():
@@ -87,7 +87,7 @@ def external_ids(policy: Mapping[str, Any] | None) -> tuple[str, str]:
 def principals(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Every principal that a trust policy names, of whatever kind, without repetition."""
     named: dict[str, None] = {}
-    for statement in _statements(policy):
+    for statement in statements(policy):
         who = statement.get("Principal", {})
         for values in who.values() if isinstance(who, dict) else [who]:
             named.update(dict.fromkeys(values if isinstance(values, list) else [values]))
@@ -100,11 +100,6 @@ def dead_principals(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-roles
     """
     return tuple(who for who in principals(policy) if _DEAD.fullmatch(who))
-
-
-def _statements(policy: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    statements = (policy or {}).get("Statement", [])
-    return statements if isinstance(statements, list) else [statements]
 
 
 def check_principals(texts: Sequence[str], partition: str) -> tuple[str, ...]:

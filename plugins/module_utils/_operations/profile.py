@@ -25,7 +25,7 @@ TOKEN: dict[str, Any] = {
         "type": "dict",
         "required": True,
         "options": {
-            "AccessKeyId": {"type": "str", "required": True},
+            "AccessKeyId": {"type": "str", "required": True, "no_log": False},
             "SecretAccessKey": {"type": "str", "required": True, "no_log": True},
             "SessionToken": {"type": "str", "required": True, "no_log": True},
             "Expiration": {"type": "str"},

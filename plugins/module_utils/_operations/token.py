@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from .._aws.calls import DENIED, at_once, call
 from .._aws.clients import Clients
-from .._aws.venue_state import Caller, read_caller, read_parameters, read_role
+from .._aws.venue_state import Caller, read_caller, read_history, read_parameters, read_role
 from .._domain import permissions
 from .._domain import token_request as request
 from .._domain.arns import check_account_id, parse_arn, session_role_name
-from .._domain.errors import AccountMismatch, AwsRefused, InvalidInput, NotAssumable, NotProvisioned, VenueError
-from .._domain.external_id import ExternalIds, agree
+from .._domain.errors import AccountMismatch, AwsRefused, ExternalIdMismatch, InvalidInput, NotAssumable, NotProvisioned, VenueError
+from .._domain.external_id import ExternalIds, agree, replaced_at, retired
 from .._domain.names import (
     Venue,
     check_external_id,
@@ -101,6 +101,7 @@ class Issuable(NamedTuple):
     role: Role
     parameter: Parameter
     duration: int
+    bucket: str | None
     arguments: dict[str, Any]
 
 
@@ -228,6 +229,7 @@ def _prepare(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> 
     receipt = _receipt(params, wish, checked.caller.account_id, checked.role.arn, checked.duration) | {
         "issuer_arn": checked.caller.arn,
         "session_name": wish.session_name,
+        "bucket": checked.bucket,
         "external_id_source": "parameter+requester" if params["external_id"] else "parameter",
     }
     return receipt, lambda: _assume(clients, runtime, checked, params["wait_timeout"])
@@ -259,15 +261,12 @@ def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Iss
     :raises ExternalIdMismatch: as said.
     """
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
-    names = [wish.venue.external_id_parameter]
+    names = [wish.venue.external_id_parameter, wish.venue.bucket_parameter]
     needs_bucket = wish.grant is not None and not wish.grant.buckets and {"s3_read", "s3_write"} & set(wish.grant.access)
-    if needs_bucket:
-        names.append(wish.venue.bucket_parameter)
     caller, role, parameters = at_once(lambda: read_caller(sts), lambda: read_role(iam, wish.role_name), lambda: read_parameters(ssm, names))
     check_account(caller, params["expected_account_id"] or wish.role_account or None)
     role, parameter = _provisioned(wish, role, parameters.get(wish.venue.external_id_parameter), caller, params["role_arn"])
-    rotated = f"on {request.iso(parameter.modified)}" if parameter.modified else "lately"
-    warning = agree(parameter.value, ExternalIds(*external_ids(role.trust)), params["external_id"] or "", rotated)
+    warning = _compare(wish, ssm, role, parameter, params["external_id"] or "")
     if warning:
         runtime.warn(warning)
     policy = wish.session_policy
@@ -280,7 +279,35 @@ def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Iss
     arguments = {"RoleArn": role.arn, "RoleSessionName": wish.session_name, "DurationSeconds": duration, "ExternalId": parameter.value, **wish.extras}
     if policy:
         arguments["Policy"] = compact(policy)
-    return Issuable(caller, role, parameter, duration, arguments)
+    published = parameters.get(wish.venue.bucket_parameter)
+    bucket = params["buckets"][0] if params["buckets"] else published.value if published else None
+    return Issuable(caller, role, parameter, duration, bucket, arguments)
+
+
+def _compare(wish: Wish, ssm: Any, role: Role, parameter: Parameter, requester: str) -> str:
+    """Compare the external ids of SSM, trust policy and requester; a warning, or ''.
+
+    :raises ExternalIdMismatch: they differ; if the requester's is an old one of this venue, with when that was rotated.
+    """
+    rotated = f"on {request.iso(parameter.modified)}" if parameter.modified else "lately"
+    try:
+        return agree(parameter.value, ExternalIds(*external_ids(role.trust)), requester, rotated)
+    except ExternalIdMismatch as mismatch:
+        if "requester" in mismatch.facts["places"]:
+            _explain_retired(ssm, wish.venue.external_id_parameter, requester)
+        raise
+
+
+def _explain_retired(ssm: Any, name: str, requester: str) -> None:
+    try:
+        history = read_history(ssm, name)
+    except AwsRefused as refusal:
+        if refusal.code in DENIED:
+            return  # the plain message stands: not being allowed to look into the past does not change it
+        raise
+    rotated = replaced_at([(one.value, request.iso(one.modified) if one.modified else "an unknown day") for one in history], requester)
+    if rotated:
+        raise retired(rotated)
 
 
 def _provisioned(wish: Wish, role: Role | None, parameter: Parameter | None, caller: Caller, role_arn: str | None) -> tuple[Role, Parameter]:
@@ -356,6 +383,7 @@ def _receipt(params: Params, wish: Wish, account: str, role_arn: str, duration: 
         "duration_requested": wish.duration,
         "duration_seconds": duration,
         "external_id_source": None,
+        "bucket": None,
         "access": list(wish.grant.access) if wish.grant else None,
         "bucket_prefixes": list(wish.grant.bucket_prefixes) if wish.grant else [],
         "ecr_repositories": params["ecr_repositories"],

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
@@ -86,7 +88,7 @@ def write(tmp_path, token, *options, **more):
 
 @pytest.mark.parametrize("shipped", [False, True])
 def test_the_written_profile_works_for_both(token, clean, aws_cli, tmp_path, shipped):
-    options = ("-e", f"ansible_python_interpreter={pathlib.Path(sys.executable).parent}/python3") if shipped else ()
+    options = ("-e", f"ansible_python_interpreter={Path(sys.executable).parent}/python3") if shipped else ()
     run = write(tmp_path, token, *options)
     assert ("AnsiballZ_venue_sts_profile" in run.output) is shipped
     assert "keys: hidden" in run.output and "changed=1" in run.output

@@ -338,6 +338,33 @@ def test_what_is_missing_is_named_with_all_its_places(kion, monkeypatch, gone, w
     assert words in result["msg"] and "kion.yml" in result["msg"]
 
 
+def test_an_alias_of_no_account_of_mine(kion):
+    assert "no account of yours has the alias 'elsewhere'" in fail(kion, account="elsewhere", cloud_access_role=None, iam_role_name="x")["msg"]
+
+
+def test_a_login_that_gives_no_session(kion, monkeypatch):
+    monkeypatch.delenv("KION_API_KEY")
+    kion.script = [(200, '{"data": {"access": {}}}', {})]
+    assert "no session token" in fail(kion, username="jdoe", password=PASSWORD, idms=2)["msg"]
+
+
+def test_a_login_while_kion_is_down(kion, monkeypatch):
+    monkeypatch.delenv("KION_API_KEY")
+    kion.script = [(503, "{}", {})] * 4
+    assert fail(kion, username="jdoe", password=PASSWORD, idms=2)["status"] == 503
+
+
+def test_a_list_that_fails_too_leaves_kions_own_words(kion):
+    kion.script = [(400, '{"message": "Not you."}', {}), (200, '{"data": "3.14.3"}', {}), (400, '{"message": "No list."}', {})]
+    assert "Not you." in fail(kion)["msg"]
+
+
+def test_a_settings_file_that_cannot_be_read_is_named(kion, monkeypatch, tmp_path):
+    monkeypatch.delenv("KION_API_KEY")
+    (tmp_path / "kion.yml").mkdir()
+    assert "cannot be read (Is a directory)" in fail(kion)["msg"]
+
+
 def test_a_login_without_its_identity_system(kion, monkeypatch):
     monkeypatch.delenv("KION_API_KEY")
     assert "idms" in fail(kion, username="jdoe", password=PASSWORD)["msg"]

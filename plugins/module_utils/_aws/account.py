@@ -1,0 +1,66 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reading all venue roles of an account at once: the number of calls grows with pages, not with venues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .._domain.role_facts import Observed
+from .._domain.role_plan import Parameter
+from .calls import at_once, call
+from .venue_state import read_parameters, role_from
+
+PAGE = 1000  # the most that IAM lists in one answer
+NAMES_A_CALL = 10  # the most that ssm:GetParameters takes
+# SSM allows about 40 of these calls a second in an account; two at a time stay below that.
+READERS = 2
+
+
+def read_roles(iam: Any) -> list[Observed]:
+    """Every role of the account, with trust policy, inline policies, boundary, tags and last use.
+
+    iam:GetAccountAuthorizationDetails leaves out description and longest session, which iam:ListRoles tells.
+    """
+    details, listed = at_once(
+        lambda: _pages(iam, "get_account_authorization_details", "RoleDetailList", Filter=["Role"]),
+        lambda: _pages(iam, "list_roles", "Roles"),
+    )
+    settings = {one["RoleName"]: one for one in listed}
+    return [_observed({**settings.get(one["RoleName"], {}), **one}) for one in details]
+
+
+def _observed(described: dict[str, Any]) -> Observed:
+    used = described.get("RoleLastUsed", {})
+    return Observed(
+        role=role_from(described),
+        inline={one["PolicyName"]: one["PolicyDocument"] for one in described.get("RolePolicyList", [])},
+        attached=tuple(one["PolicyArn"] for one in described.get("AttachedManagedPolicies", [])),
+        last_used=used.get("LastUsedDate"),
+        last_used_region=used.get("Region", ""),
+    )
+
+
+def _pages(iam: Any, operation: str, key: str, **arguments: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    marker: dict[str, str] = {}
+    while True:
+        answer = call(iam, operation, "list the roles of the account", MaxItems=PAGE, **arguments, **marker)
+        found += answer[key]
+        if not answer.get("IsTruncated"):
+            return found
+        marker = {"Marker": answer["Marker"]}
+
+
+def read_many_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
+    """Those parameters that exist, by name, ten a call.
+
+    ssm:GetParametersByPath would bring ten a call too, but of everything that is published below the path.
+    """
+    wanted = list(dict.fromkeys(names))
+    parts = [wanted[start : start + NAMES_A_CALL] for start in range(0, len(wanted), NAMES_A_CALL)]
+    with ThreadPoolExecutor(max_workers=READERS) as pool:
+        answers = list(pool.map(lambda part: read_parameters(ssm, part), parts))
+    return {name: parameter for answer in answers for name, parameter in answer.items()}

@@ -1,0 +1,185 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Revoking tokens: statements that deny everything to sessions issued before a moment.
+
+Each revocation is an inline policy of its own, named after what it says. So two admins at once cannot overwrite each other's
+(IAM has no compare-and-set for a policy document), and lifting one is deleting one.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from .errors import VenueError
+from .policies import compact, document, same, size
+from .role_plan import INLINE_POLICY_LENGTH
+from .steps import Plan, Step
+from .token_request import LONGEST, iso
+
+KINDS = {"all": "", "session": "session", "source_identity": "source"}
+_NAME = re.compile(r"revoked-(\d{8}T\d{6}Z)-(?:all|(session|source)=([\w+=,.@-]{2,64}))", re.ASCII)
+_STAMP = "%Y%m%dT%H%M%SZ"
+# A token may have been issued when the role still allowed the longest sessions that AWS knows.
+LONGEST_SESSION = timedelta(seconds=LONGEST)
+
+
+class QuotaReached(VenueError):
+    """No further revocation fits on the role."""
+
+
+class Revocation(NamedTuple):
+    """What is revoked.
+
+    :param kind: ``all``, ``session`` or ``source_identity``.
+    :param value: the session name or source identity; '' for all.
+    :param before: tokens issued before this moment are refused. Aware, whole seconds.
+    """
+
+    kind: str
+    value: str
+    before: datetime
+
+    @property
+    def policy_name(self) -> str:
+        """The name of the inline policy, which says the same as its document."""
+        what = f"{KINDS[self.kind]}={self.value}" if self.value else "all"
+        return f"revoked-{self.before.astimezone(UTC).strftime(_STAMP)}-{what}"
+
+    def policy(self, role_id: str) -> dict[str, Any]:
+        """The policy document.
+
+        :param role_id: the role's unique id; a session's ``aws:userid`` is ``ROLE_ID:SESSION_NAME``.
+        """
+        who = {"session": {"aws:userid": f"{role_id}:{self.value}"}, "source_identity": {"aws:SourceIdentity": self.value}}.get(self.kind)
+        older = {"DateLessThan": {"aws:TokenIssueTime": iso(self.before)}}
+        condition = {"StringEquals": who, **older} if who else older
+        return document([{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}])
+
+    def live(self, now: datetime) -> bool:
+        """Whether a token that it refuses may still be alive otherwise."""
+        return now < self.before + LONGEST_SESSION
+
+    def covers(self, other: Revocation) -> bool:
+        """Whether it refuses all that the other refuses."""
+        return self.before >= other.before and (self.kind == "all" or self[:2] == other[:2])
+
+    def refuses(self, session_name: str, source_identity: str | None, issued: datetime) -> bool:
+        """Whether it refuses a token."""
+        named = self.value == {"all": "", "session": session_name, "source_identity": source_identity}[self.kind]
+        return named and issued < self.before
+
+    def shown(self) -> dict[str, Any]:
+        """As results list it."""
+        who = {"all": "every token", "session": f"session {self.value}", "source_identity": f"source identity {self.value}"}[self.kind]
+        return {
+            "kind": self.kind,
+            "value": self.value or None,
+            "before": iso(self.before),
+            "needed_until": iso(self.before + LONGEST_SESSION),
+            "policy_name": self.policy_name,
+            "summary": f"{who}, issued before {iso(self.before)}",
+        }
+
+
+def from_name(policy_name: str) -> Revocation | None:
+    """The revocation that an inline policy's name tells of, or None if it is none of ours."""
+    match = _NAME.fullmatch(policy_name)
+    if not match:
+        return None
+    kind = {"session": "session", "source": "source_identity"}.get(match[2] or "", "all")
+    try:
+        return Revocation(kind, match[3] or "", datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC))
+    except ValueError:
+        return None
+
+
+def found_in(policy_names: Mapping[str, Any] | Sequence[str]) -> list[Revocation]:
+    """The revocations among the inline policies of a role, oldest first."""
+    found = [one for one in map(from_name, policy_names) if one]
+    return sorted(found, key=lambda one: (one.before, one.kind, one.value))
+
+
+def altered(inline: Mapping[str, Mapping[str, Any]], role_id: str) -> list[str]:
+    """The names of revocations whose document no longer says what their name says."""
+    return [one.policy_name for one in found_in(inline) if not same(inline[one.policy_name], one.policy(role_id))]
+
+
+def cutoff(moment: datetime) -> datetime:
+    """The first whole second after a moment: tokens carry their time of issue in whole seconds, and "before" is strict."""
+    return moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
+
+
+def plan_revoke(role_name: str, role_id: str, inline: Mapping[str, Mapping[str, Any]], wanted: Sequence[Revocation], now: datetime) -> Plan:
+    """The steps that make revocations hold, and clear away those that no living token needs.
+
+    New ones are put before those they replace are deleted: at no moment is a revoked token let in.
+
+    :param inline: all inline policies of the role, by name.
+    :raises QuotaReached: they do not fit beside what is there.
+    """
+    present = found_in(inline)
+    spent = [one for one in present if not one.live(now)]
+    standing = [one for one in present if one.live(now)]
+    intact = [one for one in standing if same(inline[one.policy_name], one.policy(role_id))]
+    new: list[Revocation] = []
+    for one in wanted:
+        if one.live(now) and not any(other.covers(one) for other in [*intact, *new]):
+            new.append(one)
+    # One that somebody altered is written again, unless what is wanted replaces it anyway.
+    new += [one for one in standing if one not in intact and not any(other.covers(one) for other in [*intact, *new])]
+    covered = [one for one in standing if one not in new and any(other != one and other.covers(one) for other in new)]
+    _check_room(role_name, role_id, inline, spent, new)
+    steps = [*_delete(role_name, spent, "remove a revocation that no living token needs"), *_put(role_name, role_id, new)]
+    steps += _delete(role_name, covered, "remove a revocation that a later one covers")
+    after = [one for one in standing if one not in covered and one not in new] + new
+    return Plan(steps, _state(inline), {"revocations": {one.policy_name: one.policy(role_id) for one in after}})
+
+
+def plan_lift(role_name: str, inline: Mapping[str, Mapping[str, Any]], targets: Sequence[tuple[str, str]]) -> Plan:
+    """The steps that lift revocations.
+
+    :param targets: kind and value of what is to be lifted; kind ``all`` means every revocation.
+    """
+    every = any(kind == "all" for kind, _value in targets)
+    lifted = [one for one in found_in(inline) if every or (one.kind, one.value) in targets]
+    names = {one.policy_name for one in lifted}
+    before = _state(inline)
+    after = {name: policy for name, policy in before["revocations"].items() if name not in names}
+    return Plan(list(_delete(role_name, lifted, "lift the revocation")), before, {"revocations": after})
+
+
+def _state(inline: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {"revocations": {one.policy_name: inline[one.policy_name] for one in found_in(inline)}}
+
+
+def _put(role_name: str, role_id: str, revocations: Sequence[Revocation]) -> Iterator[Step]:
+    for one in revocations:
+        arguments = {"RoleName": role_name, "PolicyName": one.policy_name, "PolicyDocument": compact(one.policy(role_id))}
+        yield Step("iam", "put_role_policy", one.policy_name, "revoke tokens", arguments)
+
+
+def _delete(role_name: str, revocations: Sequence[Revocation], summary: str) -> Iterator[Step]:
+    for one in revocations:
+        yield Step("iam", "delete_role_policy", one.policy_name, summary, {"RoleName": role_name, "PolicyName": one.policy_name})
+
+
+def _check_room(role_name: str, role_id: str, inline: Mapping[str, Mapping[str, Any]], spent: Sequence[Revocation], new: Sequence[Revocation]) -> None:
+    """Keep within the quota for all inline policies of a role, and keep room in it for revoking everything."""
+    if not new:
+        return
+    gone = {one.policy_name for one in (*spent, *new)}
+    used = sum(size(policy) for name, policy in inline.items() if name not in gone) + sum(size(one.policy(role_id)) for one in new)
+    everything = size(Revocation("all", "", new[0].before).policy(role_id))
+    reserve = 0 if all(one.kind == "all" for one in new) else 2 * everything  # one may stand while the next is put
+    if used + reserve > INLINE_POLICY_LENGTH:
+        raise QuotaReached(
+            f"the inline policies of the role {role_name} would have {used} of the {INLINE_POLICY_LENGTH} characters that IAM allows, and room for revoking "
+            "everything must stay. Nothing was changed. Revoke every session of the venue instead (give no session, source identity or receipt), "
+            "which one statement does for all, or lift revocations that are not needed.",
+            used=used,
+            quota=INLINE_POLICY_LENGTH,
+        )

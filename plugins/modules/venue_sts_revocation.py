@@ -1,0 +1,169 @@
+#!/usr/bin/python
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: venue_sts_revocation
+short_description: Revoke tokens of an MDPS venue before they end
+version_added: 1.0.0
+description:
+  - Revokes every token of a venue that was issued before now, or the tokens of one session, source identity, receipt or user. Tokens issued later work.
+  - Each revocation is an inline policy of the venue's role, named C(revoked-<UTC time>-<what>), that denies everything to sessions issued before that time.
+    Provisioning leaves them alone, two admins at once cannot undo each other's, and deprovisioning removes them with the role.
+  - Revocations that no living token needs, or that a later one covers, are cleared away. If the next one does not fit into IAM's 10,240 characters
+    for all inline policies of a role, nothing is changed and the message says so. About 35 single sessions fit; room for revoking everything is always kept.
+  - AWS needs up to some minutes until a revocation holds everywhere. A docker login to ECR, once made with a token, works for up to 12 hours all the same.
+author:
+  - The mdps.venue_sts contributors (@unity-sds)
+options:
+  state:
+    description:
+      - V(present) revokes. V(absent) lifts the revocations of what is named, or all of the venue if nothing is named.
+    type: str
+    choices: [present, absent]
+    default: present
+  before:
+    description:
+      - Revoke what was issued before this time, in ISO 8601 with its zone, such as V(2026-11-22T09:30:15Z). The default is now, by AWS's clock.
+      - With it, and with O(receipt), O(user) or O(access_key_id), a second run changes nothing.
+        Without it, a second run also revokes what was issued in between.
+    type: str
+  session_name:
+    description:
+      - Revoke the tokens of this session name only.
+    type: str
+  source_identity:
+    description:
+      - Revoke the tokens of this source identity only.
+    type: str
+  receipt:
+    description:
+      - Revoke the one token that this receipt of M(mdps.venue_sts.venue_sts_token) is of.
+    type: dict
+  user:
+    description:
+      - Revoke all living tokens of this recipient of which O(receipts_file) has receipts.
+    type: str
+  access_key_id:
+    description:
+      - Revoke the token with this access key id, of which O(receipts_file) has the receipt.
+    type: str
+  receipts_file:
+    description:
+      - A file of receipts, one in JSON on each line.
+    type: path
+extends_documentation_fragment:
+  - mdps.venue_sts.venue
+  - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.attributes
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+notes:
+  - Needs iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, iam:PutRolePolicy and iam:DeleteRolePolicy on the role.
+seealso:
+  - module: mdps.venue_sts.venue_sts_session_info
+  - module: mdps.venue_sts.venue_sts_role
+"""
+
+EXAMPLES = r"""
+- name: Revoke every token of the venue
+  mdps.venue_sts.venue_sts_revocation:
+    project: sbg
+    venue: dev
+    region: us-west-2
+
+- name: Revoke one session
+  mdps.venue_sts.venue_sts_revocation:
+    project: sbg
+    venue: dev
+    region: us-west-2
+    session_name: jdoe-20261122T093015Z
+
+- name: Revoke all tokens of a user
+  mdps.venue_sts.venue_sts_revocation:
+    project: sbg
+    venue: dev
+    region: us-west-2
+    user: jdoe
+    receipts_file: ~/receipts.jsonl
+
+- name: Lift all revocations of the venue
+  mdps.venue_sts.venue_sts_revocation:
+    project: sbg
+    venue: dev
+    region: us-west-2
+    state: absent
+"""
+
+RETURN = r"""
+role:
+  description: The role whose sessions it is about.
+  returned: success
+  type: dict
+  sample: {"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts", "role_id": "AROAEXAMPLEEXAMPLEEX",
+    "account_id": "123456789012"}
+revocations:
+  description: What is revoked now, oldest first; in check mode, what would be.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(all), V(session) or V(source_identity).
+      type: str
+      sample: session
+    value:
+      description: The session name or source identity; null for all.
+      type: str
+      sample: jdoe-20261122T093015Z
+    before:
+      description: Tokens issued before this are refused.
+      type: str
+      sample: "2026-11-22T09:40:00Z"
+    needed_until:
+      description: When the last token that it can refuse has ended by itself. Later runs then remove it.
+      type: str
+      sample: "2026-11-22T21:40:00Z"
+    policy_name:
+      description: The inline policy.
+      type: str
+      sample: revoked-20261122T094000Z-session=jdoe-20261122T093015Z
+    summary:
+      description: The same in words.
+      type: str
+      sample: session jdoe-20261122T093015Z, issued before 2026-11-22T09:40:00Z
+sessions:
+  description: The sessions that receipts named.
+  returned: success
+  type: list
+  elements: str
+  sample: ["jdoe-20261122T093015Z"]
+steps:
+  description: What was changed, in order; in check mode, what would be.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"action": "iam:PutRolePolicy", "target": "revoked-20261122T094000Z-all", "summary": "revoke tokens"}]
+diff:
+  description: The revocations before and after.
+  returned: success
+  type: dict
+error:
+  description: The kind of failure, such as V(QuotaReached) or V(NotProvisioned); docs/errors.md lists them.
+  returned: failure
+  type: str
+  sample: QuotaReached
+"""
+
+from ansible_collections.mdps.venue_sts.plugins.module_utils._module import run_module
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import OPERATION
+
+
+def main() -> None:
+    run_module(OPERATION)
+
+
+if __name__ == "__main__":
+    main()

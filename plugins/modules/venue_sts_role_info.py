@@ -1,0 +1,218 @@
+#!/usr/bin/python
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: venue_sts_role_info
+short_description: Tell what the STS roles of MDPS venues are like
+version_added: 1.0.0
+description:
+  - Tells of one venue, of a list of venues, or of every venue role of an account, what its role is like, whether its external id is in order, how it differs
+    from what it shall be, when it was last used, and which revocations stand.
+  - The account's roles are read in pages and its parameters ten a call, so the number of calls hardly grows with the number of venues. Nothing is changed.
+  - Without O(project) and O(venues), all roles are told of that are named C(<name_prefix>-…-sts) or are tagged as a venue's. Their desired state is
+    then taken to be the default one.
+  - What is wrong with one venue is told in its facts and fails nothing. External ids are compared and never returned.
+author:
+  - The mdps.venue_sts contributors (@unity-sds)
+options:
+  project:
+    description:
+      - The project of the one venue to tell of.
+    type: str
+  venue:
+    description:
+      - The one venue to tell of.
+    type: str
+  venues:
+    description:
+      - The venues to tell of. Each has C(project), C(venue), and those options of M(mdps.venue_sts.venue_sts_role) that describe its role and differ from their
+        defaults, such as C(trusted_principals), C(buckets), C(tags) or C(role_name).
+    type: list
+    elements: dict
+extends_documentation_fragment:
+  - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.info_attributes
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+notes:
+  - Needs iam:GetAccountAuthorizationDetails, iam:ListRoles and ssm:GetParameters.
+seealso:
+  - module: mdps.venue_sts.venue_sts_role
+  - module: mdps.venue_sts.venue_sts_session_info
+"""
+
+EXAMPLES = r"""
+- name: See one venue
+  mdps.venue_sts.venue_sts_role_info:
+    project: sbg
+    venue: dev
+    region: us-west-2
+  register: seen
+
+- name: See every venue role of the account
+  mdps.venue_sts.venue_sts_role_info:
+    region: us-west-2
+  register: all_of_them
+
+- name: Stop if one of them is not what it shall be
+  ansible.builtin.assert:
+    that: all_of_them.venues | rejectattr('status', 'eq', 'ok') | length == 0
+
+- name: Compare two venues with what they shall be
+  mdps.venue_sts.venue_sts_role_info:
+    region: us-west-2
+    venues:
+      - project: sbg
+        venue: dev
+      - project: emit
+        venue: ops
+        bucket_prefixes: [incoming, products/l2]
+        allow_delete: true
+"""
+
+RETURN = r"""
+venues:
+  description: One entry a venue, ordered by project and venue.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    project:
+      description: The project; null if the role's tags do not say.
+      type: str
+      sample: sbg
+    venue:
+      description: The venue; null if the role's tags do not say.
+      type: str
+      sample: dev
+    account_id:
+      description: The account.
+      type: str
+      sample: "123456789012"
+    region:
+      description: The region that parameters were read in.
+      type: str
+      sample: us-west-2
+    status:
+      description:
+        - V(ok), V(drifted) (provisioning would change something), V(broken) (tokens cannot be issued, or not safely) or V(absent) (there is no role).
+      type: str
+      sample: ok
+    role_name:
+      description: The name of the role, whether it exists or not.
+      type: str
+      sample: unity-sbg-dev-sts
+    role:
+      description: Its ARN, name and unique id; null if it does not exist.
+      type: dict
+      sample: {"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts", "role_id": "AROAEXAMPLEEXAMPLEEX"}
+    created_at:
+      description: When the role was made.
+      type: str
+      sample: "2026-11-22T09:30:15Z"
+    description:
+      description: The role's description.
+      type: str
+    max_session_duration:
+      description: How long its sessions may last, in seconds.
+      type: int
+      sample: 3600
+    trusted_principals:
+      description: Whom the trust policy names.
+      type: list
+      elements: str
+      sample: ["arn:aws:iam::123456789012:root"]
+    dead_principals:
+      description: Those of them that were deleted; IAM shows their unique ids, and namesakes made later are not trusted.
+      type: list
+      elements: str
+    external_id:
+      description: The external id; null if the role's tags do not say whose it is. The value is never returned.
+      type: dict
+      contains:
+        parameter:
+          description: Where it is in SSM.
+          type: str
+          sample: /unity/sbg/dev/cs/sts/role/external-id
+        state:
+          description:
+            - How SSM and the trust policy agree. V(equal), V(different), V(missing) (in both), V(missing_in_ssm), V(missing_in_trust_policy), or
+              V(rotation_unfinished) (a rotation died half-way; provisioning ends it).
+          type: str
+          sample: equal
+        type:
+          description: V(String) or V(SecureString).
+          type: str
+          sample: String
+        changed_at:
+          description: When it was last written in SSM.
+          type: str
+          sample: "2026-11-22T09:30:15Z"
+        previous_accepted:
+          description: Whether a rotation is under way, so that the external id before it is accepted too.
+          type: bool
+          sample: false
+        shared_with:
+          description: Names of other venue roles that accept the same external id, which none should.
+          type: list
+          elements: str
+    permissions_boundary:
+      description: The ARN of the permissions boundary.
+      type: str
+    tags:
+      description: The role's tags.
+      type: dict
+    inline_policies:
+      description: The names of its inline policies.
+      type: list
+      elements: str
+      sample: [venue-access]
+    attached_policies:
+      description: The ARNs of its managed policies; provisioning attaches none.
+      type: list
+      elements: str
+    last_used_at:
+      description: When a session of the role last did something, within the last 400 days.
+      type: str
+      sample: "2026-11-22T09:30:15Z"
+    last_used_region:
+      description: Where that was.
+      type: str
+      sample: us-west-2
+    revocations:
+      description: The revocations that stand, as M(mdps.venue_sts.venue_sts_revocation) returns them.
+      type: list
+      elements: dict
+    name_also_reads_as:
+      description: Other projects and venues whose role would have the same name, since hyphens do not tell where the project ends.
+      type: list
+      elements: str
+      sample: ["unity-sbg + dev"]
+    drift:
+      description: How it differs from what it shall be, in words.
+      type: list
+      elements: str
+      sample: ["tag Env is missing and should be 'dev'"]
+    problem:
+      description: What keeps it from being compared or provisioned, or null.
+      type: str
+error:
+  description: The kind of failure, such as V(InvalidInput) or V(AwsRefused); docs/errors.md lists them.
+  returned: failure
+  type: str
+  sample: InvalidInput
+"""
+
+from ansible_collections.mdps.venue_sts.plugins.module_utils._module import run_module
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_info import OPERATION
+
+
+def main() -> None:
+    run_module(OPERATION)
+
+
+if __name__ == "__main__":
+    main()

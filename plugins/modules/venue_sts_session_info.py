@@ -1,0 +1,165 @@
+#!/usr/bin/python
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: venue_sts_session_info
+short_description: Tell who holds tokens of MDPS venues
+version_added: 1.0.0
+description:
+  - Looks up in CloudTrail which tokens were issued for a venue, or for all venues of an account, joins them with receipts where there are any, and tells
+    of each whether it is live, expired or revoked. Nothing is changed.
+  - CloudTrail shows an event some minutes after it happened (up to 15), and keeps 90 days of the region where STS was asked. Receipts know at once.
+  - CloudTrail allows two requests a second, each for 50 events, and this module keeps to that. One venue is looked up by its role's ARN. A whole account
+    is looked up by the name of the event, so roles that others assume there cost time too.
+author:
+  - The mdps.venue_sts contributors (@unity-sds)
+options:
+  project:
+    description:
+      - The project of the one venue to tell of. Without it, all venues of the account.
+    type: str
+  venue:
+    description:
+      - The one venue to tell of.
+    type: str
+  since:
+    description:
+      - From when on tokens were issued, in ISO 8601 with its zone. The default is 12 hours ago, since no token lives longer.
+    type: str
+  until:
+    description:
+      - Until when they were issued. The default is now.
+    type: str
+  receipts_file:
+    description:
+      - A file of receipts, one in JSON on each line. CloudTrail knows session names; the receipts know recipients.
+    type: path
+  cloudtrail:
+    description:
+      - Whether to ask CloudTrail. Without it, O(receipts_file) alone is told, and tokens issued by other means are not.
+    type: bool
+    default: true
+  max_pages:
+    description:
+      - How many requests to CloudTrail at most, of 50 events each. If that does not suffice, a warning says so and RV(truncated) is true.
+    type: int
+    default: 200
+extends_documentation_fragment:
+  - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.info_attributes
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+notes:
+  - Needs cloudtrail:LookupEvents, iam:GetAccountAuthorizationDetails and iam:ListRoles.
+seealso:
+  - module: mdps.venue_sts.venue_sts_revocation
+  - module: mdps.venue_sts.venue_sts_role_info
+"""
+
+EXAMPLES = r"""
+- name: See who holds tokens of a venue
+  mdps.venue_sts.venue_sts_session_info:
+    project: sbg
+    venue: dev
+    region: us-west-2
+    receipts_file: ~/receipts.jsonl
+  register: held
+
+- name: Show those that are alive
+  ansible.builtin.debug:
+    msg: "{{ held.sessions | selectattr('state', 'eq', 'live') | map(attribute='session_name') }}"
+
+- name: See what was issued in the account during November
+  mdps.venue_sts.venue_sts_session_info:
+    region: us-west-2
+    since: "2026-11-01T00:00:00Z"
+    until: "2026-12-01T00:00:00Z"
+"""
+
+RETURN = r"""
+sessions:
+  description: One entry a token, newest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    project:
+      description: The project; null if the role's tags do not say.
+      type: str
+      sample: sbg
+    venue:
+      description: The venue; null if the role's tags do not say.
+      type: str
+      sample: dev
+    recipient:
+      description: Who the token is for, from the receipt; null if there is none.
+      type: str
+      sample: jdoe
+    session_name:
+      description: The session name.
+      type: str
+      sample: jdoe-20261122T093015Z
+    access_key_id:
+      description: The access key id of the token, which is no secret.
+      type: str
+      sample: ASIAEXAMPLEEXAMPLE01
+    issuer_arn:
+      description: Who had it issued.
+      type: str
+      sample: arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/admin
+    source_identity:
+      description: The source identity, if one was set.
+      type: str
+    role_name:
+      description: The role.
+      type: str
+      sample: unity-sbg-dev-sts
+    issued_at:
+      description: When it was issued.
+      type: str
+      sample: "2026-11-22T09:30:15Z"
+    expires_at:
+      description: When it ends.
+      type: str
+      sample: "2026-11-22T10:30:15Z"
+    state:
+      description: V(live), V(expired) or V(revoked).
+      type: str
+      sample: live
+    sources:
+      description: What tells of it, V(cloudtrail), V(receipt) or both.
+      type: list
+      elements: str
+      sample: [cloudtrail, receipt]
+truncated:
+  description: Whether CloudTrail has more events than O(max_pages) allowed for.
+  returned: success
+  type: bool
+since:
+  description: The beginning of the time that was looked at.
+  returned: success
+  type: str
+until:
+  description: Its end.
+  returned: success
+  type: str
+error:
+  description: The kind of failure, such as V(InvalidInput) or V(NotProvisioned); docs/errors.md lists them.
+  returned: failure
+  type: str
+  sample: NotProvisioned
+"""
+
+from ansible_collections.mdps.venue_sts.plugins.module_utils._module import run_module
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.session_info import OPERATION
+
+
+def main() -> None:
+    run_module(OPERATION)
+
+
+if __name__ == "__main__":
+    main()

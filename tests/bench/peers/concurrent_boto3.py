@@ -1,0 +1,122 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The least that Python can do the job in: boto3 clients, threads, no checks. concurrent_boto3.py create|no_change|issue INVENTORY USER DEST."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import secrets
+import sys
+import time
+from typing import Any
+
+import boto3
+import botocore.config
+
+VENUES_AT_ONCE = 10
+READS_AT_ONCE = 4
+
+
+class Job:
+    """One step, for any venue."""
+
+    def __init__(self, user: str, dest: str) -> None:
+        # One session: its clients share the API descriptions.
+        session = boto3.session.Session()
+        config = botocore.config.Config(max_pool_connections=VENUES_AT_ONCE * READS_AT_ONCE)
+        self.iam, self.ssm, self.sts = (session.client(service, config=config) for service in ("iam", "ssm", "sts"))
+        self.reads = concurrent.futures.ThreadPoolExecutor(VENUES_AT_ONCE * READS_AT_ONCE)
+        self.user, self.dest = user, dest
+
+    def _read(self, project: str, venue: str, *more: Any) -> list[Any]:
+        names = [f"/unity/{project}/{venue}/cs/sts/role/external-id", f"/unity/{project}/{venue}/ds/datastore-bucket", "/unity/cs/account/privilegedpolicyname"]
+        reads = [self.sts.get_caller_identity, lambda: self.ssm.get_parameters(Names=names), *more]
+        return [one.result() for one in [self.reads.submit(read) for read in reads]]
+
+    def create(self, project: str, venue: str) -> None:
+        """Parameter and role side by side, then the policy."""
+        caller, parameters = self._read(project, venue)
+        values = {one["Name"].rsplit("/", 1)[1]: one["Value"] for one in parameters["Parameters"]}
+        account, role, external_id = caller["Account"], f"unity-{project}-{venue}-sts", secrets.token_hex(20)
+        name = f"/unity/{project}/{venue}/cs/sts/role/external-id"
+        written = self.reads.submit(lambda: self.ssm.put_parameter(Name=name, Value=external_id, Type="String"))
+        self.iam.create_role(
+            RoleName=role,
+            AssumeRolePolicyDocument=json.dumps(trust(account, external_id)),
+            PermissionsBoundary=f"arn:aws:iam::{account}:policy/{values['privilegedpolicyname']}",
+            Tags=[{"Key": "Proj", "Value": project}, {"Key": "Venue", "Value": venue}],
+        )
+        policy = permissions(account, project, values["datastore-bucket"])
+        self.iam.put_role_policy(RoleName=role, PolicyName="venue-access", PolicyDocument=json.dumps(policy))
+        written.result()
+
+    def no_change(self, project: str, venue: str) -> None:
+        """All reads at once, and a comparison."""
+        role = f"unity-{project}-{venue}-sts"
+        caller, parameters, found, policy = self._read(
+            project,
+            venue,
+            lambda: self.iam.get_role(RoleName=role)["Role"],
+            lambda: self.iam.get_role_policy(RoleName=role, PolicyName="venue-access")["PolicyDocument"],
+        )
+        values = {one["Name"].rsplit("/", 1)[1]: one["Value"] for one in parameters["Parameters"]}
+        if found["AssumeRolePolicyDocument"] != trust(caller["Account"], values["external-id"]):
+            raise SystemExit(f"{role}: the trust policy differs")
+        if policy != permissions(caller["Account"], project, values["datastore-bucket"]):
+            raise SystemExit(f"{role}: the permissions differ")
+
+    def issue(self, project: str, venue: str) -> None:
+        """Read the external id, assume the role, write the token."""
+        name = f"/unity/{project}/{venue}/cs/sts/role/external-id"
+        external_id = self.ssm.get_parameter(Name=name)["Parameter"]["Value"]
+        role = f"arn:aws:iam::123456789012:role/unity-{project}-{venue}-sts"
+        token = self.sts.assume_role(RoleArn=role, RoleSessionName=f"{self.user}-{time.time():.0f}", ExternalId=external_id)
+        place = os.open(f"{self.dest}{project}-{venue}.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(place, "w") as file:
+            json.dump(token, file, default=str)
+
+
+def trust(account: str, external_id: str) -> dict[str, Any]:
+    """The trust policy."""
+    everyone = {"AWS": f"arn:aws:iam::{account}:root"}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": everyone, "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": external_id}}},
+            {"Effect": "Allow", "Principal": everyone, "Action": ["sts:TagSession", "sts:SetSourceIdentity"]},
+        ],
+    }
+
+
+def permissions(account: str, project: str, bucket: str) -> dict[str, Any]:
+    """What the role may do."""
+    objects = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+    pull = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer", "BatchGetImage"]
+    push = ["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage"]
+    images = [f"ecr:{action}" for action in ("CreateRepository", "DescribeRepositories", *pull, *push)]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"], "Resource": f"arn:aws:s3:::{bucket}"},
+            {"Effect": "Allow", "Action": objects, "Resource": f"arn:aws:s3:::{bucket}/*"},
+            {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+            {"Effect": "Allow", "Action": images, "Resource": f"arn:aws:ecr:us-west-2:{account}:repository/{project}/*"},
+        ],
+    }
+
+
+def main() -> None:
+    """Run one step for every venue of an inventory."""
+    step, inventory, user, dest = sys.argv[1:]
+    venues = json.loads(pathlib.Path(inventory).read_text())["venues"]["hosts"].values()
+    do = getattr(Job(user, dest), step)
+    with concurrent.futures.ThreadPoolExecutor(VENUES_AT_ONCE) as pool:
+        for done in [pool.submit(do, one["project"], one["venue"]) for one in venues]:
+            done.result()
+
+
+if __name__ == "__main__":
+    main()

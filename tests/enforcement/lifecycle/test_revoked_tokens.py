@@ -1,0 +1,118 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A revoked token is refused, a later one works, and another recipient's goes on working: on an emulator that enforces policies."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info, token
+from botocore.exceptions import ClientError
+
+from tests.support.ministack import HOME, Ministack
+from tests.support.operations import perform
+
+pytestmark = pytest.mark.skipif(not HOME.exists(), reason="ministack is not installed: python3 tools/environment.py ministack")
+VENUE = {"project": "sbg", "venue": "dev"}
+OPTIONS = {**VENUE, "permissions_boundary": "none"}
+BUCKET = "sbg-dev-unity-data"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
+    with Ministack(tmp_path_factory.mktemp("ministack") / "log") as running:
+        yield running
+
+
+@pytest.fixture
+def venue(server: Ministack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ministack]:
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    if not server.client("s3").list_buckets()["Buckets"]:
+        server.publish(**VENUE)
+    assert "failed" not in perform(role.OPERATION, **OPTIONS)
+    yield server
+    assert "failed" not in perform(role.OPERATION, **VENUE, state="absent")
+
+
+def issue(user: str, **options: Any) -> dict[str, Any]:
+    result = perform(token.OPERATION, **VENUE, user=user, **options)
+    assert "failed" not in result, result
+    return result
+
+
+def works(server: Ministack, issued: dict[str, Any]) -> bool:
+    keys = issued["sts_creds"]
+    s3 = server.client("s3", aws_access_key_id=keys["access_key"], aws_secret_access_key=keys["secret_key"], aws_session_token=keys["session_token"])
+    try:
+        s3.list_objects_v2(Bucket=BUCKET)
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "AccessDenied"
+        return False
+    return True
+
+
+def works_when_issued_later(server: Ministack, user: str, **options: Any) -> bool:
+    """Tokens know their time of issue to the second: a token counts as later once that second is over."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if works(server, issue(user, **options)):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def revoke(**options: Any) -> dict[str, Any]:
+    result = perform(revocation.OPERATION, **VENUE, **options)
+    assert "failed" not in result, result
+    return result
+
+
+def test_everything_issued_so_far(venue: Ministack) -> None:
+    jdoe, jane = issue("jdoe"), issue("jane")
+    assert works(venue, jdoe)
+    assert revoke()["changed"]
+    assert not works(venue, jdoe)
+    assert not works(venue, jane)
+    assert works_when_issued_later(venue, "jdoe")
+    revoke(state="absent")
+    assert works(venue, jane)
+
+
+def test_one_session_by_its_name(venue: Ministack) -> None:
+    jdoe, jane = issue("jdoe", session_name="jdoe-one"), issue("jane", session_name="jane-one")
+    revoke(session_name="jdoe-one")
+    assert (works(venue, jdoe), works(venue, jane)) == (False, True)
+    assert works_when_issued_later(venue, "jdoe", session_name="jdoe-one")
+    assert not works(venue, jdoe)
+
+
+def test_one_token_by_its_receipt_twice(venue: Ministack) -> None:
+    jdoe, jane = issue("jdoe", session_name="jdoe-two"), issue("jane", session_name="jane-two")
+    assert revoke(receipt=jdoe["receipt"])["changed"]
+    assert not revoke(receipt=jdoe["receipt"])["changed"]
+    assert (works(venue, jdoe), works(venue, jane)) == (False, True)
+
+
+def test_a_user_by_the_receipts_file(venue: Ministack, tmp_path: pathlib.Path) -> None:
+    jdoe, jane = [issue("jdoe", session_name=f"jdoe-{number}") for number in range(3)], issue("jane", session_name="jane-three")
+    file = tmp_path / "receipts.jsonl"
+    file.write_text("".join(json.dumps(one["receipt"]) + "\n" for one in [*jdoe, jane]))
+    result = revoke(user="jdoe", receipts_file=str(file))
+    assert sorted(result["sessions"]) == ["jdoe-0", "jdoe-1", "jdoe-2"]
+    assert [works(venue, one) for one in [*jdoe, jane]] == [False, False, False, True]
+
+
+def test_provisioning_leaves_revocations_alone_and_sees_no_drift_in_them(venue: Ministack) -> None:
+    jdoe = issue("jdoe", session_name="jdoe-four")
+    revoke(session_name="jdoe-four")
+    assert not perform(role.OPERATION, **OPTIONS)["changed"]
+    assert perform(role.OPERATION, **OPTIONS, description="other")["changed"]
+    assert not works(venue, jdoe)
+    (seen,) = perform(role_info.OPERATION, venues=[{**OPTIONS, "description": "other", "permissions_boundary": "none"}])["venues"]
+    assert (seen["drift"], [one["value"] for one in seen["revocations"]]) == ([], ["jdoe-four"])

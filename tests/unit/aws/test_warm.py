@@ -1,0 +1,84 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is made ready before the fork saves reading, and hands nobody another's settings."""
+
+from __future__ import annotations
+
+import pathlib
+
+import botocore.loaders
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import clients
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ConnectionProblem
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role import OPERATION
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import action
+
+SERVICES = ("iam", "ssm", "sts")
+
+
+@pytest.fixture(autouse=True)
+def _cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "_LOADER", None)
+    monkeypatch.setattr(clients, "_UNUSED_SESSION", None)
+    clients.warm.cache_clear()
+
+
+def profiles(path: str, **keys: str) -> None:
+    text = "\n".join(f"[{name}]\naws_access_key_id = {key}\naws_secret_access_key = fake\nregion = us-west-2\n" for name, key in keys.items())
+    pathlib.Path(path).write_text(text)
+
+
+def key_of(made: Clients) -> str:
+    return made.client("sts")._request_signer._credentials.access_key
+
+
+def test_a_warm_process_reads_no_api_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients.warm(SERVICES)
+
+    def read(_self: object, path: str) -> None:
+        raise AssertionError(f"{path} was read again")
+
+    monkeypatch.setattr(botocore.loaders.JSONFileLoader, "load_file", read)
+    made = Clients({"access_key": "AKIAEXAMPLE", "secret_key": "fake", "region": "us-west-2"})
+    assert made.partition == "aws"
+    assert [made.client(service).meta.service_model.service_name for service in SERVICES] == list(SERVICES)
+
+
+def test_credentials_and_profiles_of_later_count(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    file = str(tmp_path / "credentials")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+    profiles(file, default="AKIABEFORE")
+    clients.warm(SERVICES)
+    profiles(file, default="AKIAAFTER", other="AKIAOTHER")
+    assert key_of(Clients({"profile": "other"})) == "AKIAOTHER"
+    assert key_of(Clients({"region": "us-west-2"})) == "AKIAAFTER"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "fake")
+    assert key_of(Clients({"region": "us-west-2"})) == "AKIAENVIRONMENT"
+
+
+def test_one_session_serves_one_task() -> None:
+    clients.warm(SERVICES)
+    options = {"access_key": "AKIAEXAMPLE", "secret_key": "fake", "region": "us-west-2"}
+    first, second = Clients(options), Clients(options)
+    assert first._connect()[0] is not second._connect()[0]
+
+
+def test_a_missing_profile_is_for_the_task_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nowhere")
+    clients.warm(SERVICES)
+    with pytest.raises(ConnectionProblem, match="nowhere"):
+        Clients({"region": "us-west-2"}).client("sts")
+
+
+def test_loading_an_action_plugin_warms_what_its_operation_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    warmed: list[tuple[str, ...]] = []
+    monkeypatch.setattr(action, "warm", warmed.append)
+    type("ActionModule", (action.VenueAction,), {"OPERATION": OPERATION})
+    assert warmed == [SERVICES]
+
+
+def test_an_operation_without_aws_warms_nothing() -> None:
+    clients.warm(())
+    assert clients._LOADER is None

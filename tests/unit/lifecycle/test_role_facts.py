@@ -1,0 +1,76 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Facts about roles: whose they are, what their names may mean, and whether external ids are in order."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import role_facts
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import ExternalIds
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Parameter
+
+from tests.support.venue import EXTERNAL_ID, VENUE, role
+
+
+@pytest.mark.parametrize(
+    ("parameter", "trusted", "state"),
+    [
+        ("a", ExternalIds("a"), "equal"),
+        ("a", ExternalIds("a", "b"), "equal"),
+        ("b", ExternalIds("a", "b"), "rotation_unfinished"),
+        ("c", ExternalIds("a", "b"), "different"),
+        ("", ExternalIds("a"), "missing_in_ssm"),
+        ("a", ExternalIds(""), "missing_in_trust_policy"),
+        ("", ExternalIds(""), "missing"),
+    ],
+)
+def test_state_of_the_external_id(parameter: str, trusted: ExternalIds, state: str) -> None:
+    assert role_facts.external_id_state(parameter, trusted) == state
+
+
+def test_names_with_hyphens_read_in_several_ways() -> None:
+    assert role_facts.readings("unity-unity-sbg-dev-sts", "unity") == [Venue("unity", "sbg-dev"), Venue("unity-sbg", "dev")]
+    assert role_facts.readings("unity-sbg-dev-sts", "unity") == [Venue("sbg", "dev")]
+    assert role_facts.readings("something-else", "unity") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "expected"),
+    [
+        ("unity-sbg-dev-sts", {}, True),
+        ("unity-sts", {}, False),
+        ("other-sbg-dev-sts", {}, False),
+        ("custom", {"Capability": "sts", "Proj": "sbg", "Venue": "dev"}, True),
+        ("custom", {"Capability": "sts"}, False),
+        ("custom", {"Capability": "sts", "Proj": "S B G", "Venue": "dev"}, False),
+        ("custom", {"Capability": "other", "Proj": "sbg", "Venue": "dev"}, False),
+    ],
+)
+def test_which_roles_are_taken_for_venue_roles(name: str, tags: dict[str, str], expected: bool) -> None:
+    assert role_facts.is_venue_role(role(name=name, tags=tags), "unity") is expected
+
+
+def test_a_shared_external_id_is_found_without_being_told() -> None:
+    mine, theirs = role(), role(name="unity-emit-ops-sts")
+    shared = role_facts.holders([role_facts.Observed(mine), role_facts.Observed(theirs)])
+    facts = role_facts.external_id_facts(VENUE, Parameter(EXTERNAL_ID), mine, shared)
+    assert facts["shared_with"] == ["unity-emit-ops-sts"]
+    assert EXTERNAL_ID not in str(facts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "ok"),
+        ({"drift": ["x"]}, "drifted"),
+        ({"problem": "x", "drift": ["x"]}, "broken"),
+        ({"dead_principals": ["AROAEXAMPLE"]}, "broken"),
+        ({"external_id": {"state": "different", "shared_with": []}}, "broken"),
+        ({"external_id": {"state": "equal", "shared_with": ["other"]}}, "broken"),
+        ({"role": None, "problem": "x"}, "absent"),
+    ],
+)
+def test_status(changes: dict[str, object], expected: str) -> None:
+    facts = {"role": {"name": "unity-sbg-dev-sts"}, "external_id": {"state": "equal", "shared_with": []}, "dead_principals": [], "problem": None, "drift": []}
+    assert role_facts.status({**facts, **changes}) == expected
