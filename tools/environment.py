@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -30,18 +29,21 @@ NEWEST, OLDEST = (3, 14), (3, 11)
 
 
 class Environment(NamedTuple):
-    """What an environment is made from: requirements, the Pythons that may serve, and the wheel amazon.aws is in."""
+    """What an environment is made from: requirements, the Pythons that may serve, and the collections of which `ansible` release.
+
+    awx.awx left the package after 13.8, so the newest environment takes it from there.
+    """
 
     requirements: str
     oldest: tuple[int, int] = OLDEST
     newest: tuple[int, int] = NEWEST
-    ansible: str = ""
+    collections: tuple[tuple[str, str], ...] = ()
 
 
 ENVIRONMENTS = {
-    "demo": Environment("demo.txt", ansible="14.5.0"),
-    "dev": Environment("dev.txt", ansible="14.5.0"),
-    "floor": Environment("floor.txt", newest=(3, 11), ansible="12.3.0"),
+    "demo": Environment("demo.txt", collections=(("14.5.0", "amazon/aws"),)),
+    "dev": Environment("dev.txt", collections=(("14.5.0", "amazon/aws"), ("13.8.0", "awx/awx"))),
+    "floor": Environment("floor.txt", newest=(3, 11), collections=(("12.3.0", "amazon/aws"), ("12.3.0", "awx/awx"))),
     "ministack": Environment("ministack.txt"),
     "awscli": Environment("awscli.txt"),
     "galaxy-importer": Environment("galaxy-importer.txt"),
@@ -91,16 +93,21 @@ def make(name: str) -> pathlib.Path:
         install = [uv(), "pip", "install", "--quiet", "--link-mode", "copy", "--python", home / "bin/python"]
         subprocess.run([*install, "--requirements", requirements], check=True)
         (home / stamp).touch()
-    if wanted.ansible:
-        make_collections(wanted.ansible, home / "collections")
+    for release, collection in wanted.collections:
+        unpack(release, collection, home / "collections")
+    if wanted.collections:
+        link_checkout(home / "collections")
     return home
 
 
-def make_collections(ansible: str, tree: pathlib.Path) -> None:
-    """A collection path with amazon.aws of one `ansible` release and, beside it, this checkout.
+def unpack(ansible: str, collection: str, tree: pathlib.Path) -> None:
+    """One collection of one `ansible` release, such as ``amazon/aws``, in a collection path.
 
-    No Galaxy is needed: the `ansible` package carries amazon.aws, and that folder alone is unpacked (5 of 500 MB).
+    No Galaxy is needed: the `ansible` package carries it, and that folder alone is unpacked (5 of 500 MB).
     """
+    place = tree / "ansible_collections" / collection
+    if (place / "MANIFEST.json").exists():
+        return
     wheels = BUILD / "wheels" / ansible
     if not list(wheels.glob("*.whl")):
         pip = BUILD / "venvs" / "uv" / "bin" / "pip"
@@ -108,12 +115,13 @@ def make_collections(ansible: str, tree: pathlib.Path) -> None:
         # --python-version: the wheel is only unpacked, so the running Python's own version does not matter.
         options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", "3.13", "--dest", wheels]
         subprocess.run([pip, "download", *options, f"ansible=={ansible}"], check=True)
-    place = tree / "ansible_collections"
-    if not (place / "amazon" / "aws" / "MANIFEST.json").exists():
-        with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
-            wanted = [n for n in wheel.namelist() if re.match(r"ansible_collections/amazon/aws/", n)]
-            wheel.extractall(tree, wanted)
-    link = place / "mdps" / "venue_sts"
+    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
+        wheel.extractall(tree, [name for name in wheel.namelist() if name.startswith(f"ansible_collections/{collection}/")])
+
+
+def link_checkout(tree: pathlib.Path) -> None:
+    """This checkout, beside the other collections of a collection path."""
+    link = tree / "ansible_collections" / "mdps" / "venue_sts"
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(ROOT, target_is_directory=True)
