@@ -38,10 +38,7 @@ class Environment(NamedTuple):
     oldest: tuple[int, int] = OLDEST
     newest: tuple[int, int] = NEWEST
     collections: tuple[tuple[str, str], ...] = ()
-<<<<<<< HEAD
-=======
     instead: tuple[str, ...] = ()  # versions to install in place of the pinned ones
->>>>>>> refs/heads/release
 
 
 # amazon.aws 10.1 and 11.4, and what 10.1 asks for at least.
@@ -51,13 +48,8 @@ OLDEST_BOTO3 = ("boto3==1.35.0", "botocore==1.35.0", "s3transfer==0.10.0")
 
 ENVIRONMENTS = {
     "demo": Environment("demo.txt", collections=(("14.5.0", "amazon/aws"),)),
-<<<<<<< HEAD
-    "dev": Environment("dev.txt", collections=(("14.5.0", "amazon/aws"), ("13.8.0", "awx/awx"))),
-    "floor": Environment("floor.txt", newest=(3, 11), collections=(("12.3.0", "amazon/aws"), ("12.3.0", "awx/awx"))),
-=======
-    "dev": Environment("dev.txt", collections=NEWEST_AMAZON),
-    "floor": Environment("floor.txt", newest=(3, 11), collections=OLDEST_AMAZON),
->>>>>>> refs/heads/release
+    "dev": Environment("dev.txt", collections=(*NEWEST_AMAZON, ("13.8.0", "awx/awx"))),
+    "floor": Environment("floor.txt", newest=(3, 11), collections=(*OLDEST_AMAZON, ("12.3.0", "awx/awx"))),
     "ministack": Environment("ministack.txt"),
     "awscli": Environment("awscli.txt"),
     "galaxy-importer": Environment("galaxy-importer.txt"),
@@ -143,11 +135,7 @@ def unpack(ansible: str, collection: str, tree: pathlib.Path) -> None:
 
 
 def link_checkout(tree: pathlib.Path) -> None:
-<<<<<<< HEAD
-    """This checkout, beside the other collections of a collection path."""
-=======
     """The checkout itself, beside the other collections of a collection path."""
->>>>>>> refs/heads/release
     link = tree / "ansible_collections" / "mdps" / "venue_sts"
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
