@@ -29,6 +29,7 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	$(RUN_DEV) mypy --namespace-packages --explicit-package-bases tools demo
 	$(RUN_DEV) yamllint --strict .
 	$(RUN_DEV) python tools/role_specs.py --check
+	$(RUN_DEV) python tools/awx_surveys.py --check
 	$(RUN_DEV) ansible-lint --offline --profile production --strict
 	$(RUN_DEV) antsibull-changelog lint
 
@@ -36,6 +37,7 @@ format: dev ## write what `lint` can mend by itself
 	$(RUN_DEV) ruff format .
 	$(RUN_DEV) ruff check --fix .
 	$(RUN_DEV) python tools/role_specs.py
+	$(RUN_DEV) python tools/awx_surveys.py
 
 sanity: dev ## ansible-test sanity, without an ignore file
 	$(RUN_DEV) python tools/sanity.py
