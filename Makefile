@@ -30,6 +30,7 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	MYPYPATH="$(CURDIR)/demo" $(DEV)/bin/mypy demo/demo.py
 	$(RUN_DEV) yamllint --strict .
 	$(RUN_DEV) python tools/role_specs.py --check
+	$(RUN_DEV) python tools/awx_surveys.py --check
 	$(RUN_DEV) ansible-lint --offline --profile production --strict
 	$(RUN_DEV) antsibull-changelog lint
 	$(RUN_DEV) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --disallow-unknown-collection-refs .
@@ -39,6 +40,7 @@ format: dev ## write what `lint` can mend by itself
 	$(RUN_DEV) ruff format .
 	$(RUN_DEV) ruff check --fix .
 	$(RUN_DEV) python tools/role_specs.py
+	$(RUN_DEV) python tools/awx_surveys.py
 
 sanity: dev ## ansible-test sanity, without an ignore file
 	$(RUN_DEV) python tools/sanity.py
