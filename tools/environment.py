@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -30,22 +29,38 @@ NEWEST, OLDEST = (3, 14), (3, 11)
 
 
 class Environment(NamedTuple):
-    """What an environment is made from: requirements, the Pythons that may serve, and the wheel amazon.aws is in."""
+    """What an environment is made from: requirements, the Pythons that may serve, and the collections of which `ansible` release.
+
+    awx.awx left the package after 13.8, so the newest environment takes it from there.
+    """
 
     requirements: str
     oldest: tuple[int, int] = OLDEST
     newest: tuple[int, int] = NEWEST
-    ansible: str = ""
+    collections: tuple[tuple[str, str], ...] = ()
+    instead: tuple[str, ...] = ()  # versions to install in place of the pinned ones
 
+
+# amazon.aws 10.1 and 11.4, awx.awx, and the boto3 that amazon.aws 10.1 asks for at least.
+OLDEST_AMAZON = (("12.3.0", "amazon/aws"), ("12.3.0", "awx/awx"))
+NEWEST_AMAZON = (("14.5.0", "amazon/aws"), ("13.8.0", "awx/awx"))
+OLDEST_BOTO3 = ("boto3==1.35.0", "botocore==1.35.0", "s3transfer==0.10.0")
 
 ENVIRONMENTS = {
-    "demo": Environment("demo.txt", ansible="14.5.0"),
-    "dev": Environment("dev.txt", ansible="14.5.0"),
-    "floor": Environment("floor.txt", newest=(3, 11), ansible="12.3.0"),
+    "demo": Environment("demo.txt", collections=(("14.5.0", "amazon/aws"),)),
+    "dev": Environment("dev.txt", collections=NEWEST_AMAZON),
+    "floor": Environment("floor.txt", newest=(3, 11), collections=OLDEST_AMAZON),
     "ministack": Environment("ministack.txt"),
     "awscli": Environment("awscli.txt"),
     "galaxy-importer": Environment("galaxy-importer.txt"),
     "parliament": Environment("parliament.txt"),
+    "docs": Environment("docs.txt", collections=(("14.5.0", "amazon/aws"),)),
+    # The rows of tools/matrix.py that dev and floor are not.
+    "core-2.19-oldest": Environment("floor.txt", newest=(3, 11), collections=OLDEST_AMAZON, instead=OLDEST_BOTO3),
+    "core-2.20-py3.12": Environment("floor.txt", (3, 12), (3, 12), OLDEST_AMAZON, ("ansible-core>=2.20,<2.21", *OLDEST_BOTO3)),
+    "core-2.20-py3.13": Environment("floor.txt", (3, 13), (3, 13), NEWEST_AMAZON, ("ansible-core>=2.20,<2.21",)),
+    "core-2.21-py3.12": Environment("floor.txt", (3, 12), (3, 12), NEWEST_AMAZON, ("ansible-core>=2.21,<2.22", *OLDEST_BOTO3)),
+    "core-2.21-py3.13": Environment("floor.txt", (3, 13), (3, 13), OLDEST_AMAZON, ("ansible-core>=2.21,<2.22",)),
 }
 
 
@@ -88,32 +103,40 @@ def make(name: str) -> pathlib.Path:
         print(f"Setting up {home.relative_to(ROOT)} ...", file=sys.stderr)
         shutil.rmtree(home, ignore_errors=True)
         subprocess.run([uv(), "venv", "--quiet", "--python", python, home], check=True)
-        install = [uv(), "pip", "install", "--quiet", "--link-mode", "copy", "--python", home / "bin/python"]
-        subprocess.run([*install, "--requirements", requirements], check=True)
+        install: list[str | pathlib.Path] = [uv(), "pip", "install", "--quiet", "--link-mode", "copy", "--python", home / "bin/python"]
+        overrides = home / "overrides.txt"
+        overrides.write_text("\n".join(wanted.instead))
+        subprocess.run([*install, "--requirements", requirements, "--overrides", overrides], check=True)
         (home / stamp).touch()
-    if wanted.ansible:
-        make_collections(wanted.ansible, home / "collections")
+    for release, collection in wanted.collections:
+        unpack(release, collection, home / "collections")
+    if wanted.collections:
+        link_checkout(home / "collections")
     return home
 
 
-def make_collections(ansible: str, tree: pathlib.Path) -> None:
-    """A collection path with amazon.aws of one `ansible` release and, beside it, this checkout.
+def unpack(ansible: str, collection: str, tree: pathlib.Path) -> None:
+    """One collection of one `ansible` release, such as ``amazon/aws``, in a collection path.
 
-    No Galaxy is needed: the `ansible` package carries amazon.aws, and that folder alone is unpacked (5 of 500 MB).
+    No Galaxy is needed: the `ansible` package carries it, and that folder alone is unpacked (5 of 500 MB).
     """
+    place = tree / "ansible_collections" / collection
+    if (place / "MANIFEST.json").exists():
+        return
     wheels = BUILD / "wheels" / ansible
     if not list(wheels.glob("*.whl")):
         pip = BUILD / "venvs" / "uv" / "bin" / "pip"
         uv()
         # --python-version: the wheel is only unpacked, so the running Python's own version does not matter.
-        options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", "3.13", "--dest", wheels]
+        options: list[str | pathlib.Path] = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", "3.13", "--dest", wheels]
         subprocess.run([pip, "download", *options, f"ansible=={ansible}"], check=True)
-    place = tree / "ansible_collections"
-    if not (place / "amazon" / "aws" / "MANIFEST.json").exists():
-        with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
-            wanted = [n for n in wheel.namelist() if re.match(r"ansible_collections/amazon/aws/", n)]
-            wheel.extractall(tree, wanted)
-    link = place / "mdps" / "venue_sts"
+    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
+        wheel.extractall(tree, [name for name in wheel.namelist() if name.startswith(f"ansible_collections/{collection}/")])
+
+
+def link_checkout(tree: pathlib.Path) -> None:
+    """The checkout itself, beside the other collections of a collection path."""
+    link = tree / "ansible_collections" / "mdps" / "venue_sts"
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(ROOT, target_is_directory=True)
@@ -138,8 +161,11 @@ def main(arguments: list[str]) -> None:
     with (BUILD / "lock").open("w") as lock:  # two makes at once wait for one another
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in names:
-            home = pin(name) if "--pin" in arguments else make(name)
-    if home:
+            if "--pin" in arguments:
+                pin(name)
+            else:
+                home = make(name)
+    if "--pin" not in arguments:
         print(home)
 
 

@@ -27,6 +27,7 @@ ROLES = {
     "handoff": "venue_sts_handoff",
     "revoke": "venue_sts_revocation",
 }
+WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written by hand
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {"assume_dest"}  # its keys stay in memory
 MORE: dict[str, dict[str, Any]] = {
@@ -73,7 +74,8 @@ def module_options(module: str) -> dict[str, Any]:
         if name.startswith("mdps.venue_sts.venue"):
             key = (name.split(".")[3:] or ["documentation"])[0].upper()
             options |= yaml.safe_load(fragments[key]).get("options", {})
-    return options | documentation["options"]
+    options |= documentation["options"]
+    return options
 
 
 def _constants(path: pathlib.Path) -> dict[str, str]:
@@ -101,9 +103,16 @@ def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
 def argument_specs(role: str) -> str:
     """The text of meta/argument_specs.yml."""
     meta = yaml.safe_load((ROOT / "roles" / role / "meta/main.yml").read_text())
-    spec: dict[str, Any] = {"argument_specs": {"main": {"short_description": meta["galaxy_info"]["description"], "options": role_options(role)}}}
+    main = {"short_description": meta["galaxy_info"]["description"], "description": [_introduction(role)], "options": role_options(role)}
+    spec: dict[str, Any] = {"argument_specs": {"main": main}}
     text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=100, allow_unicode=True)
     return f"---\n# Written by tools/role_specs.py from the module's documentation.\n{text}"
+
+
+def _introduction(role: str) -> str:
+    """The first paragraph of the role's README, in Ansible's markup."""
+    paragraph = (ROOT / "roles" / role / "README.md").read_text().split("\n\n")[1]
+    return re.sub(r"`([^`]+)`", r"C(\1)", " ".join(paragraph.split()))
 
 
 class _Indented(yaml.SafeDumper):
@@ -116,10 +125,10 @@ class _Indented(yaml.SafeDumper):
         return True
 
 
-def table(role: str) -> str:
+def table(options: dict[str, Any]) -> str:
     """The README's table of options."""
     rows = ["| Variable | Type | Default | What it does |", "|---|---|---|---|"]
-    for name, spec in role_options(role).items():
+    for name, spec in options.items():
         default = "**required**" if spec.get("required") else f"`{_shown(spec['default'])}`" if spec.get("default") not in (None, "") else ""
         kind = f"list of {spec['elements']}" if "elements" in spec else spec["type"]
         choices = f" One of {', '.join(f'`{one}`' for one in spec['choices'])}." if "choices" in spec else ""
@@ -138,10 +147,17 @@ def outputs() -> dict[pathlib.Path, str]:
     for role in ROLES:
         home = ROOT / "roles" / role
         found[home / "meta/argument_specs.yml"] = argument_specs(role)
-        readme = (home / "README.md").read_text()
-        before, rest = readme.split(BEGIN)
-        found[home / "README.md"] = f"{before}{BEGIN}\n{table(role)}\n{END}{rest.split(END)[1]}"
+        found[home / "README.md"] = _readme(role, role_options(role))
+    for role in WITHOUT_A_MODULE:
+        home = ROOT / "roles" / role
+        specs = yaml.safe_load((home / "meta/argument_specs.yml").read_text())
+        found[home / "README.md"] = _readme(role, specs["argument_specs"]["main"]["options"])
     return found
+
+
+def _readme(role: str, options: dict[str, Any]) -> str:
+    before, rest = (ROOT / "roles" / role / "README.md").read_text().split(BEGIN)
+    return f"{before}{BEGIN}\n{table(options)}\n{END}{rest.split(END)[1]}"
 
 
 def main() -> int:
