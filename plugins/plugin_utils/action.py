@@ -41,6 +41,9 @@ class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
         if self._may_run_here(task_vars or {}):
             result.update(self._run_here(task_vars or {}))
         else:
+            if self.OPERATION.secret_result:
+                # The ssh connection prints at -vvv what comes back from a host, keys and all, unless it is told not to.
+                self._connection._play_context.no_log = True
             wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
             result.update(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
         if self.OPERATION.secret_result:

@@ -82,7 +82,6 @@ RUNS = [
     ("in-process", 4, {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
     ("in-process", 5, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
     ("in-process", 6, {"ANSIBLE_DISPLAY_TRACEBACK": "always", "ANSIBLE_DEBUG": "1"}),
-    ("shipped", 1, {}),
     ("shipped", 6, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
     ("ssh", 6, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
     ("runner", 4, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
@@ -143,14 +142,14 @@ def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str])
 def test_no_secret_comes_out(proxy: FaultProxy, moto_server: Moto, tmp_path: Path, front_end: str, verbosity: int, extra: dict[str, str]) -> None:
     set_up(moto_server)
     # Under ANSIBLE_DEBUG a shipped module's output is printed: see LIMITS.
-    plays = script.play("venue", modules="ANSIBLE_DEBUG" not in extra)
+    plays = script.play("venue", modules="ANSIBLE_DEBUG" not in extra, brief=front_end == "ssh")
     settings = prepare(front_end, tmp_path, plays) | {"AWS_ENDPOINT_URL": proxy.url} | extra
     spoil.issued = []
     proxy.set(spoil)
     with secrets_search.ProcessList() as processes:
         play(front_end, verbosity, tmp_path, settings)
     made = [one["Value"] for one in history(moto_server)]
-    assert len(spoil.issued) > 20 and len(set(made)) > 1
+    assert len(spoil.issued) > 8 and len(set(made)) > 1
     wanted = secrets_search.slices({*script.MARKS.values(), *spoil.issued, *made})
     found = {f"process list: {hit}" for hit in secrets_search.hits(b"\n".join(processes.seen), wanted)}
     for path, content in secrets_search.files_below(tmp_path / "out"):

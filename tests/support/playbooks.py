@@ -14,7 +14,7 @@ from typing import Any
 
 BIN = Path(sys.prefix) / "bin"
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR")
-TIMEOUT = 300
+TIMEOUT = 600
 
 
 def environment(home: Path, more: Mapping[str, str]) -> dict[str, str]:
