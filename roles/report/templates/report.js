@@ -45,7 +45,8 @@ for (const header of table.tHead.rows[0].cells) {
   button.addEventListener("click", () => sort(header));
   header.append(button);
 }
-for (const control of [text, status, live]) control.addEventListener("input", filter);
+text.addEventListener("input", filter);
+for (const control of [status, live]) control.addEventListener("change", filter);
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("filters").hidden = false;
 filter();
