@@ -120,7 +120,7 @@ def unpack(ansible: str, collection: str, tree: pathlib.Path) -> None:
 
 
 def link_checkout(tree: pathlib.Path) -> None:
-    """This checkout, beside the other collections of a collection path."""
+    """Put this checkout beside the other collections of a collection path."""
     link = tree / "ansible_collections" / "mdps" / "venue_sts"
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
