@@ -6,7 +6,7 @@ FLOOR = .build/venvs/floor
 RUN_DEV = PATH="$(CURDIR)/$(DEV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(DEV)/collections" MYPYPATH="$(CURDIR)/$(DEV)/collections"
 DOMAIN = ansible_collections.mdps.venue_sts.plugins.module_utils._domain
 
-.PHONY: help demo test test-floor lint format sanity molecule enforcement bench docs build pins clean
+.PHONY: help demo test test-floor matrix lint format sanity molecule enforcement bench docs build pins pre-commit clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -26,12 +26,15 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	$(RUN_DEV) ruff format --check .
 	$(RUN_DEV) ruff check .
 	$(RUN_DEV) mypy -p ansible_collections.mdps.venue_sts.plugins
-	$(RUN_DEV) mypy --namespace-packages --explicit-package-bases tools demo
+	MYPYPATH="$(CURDIR)/tools" $(DEV)/bin/mypy tools
+	MYPYPATH="$(CURDIR)/demo" $(DEV)/bin/mypy demo/demo.py
 	$(RUN_DEV) yamllint --strict .
 	$(RUN_DEV) python tools/role_specs.py --check
 	$(RUN_DEV) python tools/awx_surveys.py --check
 	$(RUN_DEV) ansible-lint --offline --profile production --strict
 	$(RUN_DEV) antsibull-changelog lint
+	$(RUN_DEV) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --disallow-unknown-collection-refs .
+	$(RUN_DEV) reuse lint --quiet
 
 format: dev ## write what `lint` can mend by itself
 	$(RUN_DEV) ruff format .
@@ -52,8 +55,21 @@ molecule: dev ## the scenario `default`: create, idempotence, verify, destroy
 dev:
 	@$(ENVIRONMENT) awscli ministack dev >/dev/null
 
+matrix: ## unit tests, the main job and sanity on every supported core, Python, amazon.aws and boto3; prints a table
+	@$(PYTHON) tools/matrix.py
+
+build: dev ## the tarball for ansible-galaxy, its bill of materials and checksums, in dist/
+	@$(RUN_DEV) python tools/build.py
+
+docs: ## all pages and the reference of modules and roles as a site in dist/docs, links checked
+	@home=$$($(ENVIRONMENT) docs) && "$$home/bin/python" tools/docs.py
+
+pre-commit: dev ## check what is about to be committed, from now on and at once
+	$(RUN_DEV) pre-commit install
+	$(RUN_DEV) pre-commit run --all-files
+
 pins: ## refresh the pinned requirements
-	@$(ENVIRONMENT) --pin demo dev floor ministack awscli galaxy-importer parliament
+	@$(ENVIRONMENT) --pin demo dev docs floor ministack awscli galaxy-importer parliament
 
 clean: ## remove all that was installed or built here
 	rm -rf .build dist

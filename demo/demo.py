@@ -16,6 +16,7 @@ import sys
 import tempfile
 import textwrap
 import zipfile
+from typing import Any
 
 import boto3
 import pyrage
@@ -82,7 +83,8 @@ def use(aws: Moto, token: dict[str, dict[str, str]], bucket: str) -> None:
     """Do what a recipient does with a token."""
     keys = token["Credentials"]
     session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=REGION)
-    s3, ecr, sts = (session.client(service, endpoint_url=aws.url) for service in ("s3", "ecr", "sts"))
+    connect: Any = session.client  # type stubs know clients by literal names only
+    s3, ecr, sts = (connect(service, endpoint_url=aws.url) for service in ("s3", "ecr", "sts"))
     print(f"\nI am           {sts.get_caller_identity()['Arn']}")
     s3.put_object(Bucket=bucket, Key="incoming/hello.txt", Body=b"hello from jdoe")
     print(f"wrote          s3://{bucket}/incoming/hello.txt")

@@ -61,7 +61,8 @@ class Moto:
 
     def client(self, service: str, **keys: str) -> Any:
         """A plain boto3 client."""
-        return boto3.client(service, endpoint_url=self.url, region_name=REGION, **(keys or FAKE_KEYS))
+        connect: Any = boto3.client  # type stubs know clients by literal names only
+        return connect(service, endpoint_url=self.url, region_name=REGION, **(keys or FAKE_KEYS))
 
     def environment(self) -> dict[str, str]:
         """What amazon.aws's connection options read."""

@@ -38,16 +38,29 @@ class Environment(NamedTuple):
     oldest: tuple[int, int] = OLDEST
     newest: tuple[int, int] = NEWEST
     collections: tuple[tuple[str, str], ...] = ()
+    instead: tuple[str, ...] = ()  # versions to install in place of the pinned ones
 
+
+# amazon.aws 10.1 and 11.4, awx.awx, and the boto3 that amazon.aws 10.1 asks for at least.
+OLDEST_AMAZON = (("12.3.0", "amazon/aws"), ("12.3.0", "awx/awx"))
+NEWEST_AMAZON = (("14.5.0", "amazon/aws"), ("13.8.0", "awx/awx"))
+OLDEST_BOTO3 = ("boto3==1.35.0", "botocore==1.35.0", "s3transfer==0.10.0")
 
 ENVIRONMENTS = {
     "demo": Environment("demo.txt", collections=(("14.5.0", "amazon/aws"),)),
-    "dev": Environment("dev.txt", collections=(("14.5.0", "amazon/aws"), ("13.8.0", "awx/awx"))),
-    "floor": Environment("floor.txt", newest=(3, 11), collections=(("12.3.0", "amazon/aws"), ("12.3.0", "awx/awx"))),
+    "dev": Environment("dev.txt", collections=NEWEST_AMAZON),
+    "floor": Environment("floor.txt", newest=(3, 11), collections=OLDEST_AMAZON),
     "ministack": Environment("ministack.txt"),
     "awscli": Environment("awscli.txt"),
     "galaxy-importer": Environment("galaxy-importer.txt"),
     "parliament": Environment("parliament.txt"),
+    "docs": Environment("docs.txt", collections=(("14.5.0", "amazon/aws"),)),
+    # The rows of tools/matrix.py that dev and floor are not.
+    "core-2.19-oldest": Environment("floor.txt", newest=(3, 11), collections=OLDEST_AMAZON, instead=OLDEST_BOTO3),
+    "core-2.20-py3.12": Environment("floor.txt", (3, 12), (3, 12), OLDEST_AMAZON, ("ansible-core>=2.20,<2.21", *OLDEST_BOTO3)),
+    "core-2.20-py3.13": Environment("floor.txt", (3, 13), (3, 13), NEWEST_AMAZON, ("ansible-core>=2.20,<2.21",)),
+    "core-2.21-py3.12": Environment("floor.txt", (3, 12), (3, 12), NEWEST_AMAZON, ("ansible-core>=2.21,<2.22", *OLDEST_BOTO3)),
+    "core-2.21-py3.13": Environment("floor.txt", (3, 13), (3, 13), OLDEST_AMAZON, ("ansible-core>=2.21,<2.22",)),
 }
 
 
@@ -90,8 +103,10 @@ def make(name: str) -> pathlib.Path:
         print(f"Setting up {home.relative_to(ROOT)} ...", file=sys.stderr)
         shutil.rmtree(home, ignore_errors=True)
         subprocess.run([uv(), "venv", "--quiet", "--python", python, home], check=True)
-        install = [uv(), "pip", "install", "--quiet", "--link-mode", "copy", "--python", home / "bin/python"]
-        subprocess.run([*install, "--requirements", requirements], check=True)
+        install: list[str | pathlib.Path] = [uv(), "pip", "install", "--quiet", "--link-mode", "copy", "--python", home / "bin/python"]
+        overrides = home / "overrides.txt"
+        overrides.write_text("\n".join(wanted.instead))
+        subprocess.run([*install, "--requirements", requirements, "--overrides", overrides], check=True)
         (home / stamp).touch()
     for release, collection in wanted.collections:
         unpack(release, collection, home / "collections")
@@ -113,14 +128,14 @@ def unpack(ansible: str, collection: str, tree: pathlib.Path) -> None:
         pip = BUILD / "venvs" / "uv" / "bin" / "pip"
         uv()
         # --python-version: the wheel is only unpacked, so the running Python's own version does not matter.
-        options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", "3.13", "--dest", wheels]
+        options: list[str | pathlib.Path] = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", "3.13", "--dest", wheels]
         subprocess.run([pip, "download", *options, f"ansible=={ansible}"], check=True)
     with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
         wheel.extractall(tree, [name for name in wheel.namelist() if name.startswith(f"ansible_collections/{collection}/")])
 
 
 def link_checkout(tree: pathlib.Path) -> None:
-    """Put this checkout beside the other collections of a collection path."""
+    """The checkout itself, beside the other collections of a collection path."""
     link = tree / "ansible_collections" / "mdps" / "venue_sts"
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
@@ -146,8 +161,11 @@ def main(arguments: list[str]) -> None:
     with (BUILD / "lock").open("w") as lock:  # two makes at once wait for one another
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in names:
-            home = pin(name) if "--pin" in arguments else make(name)
-    if home:
+            if "--pin" in arguments:
+                pin(name)
+            else:
+                home = make(name)
+    if "--pin" not in arguments:
         print(home)
 
 

@@ -74,7 +74,8 @@ def module_options(module: str) -> dict[str, Any]:
         if name.startswith("mdps.venue_sts.venue"):
             key = (name.split(".")[3:] or ["documentation"])[0].upper()
             options |= yaml.safe_load(fragments[key]).get("options", {})
-    return options | documentation["options"]
+    options |= documentation["options"]
+    return options
 
 
 def _constants(path: pathlib.Path) -> dict[str, str]:
@@ -102,9 +103,16 @@ def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
 def argument_specs(role: str) -> str:
     """The text of meta/argument_specs.yml."""
     meta = yaml.safe_load((ROOT / "roles" / role / "meta/main.yml").read_text())
-    spec: dict[str, Any] = {"argument_specs": {"main": {"short_description": meta["galaxy_info"]["description"], "options": role_options(role)}}}
+    main = {"short_description": meta["galaxy_info"]["description"], "description": [_introduction(role)], "options": role_options(role)}
+    spec: dict[str, Any] = {"argument_specs": {"main": main}}
     text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=100, allow_unicode=True)
     return f"---\n# Written by tools/role_specs.py from the module's documentation.\n{text}"
+
+
+def _introduction(role: str) -> str:
+    """The first paragraph of the role's README, in Ansible's markup."""
+    paragraph = (ROOT / "roles" / role / "README.md").read_text().split("\n\n")[1]
+    return re.sub(r"`([^`]+)`", r"C(\1)", " ".join(paragraph.split()))
 
 
 class _Indented(yaml.SafeDumper):

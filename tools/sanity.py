@@ -16,8 +16,10 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from checkout import ROOT, copy_to
+
 BUILD = ROOT / ".build" / "sanity"
 
 
@@ -25,11 +27,7 @@ def copy_of_checkout() -> pathlib.Path:
     """The files that git knows or would take, where ansible-test wants them, beside amazon.aws."""
     place = BUILD / "ansible_collections" / "mdps" / "venue_sts"
     shutil.rmtree(BUILD / "ansible_collections", ignore_errors=True)
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, place / name)
+    copy_to(place)
     amazon = pathlib.Path(sys.prefix) / "collections/ansible_collections/amazon"
     (BUILD / "ansible_collections" / "amazon").symlink_to(amazon)
     # Below a checkout that ignores .build, ansible-test would find no files at all.
@@ -40,9 +38,7 @@ def copy_of_checkout() -> pathlib.Path:
 
 def provide_pip(home: pathlib.Path) -> None:
     """Put a pip bootstrap for every version that this ansible-test may ask for into its cache."""
-    import ansible_test  # noqa: PLC0415 - only there in the environments that this runs in
-
-    requirements = pathlib.Path(ansible_test.__file__).parent / "_internal/python_requirements.py"
+    requirements = pathlib.Path(sysconfig.get_path("purelib")) / "ansible_test/_internal/python_requirements.py"
     versions = set(re.findall(r"""['"](\d+\.\d+(?:\.\d+)?)['"]""", requirements.read_text()))
     cache = home / ".ansible/test/cache"
     cache.mkdir(parents=True, exist_ok=True)
@@ -56,7 +52,8 @@ def main() -> int:
     home = BUILD / f"home-{pathlib.Path(sys.prefix).name}"
     provide_pip(home)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = [pathlib.Path(sys.prefix) / "bin/ansible-test", "sanity", "--venv", "--requirements", "--python", python, "--color", "no", *sys.argv[1:]]
+    program = pathlib.Path(sys.prefix) / "bin/ansible-test"
+    command: list[str | pathlib.Path] = [program, "sanity", "--venv", "--requirements", "--python", python, "--color", "no", *sys.argv[1:]]
     return subprocess.run(command, cwd=place, env={**os.environ, "HOME": str(home), "PWD": str(place)}, check=False).returncode
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +18,7 @@ from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
     from botocore import exceptions as botocore_errors
+    from botocore.parsers import ResponseParserError
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
@@ -27,6 +29,7 @@ OVERTAKEN = {*MISSING, "EntityAlreadyExists", "ParameterAlreadyExists", "Concurr
 # AWS may quote these parameters in an error message; trust policies hold external ids.
 SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion", "TokenCode")
 TRUST_POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument")
+_NOT_AUTHORIZED = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
 
 def iam_action(client: Any, operation: str) -> str:
@@ -48,6 +51,13 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
         raise _refusal(error, iam_action(client, operation), purpose, arguments) from None
     except botocore_errors.BotoCoreError as error:
         raise _no_answer(error, client, purpose) from None
+    except ResponseParserError:  # quotes the whole answer, keys and all
+        raise damaged_answer(client, purpose) from None
+
+
+def damaged_answer(client: Any, purpose: str) -> ConnectionProblem:
+    """What to say of an answer that is not whole. A change may have been made; the next run finds out."""
+    return ConnectionProblem(f"could not {purpose}: the answer of {client.meta.endpoint_url} was damaged on its way. Run again; check proxies if it stays so.")
 
 
 def call_or_none(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[str, Any] | None:
@@ -99,7 +109,7 @@ def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -
         return ConnectionProblem(f"{answer} The AWS credentials have expired. {KEYS_ADVICE}", error_code=code, request_id=request_id)
     if code in UNKNOWN_KEYS:
         return ConnectionProblem(f"{answer} AWS does not know these credentials. {KEYS_ADVICE}", error_code=code, request_id=request_id)
-    return AwsRefused(f"{answer}{_advice(code, action)}", operation=action, code=code, request_id=request_id)
+    return AwsRefused(f"{answer}{_advice(code, action, said)}", operation=action, code=code, request_id=request_id)
 
 
 def _scrubbed(said: str, arguments: dict[str, Any]) -> str:
@@ -112,8 +122,11 @@ def _scrubbed(said: str, arguments: dict[str, Any]) -> str:
     return said
 
 
-def _advice(code: str, action: str) -> str:
+def _advice(code: str, action: str, said: str) -> str:
     if code in DENIED:
+        # A call can need a second action beside its own, such as iam:TagRole to create a role with tags: AWS names the missing one.
+        named = _NOT_AUTHORIZED.search(said)
+        action = named.group(1) if named else action
         return f" The caller needs {action} (docs/admin-policy.json lists all that is needed), and no boundary or organization policy may deny it."
     if code in ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"):
         return " Either the secret key does not belong to the key id, or this machine's clock is off: compare 'date -u' with the time."

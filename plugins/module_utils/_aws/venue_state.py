@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from .._domain.role_plan import POLICY_NAME, Parameter, Role
-from .calls import at_once, call, call_or_none
+from .calls import at_once, call, call_or_none, damaged_answer
 
 READERS = 8  # so that a role with many revocations does not run into IAM's rate
 
@@ -78,7 +78,10 @@ def read_policies(iam: Any, role_name: str, names: Sequence[str]) -> dict[str, d
 
 def read_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
     """Those of at most ten parameters that exist, decrypted, by name (ssm:GetParameters)."""
-    answer = call(ssm, "get_parameters", f"read {', '.join(names)} in SSM", Names=list(names), WithDecryption=True)
+    purpose = f"read {', '.join(names)} in SSM"
+    answer = call(ssm, "get_parameters", purpose, Names=list(names), WithDecryption=True)
+    if "Parameters" not in answer:  # botocore takes half a JSON text for an empty answer
+        raise damaged_answer(ssm, purpose)
     return {one["Name"]: parameter_from(one) for one in answer["Parameters"]}
 
 

@@ -39,7 +39,9 @@ class InvalidInput(VenueError):
     """
 
     def __init__(self, option: str, problem: str) -> None:
-        super().__init__(f"{option}: {problem}", option=option)
+        # What the message quotes may come from a survey: no control character shall reach a terminal or forge a line of a log.
+        shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in problem)
+        super().__init__(f"{option}: {shown}", option=option)
 
 
 class MissingDependency(VenueError):

@@ -1,0 +1,68 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a reader of the files may rely on: a licence at their head, and pages that keep up with the code."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import re
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HEADER = """\
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""
+FOLDERS = ("demo", "docs", "plugins", "tests", "tools")
+PYTHON = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path.stat().st_size and "output" not in path.parts)
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "roles").glob("*/README.md")]
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_python_file_begins_with_the_licence(path: pathlib.Path) -> None:
+    text = path.read_text().removeprefix("#!/usr/bin/python\n").removeprefix("#!/usr/bin/env python3\n")
+    assert text.startswith(HEADER)
+
+
+@pytest.mark.parametrize("role", ["provision", "issue"])
+def test_a_role_passes_every_option_on(role: str) -> None:
+    specs = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())
+    tasks = (ROOT / "roles" / role / "tasks/main.yml").read_text()
+    assert [name for name in specs["argument_specs"]["main"]["options"] if not re.search(rf"\b{name}\b", tasks)] == []
+
+
+def messages() -> str:
+    """Every text in the plugins, with … for what is put in at run time."""
+    found = []
+    for path in sorted((ROOT / "plugins").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                found.append("".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n".join(found)
+
+
+def test_the_page_on_errors_has_each_kind_and_no_other() -> None:
+    tree = ast.parse((ROOT / "plugins/module_utils/_domain/errors.py").read_text())
+    kinds = {node.name for node in tree.body if isinstance(node, ast.ClassDef)} - {"VenueError"}
+    page = (ROOT / "docs/errors.md").read_text()
+    assert set(re.findall(r"^\| `([A-Z]\w+)` \|", page, re.MULTILINE)) == kinds
+
+
+def test_the_messages_on_the_page_on_troubleshooting_are_those_of_the_code() -> None:
+    own = (ROOT / "docs/troubleshooting.md").read_text().split("## The recipient says")[0]
+    quoted = re.findall(r"^\| `([^`]+)` \|", own, re.MULTILINE)
+    said = messages()
+    assert quoted
+    assert [one for one in quoted if one not in said] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_pages_lead_to_files(page: pathlib.Path) -> None:
+    text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if not target.startswith(("http", "#", "mailto:"))]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
