@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The demo: an admin's morning with two venues, on an AWS that lives in this process' folder and is gone afterwards.
 
-Run by ``make demo``. The playbooks are those of real life; only the credentials and AWS_URL point to the embedded AWS.
+Run by ``make demo``, or from an installed collection with a Python that has ansible-core, boto3, moto[server] and pyrage.
+The playbooks are those of real life; only the credentials and AWS_URL point to the embedded AWS.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import textwrap
 import zipfile
 from typing import Any
 
-import boto3
-import pyrage
-from embedded_aws import REGION, Moto
+try:
+    import boto3
+    import pyrage
+    from embedded_aws import REGION, Moto
+except ImportError as missing:
+    raise SystemExit(f"The demo needs {missing.name}: pip install ansible-core boto3 'moto[server]' pyrage") from None
 
 HERE = pathlib.Path(__file__).resolve().parent
 ANSIBLE = pathlib.Path(sys.prefix) / "bin" / "ansible-playbook"

@@ -55,7 +55,7 @@ def gather() -> None:
     checkout.copy_to(SOURCE)
     reference = SOURCE / "reference"
     reference.mkdir()
-    options = ["--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", reference]
+    options: list[str | pathlib.Path] = ["--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", reference]
     subprocess.run([BIN / "antsibull-docs", "collection", *options, "mdps.venue_sts"], check=True, env=with_collections())
     (SOURCE / "conf.py").write_text(CONFIGURATION)
     pages = [path for path in sorted(SOURCE.rglob("*.md")) if path.name != "LICENSE.md" and "LICENSES" not in path.parts]

@@ -69,7 +69,9 @@ def find_python(oldest: tuple[int, int], newest: tuple[int, int]) -> str:
     pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv")) / "versions"
     for minor in range(newest[1], oldest[1] - 1, -1):
         named = [shutil.which(f"python3.{minor}"), *sorted(map(str, pyenv.glob(f"3.{minor}.*/bin/python3")))]
-        for candidate in [*named, sys.executable]:
+        outside = [one for one in [*named, sys.executable] if one and BUILD not in pathlib.Path(one).parents]
+        # Not one of our own environments, should one be switched on: it may be about to be made anew.
+        for candidate in [*outside, getattr(sys, "_base_executable", "")]:
             # A pyenv shim may be on PATH for a version that is not switched on: only running it tells.
             if candidate and _version(candidate) == (3, minor):
                 return candidate
