@@ -8,12 +8,13 @@ import pathlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import jinja2
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.report_page import report_page
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOSTILE = '<script>document.title = "taken over"</script>'
+EXTERNAL_IDS = {"broken": "missing_in_ssm", "absent": "missing"}
 STATES = ("ok", "drifted", "broken", "absent")
 
 
@@ -26,7 +27,7 @@ def venue(number: int, status: str, **changes: Any) -> dict[str, Any]:
     facts = {
         "project": f"p{number // 10}", "venue": f"v{number}", "role_name": f"unity-p{number // 10}-v{number}-sts", "account_id": "123456789012",
         "region": "us-west-2", "status": status, "role": None if status == "absent" else {"name": "x"}, "dead_principals": [],
-        "external_id": {"state": {"broken": "missing_in_ssm", "absent": "missing"}.get(status, "equal"), "shared_with": [], "previous_accepted": number % 50 == 7},
+        "external_id": {"state": EXTERNAL_IDS.get(status, "equal"), "shared_with": [], "previous_accepted": number % 50 == 7},
         "last_used_at": None if number % 3 else at(-60 * number), "revocations": [], "drift": drift, "problem": None,
     }  # fmt: skip
     return {**facts, **changes}
@@ -60,9 +61,5 @@ def facts(count: int) -> dict[str, Any]:
 
 
 def page(document: dict[str, Any]) -> str:
-    """The page as ansible.builtin.template renders it."""
-    loader = jinja2.FileSystemLoader(ROOT / "roles/report/templates")
-    # The template turns escaping on by itself, as it must under Ansible.
-    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters["mdps.venue_sts.report_drawing"] = report.drawn
-    return environment.get_template("report.html.j2").render(report_result=document)
+    """The page of these facts."""
+    return report_page(document, str(ROOT / "roles/report/templates"))

@@ -84,7 +84,7 @@ def remarks(venue: Mapping[str, Any]) -> list[str]:
     told = [venue["problem"]] if venue["problem"] else []
     external = venue["external_id"] or {}
     if external.get("state") not in ("equal", None) and venue["role"]:
-        told.append(f"external id: {external['state'].replace('_', ' ')}")
+        told.append(f"external id: {external['state'].replace('_', ' ').replace('ssm', 'SSM')}")
     if external.get("shared_with"):
         told.append(f"shares its external id with {', '.join(external['shared_with'])}")
     if external.get("previous_accepted"):
@@ -112,7 +112,10 @@ def drawn(report: Mapping[str, Any]) -> dict[str, Any]:
         left, right = (place(parse_time(key, session[key])) for key in ("issued_at", "expires_at"))
         return {**session, "x": left, "width": max(round(right - left, 2), 0.4)}
 
-    venues = [{**venue, "remarks": remarks(venue), "sessions": [bar(one) for one in venue["sessions"]]} for venue in report["venues"]]
+    venues = [
+        {**venue, "number": number, "remarks": remarks(venue), "sessions": [bar(one) for one in venue["sessions"]]}
+        for number, venue in enumerate(report["venues"], 1)
+    ]
     return {**report, "venues": venues, "ticks": _ticks(start, end, place), "now_x": place(now)}
 
 
