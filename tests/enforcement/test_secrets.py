@@ -131,11 +131,14 @@ def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str])
     inventory, playbook = folder / "inventory.json", folder / "project" / "play.json"
     command = playbooks.command(str(playbook), f"-{'v' * verbosity}", inventory=inventory)
     if front_end == "runner":
-        program = "import sys, ansible_runner as r; s = sys.argv; sys.exit(r.run(private_data_dir=s[1], playbook=s[2], inventory=s[3], verbosity=int(s[4])).rc)"
+        (folder / "out" / "runner").mkdir()
+        # Without suppress_env_files, ansible-runner itself writes its environment, the admin's keys too, to artifacts/*/command.
+        program = "import sys, ansible_runner as r; s = sys.argv; sys.exit(r.run(private_data_dir=s[1], playbook=s[2], inventory=s[3], verbosity=int(s[4]), suppress_env_files=True).rc)"
         command = [sys.executable, "-c", program, str(folder / "out" / "runner"), str(playbook), str(inventory), str(verbosity)]
     with (folder / "out" / "stdout").open("wb") as output:
         done = subprocess.run(command, env=environment, cwd=folder / "out", stdout=output, stderr=output, timeout=playbooks.TIMEOUT, check=False)
     assert done.returncode == 0, (folder / "out" / "stdout").read_text()[-6000:]
+    assert front_end != "runner" or list((folder / "out" / "runner").rglob("job_events/*.json")), "no job events were written"
 
 
 @pytest.mark.parametrize(("front_end", "verbosity", "extra"), RUNS, ids=lambda value: str(value) if not isinstance(value, dict) else "")
