@@ -88,6 +88,15 @@ SURVEYS = {
         True,
         (Field("provision_retire_previous_external_id", "End the old one?", variable="retire"),),
     ),
+    "report": Survey(
+        "Report",
+        "Shows the venues' roles and, if CloudTrail is asked, who holds tokens. With keys from Kion, one report is about the venues of one account.",
+        False,
+        (
+            Field("report_cloudtrail", "Ask CloudTrail who holds tokens?"),
+            Field("report_since", "Tokens issued since", most=40),
+        ),
+    ),
     "request": Survey("Request a token", "Asks for a token. An approver looks at the request before anything is issued.", True, TOKEN),
 }
 QUESTION_TYPES = {"str": "text", "int": "integer", "bool": "multiplechoice", "list": "text"}

@@ -49,6 +49,7 @@ ROWS = {
     ),
     "Revoke": Row({"target": "sbg-dev"}, ("Revoked is now",)),
     "Rotate external id": Row({"target": "sbg-dev"}, ("the old one is still accepted",)),
+    "Report": Row({"target": ["sbg-dev"]}, ("sbg / dev",)),
 }
 
 
