@@ -23,7 +23,8 @@ def at(minutes: float) -> str:
 
 
 def venue(number: int, status: str, **changes: Any) -> dict[str, Any]:
-    drift = ["max_session_duration is 7200 and should be 3600", "allows s3:DeleteObject, which it should not"] if status == "drifted" else []
+    drifted = ["max_session_duration is 7200 and should be 3600", "allows s3:DeleteObject, which it should not"]
+    drift = drifted if status == "drifted" else []
     facts = {
         "project": f"p{number // 10}", "venue": f"v{number}", "role_name": f"unity-p{number // 10}-v{number}-sts", "account_id": "123456789012",
         "region": "us-west-2", "status": status, "role": None if status == "absent" else {"name": "x"}, "dead_principals": [],
