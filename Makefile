@@ -4,7 +4,7 @@ ENVIRONMENT = $(PYTHON) tools/environment.py
 DEV = .build/venvs/dev
 FLOOR = .build/venvs/floor
 RUN_DEV = PATH="$(CURDIR)/$(DEV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(DEV)/collections" MYPYPATH="$(CURDIR)/$(DEV)/collections"
-DOMAIN = ansible_collections.mdps.venue_sts.plugins.module_utils._domain
+MAIN_JOB = tests/integration/test_every_core.py tests/integration/test_role.py tests/integration/test_token.py
 
 .PHONY: help demo test test-floor matrix lint format sanity molecule enforcement bench docs build pins pre-commit clean
 
@@ -15,12 +15,16 @@ demo: ## the main job on an embedded AWS, from provisioning to a token in use
 	@home=$$($(ENVIRONMENT) demo) && ANSIBLE_COLLECTIONS_PATH="$$home/collections" "$$home/bin/python" demo/demo.py
 
 test: dev ## unit and integration tests on the newest ansible-core
-	$(RUN_DEV) pytest -n 2 --dist loadfile --cov=plugins --cov-report= tests/unit tests/integration
+	$(RUN_DEV) pytest -n 2 --dist loadfile --cov=plugins --cov-report= tests/unit tests/integration tests/browser
 	$(RUN_DEV) coverage report --include='plugins/module_utils/_domain/*' --fail-under=100
 
-test-floor: ## the same tests on the oldest ansible-core and Python
+test-floor: ## unit tests and the main job on the oldest ansible-core and Python
 	@$(ENVIRONMENT) floor awscli >/dev/null
-	PATH="$(CURDIR)/$(FLOOR)/bin:$$PATH" pytest -n 2 --dist loadfile tests/unit tests/integration
+	PATH="$(CURDIR)/$(FLOOR)/bin:$$PATH" pytest -n 2 --dist loadfile tests/unit $(MAIN_JOB)
+
+enforcement: dev ## proof on a server that enforces policies: allow and deny, faults, races, secrets
+	@$(ENVIRONMENT) parliament dev >/dev/null
+	$(RUN_DEV) pytest tests/enforcement
 
 lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	$(RUN_DEV) ruff format --check .
@@ -30,6 +34,7 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	MYPYPATH="$(CURDIR)/demo" $(DEV)/bin/mypy demo/demo.py
 	$(RUN_DEV) yamllint --strict .
 	$(RUN_DEV) python tools/role_specs.py --check
+	$(RUN_DEV) python tools/awx_surveys.py --check
 	$(RUN_DEV) ansible-lint --offline --profile production --strict
 	$(RUN_DEV) antsibull-changelog lint
 	$(RUN_DEV) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --disallow-unknown-collection-refs .
@@ -39,6 +44,7 @@ format: dev ## write what `lint` can mend by itself
 	$(RUN_DEV) ruff format .
 	$(RUN_DEV) ruff check --fix .
 	$(RUN_DEV) python tools/role_specs.py
+	$(RUN_DEV) python tools/awx_surveys.py
 
 sanity: dev ## ansible-test sanity, without an ignore file
 	$(RUN_DEV) python tools/sanity.py

@@ -39,8 +39,11 @@ class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
         self._supports_check_mode = True
         result: dict[str, Any] = super().run(tmp, task_vars)
         if self._may_run_here(task_vars or {}):
-            result.update(self._run_here())
+            result.update(self._run_here(task_vars or {}))
         else:
+            if self.OPERATION.secret_result:
+                # The ssh connection prints at -vvv what comes back from a host, keys and all, unless it is told not to.
+                self._connection._play_context.no_log = True
             wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
             result.update(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
         if self.OPERATION.secret_result:
@@ -65,7 +68,7 @@ class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
             and (asked.startswith("auto") or asked == sys.executable)
         )
 
-    def _run_here(self) -> dict[str, Any]:
+    def _run_here(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """What ``_module.run_module`` does, with this process's environment as the fallback for connection options."""
         operation = self.OPERATION
         connection = aws_argument_spec() if operation.services else {}
@@ -78,5 +81,8 @@ class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
         params = checked.validated_parameters
         succeeded, result = operation.run(params, Runtime(check_mode=self._task.check_mode, warn=Display().warning))
         clean: dict[str, Any] = remove_values(result, worth_blanking(hidden))
-        clean["invocation"] = {"module_args": remove_values(params, hidden)}
+        # A setting since ansible-core 2.21; before, modules always said how they were called.
+        always = C.config.get_configuration_definition("INJECT_INVOCATION") is None
+        if always or C.config.get_config_value("INJECT_INVOCATION", variables=task_vars):
+            clean["invocation"] = {"module_args": remove_values(params, hidden)}
         return {"changed": False, **clean} if succeeded else {"failed": True, **clean}

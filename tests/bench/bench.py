@@ -211,11 +211,14 @@ def main() -> None:
     options.once_from = options.once_from or (100 if options.full else 5)
     wanted = [contenders()[name] for name in options.contenders or contenders()]
     peers_collections()
+    kept = options.output / "results.json"
+    samples: list[dict[str, Any]] = json.loads(kept.read_text())["samples"] if options.append else []
+    about = machine()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Field(pathlib.Path(folder), options.tls) as field:
-        samples = [asdict(sample) for sample in tournament(field, wanted, options)]
-    if options.append:
-        samples = json.loads((options.output / "results.json").read_text())["samples"] + samples
-    report.write(options.output, {"machine": machine(), "samples": samples})
+        for sample in tournament(field, wanted, options):
+            samples.append(asdict(sample))
+            # After each measurement: a long run that is broken off keeps what it has.
+            report.write(options.output, {"machine": about, "samples": samples})
     print((options.output / "table.md").read_text())
 
 

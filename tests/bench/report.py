@@ -48,8 +48,9 @@ def table(results: dict[str, Any]) -> str:
         contender, step, venues, latency, tls, forks = cell
         ours = found.get(("ours", *cell[1:]))
         wall, cpu = (f"{one[name]:.2f} | {one[name] / ours[name]:.2f}" if ours else f"{one[name]:.2f} |" for name in ("wall", "cpu"))
+        chain = f"{one['depth']:g}" if venues == 1 else ""  # venues side by side would be counted as waiting
         where = f"{venues} | {latency * 1000:.0f}{' TLS' if tls else ''} | {forks} | {TITLES[step]} | {contender} | {one['runs']}"
-        rest = f"{one['emulator_cpu']:.2f} | {one['memory']:.0f} | {one['calls'] / venues:g} | {one['depth'] or '':} | {one['connections']:g}"
+        rest = f"{one['emulator_cpu']:.2f} | {one['memory']:.0f} | {one['calls'] / venues:g} | {chain} | {one['connections']:g}"
         lines.append(f"| {where} | {wall} | {cpu} | {rest} |")
     return "\n".join(lines) + "\n"
 

@@ -4,19 +4,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 import venues
 
-from tests.support import emulators, world
+from tests.conftest import ROOT
+from tests.support import world
+from tests.support.ministack import Ministack
 
 
 @pytest.fixture(scope="session")
 def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a server that enforces policies."""
-    with emulators.ministack(tmp_path_factory.mktemp("ministack") / "log") as url:
-        yield url
+    subprocess.run([sys.executable, ROOT / "tools" / "environment.py", "ministack"], check=True, stdout=subprocess.DEVNULL)
+    folder = tmp_path_factory.mktemp("ministack")
+    with Ministack(folder / "log", LOG_LEVEL="WARNING", HOME=str(folder)) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def admin(home: world.Account) -> Iterator[Admin]:
 
 
 def everything_an_admin_does(admin: Admin, venue: str) -> Iterator[tuple[bool, dict[str, Any]]]:
-    """Each operation's outcome, until one fails: make, prove, repair, rotate, issue, remove."""
+    """Each operation's outcome, until one fails: make, prove, repair, rotate, issue, revoke, remove."""
     account, name, role = admin.account, {"RoleName": f"unity-trial-{venue}-sts"}, "role"
     account.publish_venue("trial", venue)
     iam = account.as_root("iam")
@@ -84,6 +84,8 @@ def everything_an_admin_does(admin: Admin, venue: str) -> Iterator[tuple[bool, d
     yield admin.run("token", venue, user="jdoe", verify=True, wait_timeout=0)
     yield admin.run("token", venue, user="jdoe", tags={"for": "jdoe"}, wait_timeout=0)
     yield admin.run("token", venue, user="jdoe", source_identity="jdoe", wait_timeout=0)
+    yield admin.run("revocation", venue, session_name="jdoe-session")
+    yield admin.run("revocation", venue, session_name="jdoe-session", state="absent")
     iam.attach_role_policy(**name, PolicyArn=f"arn:aws:iam::{account.account_id}:policy/Hanging")
     iam.create_instance_profile(InstanceProfileName=f"trial-{venue}")
     iam.add_role_to_instance_profile(**name, InstanceProfileName=f"trial-{venue}")

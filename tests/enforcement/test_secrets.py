@@ -82,7 +82,6 @@ RUNS = [
     ("in-process", 4, {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
     ("in-process", 5, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
     ("in-process", 6, {"ANSIBLE_DISPLAY_TRACEBACK": "always", "ANSIBLE_DEBUG": "1"}),
-    ("shipped", 1, {}),
     ("shipped", 6, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
     ("ssh", 6, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
     ("runner", 4, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
@@ -101,13 +100,14 @@ def host(front_end: str, folder: Path) -> dict[str, Any]:
     return {"ansible_connection": "local", "ansible_python_interpreter": python}
 
 
-def prepare(front_end: str, folder: Path) -> dict[str, str]:
+def prepare(front_end: str, folder: Path, plays: list[dict[str, Any]]) -> dict[str, str]:
     """Write playbook, inventory and variables; give the environment."""
     project = folder / "project"
     project.mkdir()
+    (folder / "out" / "home").mkdir(parents=True)
     variables = {"marks": script.MARKS, "tokens": str(folder / "tokens"), "now_valid": "{{ marks.rotated }}"}
     (project / "marks.json").write_text(json.dumps(variables))
-    (project / "play.json").write_text(json.dumps([one | {"vars_files": ["marks.json"]} for one in script.play("venue")]))
+    (project / "play.json").write_text(json.dumps([one | {"vars_files": ["marks.json"]} for one in plays]))
     (folder / "tokens").mkdir(mode=0o700)
     playbooks.write_inventory(folder / "inventory.json", {"venue": host(front_end, folder)}, {})
     return {
@@ -131,27 +131,34 @@ def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str])
     inventory, playbook = folder / "inventory.json", folder / "project" / "play.json"
     command = playbooks.command(str(playbook), f"-{'v' * verbosity}", inventory=inventory)
     if front_end == "runner":
+        (folder / "out" / "runner").mkdir()
         program = "import sys, ansible_runner as r; s = sys.argv; sys.exit(r.run(private_data_dir=s[1], playbook=s[2], inventory=s[3], verbosity=int(s[4])).rc)"
         command = [sys.executable, "-c", program, str(folder / "out" / "runner"), str(playbook), str(inventory), str(verbosity)]
     with (folder / "out" / "stdout").open("wb") as output:
         done = subprocess.run(command, env=environment, cwd=folder / "out", stdout=output, stderr=output, timeout=playbooks.TIMEOUT, check=False)
     assert done.returncode == 0, (folder / "out" / "stdout").read_text()[-6000:]
+    assert front_end != "runner" or list((folder / "out" / "runner").rglob("job_events/*.json")), "no job events were written"
 
 
 @pytest.mark.parametrize(("front_end", "verbosity", "extra"), RUNS, ids=lambda value: str(value) if not isinstance(value, dict) else "")
 def test_no_secret_comes_out(proxy: FaultProxy, moto_server: Moto, tmp_path: Path, front_end: str, verbosity: int, extra: dict[str, str]) -> None:
     set_up(moto_server)
-    (tmp_path / "out" / "home").mkdir(parents=True)
-    settings = prepare(front_end, tmp_path) | {"AWS_ENDPOINT_URL": proxy.url} | extra
+    # Under ANSIBLE_DEBUG a shipped module's output is printed: see LIMITS.
+    plays = script.play("venue", modules="ANSIBLE_DEBUG" not in extra, brief=front_end == "ssh")
+    settings = prepare(front_end, tmp_path, plays) | {"AWS_ENDPOINT_URL": proxy.url} | extra
     spoil.issued = []
     proxy.set(spoil)
     with secrets_search.ProcessList() as processes:
         play(front_end, verbosity, tmp_path, settings)
     made = [one["Value"] for one in history(moto_server)]
-    assert len(spoil.issued) > 20 and len(set(made)) > 1
+    assert len(spoil.issued) > 8 and len(set(made)) > 1
     wanted = secrets_search.slices({*script.MARKS.values(), *spoil.issued, *made})
     found = {f"process list: {hit}" for hit in secrets_search.hits(b"\n".join(processes.seen), wanted)}
     for path, content in secrets_search.files_below(tmp_path / "out"):
+        if front_end == "runner" and path.name == "command":
+            # ansible-runner itself notes the environment it was started with, the admin's keys too: docs/enforcement.md.
+            assert path.stat().st_mode & 0o077 == 0
+            continue
         found |= {f"{path.relative_to(tmp_path)}: {hit}" for hit in secrets_search.hits(content, wanted)}
         found |= {f"{path.relative_to(tmp_path)}: the MFA code" for _hit in re.findall(rf"mfa_token\W+{script.MFA_CODE}".encode(), content)}
     assert not found, "\n".join(sorted(found)[:20])
@@ -162,3 +169,16 @@ def test_no_secret_comes_out(proxy: FaultProxy, moto_server: Moto, tmp_path: Pat
 def history(server: Moto) -> list[dict[str, str]]:
     """Every value that the venue's parameter has had."""
     return list(server.client("ssm").get_parameter_history(Name="/unity/sbg/dev/cs/sts/role/external-id", WithDecryption=True)["Parameters"])
+
+
+@pytest.mark.parametrize("name", script.LIMITS)
+def test_what_cannot_be_made_safe_is_documented(proxy: FaultProxy, moto_server: Moto, tmp_path: Path, name: str) -> None:
+    set_up(moto_server)
+    debug = {"ANSIBLE_DEBUG": "1"} if "ANSIBLE_DEBUG" in name else {}
+    settings = prepare("in-process", tmp_path, script.limit("venue", name)) | {"AWS_ENDPOINT_URL": proxy.url} | debug
+    spoil.issued = []
+    proxy.set(spoil)
+    play("in-process", 1, tmp_path, settings)
+    assert secrets_search.hits((tmp_path / "out" / "stdout").read_bytes(), secrets_search.slices(spoil.issued)), "it is safe by now: correct the documentation"
+    documentation = (Path(__file__).parents[2] / "docs" / "enforcement.md").read_text(encoding="utf-8")
+    assert name in documentation

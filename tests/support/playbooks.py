@@ -14,7 +14,7 @@ from typing import Any
 
 BIN = Path(sys.prefix) / "bin"
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR")
-TIMEOUT = 300
+TIMEOUT = 600
 
 
 def environment(home: Path, more: Mapping[str, str]) -> dict[str, str]:
@@ -62,6 +62,6 @@ def write_inventory(path: Path, hosts: Mapping[str, Mapping[str, Any]], groups: 
 
 
 def other_python() -> str:
-    """Name the environment's own Python ansible-playbook was not started: asking for it makes tasks ship their modules."""
+    """A name of the Python in use that ansible-playbook does not run by: asking for it makes tasks ship their modules."""
     own = (BIN / "ansible-playbook").read_text(encoding="utf-8").splitlines()[0].removeprefix("#!").strip()
     return next(str(BIN / name) for name in ("python3", "python") if str(BIN / name) != own)

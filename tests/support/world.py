@@ -99,10 +99,10 @@ def role_session(account: Account, name: str, policy: dict[str, Any]) -> dict[st
 
 
 def for_emulator(policy: dict[str, Any]) -> dict[str, Any]:
-    """Widen two resources that ministack judges otherwise than AWS.
+    """The policy with two resources widened that ministack judges otherwise than AWS.
 
-    It takes every ssm:GetParameters to be about ``*``, and iam:RemoveRoleFromInstanceProfile to be about the role.
-    The policy oracle judges the resources as written.
+    It takes every ssm:GetParameters to be about ``*``, and iam:RemoveRoleFromInstanceProfile to be about the role. The policy
+    oracle judges the resources as written.
     """
     widened = ("ssm:GetParameters", "iam:RemoveRoleFromInstanceProfile")
     named = [action for action in actions(policy) if action in widened]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,15 +37,20 @@ _LOADER: Any = None
 _UNUSED_SESSION: Any = None
 
 
+def _shared_loader() -> Any:
+    global _LOADER  # noqa: PLW0603 - see above
+    if _LOADER is None:
+        _LOADER = botocore.loaders.create_loader(os.environ.get("AWS_DATA_PATH"))
+    return _LOADER
+
+
 def _make_session(profile: str | None) -> Any:
     """A botocore session that finds the API descriptions in memory, if they were read before in this process."""
-    global _LOADER, _UNUSED_SESSION  # noqa: PLW0603 - the only caches of this collection
+    global _UNUSED_SESSION
     session, _UNUSED_SESSION = _UNUSED_SESSION or botocore.session.Session(), None
     if profile:
         session.set_config_variable("profile", profile)
-    if _LOADER is None:
-        _LOADER = botocore.loaders.create_loader(session.get_config_variable("data_path"))
-    session.register_component("data_loader", _LOADER)
+    session.register_component("data_loader", _shared_loader())
     # Old botocore would ask the one STS in us-east-1; the regional ones are nearer and do not share its fate.
     session.set_config_variable("sts_regional_endpoints", "regional")
     return session
@@ -147,18 +153,14 @@ class Clients:
 
 @functools.cache
 def warm(services: tuple[str, ...]) -> None:
-    """Do now what every task does alike, so that processes forked later find it done.
-
-    That is reading the API descriptions, importing what botocore imports on first use, and making a session. The clients made
-    here have no credentials and are thrown away.
-    """
-    global _UNUSED_SESSION  # noqa: PLW0603
+    """Do now what every task does alike, so that processes forked later find it done: read the API descriptions, begin a session."""
+    global _UNUSED_SESSION  # noqa: PLW0603 - see above
     if not HAS_BOTO3 or not services:
         return
-    # A setting that does not work, such as a missing profile, is for the task to tell.
-    with contextlib.suppress(botocore.exceptions.BotoCoreError, ValueError):
-        session = _make_session(None)
-        session.get_partition_for_region("us-west-2")
+    with contextlib.suppress(botocore.exceptions.DataNotFoundError):  # of another botocore: then it is read when it is needed
         for service in services:
-            session.create_client(service, region_name="us-west-2", config=botocore.config.Config(signature_version=UNSIGNED))
+            _shared_loader().load_service_model(service, "service-2")
+            _shared_loader().load_service_model(service, "endpoint-rule-set-1")
+        for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+            _shared_loader().load_data(name)
     _UNUSED_SESSION = botocore.session.Session()

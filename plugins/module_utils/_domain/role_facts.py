@@ -18,6 +18,9 @@ from .tags import OWNERSHIP
 from .token_request import iso
 from .trust import dead_principals, external_ids, principals
 
+# Options of venue_sts_role that tell it what to do, not what the role shall be; an external id would be shown among a module's arguments.
+NOT_DESCRIBING = frozenset({"state", "external_id", "on_external_id_conflict", "rotate_external_id", "retire_previous_external_id", "wait", "wait_timeout"})
+
 
 @dataclass(frozen=True)
 class Observed:

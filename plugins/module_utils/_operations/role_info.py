@@ -33,8 +33,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "role_name": {"type": "str"},
     "expected_account_id": {"type": "str"},
 }
-# These tell venue_sts_role what to do, not what the role shall be; an external id would be shown among the module's arguments.
-NOT_DESCRIBING = {"state", "external_id", "on_external_id_conflict", "rotate_external_id", "retire_previous_external_id", "wait", "wait_timeout"}
 UNUSED = "unused"  # stands for a new external id in a plan that is not applied
 SETTLED = {"on_external_id_conflict": "use_parameter"}
 
@@ -64,7 +62,7 @@ def parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
 
     :raises InvalidInput: an unknown option, or one that cannot be right.
     """
-    refused = sorted(set(given) - set(ROLE_SPEC).difference(NOT_DESCRIBING) - {"resource_tags"})
+    refused = sorted(set(given) - set(ROLE_SPEC).difference(role_facts.NOT_DESCRIBING) - {"resource_tags"})
     if refused:
         raise InvalidInput("venues", f"{', '.join(refused)} is no option of venue_sts_role that describes a role: leave it out.")
     checked = ArgumentSpecValidator(ROLE_SPEC).validate(dict(given))
@@ -159,6 +157,9 @@ def _identity(venue: Venue | None, role_name: str, account: Account | None) -> d
 
 def _drift(one: Asked, observed: Observed | None, parameter: Parameter | None, account: Account) -> dict[str, Any]:
     """What differs from the desired state, and what keeps that from being told."""
+    expected = one.params["expected_account_id"]
+    if expected and expected != account.caller.account_id:
+        return {"drift": [], "problem": f"the credentials are for account {account.caller.account_id}, but the venue is in account {expected}."}
     if not observed:
         return {"drift": [], "problem": None}
     current = Current(observed.role, observed.inline.get(POLICY_NAME), parameter)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-import pathlib
+from pathlib import Path
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -24,7 +24,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "dump"
 
     def v2_on_any(self, *arguments: Any, **named: Any) -> None:
-        with pathlib.Path(os.environ["DUMP_FILE"]).open("a", encoding="utf-8") as dump:
+        with Path(os.environ["DUMP_FILE"]).open("a", encoding="utf-8") as dump:
             for argument in (*arguments, *named.values()):
                 shown = getattr(argument, "result", None) or getattr(argument, "_result", None)
                 dump.write(repr(shown or argument) + "\n")

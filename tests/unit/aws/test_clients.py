@@ -104,7 +104,7 @@ def test_the_models_are_read_once_for_all_sessions() -> None:
     module.warm(("iam", "ssm", "sts"))
     first, second = Clients(options(region="us-west-2", **KEYS)), Clients(options(region="us-west-2", **KEYS))
     loaders = {id(one._connect()[0].get_component("data_loader")) for one in (first, second)}
-    assert loaders == {id(module._shared_loader(None))}
+    assert loaders == {id(module._shared_loader())}
     sessions = {id(one._connect()[0]) for one in (first, second)}
     assert len(sessions) == 2  # credentials are not shared
 

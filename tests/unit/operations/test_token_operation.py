@@ -138,6 +138,7 @@ def test_the_receipt_says_everything_but_secrets(issue: Runner, account: Account
         "duration_requested": 3600,
         "duration_seconds": 3600,
         "external_id_source": "parameter",
+        "bucket": "sbg-dev-unity-data",
         "access": ["s3_read", "ecr_pull"],
         "bucket_prefixes": ["incoming"],
         "ecr_repositories": ["sbg/app"],

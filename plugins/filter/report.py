@@ -1,0 +1,42 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The filters of the report: ``report_accounts``, ``report_facts``, ``report_table`` and ``report_page``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_time
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.report_page import report_page
+
+
+def _facts(infos: Iterable[Mapping[str, Any]], sessions: Iterable[Mapping[str, Any]], now: str) -> dict[str, Any]:
+    try:
+        return report.facts(infos, sessions, parse_time("now", now))
+    except VenueError as error:
+        raise AnsibleFilterError(f"report_facts: {error.message}") from None
+
+
+def _accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    try:
+        return report.accounts(hosts)
+    except KeyError as missing:
+        raise AnsibleFilterError(f"report_accounts: a host has no variable {missing}.") from None
+
+
+def _page(document: Mapping[str, Any], templates: str) -> str:
+    # Plain types first: Ansible's own containers template each value anew at every access, which takes seconds for hundreds of venues.
+    return report_page(json.loads(json.dumps(document, default=str)), str(templates))
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters by name."""
+        return {"report_accounts": _accounts, "report_facts": _facts, "report_table": report.table, "report_page": _page}

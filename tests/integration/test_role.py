@@ -1,0 +1,343 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""venue_sts_role on moto server, in process and shipped: one story for both, told twice, and compared word for word."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.support.playbook import run_tasks
+from tests.support.recorded import Recorded, recorded_moto, without_chance
+from tests.support.venues import provision
+
+ACCOUNT = "123456789012"
+KNOWN = "(the venue's external id)"
+STRANGE = "an-id-that-nobody-told-us"
+OLD_TAGS = {"Proj", "Venue"}
+
+
+def role(project: str, **options: Any) -> dict[str, Any]:
+    """A task for a venue."""
+    keywords = {key: options.pop(key) for key in ("check_mode", "diff") if key in options}
+    return {"mdps.venue_sts.venue_sts_role": {"project": project, "venue": "dev", **options}, **keywords}
+
+
+def looked_at_then(project: str, **options: Any) -> list[dict[str, Any]]:
+    """A task in check mode, then the same in earnest."""
+    return [role(project, check_mode=True, diff=True, **options), role(project, **options)]
+
+
+STORY: dict[str, list[dict[str, Any]]] = {
+    "fresh": [*looked_at_then("fresh"), role("fresh", wait=True)],
+    "trust": looked_at_then("trust"),
+    "policy": looked_at_then("policy"),
+    "tag": looked_at_then("tag"),
+    "boundary": looked_at_then("boundary"),
+    "settings": looked_at_then("settings"),
+    "theirs": [role("theirs", adopt=True), role("theirs", state="absent", adopt=True)],
+    "nobodys": [role("nobodys"), role("nobodys", state="absent")],
+    "adopted": looked_at_then("adopted", adopt=True),
+    "paramless": looked_at_then("paramless"),
+    "roleless": looked_at_then("roleless"),
+    "conflict": [role("conflict")],
+    "byparam": looked_at_then("byparam", on_external_id_conflict="use_parameter"),
+    "bytrust": looked_at_then("bytrust", on_external_id_conflict="use_trust_policy"),
+    "rotated": [*looked_at_then("rotated", rotate_external_id=True), role("rotated")],
+    "retired": [role("retired", rotate_external_id=True), *looked_at_then("retired", retire_previous_external_id=True)],
+    "typed": looked_at_then("typed", external_id_type="SecureString"),
+    "secured": [role("secured", external_id_type="SecureString", kms_key_id="alias/venues")],
+    "going": [*looked_at_then("going", state="absent"), role("going", state="absent")],
+    "mine": looked_at_then("mine", external_id="an-id-of-our-own-choosing"),
+}
+# What the second run says again: as above, without what asks for a change every time.
+SETTLED = [project for project in STORY if project not in ("theirs", "nobodys", "conflict")]
+AGAIN = {"typed": {"external_id_type": "SecureString"}, "going": {"state": "absent"}, "mine": {"external_id": "an-id-of-our-own-choosing"}}
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"project": "SBG"}, "project: 'SBG' must be lower-case letters"),
+    ({"venue": "dev/x"}, "venue: 'dev/x' must be lower-case letters"),
+    ({"project": "p" * 60}, "has 74 characters and IAM allows 64"),
+    ({"role_name": "a b"}, "role_name: 'a b' is not a role name"),
+    ({"path": "mdps"}, "path: 'mdps' must begin and end with '/'"),
+    ({"external_id": "a b"}, "external_id: must be 2 to 1,224"),
+    ({"external_id": "x"}, "external_id: must be 2 to 1,224"),
+    ({"max_session_duration": 899}, "max_session_duration: 899 must be 3600 to 43200"),
+    ({"max_session_duration": 43201}, "max_session_duration: 43201 must be 3600 to 43200"),
+    ({"trusted_principals": ["arn:aws:iam:123456789012:root"]}, "trusted_principals: 'arn:aws:iam:123456789012:root' is not an ARN"),
+    ({"trusted_principals": ["*"]}, "trusted_principals: '*' would trust everybody"),
+    ({"trusted_principals": ["arn:aws-us-gov:iam::123456789012:root"]}, "lies in partition aws-us-gov"),
+    ({"saml_provider_arns": ["Launchpad"]}, "saml_provider_arns: 'Launchpad' is not an ARN"),
+    ({"buckets": ["My_Bucket"]}, "buckets: 'My_Bucket' is not a bucket name"),
+    ({"bucket_prefixes": ["*"]}, "bucket_prefixes: '*' must be a folder"),
+    ({"kms_key_arns": ["alias/data"]}, "kms_key_arns: 'alias/data' is not an ARN"),
+    ({"ecr_repositories": ["*"]}, "ecr_repositories: '*' would reach beyond the venue"),
+    ({"permissions_boundary": "arn:aws:iam::123456789012:role/x"}, "permissions_boundary: 'arn:aws:iam::123456789012:role/x' is not an ARN"),
+    ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 61 tags and only 50 fit"),
+    ({"tags": {"Proj": "emit"}}, "tags: Proj says whose the role is"),
+    ({"expected_account_id": "1234"}, "expected_account_id: '1234' is not an AWS account id"),
+    ({"region": "mars-north-1"}, "mars-north-1"),
+    ({"external_id_type": "Plain"}, "value of external_id_type must be one of: String, SecureString, got: Plain"),
+]
+
+
+@dataclass
+class Told:
+    """What came of the story."""
+
+    moto: Recorded
+    secrets: set[str]
+    first: dict[str, list[dict[str, Any]]]
+    second: dict[str, dict[str, Any]]
+    second_calls: list[str]
+    bad: list[dict[str, Any]]
+    bad_calls: list[str]
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def name(self, project: str) -> str:
+        return f"unity-{project}-dev-sts"
+
+    def parameter(self, project: str) -> dict[str, Any]:
+        ssm = self.moto.server.client("ssm")
+        return dict(ssm.get_parameter(Name=f"/unity/{project}/dev/cs/sts/role/external-id", WithDecryption=True)["Parameter"])
+
+    def trusted(self, project: str) -> list[str]:
+        policy = self.moto.server.client("iam").get_role(RoleName=self.name(project))["Role"]["AssumeRolePolicyDocument"]
+        return [one["Condition"]["StringEquals"]["sts:ExternalId"] for one in policy["Statement"] if "Condition" in one]
+
+
+def prepare(moto: Recorded) -> dict[str, str]:
+    """Venues as earlier runs, and other people, left them; returns the external id of each."""
+    iam, ssm = moto.server.client("iam"), moto.server.client("ssm")
+    ids = {}
+    for project in STORY:
+        if project in ("fresh", "secured"):
+            moto.server.publish(project, "dev")
+            continue
+        ids[project] = f"the-secret-id-of-{project}"
+        provision(moto.server, project, "dev", external_id=ids[project])
+    drift(iam, ssm)
+    return ids
+
+
+def drift(iam: Any, ssm: Any) -> None:
+    """Change the venues behind our back."""
+
+    def name(project: str) -> dict[str, str]:
+        return {"RoleName": f"unity-{project}-dev-sts"}
+
+    def overwrite(project: str) -> None:
+        ssm.put_parameter(Name=f"/unity/{project}/dev/cs/sts/role/external-id", Value=STRANGE, Type="String", Overwrite=True)
+
+    policy = iam.get_role(**name("trust"))["Role"]["AssumeRolePolicyDocument"]
+    policy["Statement"][0]["Principal"]["AWS"] = [f"arn:aws:iam::{ACCOUNT}:root", "arn:aws:iam::210987654321:root"]
+    iam.update_assume_role_policy(**name("trust"), PolicyDocument=json.dumps(policy))
+    wide = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_role_policy(**name("policy"), PolicyName="venue-access", PolicyDocument=json.dumps(wide))
+    iam.tag_role(**name("tag"), Tags=[{"Key": "Env", "Value": "prod"}, {"Key": "Theirs", "Value": "kept"}])
+    iam.delete_role_permissions_boundary(**name("boundary"))
+    iam.update_role(**name("settings"), Description="by hand", MaxSessionDuration=7200)
+    iam.tag_role(**name("theirs"), Tags=[{"Key": "Proj", "Value": "their"}, {"Key": "Venue", "Value": "s-dev"}])
+    for project in ("nobodys", "adopted"):
+        iam.untag_role(**name(project), TagKeys=sorted(OLD_TAGS))
+    ssm.delete_parameter(Name="/unity/paramless/dev/cs/sts/role/external-id")
+    iam.delete_role_policy(**name("roleless"), PolicyName="venue-access")
+    iam.delete_role(**name("roleless"))
+    for project in ("conflict", "byparam", "bytrust"):
+        overwrite(project)
+
+
+@pytest.fixture(scope="module", params=["in process", "shipped"])
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, told_by: dict[str, Told]):
+    shipped = request.param == "shipped"
+    folder = tmp_path_factory.mktemp("role")
+    with recorded_moto(folder) as moto:
+        ids = prepare(moto)
+        env = moto.server.environment()
+        results = iter(run_tasks([task for tasks in STORY.values() for task in tasks], env=env, cwd=folder, shipped=shipped))
+        first = {project: [next(results) for _task in tasks] for project, tasks in STORY.items()}
+        moto.forget()
+        tasks = [role(project, **AGAIN.get(project, {})) for project in SETTLED]
+        second = dict(zip(SETTLED, run_tasks(tasks, env=env, cwd=folder, shipped=shipped), strict=True))
+        calls = moto.calls()
+        moto.forget()
+        # Shipping costs a process a task, and the checks are the same code: there, every fourth will do.
+        bad = [role(**{"project": "sbg", **options}) if "venue" not in options else bad_venue(options) for options, _message in BAD]
+        bad_results = run_tasks(bad[:: 4 if shipped else 1], env=env, cwd=folder, shipped=shipped)
+        made = Told(moto, {*ids.values(), STRANGE, "an-id-of-our-own-choosing"}, first, second, calls, bad_results, moto.calls(), ids)
+        made.secrets |= {made.parameter(project)["Value"] for project in ("fresh", "secured", "rotated", "retired")}
+        told_by[request.param] = made
+        yield made
+
+
+def bad_venue(options: dict[str, Any]) -> dict[str, Any]:
+    return {"mdps.venue_sts.venue_sts_role": {"project": "sbg", **options}}
+
+
+@pytest.fixture(scope="module")
+def told_by() -> dict[str, Told]:
+    """Both tellings, for the comparison at the end."""
+    return {}
+
+
+def actions(result: dict[str, Any]) -> list[str]:
+    assert not result.get("failed"), result
+    return [step["action"].split(":")[1] for step in result["steps"]]
+
+
+def test_fresh_role_and_its_proof(told: Told) -> None:
+    looked, made, waited = told.first["fresh"]
+    assert actions(looked) == actions(made) == ["PutParameter", "CreateRole", "PutRolePolicy"]
+    assert (looked["role"]["role_id"], made["role"]["arn"]) == (None, f"arn:aws:iam::{ACCOUNT}:role/unity-fresh-dev-sts")
+    assert made["external_id_parameter"] == "/unity/fresh/dev/cs/sts/role/external-id"
+    assert (waited["changed"], waited["assumable"]) == (False, True)
+    assert len(told.parameter("fresh")["Value"]) == 40
+    assert told.trusted("fresh") == [told.parameter("fresh")["Value"]]
+
+
+def test_the_role_is_what_the_procedure_asks_for(told: Told) -> None:
+    iam = told.moto.server.client("iam")
+    made = iam.get_role(RoleName="unity-fresh-dev-sts")["Role"]
+    assert made["MaxSessionDuration"] == 3600
+    assert made["PermissionsBoundary"]["PermissionsBoundaryArn"] == f"arn:aws:iam::{ACCOUNT}:policy/zsmce-tenantOperator-AMI-APIG"
+    tags = {tag["Key"]: tag["Value"] for tag in made["Tags"]}
+    assert tags == {
+        "Name": "fresh-dev-cs-sts-role",
+        "Proj": "fresh",
+        "Venue": "dev",
+        "Env": "dev",
+        "ServiceArea": "cs",
+        "CreatedBy": "cs",
+        "Capability": "sts",
+        "CapVersion": "1.0",
+        "Component": "role",
+        "Stack": "role",
+    }
+    assert iam.list_role_policies(RoleName="unity-fresh-dev-sts")["PolicyNames"] == ["venue-access"]
+    assert iam.list_attached_role_policies(RoleName="unity-fresh-dev-sts")["AttachedPolicies"] == []
+    policy = iam.get_role_policy(RoleName="unity-fresh-dev-sts", PolicyName="venue-access")["PolicyDocument"]
+    resources = {one["Sid"]: one["Resource"] for one in policy["Statement"]}
+    assert resources["UseVenueObjects"] == ["arn:aws:s3:::fresh-dev-unity-data/*"]
+    assert resources["UseVenueRepositories"] == [f"arn:aws:ecr:us-west-2:{ACCOUNT}:repository/fresh/*"]
+
+
+@pytest.mark.parametrize(
+    ("project", "action", "part"),
+    [
+        ("trust", "UpdateAssumeRolePolicy", "trust_policy"),
+        ("policy", "PutRolePolicy", "permissions"),
+        ("tag", "TagRole", "role"),
+        ("boundary", "PutRolePermissionsBoundary", "role"),
+        ("settings", "UpdateRole", "role"),
+        ("adopted", "TagRole", "role"),
+        ("paramless", "PutParameter", "external_id_parameter"),
+        ("byparam", "UpdateAssumeRolePolicy", "trust_policy"),
+        ("bytrust", "PutParameter", "external_id_parameter"),
+    ],
+)
+def test_drift_is_shown_then_repaired(told: Told, project: str, action: str, part: str) -> None:
+    looked, repaired = told.first[project]
+    assert actions(looked) == actions(repaired) == [action]
+    assert looked["diff"] == repaired["diff"]
+    assert list(looked["diff"]["after"]) == [part]
+    assert looked["diff"]["before"] != looked["diff"]["after"]
+
+
+def test_drift_is_shown_exactly(told: Told) -> None:
+    before, after = (told.first["trust"][0]["diff"][side]["trust_policy"]["Statement"][0] for side in ("before", "after"))
+    assert before["Principal"]["AWS"] == [f"arn:aws:iam::{ACCOUNT}:root", "arn:aws:iam::210987654321:root"]
+    assert after["Principal"]["AWS"] == [f"arn:aws:iam::{ACCOUNT}:root"]
+    assert after["Condition"]["StringEquals"]["sts:ExternalId"] == KNOWN
+    before, after = (told.first["settings"][0]["diff"][side]["role"] for side in ("before", "after"))
+    assert (before["description"], before["max_session_duration"]) == ("by hand", 7200)
+    assert after["max_session_duration"] == 3600
+    before, after = (told.first["tag"][0]["diff"][side]["role"]["tags"] for side in ("before", "after"))
+    assert (before["Env"], after["Env"], after["Theirs"]) == ("prod", "dev", "kept")
+
+
+@pytest.mark.parametrize(("project", "what"), [("theirs", "belongs to another venue"), ("nobodys", "set adopt: true")])
+def test_roles_of_others_are_refused(told: Told, project: str, what: str) -> None:
+    for result in told.first[project]:
+        assert (result["failed"], result["error"], result["steps"]) == (True, "OwnershipConflict", [])
+        assert what in result["msg"]
+        assert result["msg"].startswith(f"Venue {project}-dev: ")
+    assert told.trusted(project) == [told.ids[project]]
+
+
+def test_the_external_id_of_a_lost_parameter_comes_back_from_the_trust_policy(told: Told) -> None:
+    assert told.parameter("paramless")["Value"] == told.ids["paramless"]
+
+
+def test_a_lost_role_comes_back_with_the_external_id_of_the_parameter(told: Told) -> None:
+    assert actions(told.first["roleless"][1]) == ["CreateRole", "PutRolePolicy"]
+    assert told.trusted("roleless") == [told.ids["roleless"]]
+
+
+def test_unequal_ids_are_an_error_until_told_who_wins(told: Told) -> None:
+    (result,) = told.first["conflict"]
+    assert (result["error"], result["places"], result["steps"]) == ("ExternalIdMismatch", ["parameter", "trust_policy"], [])
+    assert (told.parameter("conflict")["Value"], told.trusted("conflict")) == (STRANGE, [told.ids["conflict"]])
+    assert (told.parameter("byparam")["Value"], told.trusted("byparam")) == (STRANGE, [STRANGE])
+    assert (told.parameter("bytrust")["Value"], told.trusted("bytrust")) == (told.ids["bytrust"], [told.ids["bytrust"]])
+
+
+def test_rotation_keeps_the_old_id_until_it_is_retired(told: Told) -> None:
+    assert actions(told.first["rotated"][1]) == ["UpdateAssumeRolePolicy", "PutParameter"]
+    new = told.parameter("rotated")["Value"]
+    assert told.trusted("rotated") == [new, told.ids["rotated"]]
+    assert new != told.ids["rotated"]
+    assert actions(told.first["rotated"][2]) == []
+    assert actions(told.first["retired"][2]) == ["UpdateAssumeRolePolicy"]
+    assert told.trusted("retired") == [told.parameter("retired")["Value"]]
+
+
+def test_secure_strings(told: Told) -> None:
+    assert told.parameter("secured")["Type"] == told.parameter("typed")["Type"] == "SecureString"
+    assert actions(told.first["typed"][1]) == ["DeleteParameter", "PutParameter"]
+    assert told.parameter("typed")["Value"] == told.ids["typed"]
+    parts = [told.first["typed"][0]["diff"][side]["external_id_parameter"] for side in ("before", "after")]
+    assert parts == [{"type": "String", "value": KNOWN}, {"type": "SecureString", "value": KNOWN}]
+
+
+def test_absent(told: Told) -> None:
+    looked, removed, again = told.first["going"]
+    assert actions(looked) == actions(removed) == ["DeleteRolePolicy", "DeleteRole", "DeleteParameter"]
+    assert (again["changed"], again["steps"]) == (False, [])
+    iam = told.moto.server.client("iam")
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_role(RoleName="unity-going-dev-sts")
+
+
+def test_the_second_run_changes_and_writes_nothing(told: Told) -> None:
+    for project, result in told.second.items():
+        assert (result["changed"], result["steps"], result["diff"]) == (False, [], {"before": {}, "after": {}}), project
+    assert not [call for call in told.second_calls if not call.startswith(("Get", "List"))]
+    assert len(told.second_calls) == 4 * (len(SETTLED) - 1) + 6  # a removal looks at six things
+
+
+def test_no_result_holds_an_external_id(told: Told) -> None:
+    text = json.dumps([told.first, told.second, told.bad])
+    assert not [secret for secret in told.secrets if secret in text]
+
+
+def test_bad_input_is_a_clear_error_and_costs_no_call(told: Told) -> None:
+    messages = [message for _options, message in BAD]
+    assert len(told.bad) in (len(BAD), len(BAD[::4]))
+    for result, message in zip(told.bad, messages if len(told.bad) == len(BAD) else messages[::4], strict=True):
+        assert result["failed"], message
+        assert message in result["msg"]
+    assert told.bad_calls == []
+
+
+def test_both_front_ends_say_the_same(told: Told, told_by: dict[str, Told]) -> None:
+    if len(told_by) < 2:
+        assert told is told_by["in process"]  # the comparison follows the second telling
+        return
+    inside, shipped = told_by["in process"], told_by["shipped"]
+    assert without_chance(shipped.first) == without_chance(inside.first)
+    assert without_chance(shipped.second) == without_chance(inside.second)
+    assert without_chance(shipped.bad) == without_chance(inside.bad[::4])
+    assert sorted(shipped.second_calls) == sorted(inside.second_calls)

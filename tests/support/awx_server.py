@@ -1,0 +1,532 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The part of AWX's REST API that the role awx_setup uses, stricter than AWX: a field that AWX does not have is refused, not ignored.
+
+Written after the API's published reference (https://docs.ansible.com/automation-controller/latest/html/controllerapi/) and the
+behaviour of AWX 24.6: names and defaults of fields, which are read-only, how lists are filtered and paged, how associations are
+made, and what is refused with which status. Nothing is run; a project's update succeeds at once.
+"""
+
+from __future__ import annotations
+
+import http.server
+import itertools
+import json
+import re
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import jinja2.sandbox
+
+TOKEN = "test-token-of-no-use"
+JSON = dict[str, Any]
+
+
+class Refused(Exception):
+    """An answer that is not a success: status and body."""
+
+    def __init__(self, status: int, body: JSON) -> None:
+        super().__init__(status, body)
+        self.status, self.body = status, body
+
+
+@dataclass(frozen=True)
+class Link:
+    """A foreign key: the id of something at another endpoint (or one of several)."""
+
+    endpoints: tuple[str, ...]
+    required: bool = False
+    default: Any = None
+
+
+REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One endpoint.
+
+    :param type: what the API calls one of them.
+    :param fields: what can be written, with defaults; REQUIRED, or a Link.
+    :param fixed: what is read-only, with its values.
+    :param lists: sub-lists that things are associated with, and the endpoint these are at.
+    :param unique: what tells one from another.
+    :param check: refuses what AWX would refuse beyond types.
+    """
+
+    type: str
+    fields: Mapping[str, Any]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    lists: Mapping[str, str] = field(default_factory=dict)
+    unique: tuple[str, ...] = ("name", "organization")
+    check: Callable[[Awx, JSON, JSON | None], None] = lambda awx, item, before: None
+
+
+NAMED = {"name": REQUIRED, "description": ""}
+ORGANIZED = {**NAMED, "organization": Link(("organizations",), required=True)}
+
+
+def _refuse(status: int = 400, **errors: str) -> None:
+    raise Refused(status, {name: [text] for name, text in errors.items()})
+
+
+def check_variables(awx: Awx, item: JSON, before: JSON | None) -> None:
+    """Variables are a JSON (or YAML) text of a dictionary."""
+    text = item.get("extra_vars", item.get("variables", ""))
+    if text and not isinstance(json.loads(text), dict):
+        _refuse(variables="Input must be a dictionary.")
+
+
+def check_project(awx: Awx, item: JSON, before: JSON | None) -> None:
+    """A changed source is fetched; nothing to fetch from is refused."""
+    if item["scm_type"] and not item["scm_url"]:
+        _refuse(scm_url="SCM URL is required.")
+    source = ("scm_type", "scm_url", "scm_branch", "scm_refspec")
+    if item["scm_type"] and (before is None or any(item[name] != before[name] for name in source)):
+        update = awx.add("project_updates", {"name": item["name"], "status": "successful"})
+        item["summary_fields"] = {"current_update": {"id": update["id"], "status": "pending"}}
+        item["scm_revision"] = "0" * 40
+    else:
+        item["summary_fields"] = {}
+
+
+def check_job_template(awx: Awx, item: JSON, before: JSON | None) -> None:
+    """The playbook must be one of the project's; the organization is the project's."""
+    check_variables(awx, item, before)
+    project = awx.items["projects"][item["project"]]
+    if item["playbook"] not in awx.playbooks:
+        _refuse(playbook="Playbook not found for project.")
+    if item["inventory"] is None and not item["ask_inventory_on_launch"]:
+        _refuse(inventory="You must either set a default value or ask to prompt on launch.")
+    if item["verbosity"] not in range(6) or item["job_type"] not in ("run", "check"):
+        _refuse(job_type="is not a valid choice.")
+    item["organization"] = project["organization"]
+
+
+def check_credential_type(awx: Awx, item: JSON, before: JSON | None) -> None:
+    """Kind, fields and injectors as the documentation of custom credential types has them."""
+    if before and before["managed"]:
+        raise Refused(403, {"detail": "Modifications not allowed for managed credential types"})
+    if item["kind"] not in ("cloud", "net"):
+        _refuse(kind=f"Must be 'cloud' or 'net', not {item['kind']}")
+    in_use = before and any(one["credential_type"] == before["id"] for one in awx.items["credentials"].values())
+    if in_use and before and before["inputs"] != item["inputs"]:
+        raise Refused(403, {"detail": "Modifications to inputs are not allowed for credential types that are in use"})
+    allowed = {"id", "label", "type", "help_text", "secret", "multiline", "format", "choices", "default", "ask_at_runtime"}
+    for one in item["inputs"].get("fields", []):
+        if set(one) - allowed or not {"id", "label"} <= set(one):
+            _refuse(inputs=f"Additional or missing properties in {one.get('id')}")
+        one.setdefault("type", "string")
+    if set(item["inputs"]) - {"fields", "required"} or set(item["injectors"]) - {"file", "env", "extra_vars"}:
+        _refuse(inputs="Additional properties are not allowed")
+    check_injectors(item["injectors"], [one["id"] for one in item["inputs"].get("fields", [])])
+
+
+def check_injectors(injectors: JSON, known: list[str]) -> None:
+    """Every template renders from the type's own fields and, where a file is written, from its name."""
+    for name in injectors.get("env", {}):
+        if name.startswith("ANSIBLE_") or not re.fullmatch(r"[A-Za-z_]\w*", name):
+            _refuse(injectors=f"Environment variable {name} is not allowed to be used in credentials.")
+    namespace: JSON = dict.fromkeys(known, "EXAMPLE")
+    if "template" in injectors.get("file", {}):
+        namespace["tower"] = {"filename": "EXAMPLE_FILENAME"}
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
+    for text in itertools.chain.from_iterable(part.values() for part in injectors.values()):
+        try:
+            environment.from_string(text).render(namespace)
+        except jinja2.TemplateError as error:
+            _refuse(injectors=f"uses an undefined field ({error})")
+
+
+def check_credential(awx: Awx, item: JSON, before: JSON | None) -> None:
+    """Inputs are those of the type; secrets are never given back."""
+    kind = awx.items["credential_types"][item["credential_type"]]
+    for name in set(item["inputs"]) - {one["id"] for one in kind["inputs"].get("fields", [])}:
+        _refuse(inputs=f"Additional properties are not allowed ('{name}' was unexpected)")
+    secret = {one["id"] for one in kind["inputs"].get("fields", []) if one.get("secret")}
+    item["inputs"] = {name: "$encrypted$" if name in secret and value else value for name, value in item["inputs"].items()}
+
+
+def check_node(awx: Awx, item: JSON, before: JSON | None) -> None:
+    """A node shows what it runs among its related addresses."""
+    target = item["unified_job_template"]
+    item["related"] = {"create_approval_template": f"{awx.address('workflow_job_template_nodes', item)}create_approval_template/"}
+    if target is not None:
+        endpoint = next(name for name in UNIFIED if target in awx.items[name])
+        item["related"]["unified_job_template"] = awx.address(endpoint, awx.items[endpoint][target])
+
+
+def check_survey(spec: JSON) -> None:
+    """The rules of ``survey_spec``: keys, types, limits, choices and defaults."""
+
+    def bad(text: str) -> None:
+        raise Refused(400, {"error": text})
+
+    if set(spec) != {"name", "description", "spec"} or not spec["spec"]:
+        bad("name, description and spec are needed, no more and no less")
+    kinds = {"text": str, "textarea": str, "password": str, "multiplechoice": str, "multiselect": str, "integer": int, "float": (float, int)}
+    seen: set[str] = set()
+    for item in spec["spec"]:
+        unknown = set(item) - {"variable", "question_name", "question_description", "type", "required", "default", "min", "max", "choices", "new_question"}
+        missing = {"variable", "question_name", "type", "required"} - set(item)
+        if unknown or missing or item["type"] not in kinds or not isinstance(item["required"], bool):
+            bad(f"unknown {unknown}, missing {missing} or wrong type in {item}")
+        if item["variable"] in seen:
+            bad(f"'variable' '{item['variable']}' duplicated")
+        seen.add(item["variable"])
+        given = item.get("default", "")
+        if given != "" and not isinstance(given, kinds[item["type"]]):
+            bad(f"Default value {given} expected to be {item['type']}")
+        if not all(item.get(limit) is None or type(item[limit]) is int for limit in ("min", "max")):
+            bad("The limit expected to be integer")
+        if item["type"].startswith("multi") and (not item.get("choices") or not set(str(given).splitlines()) <= set(item["choices"])):
+            bad("Default choice must be answered from the choices listed.")
+
+
+ASK = (
+    *("scm_branch", "diff_mode", "variables", "limit", "tags", "skip_tags", "job_type", "verbosity", "inventory", "credential", "execution_environment"),
+    *("labels", "forks", "job_slice_count", "timeout", "instance_groups"),
+)
+WORKFLOW_ASK = {f"ask_{name}_on_launch": False for name in ("variables", "inventory", "scm_branch", "limit", "labels", "tags", "skip_tags")}
+PROMPTS = {"inventory": Link(("inventories",)), "execution_environment": Link(("execution_environments",))}
+UNIFIED = ("projects", "job_templates", "workflow_job_templates", "workflow_approval_templates")
+RESOURCES: dict[str, Resource] = {
+    "organizations": Resource(
+        "organization",
+        {**NAMED, "max_hosts": 0, "default_environment": Link(("execution_environments",))},
+        lists={"galaxy_credentials": "credentials", "instance_groups": "instance_groups"},
+        unique=("name",),
+    ),
+    "execution_environments": Resource(
+        "execution_environment",
+        {**NAMED, "organization": Link(("organizations",)), "image": REQUIRED, "pull": "", "credential": Link(("credentials",))},
+        fixed={"managed": False},
+        unique=("name",),
+    ),
+    "instance_groups": Resource("instance_group", {"name": REQUIRED}, unique=("name",)),
+    "credential_types": Resource(
+        "credential_type",
+        {**NAMED, "kind": REQUIRED, "inputs": {}, "injectors": {}},
+        fixed={"managed": False, "namespace": None},
+        unique=("name", "kind"),
+        check=check_credential_type,
+    ),
+    "credentials": Resource(
+        "credential",
+        {**NAMED, "organization": Link(("organizations",)), "credential_type": Link(("credential_types",), required=True), "inputs": {}},
+        fixed={"managed": False, "cloud": True},
+        unique=("name", "organization", "credential_type"),
+        check=check_credential,
+    ),
+    "projects": Resource(
+        "project",
+        {
+            **ORGANIZED,
+            **{"scm_type": "", "scm_url": "", "scm_branch": "", "scm_refspec": "", "local_path": "", "timeout": 0},
+            **dict.fromkeys(("scm_clean", "scm_delete_on_update", "scm_track_submodules", "scm_update_on_launch", "allow_override"), False),
+            **{"scm_update_cache_timeout": 0, "credential": Link(("credentials",)), "default_environment": Link(("execution_environments",))},
+            "signature_validation_credential": Link(("credentials",)),
+        },
+        fixed={"scm_revision": "", "status": "successful"},
+        check=check_project,
+    ),
+    "project_updates": Resource("project_update", {**NAMED, "status": "successful"}, unique=("id",)),
+    "inventories": Resource(
+        "inventory",
+        {**ORGANIZED, "kind": "", "host_filter": None, "variables": "", "prevent_instance_group_fallback": False},
+        fixed={"total_hosts": 0, "pending_deletion": False},
+        lists={"instance_groups": "instance_groups"},
+        check=check_variables,
+    ),
+    "hosts": Resource(
+        "host",
+        {**NAMED, "inventory": Link(("inventories",), required=True), "enabled": True, "instance_id": "", "variables": ""},
+        unique=("name", "inventory"),
+        check=check_variables,
+    ),
+    "groups": Resource(
+        "group",
+        {**NAMED, "inventory": Link(("inventories",), required=True), "variables": ""},
+        lists={"hosts": "hosts", "children": "groups"},
+        unique=("name", "inventory"),
+        check=check_variables,
+    ),
+    "job_templates": Resource(
+        "job_template",
+        {
+            **NAMED,
+            **{"job_type": "run", "inventory": Link(("inventories",)), "project": Link(("projects",), required=True), "playbook": REQUIRED},
+            **{"scm_branch": "", "forks": 0, "limit": "", "verbosity": 0, "extra_vars": "", "job_tags": "", "skip_tags": "", "start_at_task": ""},
+            **{f"ask_{name}_on_launch": False for name in ASK},
+            **dict.fromkeys(("force_handlers", "use_fact_cache", "survey_enabled", "become_enabled", "diff_mode", "allow_simultaneous"), False),
+            **{"timeout": 0, "host_config_key": "", "job_slice_count": 1, "webhook_service": "", "prevent_instance_group_fallback": False},
+            **{"execution_environment": Link(("execution_environments",)), "webhook_credential": Link(("credentials",))},
+        },
+        fixed={"organization": None, "status": "never updated"},
+        lists={"credentials": "credentials", "instance_groups": "instance_groups", "labels": "labels"},
+        check=check_job_template,
+    ),
+    "workflow_job_templates": Resource(
+        "workflow_job_template",
+        {
+            **{**NAMED, "organization": Link(("organizations",)), "extra_vars": "", "survey_enabled": False, "allow_simultaneous": False},
+            **{**WORKFLOW_ASK, "inventory": Link(("inventories",)), "limit": None, "scm_branch": None, "job_tags": None, "skip_tags": None},
+            **{"webhook_service": "", "webhook_credential": Link(("credentials",))},
+        },
+        check=check_variables,
+    ),
+    "workflow_approval_templates": Resource("workflow_approval_template", {**NAMED, "timeout": 0}, unique=("id",)),
+    "workflow_job_template_nodes": Resource(
+        "workflow_job_template_node",
+        {
+            **{"workflow_job_template": Link(("workflow_job_templates",), required=True), "unified_job_template": Link(UNIFIED), "identifier": REQUIRED},
+            **{**PROMPTS, "extra_data": {}, "all_parents_must_converge": False, "scm_branch": None, "job_type": None, "job_tags": None, "skip_tags": None},
+            **{"limit": None, "diff_mode": None, "verbosity": None, "forks": None, "job_slice_count": None, "timeout": None},
+        },
+        lists={name: "workflow_job_template_nodes" for name in ("success_nodes", "failure_nodes", "always_nodes")} | {"credentials": "credentials"},
+        unique=("identifier", "workflow_job_template"),
+        check=check_node,
+    ),
+}
+# What goes when something goes that it belongs to, and what may not go while it is in use.
+OWNED = {
+    "organizations": ("organization", ("execution_environments", "projects", "inventories", "workflow_job_templates", "credentials", "job_templates")),
+    "inventories": ("inventory", ("hosts", "groups")),
+    "workflow_job_templates": ("workflow_job_template", ("workflow_job_template_nodes",)),
+}
+
+
+class Awx:
+    """The server's memory, and what each request does to it.
+
+    :param playbooks: the files that every project is said to have.
+    :param prefix: where the API is: ``/api/v2/``, or ``/api/controller/v2/`` on Automation Controller.
+    """
+
+    def __init__(self, playbooks: list[str], prefix: str = "/api/v2/") -> None:
+        self.playbooks, self.prefix = playbooks, prefix
+        self.items: dict[str, dict[int, JSON]] = {endpoint: {} for endpoint in RESOURCES}
+        self.associated: dict[tuple[str, int, str], list[int]] = {}
+        self.surveys: dict[tuple[str, int], JSON] = {}
+        self.log: list[tuple[str, str]] = []
+        self._last_id = 0
+        galaxy = self.add("credential_types", {"name": "Ansible Galaxy/Automation Hub API Token", "kind": "cloud", "managed": True})
+        self.add("credentials", {"name": "Ansible Galaxy", "credential_type": galaxy["id"], "managed": True})
+        self.add("instance_groups", {"name": "default"})
+
+    def address(self, endpoint: str, item: JSON) -> str:
+        """Where something is."""
+        return f"{self.prefix}{endpoint}/{item['id']}/"
+
+    def add(self, endpoint: str, given: JSON) -> JSON:
+        """Store something new, with AWX's defaults, without further checks."""
+        resource = RESOURCES[endpoint]
+        defaults = {name: value.default if isinstance(value, Link) else value for name, value in resource.fields.items()}
+        item: JSON = json.loads(json.dumps({**{k: v for k, v in defaults.items() if v is not REQUIRED}, **resource.fixed, **given}))
+        self._last_id += 1
+        item |= {"id": self._last_id, "type": resource.type, "summary_fields": {}}
+        self.items[endpoint][item["id"]] = item
+        return item
+
+    def writes(self) -> list[tuple[str, str]]:
+        """The requests since the last call that were to change something."""
+        found = [one for one in self.log if one[0] != "GET"]
+        self.log.clear()
+        return found
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: JSON) -> tuple[int, JSON]:
+        """One request. :raises Refused: with AWX's status."""
+        self.log.append((method, path))
+        parts = path.removeprefix(self.prefix).strip("/").split("/")
+        if not path.startswith(self.prefix) or not path.endswith("/"):
+            raise Refused(404, {"detail": "The requested resource could not be found."})
+        if parts == ["unified_job_templates"] and method == "GET":
+            return 200, self._page([(name, one) for name in UNIFIED for one in self.items[name].values()], query, {"name", "organization", "id"})
+        if parts[0] not in RESOURCES:
+            raise Refused(404, {"detail": f"The requested resource could not be found: {parts[0]}"})
+        if len(parts) == 1:
+            return self._list(method, parts[0], query, body)
+        item = self.items[parts[0]].get(int(parts[1]))
+        if item is None:
+            raise Refused(404, {"detail": "The requested resource could not be found."})
+        if len(parts) == 2:
+            return self._one(method, parts[0], item, body)
+        return self._below(method, parts[0], item, parts[2], body)
+
+    @staticmethod
+    def _given(endpoint: str, body: JSON) -> JSON:
+        """What of a request is stored. AWX takes null for an empty text."""
+        fields = RESOURCES[endpoint].fields
+        return {name: "" if value is None and fields[name] == "" else value for name, value in body.items() if name in fields}
+
+    def _list(self, method: str, endpoint: str, query: dict[str, str], body: JSON) -> tuple[int, JSON]:
+        resource = RESOURCES[endpoint]
+        if method == "GET":
+            known = {*resource.fields, *resource.fixed, "id"}
+            return 200, self._page([(endpoint, one) for one in self.items[endpoint].values()], query, known)
+        if method != "POST":
+            raise Refused(405, {"detail": f'Method "{method}" not allowed.'})
+        self._check_fields(endpoint, body, None)
+        missing = [name for name, value in resource.fields.items() if (value is REQUIRED or (isinstance(value, Link) and value.required)) and name not in body]
+        if missing:
+            raise Refused(400, {name: ["This field is required."] for name in missing})
+        item = self.add(endpoint, self._given(endpoint, body))
+        try:
+            self._settle(endpoint, item, None)
+        except Refused:
+            del self.items[endpoint][item["id"]]
+            raise
+        return 201, self._shown(endpoint, item)
+
+    def _one(self, method: str, endpoint: str, item: JSON, body: JSON) -> tuple[int, JSON]:
+        if method == "PATCH":
+            self._check_fields(endpoint, body, item)
+            before = json.loads(json.dumps(item))
+            item.update(self._given(endpoint, body))
+            try:
+                self._settle(endpoint, item, before)
+            except Refused:
+                item.clear()
+                item.update(before)
+                raise
+        elif method == "DELETE":
+            self._delete(endpoint, item)
+            return (202 if endpoint == "inventories" else 204), {}
+        elif method != "GET":
+            raise Refused(405, {"detail": f'Method "{method}" not allowed.'})
+        return 200, self._shown(endpoint, item)
+
+    def _below(self, method: str, endpoint: str, item: JSON, what: str, body: JSON) -> tuple[int, JSON]:
+        if what == "survey_spec" and endpoint in ("job_templates", "workflow_job_templates"):
+            if method == "POST":
+                check_survey(body)
+                self.surveys[endpoint, item["id"]] = body
+            return 200, {} if method == "POST" else self.surveys.get((endpoint, item["id"]), {})
+        if what == "create_approval_template" and endpoint == "workflow_job_template_nodes" and method == "POST":
+            self._check_fields("workflow_approval_templates", body, None)
+            approval = self.add("workflow_approval_templates", body)
+            item["unified_job_template"] = approval["id"]
+            check_node(self, item, item)
+            return 201, self._shown("workflow_approval_templates", approval)
+        other = RESOURCES[endpoint].lists.get(what)
+        if other is None:
+            raise Refused(404, {"detail": "The requested resource could not be found."})
+        members = self.associated.setdefault((endpoint, item["id"], what), [])
+        if method == "GET":
+            return 200, self._page([(other, self.items[other][one]) for one in members], {}, set())
+        if set(body) - {"id", "disassociate"} or body.get("id") not in self.items[other]:
+            raise Refused(400, {"msg": "id to associate is missing or unknown"})
+        if body.get("disassociate"):
+            members.remove(body["id"])
+        else:
+            self._check_association(endpoint, what, members, body["id"])
+            members.append(body["id"])
+        return 204, {}
+
+    def _check_association(self, endpoint: str, what: str, members: list[int], new: int) -> None:
+        if endpoint == "job_templates" and what == "credentials":
+            kinds = [self.items["credentials"][one]["credential_type"] for one in (*members, new)]
+            if len(set(kinds)) < len(kinds):
+                raise Refused(400, {"error": "Cannot assign multiple credentials of the same type."})
+
+    def _check_fields(self, endpoint: str, body: JSON, before: JSON | None) -> None:
+        resource = RESOURCES[endpoint]
+        for name, value in body.items():
+            kind = resource.fields.get(name)
+            if name in resource.fixed or name == "type":
+                now = (before or {**resource.fixed, "type": resource.type}).get(name)
+                if endpoint != "job_templates" and now != value:  # a template's organization follows its project
+                    _refuse(**{name: f"is read-only, and {value!r} is not {now!r}"})
+            elif name not in resource.fields:
+                _refuse(**{name: "Unknown field."})
+            elif isinstance(kind, Link):
+                if value is not None and not any(value in self.items[one] for one in kind.endpoints):
+                    _refuse(**{name: f'Invalid pk "{value}" - object does not exist.'})
+            elif not (kind in (None, REQUIRED) or (kind == "" and value is None)) and type(kind) is not type(value):
+                _refuse(**{name: f"Not a valid {type(kind).__name__}: {value!r}"})
+
+    def _settle(self, endpoint: str, item: JSON, before: JSON | None) -> None:
+        resource = RESOURCES[endpoint]
+        twins = [one for one in self.items[endpoint].values() if all(one.get(name) == item.get(name) for name in resource.unique)]
+        if len(twins) > 1:
+            raise Refused(400, {"__all__": [f"{resource.type} with this {' and '.join(resource.unique)} already exists."]})
+        resource.check(self, item, before)
+
+    def _delete(self, endpoint: str, item: JSON) -> None:
+        if item.get("managed"):
+            raise Refused(403, {"detail": "Deletion not allowed for managed objects"})
+        if endpoint == "credential_types" and any(one["credential_type"] == item["id"] for one in self.items["credentials"].values()):
+            raise Refused(403, {"detail": "Credential types that are in use cannot be deleted"})
+        field_name, owned = OWNED.get(endpoint, ("", ()))
+        for other in owned:
+            for one in [one for one in self.items[other].values() if one.get(field_name) == item["id"]]:
+                self._delete(other, one)
+        self.items[endpoint].pop(item["id"], None)
+        for (kind, owner, what), members in list(self.associated.items()):
+            if (kind, owner) == (endpoint, item["id"]):
+                del self.associated[kind, owner, what]
+            elif RESOURCES[kind].lists[what] == endpoint and item["id"] in members:
+                members.remove(item["id"])
+
+    def _page(self, found: list[tuple[str, JSON]], query: dict[str, str], known: set[str]) -> JSON:
+        for name in query:
+            if name.removeprefix("or__") not in known:
+                raise Refused(400, {"detail": f"no field named '{name}'"})
+        exact = {name: value for name, value in query.items() if not name.startswith("or__")}
+        either = {name.removeprefix("or__"): value for name, value in query.items() if name.startswith("or__")}
+        hits = [(endpoint, one) for endpoint, one in found if all(str(one.get(name)) == value for name, value in exact.items())]
+        hits = [(e, one) for e, one in hits if not either or any(str(one.get(name)) == value for name, value in either.items())]
+        return {"count": len(hits), "next": None, "previous": None, "results": [self._shown(endpoint, one) for endpoint, one in hits]}
+
+    def _shown(self, endpoint: str, item: JSON) -> JSON:
+        address = self.address(endpoint, item)
+        related = {name: f"{address}{name}/" for name in RESOURCES[endpoint].lists}
+        if endpoint in ("job_templates", "workflow_job_templates"):
+            related["survey_spec"] = f"{address}survey_spec/"
+        return {**item, "url": address, "related": {**related, **item.get("related", {})}}
+
+
+class AwxServer:
+    """The API on 127.0.0.1, on a free port, until the ``with`` ends."""
+
+    def __init__(self, awx: Awx, product: str = "AWX", version: str = "24.6.1") -> None:
+        self.awx = awx
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def _serve(self) -> None:
+                address = urllib.parse.urlsplit(self.path)
+                text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                try:
+                    if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                        raise Refused(401, {"detail": "Authentication credentials were not provided."})
+                    query = dict(urllib.parse.parse_qsl(address.query))
+                    status, body = awx.answer(self.command, address.path, query, json.loads(text or b"{}"))
+                except Refused as refused:
+                    status, body = refused.status, refused.body
+                payload = b"" if status == 204 else json.dumps(body).encode()
+                self.send_response(status)
+                for name, value in (("X-API-Product-Name", product), ("X-API-Product-Version", version), ("Content-Type", "application/json")):
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+
+            do_GET = do_POST = do_PATCH = do_DELETE = _serve
+
+            def log_message(self, *arguments: Any) -> None:
+                """Say nothing: ``Awx.log`` has it."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> AwxServer:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()

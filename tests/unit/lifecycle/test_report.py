@@ -1,0 +1,71 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The report's facts, its table and where its bars lie."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
+
+from tests.support.report import NOW, at, facts, session, venue
+
+
+def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> None:
+    hosts = [
+        {"project": "sbg", "venue": "dev", "inventory_hostname": "x", "provision_allow_delete": True, "provision_external_id": "not-to-be-shown"},
+        {"project": "emit", "venue": "ops", "provision_profile": "emit", "provision_region": "us-west-2", "provision_result": {}},
+        {"project": "sbg", "venue": "ops", "provision_wait": True},
+    ]
+    assert report.accounts(hosts) == [
+        {"venues": [{"project": "sbg", "venue": "dev", "allow_delete": True}, {"project": "sbg", "venue": "ops"}]},
+        {"profile": "emit", "region": "us-west-2", "venues": [{"project": "emit", "venue": "ops"}]},
+    ]
+
+
+def test_what_needs_care_comes_first_and_everything_is_counted() -> None:
+    document = facts(8)
+    assert [one["status"] for one in document["venues"]] == ["broken"] * 2 + ["drifted"] * 2 + ["absent"] * 2 + ["ok"] * 2
+    totals = {"venues": 8, "ok": 2, "drifted": 2, "broken": 2, "absent": 2, "live_tokens": 6, "ending_tokens": 3}
+    assert document["totals"] == totals
+    json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("end", "told", "state"),
+    [(16, "live", "live"), (15, "live", "ending"), (15, "revoked", "revoked"), (0, "live", "expired"), (-1, "revoked", "expired")],
+)
+def test_states_are_told_as_of_now(end: int, told: str, state: str) -> None:
+    document = report.facts([{"venues": [venue(0, "ok")]}], [{"sessions": [session(0, 0, -60, end, state=told)]}], NOW)
+    (seen,) = document["venues"]
+    assert [one["state"] for one in seen["sessions"]] == [state]
+    assert seen["live_tokens"] == (1 if state in ("live", "ending") else 0)
+
+
+def test_the_table_has_a_line_a_venue_with_remarks() -> None:
+    external = {"state": "different", "shared_with": ["unity-x-y-sts"], "previous_accepted": True}
+    odd = venue(0, "broken", external_id=external, dead_principals=["AROAEXAMPLE"], problem="no bucket.", revocations=[{"summary": "every token"}])
+    unclaimed = venue(1, "broken", external_id=None, project=None, venue=None, account_id=None)
+    lines = report.table(report.facts([{"venues": [odd, unclaimed]}], [], NOW))
+    assert lines[0].startswith("VENUE")
+    wanted = ("no bucket.", "external id: different", "shares its external id with unity-x-y-sts", "rotation", "AROAEXAMPLE", "revoked: every token")
+    assert [text for text in wanted if text not in lines[1]] == []
+    assert lines[2].startswith("unity-p0-v1-sts")
+
+
+def test_bars_lie_on_one_timeline() -> None:
+    held = [session(0, 0, -60, 60), session(0, 1, 0, 60), session(0, 2, -60 * 100, 60 * 100)]
+    document = report.facts([{"venues": [venue(0, "ok")]}], [{"sessions": held[:2]}], NOW)
+    drawing = report.drawn(document)
+    assert [(one["x"], one["width"]) for one in drawing["venues"][0]["sessions"]] == [(0, 100), (50, 50)]
+    assert drawing["now_x"] == 50
+    assert [tick["label"] for tick in drawing["ticks"]] == ["12:00", "13:00"]
+    long = report.drawn(report.facts([{"venues": [venue(0, "ok")]}], [{"sessions": held}], NOW))
+    assert len(long["ticks"]) <= 9
+    assert all(0 <= one["x"] <= 100 and one["x"] + one["width"] <= 100.5 for one in long["venues"][0]["sessions"])
+
+
+def test_nothing_at_all_can_be_drawn() -> None:
+    assert report.drawn(report.facts([], [], NOW))["venues"] == []
+    assert at(0) == report.facts([], [], NOW)["generated_at"]

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Write the surveys of the AWX templates from the argument specs of the roles, and draw them for docs/awx.md.
+
+Usage: awx_surveys.py [--check]
+
+What a survey asks is chosen in SURVEYS below; type, choices, default and help of each field come from the role. With
+--check nothing is written, and differences are printed and make the exit status 1.
+"""
+
+from __future__ import annotations
+
+import html
+import pathlib
+import re
+import sys
+import textwrap
+from typing import Any, NamedTuple
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FILES = ROOT / "roles/awx_setup/files/surveys"
+IMAGES = ROOT / "docs/images"
+COMMAS = "Separate several with commas."
+
+
+class Field(NamedTuple):
+    """One question about a role's option.
+
+    :param option: the role's variable.
+    :param label: what stands above the field.
+    :param least, most: the smallest and largest number, or the most characters of a text.
+    :param hidden: kept encrypted by AWX, and not shown while typing.
+    :param variable: the playbook's own name for the option, where it has one.
+    """
+
+    option: str
+    label: str
+    least: int = 0
+    most: int = 1024
+    hidden: bool = False
+    variable: str = ""
+
+
+class Survey(NamedTuple):
+    """One survey: its title, the words below it, and its fields. ``one`` venue is asked for, or any number of them."""
+
+    title: str
+    description: str
+    one: bool
+    fields: tuple[Field, ...]
+
+
+TOKEN = (
+    Field("issue_user", "Who is the token for?", 1, 256),
+    Field("issue_duration_seconds", "How many seconds shall it live?", 900, 43200),
+    Field("issue_access", "What may it do?"),
+    Field("issue_bucket_prefixes", "Only these folders of the bucket"),
+    Field("issue_external_id", "External id that the requester sent", most=1224, hidden=True),
+)
+# A survey's answers outrank the inventory, so none asks for what belongs to a venue, such as its buckets.
+SURVEYS = {
+    "provision": Survey(
+        "Provision venue",
+        "Gives venues the role that tokens are issued for, or repairs it. Choose the job type Check to see first what would change.",
+        False,
+        (
+            Field("provision_wait", "Prove that the role can be assumed?"),
+            Field("provision_adopt", "Take over a role without an owner?"),
+            Field("provision_on_external_id_conflict", "If SSM and the trust policy differ"),
+        ),
+    ),
+    "issue": Survey("Issue token", "Issues a short-lived token for one venue, sealed to its recipient.", True, TOKEN),
+    "revoke": Survey(
+        "Revoke tokens",
+        "Ends tokens of one venue before their time, or lifts that. Without a session name, it is about every token of the venue.",
+        True,
+        (
+            Field("revoke_session_name", "Session name, from the receipt", most=64),
+            Field("revoke_state", "Revoke, or lift a revocation?"),
+        ),
+    ),
+    "rotate": Survey(
+        "Rotate external id",
+        "Gives one venue a new external id beside the old one; run once more, once the requesters have the new one, to end the old one.",
+        True,
+        (Field("provision_retire_previous_external_id", "End the old one?", variable="retire"),),
+    ),
+    "report": Survey(
+        "Report",
+        "Shows the venues' roles and, if CloudTrail is asked, who holds tokens. With keys from Kion, one report is about the venues of one account.",
+        False,
+        (
+            Field("report_cloudtrail", "Ask CloudTrail who holds tokens?"),
+            Field("report_since", "Tokens issued since", most=40),
+        ),
+    ),
+    "request": Survey("Request a token", "Asks for a token. An approver looks at the request before anything is issued.", True, TOKEN),
+}
+QUESTION_TYPES = {"str": "text", "int": "integer", "bool": "multiplechoice", "list": "text"}
+
+
+def plain(texts: list[str]) -> str:
+    """A description without the markup of Ansible's documentation."""
+    return re.sub(r"\b[A-Z]+\(([^)]*)\)", r"\1", " ".join(texts))
+
+
+def options(role: str) -> dict[str, Any]:
+    """The options of a role, by variable."""
+    specs = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())
+    return dict(specs["argument_specs"]["main"]["options"])
+
+
+def question(field: Field) -> dict[str, Any]:
+    """One item of AWX's ``survey_spec``."""
+    spec = options(field.option.split("_")[0])[field.option]
+    words = re.findall(r"V\(([^)]*)\)", spec["description"][0]) if field.option.endswith("_access") else []
+    choices = spec.get("choices") or (["no", "yes"] if spec["type"] == "bool" else words)
+    kind = "password" if field.hidden else "multiselect" if words else "multiplechoice" if choices else QUESTION_TYPES[spec["type"]]
+    item: dict[str, Any] = {
+        "variable": field.variable or field.option,
+        "question_name": field.label,
+        "question_description": plain(spec["description"]) + (f" {COMMAS}" if spec["type"] == "list" and kind == "text" else ""),
+        "type": kind,
+        "required": bool(spec.get("required", False)),
+    }
+    if choices:
+        item["choices"] = choices
+    else:
+        item |= {"min": field.least, "max": field.most}
+    if kind != "password":  # AWX encrypts even an empty default, and would then see a change on each run
+        given = spec.get("default") or ""
+        item["default"] = choices[int(given or 0)] if spec["type"] == "bool" else given
+    return item
+
+
+def venue_question(survey: Survey) -> dict[str, Any]:
+    """Which venues, from those of the inventory; the role awx_setup puts the names in."""
+    if survey.one:
+        words, kind = "The venue that it is about.", "multiplechoice"
+    else:
+        words, kind = "None means every venue of the inventory.", "multiselect"
+    name = "Venue" if survey.one else "Venues"
+    item = {"variable": "target", "question_name": name, "question_description": words, "type": kind, "required": survey.one, "choices": []}
+    return item | {"default": ""}
+
+
+def spec_of(survey: Survey) -> dict[str, Any]:
+    """What AWX takes as ``survey_spec``."""
+    items = [venue_question(survey), *map(question, survey.fields)]
+    return {"name": survey.title, "description": survey.description, "spec": items}
+
+
+class _Indented(yaml.SafeDumper):
+    """Lists indented below their key, as in the rest of this repository."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+WIDTH, EDGE = 720, 28
+LOOK = """text{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#151515}.title{font-size:21px;font-weight:600}
+.label{font-size:14px;font-weight:600}.help{font-size:12px;fill:#4d5258}.value{font-size:14px}.must{fill:#b1380b}
+.box{fill:#fff;stroke:#8a8d90}.page{fill:#f5f5f5}.key{fill:#0066cc}.key-text{fill:#fff;font-size:14px}"""
+
+
+def drawing(spec: dict[str, Any], venues: list[str]) -> str:
+    """The survey as AWX lays it out, as SVG: labels, help, fields with their defaults, limits and choices."""
+    parts, y = [_text(EDGE, 40, "title", spec["name"])], 66
+    for line in textwrap.wrap(spec["description"], 100):
+        parts.append(_text(EDGE, y, "help", line))
+        y += 18
+    for item in spec["spec"]:
+        body, height = _field(item, y + 16, venues)
+        parts.append(body)
+        y += 16 + height
+    parts.append(f'<rect class="key" x="{EDGE}" y="{y + 20}" width="82" height="34" rx="3"/>' + _text(EDGE + 24, y + 42, "key-text", "Next"))
+    size = f'width="{WIDTH}" height="{y + 78}" viewBox="0 0 {WIDTH} {y + 78}"'
+    name = html.escape(f"The survey “{spec['name']}”: " + ", ".join(item["question_name"] for item in spec["spec"]))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{name}"><style>{LOOK}</style>'
+        f'<rect class="page" width="100%" height="100%"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
+def _text(x: int, y: int, kind: str, words: str, more: str = "") -> str:
+    return f'<text x="{x}" y="{y}" class="{kind}">{html.escape(words)}{more}</text>'
+
+
+def _field(item: dict[str, Any], y: int, venues: list[str]) -> tuple[str, int]:
+    must = '<tspan class="must"> *</tspan>' if item["required"] else ""
+    parts = [_text(EDGE, y + 14, "label", item["question_name"], must)]
+    lines = textwrap.wrap(item["question_description"], 108)
+    parts += [_text(EDGE, y + 32 + 16 * number, "help", line) for number, line in enumerate(lines)]
+    top = y + 24 + 16 * len(lines)
+    parts.append(f'<rect class="box" x="{EDGE}" y="{top}" width="{WIDTH - 2 * EDGE}" height="34" rx="3"/>')
+    parts.append(_text(EDGE + 12, top + 22, "value", _shown(item, venues)))
+    return "\n".join(parts), top + 34 - y
+
+
+def _shown(item: dict[str, Any], venues: list[str]) -> str:
+    choices = item.get("choices")
+    if item["type"] == "password":
+        return "••••••••"
+    if item["type"] == "multiplechoice":
+        return f"{item['default'] or 'Select one'} ▾   ({' | '.join(choices or venues)})"
+    if item["type"] == "multiselect":
+        return "   ".join(f"☐ {one}" for one in choices or venues)
+    return f"{item['default']}   ({item['min']} to {item['max']})" if item["type"] == "integer" else str(item["default"])
+
+
+def outputs() -> dict[pathlib.Path, str]:
+    """Every file this writes, with its text."""
+    found = {}
+    for name, survey in SURVEYS.items():
+        spec = spec_of(survey)
+        text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=150, allow_unicode=True)
+        found[FILES / f"{name}.yml"] = f"---\n# Written by tools/awx_surveys.py from the argument specs of the role.\n{text}"
+        found[IMAGES / f"awx-survey-{name}.svg"] = drawing(spec, ["sbg-dev", "sbg-test", "emit-ops"])
+    return found
+
+
+def main() -> int:
+    """Write, or with --check compare."""
+    changed = {path: text for path, text in outputs().items() if not path.exists() or path.read_text() != text}
+    for path, text in changed.items():
+        print(f"{'differs' if '--check' in sys.argv else 'written'}: {path.relative_to(ROOT)}")
+        if "--check" not in sys.argv:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    return 1 if changed and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
