@@ -134,6 +134,7 @@ def table(options: dict[str, Any]) -> str:
         kind = f"list of {spec['elements']}" if "elements" in spec else spec["type"]
         choices = f" One of {', '.join(f'`{one}`' for one in spec['choices'])}." if "choices" in spec else ""
         text = re.sub(r"\b(?:O|V|C)\(([^)]*)\)", r"`\1`", " ".join(spec["description"])).replace("|", "\\|")
+        text = re.sub(r"`[\w.]+#module:", "`", text)  # the name of another module is for ansible-doc
         rows.append(f"| `{name}` | {kind} | {default} | {text}{choices} |")
     return "\n".join(rows)
 
