@@ -181,7 +181,7 @@ def drawing(spec: dict[str, Any], venues: list[str]) -> str:
         y += 16 + height
     parts.append(f'<rect class="key" x="{EDGE}" y="{y + 20}" width="82" height="34" rx="3"/>' + _text(EDGE + 24, y + 42, "key-text", "Next"))
     size = f'width="{WIDTH}" height="{y + 78}" viewBox="0 0 {WIDTH} {y + 78}"'
-    name = html.escape(f"The survey “{spec['name']}”: " + ", ".join(item["question_name"] for item in spec["spec"]))
+    name = html.escape(f"The survey '{spec['name']}': " + ", ".join(item["question_name"] for item in spec["spec"]))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{name}"><style>{LOOK}</style>'
         f'<rect class="page" width="100%" height="100%"/>\n' + "\n".join(parts) + "\n</svg>\n"
