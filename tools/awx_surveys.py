@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Write the surveys of the AWX templates from the argument specs of the roles, and draw them for docs/awx.md.

@@ -160,7 +160,7 @@ def check(field: Field, contender: Contender, job: Job, calls: dict[str, int]) -
     if contender.name == "ansible-core alone":
         return
     if job.step == "issue":
-        done = sum(1 for _ in (field.folder / "tokens").iterdir())
+        done = sum(1 for _file in (field.folder / "tokens").iterdir())
     else:
         pages = field.moto.client("iam").get_paginator("list_roles").paginate()
         done = sum(len(page["Roles"]) for page in pages)

@@ -83,9 +83,9 @@ class Proxy:
             answer = await reader.read()
         finally:
             writer.close()
-        top, _, rest = answer.partition(b"\r\n\r\n")
+        top, _gap, rest = answer.partition(b"\r\n\r\n")
         self._spans.append((begun, time.monotonic()))
-        status, _, headers = top.partition(b"\r\n")
+        status, _end, headers = top.partition(b"\r\n")
         kept = HOP_BY_HOP.sub(b"", b"\r\n" + headers)
         return b"HTTP/1.1" + status[8:] + kept + b"\r\nContent-Length: %d\r\n\r\n" % len(rest) + rest
 

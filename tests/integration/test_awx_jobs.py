@@ -171,7 +171,7 @@ def test_a_slice_that_gets_no_venue_ends_well(job, moto):
 
 def test_two_jobs_on_one_venue_do_not_fight(job, moto):
     publish(moto)
-    both = [job("Provision venue", {"target": ["sbg-dev"]}).start() for _ in range(2)]
+    both = [job("Provision venue", {"target": ["sbg-dev"]}).start() for _number in range(2)]
     for one in both:
         one.finish().expect()
     (external_id,) = external_ids(moto)

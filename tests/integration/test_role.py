@@ -157,8 +157,8 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with recorded_moto(folder) as moto:
         ids = prepare(moto)
         env = moto.server.environment()
-        results = iter(run_tasks([task for tasks in STORY.values() for task in tasks], env=env, cwd=folder, shipped=shipped))
-        first = {project: [next(results) for _task in tasks] for project, tasks in STORY.items()}
+        results = run_tasks([task for tasks in STORY.values() for task in tasks], env=env, cwd=folder, shipped=shipped)
+        first = {project: [results.pop(0) for _task in tasks] for project, tasks in STORY.items()}
         moto.forget()
         tasks = [role(project, **AGAIN.get(project, {})) for project in SETTLED]
         second = dict(zip(SETTLED, run_tasks(tasks, env=env, cwd=folder, shipped=shipped), strict=True))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import itertools
 import json
 import threading
@@ -15,7 +16,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
-import moto  # noqa: F401 - before any session is made
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
 from botocore.awsrequest import AWSResponse
@@ -32,6 +32,7 @@ Happening = Callable[[], Any]
 @functools.cache
 def _bystanders() -> tuple[Any, ...]:
     """Clients that nobody watches. Made after moto was imported, since it hooks into new sessions only."""
+    importlib.import_module("moto")
     session = botocore.session.Session()
     return tuple(session.create_client(service, region_name=REGION, **FAKE_KEYS) for service in ("iam", "ssm", "sts"))
 

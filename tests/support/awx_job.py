@@ -203,7 +203,7 @@ class Job:
 
     def finish(self) -> Job:
         """Wait for its end, and take away what goes with the container, and ansible-runner's own note of the environment, which AWX masks."""
-        self.said, _ = self._process.communicate(timeout=300)
+        self.said, _nothing = self._process.communicate(timeout=300)
         for name in ("env", "inventory", "home"):
             shutil.rmtree(self.place / name)
         (self.place / "artifacts/7/command").unlink(missing_ok=True)

@@ -181,7 +181,7 @@ def check_survey(spec: JSON) -> None:
         given = item.get("default", "")
         if given != "" and not isinstance(given, kinds[item["type"]]):
             bad(f"Default value {given} expected to be {item['type']}")
-        if not all(item.get(limit) is None or type(item[limit]) is int for limit in ("min", "max")):
+        if not all(item.get(limit) is None or (isinstance(item[limit], int) and not isinstance(item[limit], bool)) for limit in ("min", "max")):
             bad("The limit expected to be integer")
         if item["type"].startswith("multi") and (not item.get("choices") or not set(str(given).splitlines()) <= set(item["choices"])):
             bad("Default choice must be answered from the choices listed.")

@@ -60,7 +60,9 @@ class CloudTrail:
         more = {"NextToken": str(start + PAGE)} if start + PAGE < len(fitting) else {}
         return {"Events": [{"EventName": one["eventName"], "CloudTrailEvent": json.dumps(one)} for one in fitting[start : start + PAGE]], **more}
 
-    def _handler(outer, behind: str, events: list[dict[str, Any]]) -> type[BaseHTTPRequestHandler]:
+    def _handler(self, behind: str, events: list[dict[str, Any]]) -> type[BaseHTTPRequestHandler]:
+        outer = self
+
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -28,7 +28,7 @@ OWN_NAMES = {"retire": "provision_retire_previous_external_id"}
 
 def spec_of(item: dict) -> dict:
     variable = OWN_NAMES.get(item["variable"], item["variable"])
-    role, _, option = variable.partition("_")
+    role, _dash, option = variable.partition("_")
     spec = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     assert option not in OF_A_VENUE
     return spec[variable]

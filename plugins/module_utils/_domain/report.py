@@ -108,12 +108,12 @@ def drawn(report: Mapping[str, Any]) -> dict[str, Any]:
     def place(moment: datetime) -> float:
         return round(100 * (min(max(moment, start), end) - start) / (end - start), 2)
 
-    def bar(session: Mapping[str, Any]) -> dict[str, Any]:
+    def span_of(session: Mapping[str, Any]) -> dict[str, Any]:
         left, right = (place(parse_time(key, session[key])) for key in ("issued_at", "expires_at"))
         return {**session, "x": left, "width": max(round(right - left, 2), 0.4)}
 
     venues = [
-        {**venue, "number": number, "remarks": remarks(venue), "sessions": [bar(one) for one in venue["sessions"]]}
+        {**venue, "number": number, "remarks": remarks(venue), "sessions": [span_of(one) for one in venue["sessions"]]}
         for number, venue in enumerate(report["venues"], 1)
     ]
     return {**report, "venues": venues, "ticks": _ticks(start, end, place), "now_x": place(now)}

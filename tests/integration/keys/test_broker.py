@@ -70,7 +70,7 @@ def play(tmp_path, kion, moto, *tasks, options=(), **environment):
 
 
 def minted(kion):
-    return [path for _, path, _ in kion.seen].count(MINTED)
+    return [path for _method, path, _body in kion.seen].count(MINTED)
 
 
 @pytest.mark.parametrize("options", [(), ("--check",), SHIPPED])

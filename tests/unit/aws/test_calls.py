@@ -99,7 +99,7 @@ def test_denied_is_not_not_found_and_names_the_action_to_ask_for(code: str) -> N
 )
 def test_advice(code: str, kind: type[VenueError], advice: str) -> None:
     error = refused("sts", "get_caller_identity", code)
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert advice in error.message
     assert error.facts["error_code"] == code
     assert error.facts["request_id"] == "req-1"

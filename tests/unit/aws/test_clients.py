@@ -71,7 +71,7 @@ def test_no_region_anywhere() -> None:
     with pytest.raises(ConnectionProblem, match=r"No AWS region is set: set the option 'region', AWS_REGION, .* \(MDPS uses us-west-2\)"):
         clients.client("sts")
     with pytest.raises(ConnectionProblem, match="No AWS region"):
-        _ = clients.partition
+        assert clients.partition
 
 
 def test_a_profile_that_does_not_exist_is_named() -> None:

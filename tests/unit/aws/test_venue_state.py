@@ -115,7 +115,7 @@ def test_what_hangs_on_a_role(read: Any, operation: str, answer: dict[str, Any],
 
 @pytest.mark.parametrize(
     ("read", "operation"),
-    [(venue_state.read_role, "get_role"), (venue_state.read_policy, "get_role_policy"), *((read, operation) for read, operation, *_ in HANGING)],
+    [(venue_state.read_role, "get_role"), (venue_state.read_policy, "get_role_policy"), *((read, operation) for read, operation, *_rest in HANGING)],
 )
 def test_absent_is_none_and_denied_is_an_error(read: Any, operation: str) -> None:
     with stubbed("iam") as (iam, stub):

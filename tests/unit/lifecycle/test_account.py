@@ -58,7 +58,7 @@ def test_parameters_are_read_ten_a_call_and_each_once() -> None:
 
     ssm.meta.events.register("provide-client-params.ssm.GetParameters", answer)
     with Stubber(ssm) as stub:
-        for _ in range(3):
+        for _page in range(3):
             stub.add_response("get_parameters", {"Parameters": []})
         read_many_parameters(ssm, [f"/p/{number}" for number in range(25)] + ["/p/0"])
     assert sorted(map(len, asked)) == [5, 10, 10]

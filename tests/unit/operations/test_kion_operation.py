@@ -248,7 +248,7 @@ def test_nothing_else_is_tried_again(kion, status):
     kion.script = [(status, '{"message": "no"}', {})]
     naps: list[float] = []
     fail(kion, naps=naps, account="999999999999")
-    assert naps == [] and [path for _, path, _ in kion.seen].count("/api/v3/temporary-credentials/cloud-access-role") == 1
+    assert naps == [] and [path for _method, path, _body in kion.seen].count("/api/v3/temporary-credentials/cloud-access-role") == 1
 
 
 @pytest.mark.parametrize("status", [200, 401, 404])

@@ -66,7 +66,7 @@ def run_shell(shell, token, folder, **options):
     done = subprocess.run([*command, str(path)], env=environment, capture_output=True, check=True)
     assert done.stderr == b""
     pairs = (entry.partition("=") for entry in done.stdout.decode().split("\0") if entry)
-    return {name: value for name, _, value in pairs if name.startswith("AWS_")}
+    return {name: value for name, _sign, value in pairs if name.startswith("AWS_")}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -95,7 +95,7 @@ def test_no_executable_line_but_assignments_in_powershell():
     assert not root.has_error
     found = {}
     for statement in [node for top in root.children for node in (top.children if top.type == "statement_list" else [])]:
-        name, _, value = statement.text.decode().partition(" = ")
+        name, _sign, value = statement.text.decode().partition(" = ")
         leaves = [n for n in walk(statement) if n.type in ("verbatim_string_characters", "expandable_string_literal", "command")]
         if value == "$null":
             assert not leaves
