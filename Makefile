@@ -15,7 +15,7 @@ demo: ## the main job on an embedded AWS, from provisioning to a token in use
 	@home=$$($(ENVIRONMENT) demo) && ANSIBLE_COLLECTIONS_PATH="$$home/collections" "$$home/bin/python" demo/demo.py
 
 test: dev ## unit and integration tests on the newest ansible-core
-	$(RUN_DEV) pytest -n 2 --dist loadfile --cov=plugins --cov-report= tests/unit tests/integration
+	$(RUN_DEV) pytest -n 2 --dist loadfile --cov=plugins --cov-report= tests/unit tests/integration tests/browser
 	$(RUN_DEV) coverage report --include='plugins/module_utils/_domain/*' --fail-under=100
 
 test-floor: ## unit tests and the main job on the oldest ansible-core and Python

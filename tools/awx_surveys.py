@@ -88,6 +88,15 @@ SURVEYS = {
         True,
         (Field("provision_retire_previous_external_id", "End the old one?", variable="retire"),),
     ),
+    "report": Survey(
+        "Report",
+        "Shows the venues' roles and, if CloudTrail is asked, who holds tokens. With keys from Kion, one report is about the venues of one account.",
+        False,
+        (
+            Field("report_cloudtrail", "Ask CloudTrail who holds tokens?"),
+            Field("report_since", "Tokens issued since", most=40),
+        ),
+    ),
     "request": Survey("Request a token", "Asks for a token. An approver looks at the request before anything is issued.", True, TOKEN),
 }
 QUESTION_TYPES = {"str": "text", "int": "integer", "bool": "multiplechoice", "list": "text"}
@@ -172,7 +181,7 @@ def drawing(spec: dict[str, Any], venues: list[str]) -> str:
         y += 16 + height
     parts.append(f'<rect class="key" x="{EDGE}" y="{y + 20}" width="82" height="34" rx="3"/>' + _text(EDGE + 24, y + 42, "key-text", "Next"))
     size = f'width="{WIDTH}" height="{y + 78}" viewBox="0 0 {WIDTH} {y + 78}"'
-    name = html.escape(f"The survey “{spec['name']}”: " + ", ".join(item["question_name"] for item in spec["spec"]))
+    name = html.escape(f"The survey '{spec['name']}': " + ", ".join(item["question_name"] for item in spec["spec"]))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{name}"><style>{LOOK}</style>'
         f'<rect class="page" width="100%" height="100%"/>\n' + "\n".join(parts) + "\n</svg>\n"

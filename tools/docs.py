@@ -44,7 +44,7 @@ Short-lived, limited access to an MDPS venue for people without an AWS account.
 
 ```{toctree}
 :maxdepth: 1
-README
+Overview <README>
 docs/index
 """
 
@@ -61,7 +61,7 @@ def gather() -> None:
     pages = [path for path in sorted(SOURCE.rglob("*.md")) if path.name != "LICENSE.md" and "LICENSES" not in path.parts]
     names = [str(path.relative_to(SOURCE).with_suffix("")) for path in pages]
     others = [name for name in names if name not in ("README", "docs/index")]
-    (SOURCE / "index.md").write_text(INDEX + "\n".join([*others, "reference/index"]) + "\n```\n")
+    (SOURCE / "index.md").write_text(INDEX + "\n".join([*others, "Reference of modules and roles <reference/index>"]) + "\n```\n")
 
 
 def with_collections() -> dict[str, str]:

@@ -92,7 +92,7 @@ def role_options(role: str) -> dict[str, Any]:
 
 def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
     """A module's option as a role's: no aliases, and names of options as the role has them."""
-    texts = [re.sub(r"O\(([a-z_]+)", rf"O({role}_\1", one) for one in spec["description"]]
+    texts = [re.sub(r"O\(([a-z_]+)(?![\w.])", rf"O({role}_\1", one) for one in spec["description"]]
     texts = [re.sub(r"RV\(([a-z_]+)\)", r"C(\1)", one) for one in texts]
     kept = {key: value for key, value in spec.items() if key in ("type", "elements", "choices", "default", "required")}
     if kept["type"] in ("json", "path"):
@@ -112,7 +112,8 @@ def argument_specs(role: str) -> str:
 def _introduction(role: str) -> str:
     """The first paragraph of the role's README, in Ansible's markup."""
     paragraph = (ROOT / "roles" / role / "README.md").read_text().split("\n\n")[1]
-    return re.sub(r"`([^`]+)`", r"C(\1)", " ".join(paragraph.split()))
+    unlinked = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", " ".join(paragraph.split()))
+    return re.sub(r"`([^`]+)`", r"C(\1)", unlinked)
 
 
 class _Indented(yaml.SafeDumper):
@@ -133,6 +134,7 @@ def table(options: dict[str, Any]) -> str:
         kind = f"list of {spec['elements']}" if "elements" in spec else spec["type"]
         choices = f" One of {', '.join(f'`{one}`' for one in spec['choices'])}." if "choices" in spec else ""
         text = re.sub(r"\b(?:O|V|C)\(([^)]*)\)", r"`\1`", " ".join(spec["description"])).replace("|", "\\|")
+        text = re.sub(r"`[\w.]+#module:", "`", text)  # the name of another module is for ansible-doc
         rows.append(f"| `{name}` | {kind} | {default} | {text}{choices} |")
     return "\n".join(rows)
 

@@ -94,23 +94,19 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Issue a token and keep it as a profile
-  hosts: localhost
-  gather_facts: false
-  tasks:
-    - name: Issue
-      mdps.venue_sts.venue_sts_token:
-        project: sbg
-        venue: dev
-        user: jdoe
-      register: issued
+- name: Issue a token
+  mdps.venue_sts.venue_sts_token:
+    project: sbg
+    venue: dev
+    user: jdoe
+  register: issued
 
-    - name: Keep
-      mdps.venue_sts.venue_sts_profile:
-        project: sbg
-        venue: dev
-        token: "{{ issued.token }}"
-        region: us-west-2
+- name: Keep it as a profile
+  mdps.venue_sts.venue_sts_profile:
+    project: sbg
+    venue: dev
+    token: "{{ issued.token }}"
+    region: us-west-2
 
 - name: Remove the profile when the work is done
   mdps.venue_sts.venue_sts_profile:

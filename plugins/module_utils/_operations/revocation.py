@@ -125,11 +125,10 @@ def wanted(wish: Wish, now: datetime) -> list[Revocation]:
 
     :param now: the present by AWS's clock: this machine's may be behind, and the newest tokens would slip through.
     """
-    latest = cutoff(now)
-    before = wish.before or latest
+    before = wish.before or cutoff(now)
     if wish.receipts is not None:
-        # The time keeps a later token of the same session name alive, and makes a second run find nothing to do.
-        return [Revocation("session", one.session_name, min(cutoff(one.issued_by + SECOND), latest)) for one in wish.receipts]
+        # The time keeps a later token of the same session name alive. It comes from the receipt alone, so that a second run finds nothing to do.
+        return [Revocation("session", one.session_name, cutoff(one.issued_by + SECOND)) for one in wish.receipts]
     if wish.session_name:
         return [Revocation("session", wish.session_name, before)]
     if wish.source_identity:

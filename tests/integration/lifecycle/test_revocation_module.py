@@ -56,6 +56,16 @@ def test_revoke_again_and_lift(venue: Moto, tmp_path: pathlib.Path, shipped: boo
     assert policies(venue) == []
 
 
+def test_a_receipt_names_the_same_moment_whenever_it_is_used(venue: Moto) -> None:
+    times = {"issued_at": ago(minutes=0), "expires_at": ago(minutes=-60), "duration_seconds": 3600}
+    receipt = {**VENUE, "recipient": "jdoe", "session_name": "jdoe-1", "access_key_id": "ASIAEXAMPLEEXAMPLE01", **times}
+    assert perform(revocation.OPERATION, **VENUE, receipt=receipt)["changed"]
+    (name,) = policies(venue)
+    venue.client("iam").delete_role_policy(RoleName=ROLE, PolicyName=name)
+    perform(revocation.OPERATION, Runtime(now=lambda: datetime.now(UTC) + timedelta(minutes=30)), **VENUE, receipt=receipt)
+    assert policies(venue) == [name]
+
+
 def test_check_mode_tells_and_does_nothing(venue: Moto) -> None:
     result = perform(revocation.OPERATION, Runtime(check_mode=True), **VENUE)
     assert result["changed"]

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import role_facts
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import ExternalIds
@@ -33,6 +35,18 @@ def test_names_with_hyphens_read_in_several_ways() -> None:
     assert role_facts.readings("unity-unity-sbg-dev-sts", "unity") == [Venue("unity", "sbg-dev"), Venue("unity-sbg", "dev")]
     assert role_facts.readings("unity-sbg-dev-sts", "unity") == [Venue("sbg", "dev")]
     assert role_facts.readings("something-else", "unity") == []
+    assert role_facts.readings("unity-sbg-2x-dev-sts", "unity") == [Venue("sbg-2x", "dev")]  # no venue begins with a digit
+
+
+def test_the_same_keys_are_told_of_a_role_and_of_none() -> None:
+    now = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
+    seen = role_facts.Observed(role(created=now), {"venue-access": {}, "revoked-20261122T093015Z-all": {}}, last_used=now, last_used_region="us-west-2")
+    there, nothing = role_facts.role_facts(seen, now), role_facts.role_facts(None, now)
+    assert there.keys() == nothing.keys()
+    assert (there["created_at"], there["last_used_at"], there["last_used_region"]) == ("2026-11-22T09:30:15Z", "2026-11-22T09:30:15Z", "us-west-2")
+    assert [one["summary"] for one in there["revocations"]] == ["every token, issued before 2026-11-22T09:30:15Z"]
+    assert not any(nothing.values())
+    assert role_facts.role_facts(seen, now + timedelta(hours=12))["revocations"] == []
 
 
 @pytest.mark.parametrize(
