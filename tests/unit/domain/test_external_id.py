@@ -6,7 +6,15 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ExternalIdMismatch, InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import ExternalIds, Request, agree, parameter_first, settle
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import (
+    ExternalIds,
+    Request,
+    agree,
+    parameter_first,
+    replaced_at,
+    retired,
+    settle,
+)
 
 NONE = ExternalIds("")
 
@@ -111,3 +119,18 @@ def test_any_two_that_differ_stop_the_token_and_no_value_is_named(parameter: str
     assert caught.value.facts == {"places": places}
     assert "No token was issued" in caught.value.message
     assert "secret" not in caught.value.message
+
+
+HISTORY = [("first", "May"), ("first", "June"), ("second", "July"), ("first", "August"), ("third", "September")]
+
+
+@pytest.mark.parametrize(("requester", "at"), [("first", "September"), ("second", "August"), ("third", ""), ("never", "")])
+def test_when_an_external_id_was_last_replaced(requester: str, at: str) -> None:
+    assert replaced_at(HISTORY, requester) == at
+    assert replaced_at(HISTORY[:1], requester) == replaced_at([], requester) == ""
+
+
+def test_a_retired_id_is_refused_with_the_day_it_was_rotated() -> None:
+    error = retired("2026-11-22T00:00:00Z")
+    assert error.facts == {"places": ["requester", "parameter"], "rotated_at": "2026-11-22T00:00:00Z"}
+    assert "until it was rotated on 2026-11-22T00:00:00Z" in error.message

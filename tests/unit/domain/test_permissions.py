@@ -127,15 +127,16 @@ def test_no_bucket_at_all() -> None:
 
 def test_good_prefixes() -> None:
     assert permissions.check_prefixes(["incoming/jdoe/", "incoming/jdoe", "a.b/c=d"]) == ("incoming/jdoe", "a.b/c=d")
+    assert permissions.check_prefixes(["x" * 1024])
 
 
-@pytest.mark.parametrize("prefix", ["", "/", "/incoming", "in*", "in?", "${aws:username}", "a b", "a//b", "a/../b", "a\\b", "é" * 513])
+@pytest.mark.parametrize("prefix", ["", "/", "/incoming", "in*", "in?", "${aws:username}", "a b", "a//b", "a/../b", "a\\b", "é" * 513, "x" * 1025])
 def test_prefixes_that_would_widen_the_grant_or_never_match(prefix: str) -> None:
     with pytest.raises(InvalidInput, match=r"bucket_prefixes: .* must be a folder"):
         permissions.check_prefixes([prefix])
 
 
-@pytest.mark.parametrize("pattern", ["sbg/*", "sbg-dev/*", "sbg/app", "sbg/app-?", "sbg/a.b_c-d/e", "sbg/a__b", "other/app", "tropess"])
+@pytest.mark.parametrize("pattern", ["sbg/*", "sbg-dev/*", "sbg/app", "sbg/app-?", "sbg/a.b_c-d/e", "sbg/a__b", "other/app", "tropess", "ab", "x" * 256])
 def test_good_repositories(pattern: str) -> None:
     assert permissions.check_repositories(SBG, [pattern, pattern]) == (pattern,)
 

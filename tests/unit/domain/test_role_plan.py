@@ -12,7 +12,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions, policies
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ExternalIdMismatch, InvalidInput, OwnershipConflict
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import Request
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
@@ -306,6 +306,23 @@ def test_policies_over_their_quota_are_refused_before_they_are_sent() -> None:
     many = permissions.policy(permissions.Grant([f"bucket-{number:050}" for number in range(90)], ["sbg/*"]), permissions.Place("aws", "us-west-2", ACCOUNT))
     with pytest.raises(InvalidInput, match=r"buckets: the permission policy would have \d+ characters and IAM allows 10240"):
         present(Current(), wanted(policy=many))
+
+
+def test_quotas_are_used_to_the_last_character() -> None:
+    # The external id stands in the trust policy once, so it can fill it to the last character.
+    longest = "x" * (2048 - policies.size(Trust([ROOT], "x").policy("aws")) + 1)
+    present(Current(), wanted(external_id=Request(given=longest)))
+    with pytest.raises(InvalidInput, match="would have 2049 characters"):
+        present(Current(), wanted(external_id=Request(given=longest + "x")))
+    padded = {"Statement": "x" * (10240 - policies.size({"Statement": ""}))}
+    present(Current(), wanted(policy=padded))
+    with pytest.raises(InvalidInput, match="would have 10241 characters"):
+        present(Current(), wanted(policy={"Statement": padded["Statement"] + "x"}))
+
+
+def test_a_kms_key_is_named_for_secure_strings_only() -> None:
+    step = present(Current(), wanted(kms_key_id="alias/venues")).steps[0]
+    assert (step.arguments["Type"], "KeyId" in step.arguments) == ("String", False)
 
 
 @pytest.mark.parametrize("name", PLANS)
