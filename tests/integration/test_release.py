@@ -47,7 +47,7 @@ def test_the_tarball_holds_what_users_need_and_nothing_else(tarball: pathlib.Pat
     with tarfile.open(tarball) as archive:
         names = {member.name for member in archive.getmembers() if member.isfile()}
     assert {name.split("/")[0] for name in names} == {
-        *("CHANGELOG.md", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md"),
+        *("CHANGELOG.md", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "execution-environment.yml"),
         *("changelogs", "demo", "docs", "extensions", "meta", "playbooks", "plugins", "roles"),
     }
     roles = {path.name for path in (ROOT / "roles").iterdir() if (path / "meta").is_dir()}
