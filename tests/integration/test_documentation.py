@@ -71,7 +71,8 @@ class Reader:
             if "hosts" in play:
                 play["vars"] = {"ansible_python_interpreter": sys.executable, **play.get("vars", {})}
         (self.home / "block.yml").write_text(yaml.safe_dump(content, sort_keys=False))
-        self.run("ansible-playbook block.yml", block.where, code)
+        inventory = "-i inventory.yml " if (self.home / "inventory.yml").exists() else ""
+        self.run(f"ansible-playbook {inventory}block.yml", block.where, code)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
