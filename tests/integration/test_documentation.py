@@ -43,7 +43,9 @@ class Reader:
     def run(self, command: str, where: str, code: int = 0) -> None:
         """Run a command of the page."""
         shell = ["bash", "-euo", "pipefail", "-c", command]
-        done = subprocess.run(shell, cwd=self.home, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        done = subprocess.run(
+            shell, cwd=self.home, env={**self.env, "PWD": str(self.home)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
         assert done.returncode == code, f"{where}: {command}\n{done.stdout}"
 
     def follow(self, block: Block) -> None:

@@ -33,7 +33,13 @@ def ansible_playbook(*arguments: str, env: dict[str, str], cwd: pathlib.Path) ->
     quiet = {"ANSIBLE_INVENTORY_UNPARSED_WARNING": "false", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
     program = pathlib.Path(sys.prefix) / "bin" / "ansible-playbook"
     done = subprocess.run(
-        [program, *arguments], env={**kept, **given, **quiet, **env}, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        [program, *arguments],
+        env={**kept, **given, **quiet, "PWD": str(cwd), **env},
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     return Run(done.returncode, done.stdout)
 
