@@ -51,7 +51,8 @@ class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
                 result = {key: value for key, value in result.items() if key not in RAW_OUTPUT}
             else:
                 for warning in result.pop("warnings", ()):  # the hidden result would swallow them
-                    Display().warning(warning if isinstance(warning, str) else str(warning))
+                    # A shipped module's warning arrives as a summary of ansible-core's, whose type has no public name.
+                    Display().warning(warning if isinstance(warning, str) else warning.event.msg)
                 result["_ansible_no_log"] = True
         return result
 
