@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 
 from tests.support.operations import perform
@@ -21,15 +21,6 @@ MODULE = "mdps.venue_sts.venue_sts_revocation"
 VENUE = {"project": "sbg", "venue": "dev"}
 ROLE = "unity-sbg-dev-sts"
 BEFORE = "2026-01-01T00:00:00Z"
-
-
-@pytest.fixture
-def venue(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
-    for name, value in moto.environment().items():
-        monkeypatch.setenv(name, value)
-    moto.publish(**VENUE)
-    assert "failed" not in perform(role.OPERATION, **VENUE)
-    return moto
 
 
 def policies(moto: Moto) -> list[str]:

@@ -22,15 +22,6 @@ PARAMETER = "/unity/sbg/dev/cs/sts/role/external-id"
 ROLE = "unity-sbg-dev-sts"
 
 
-@pytest.fixture
-def venue(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
-    for name, value in moto.environment().items():
-        monkeypatch.setenv(name, value)
-    moto.publish(**VENUE)
-    assert "failed" not in perform(role.OPERATION, **VENUE)
-    return moto
-
-
 def in_ssm(moto: Moto) -> str:
     return str(moto.client("ssm").get_parameter(Name=PARAMETER)["Parameter"]["Value"])
 

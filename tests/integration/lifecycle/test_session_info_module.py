@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, session_info, token
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, session_info, token
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 
 from tests.support.cloudtrail import CloudTrail, issue_event
@@ -24,15 +24,6 @@ OTHER_ROLE = "arn:aws:iam::123456789012:role/somebody-elses"
 
 def ago(minutes: int) -> str:
     return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@pytest.fixture
-def venue(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
-    for name, value in moto.environment().items():
-        monkeypatch.setenv(name, value)
-    moto.publish(**VENUE)
-    assert "failed" not in perform(role.OPERATION, **VENUE)
-    return moto
 
 
 @pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])
