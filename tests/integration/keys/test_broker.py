@@ -117,3 +117,16 @@ def test_a_role_that_is_not_mine_shows_the_choice(tmp_path, kion, moto):
     kion.roles = [role("Reader", iam="mcp-reader")]
     run = play(tmp_path, kion, moto, WHO).expect(2)
     assert "You have no IAM role 'mcp-tenantOperator' in account 123456789012. Yours are: 'Reader' (IAM role mcp-reader)" in run.output
+
+
+def test_only_venues_that_name_an_account_get_keys_from_kion(tmp_path, kion, moto):
+    for venue in ("dev", "ops"):
+        moto.publish("sbg", venue)
+    hosts = {"sbg-dev": {"project": "sbg", "venue": "dev", **WHERE}, "sbg-ops": {"project": "sbg", "venue": "ops"}}
+    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": hosts, "vars": {"broker_ca_path": str(kion.ca)}}}))
+    env = {**moto.environment(), **kion.environment(), "KION_CONFIG": str(tmp_path / "none"), "no_proxy": "127.0.0.1"}
+    run = ansible_playbook("mdps.venue_sts.provision", "-i", "inventory.json", env=env, cwd=tmp_path).expect()
+    assert minted(kion) == 1
+    assert "skipping: [sbg-ops]" not in run.output
+    results = {line.split()[0].strip('"'): line.split()[1] for line in run.output.splitlines() if "unity-sbg-" in line}
+    assert results == {"sbg-dev": "changed", "sbg-ops": "changed"}
