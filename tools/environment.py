@@ -41,9 +41,9 @@ class Environment(NamedTuple):
     instead: tuple[str, ...] = ()  # versions to install in place of the pinned ones
 
 
-# amazon.aws 10.1 and 11.4, awx.awx, and the boto3 that amazon.aws 10.1 asks for at least.
+# amazon.aws 10.1 and 11.4, awx.awx, the JSON callbacks of ansible.posix, and the boto3 that amazon.aws 10.1 asks for at least.
 OLDEST_AMAZON = (("12.3.0", "amazon/aws"), ("12.3.0", "awx/awx"))
-NEWEST_AMAZON = (("14.5.0", "amazon/aws"), ("13.8.0", "awx/awx"))
+NEWEST_AMAZON = (("14.5.0", "amazon/aws"), ("14.5.0", "ansible/posix"), ("13.8.0", "awx/awx"))
 OLDEST_BOTO3 = ("boto3==1.35.0", "botocore==1.35.0", "s3transfer==0.10.0")
 
 ENVIRONMENTS = {

@@ -91,21 +91,14 @@ BAD: dict[str, dict[str, Any]] = {
 }
 
 
-# Enough for a slow connection: what it adds is the same for every task.
-BRIEF = ("Create", "Rotate to a given one", "Issue with the previous one", "Keys as options", "Write")
-BRIEF_BAD = ("requester is wrong", "conflict", "quoting", "garbled", "incomplete", "unverified")
-
-
-def play(host: str, *, modules: bool = True, brief: bool = False) -> list[dict[str, Any]]:
+def play(host: str, *, modules: bool = True) -> list[dict[str, Any]]:
     """The play; every failure must happen, and is printed by its rescue block.
 
     :param modules: also with the task that ships its module wherever it runs.
-    :param brief: only some of it.
     """
-    good = [task for task in GOOD if (modules or "environment" not in task) and (not brief or task["name"] in BRIEF)]
-    bad = {name: task for name, task in BAD.items() if not brief or name in BRIEF_BAD}
-    rescued = [_rescued(number, name, task) for number, (name, task) in enumerate(bad.items())]
-    proof = {"name": "All failures happened", "ansible.builtin.assert": {"that": [f"rescued_{number} is defined" for number in range(len(bad))]}}
+    good = [task for task in GOOD if modules or "environment" not in task]
+    rescued = [_rescued(number, name, task) for number, (name, task) in enumerate(BAD.items())]
+    proof = {"name": "All failures happened", "ansible.builtin.assert": {"that": [f"rescued_{number} is defined" for number in range(len(BAD))]}}
     return [{"name": "Everything", "hosts": host, "gather_facts": False, "tasks": [*good, *rescued, proof]}]
 
 

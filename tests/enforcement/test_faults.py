@@ -77,8 +77,6 @@ def answer_garbled(call: Call) -> Answer:
 # In these cases the run that meets the fault succeeds all the same.
 HEALED_AT_ONCE = (throttled, broken, unavailable, cut_off, slow, answer_lost, answer_held)
 FAULTS: tuple[Callable[[Call], Answer], ...] = (*HEALED_AT_ONCE, answer_cut, answer_garbled, refused)
-# A read that fails has changed nothing: fewer ways are enough.
-READ_FAULTS = (throttled, unavailable, cut_off, answer_cut, refused)
 
 
 @dataclass
@@ -248,7 +246,7 @@ def test_no_failing_call_loses_anything(bench: Bench, scenario: Scenario, capsys
     points, end = undisturbed(bench, scenario)
     tried = bench.tried
     for point in points:
-        for fault in READ_FAULTS if point[0].split(":")[1].startswith(("Get", "List")) else FAULTS:
+        for fault in FAULTS:
             project = bench.fresh()
             scenario.prepare(bench, project)
             bench.proxy.set(lambda call, fault=fault, point=point: fault(call) if (call.action, call.number) == point else call.forward())

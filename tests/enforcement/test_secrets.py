@@ -78,11 +78,12 @@ spoil.issued = []
 RUNS = [
     ("in-process", 1, {}),
     ("in-process", 2, {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
-    ("in-process", 3, {}),
+    ("in-process", 3, {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}),
     ("in-process", 4, {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
     ("in-process", 5, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
     ("in-process", 6, {"ANSIBLE_DISPLAY_TRACEBACK": "always", "ANSIBLE_DEBUG": "1"}),
     ("shipped", 6, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
+    ("shipped", 3, {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl"}),
     ("ssh", 6, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
     ("runner", 4, {"ANSIBLE_DISPLAY_TRACEBACK": "always"}),
 ]
@@ -144,7 +145,7 @@ def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str])
 def test_no_secret_comes_out(proxy: FaultProxy, moto_server: Moto, tmp_path: Path, front_end: str, verbosity: int, extra: dict[str, str]) -> None:
     set_up(moto_server)
     # Under ANSIBLE_DEBUG a shipped module's output is printed: see LIMITS.
-    plays = script.play("venue", modules="ANSIBLE_DEBUG" not in extra, brief=front_end == "ssh")
+    plays = script.play("venue", modules="ANSIBLE_DEBUG" not in extra)
     settings = prepare(front_end, tmp_path, plays) | {"AWS_ENDPOINT_URL": proxy.url} | extra
     spoil.issued = []
     proxy.set(spoil)
