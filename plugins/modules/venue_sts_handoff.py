@@ -61,9 +61,9 @@ options:
     default: false
   dest:
     description:
-      - Where O(channel=file) writes. A folder if it exists or ends with a slash, else the file itself.
+      - Where O(channel=file) writes. A folder if it exists or ends with a slash, else the file itself. Without it, V(~/.mdps/handoff/).
+      - With O(channel=none), where the admin keeps the token, for the receipt to say so.
     type: path
-    default: ~/.mdps/handoff/
   email:
     description:
       - The mail server, for O(channel=email).

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any, ClassVar
 
 from ansible import constants as C
+from ansible.errors import AnsibleValueOmittedError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible.template import is_trusted_as_template
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
@@ -20,9 +23,26 @@ from ..module_utils._operations._operation import Operation, Runtime, worth_blan
 
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
+# How our roles hand on an option that need not be set.
+OPTIONAL = re.compile(r"\{\{ (\w+) \| default\(omit\) \}\}")
 
 
-class VenueAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
+class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
+    """An action whose arguments a role hands on as they are."""
+
+    @classmethod
+    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
+        """Leave an option out whose variable nobody has set, without the 1 ms that Jinja takes to compile the template that says so.
+
+        A role hands on 30 of them, for each venue. Where ansible-core no longer calls this, nothing but the time changes.
+        """
+        optional = OPTIONAL.fullmatch(value) if isinstance(value, str) else None
+        if optional and optional[1] not in templar.available_variables and is_trusted_as_template(value):
+            raise AnsibleValueOmittedError
+        return super().finalize_task_arg(name, value, templar, context)
+
+
+class VenueAction(OptionalArguments):
     """Runs ``OPERATION`` in the worker that ansible-playbook has forked already, or ships the module of the same name."""
 
     OPERATION: ClassVar[Operation]

@@ -48,7 +48,7 @@ ARGUMENT_SPEC: Mapping[str, Any] = {
     "recipients": {"type": "raw", "default": "~/.mdps/recipients"},
     "fingerprints": {"type": "list", "elements": "str", "default": []},
     "unsealed": {"type": "bool", "default": False},
-    "dest": {"type": "path", "default": "~/.mdps/handoff/"},
+    "dest": {"type": "path"},
     "email": {"type": "dict", "options": _EMAIL},
     "https": {"type": "dict", "options": _HTTPS},
     "resend": {"type": "path"},
@@ -115,12 +115,12 @@ class HandOver:
     def _keep_receipt(self) -> dict[str, Any]:
         """Add the receipt of a token that the admin keeps, in a file of their own, for the time being."""
         receipts.check_writable(self._receipts_file)
-        facts: dict[str, Any] = {"changed": True, "channel": RECEIPT_ONLY, "delivered": False}
+        outcome = {"channel": RECEIPT_ONLY, "delivered": False, "target": self.options["dest"]}
+        facts: dict[str, Any] = {"changed": True, **outcome, "receipt": self.options["receipt"]}
         if self.runtime.check_mode:
             return facts
         receipts.check(self.options["receipt"])
-        outcome = {"at": _iso(self.runtime.now()), "channel": RECEIPT_ONLY, "delivered": False, "problem": None}
-        facts["receipt"] = {**self.options["receipt"], "handoff": outcome}
+        facts["receipt"] = {**self.options["receipt"], "handoff": {"at": _iso(self.runtime.now()), **outcome, "problem": None}}
         unkept = self._record(facts["receipt"])
         if unkept:
             raise ReceiptNotKept(unkept, **facts)

@@ -30,7 +30,7 @@ def test_every_python_file_begins_with_the_licence(path: pathlib.Path) -> None:
 @pytest.mark.parametrize("role", ["provision", "issue"])
 def test_a_role_passes_every_option_on(role: str) -> None:
     specs = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())
-    tasks = (ROOT / "roles" / role / "tasks/main.yml").read_text()
+    tasks = "".join(path.read_text() for path in sorted((ROOT / "roles" / role / "tasks").glob("*.yml")))
     assert [name for name in specs["argument_specs"]["main"]["options"] if not re.search(rf"\b{name}\b", tasks)] == []
 
 

@@ -1,0 +1,43 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The short cut for options that nobody set must come to what Jinja would have come to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleValueOmittedError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import OptionalArguments
+
+VARIABLES = {"set": "/path/", "empty": "", "nothing": None, "left_out": trust_as_template("{{ omit }}"), "nested": trust_as_template("{{ set }}x")}
+OMITTED = object()
+
+
+def finalized(value: str, *, by_jinja: bool) -> Any:
+    """What an argument becomes: by the action, or by the templating that it cuts short."""
+    templar = Templar(loader=DataLoader(), variables=dict(VARIABLES))._engine  # what ansible-core gives to an action
+    try:
+        return templar.template(value) if by_jinja else OptionalArguments.finalize_task_arg("option", value, templar, None)
+    except AnsibleValueOmittedError:
+        return OMITTED
+
+
+@pytest.mark.parametrize("name", [*VARIABLES, "unset"])
+@pytest.mark.parametrize("shape", ["{{ %s | default(omit) }}", "{{ %s | default(omit, true) }}", "{{ %s is defined }}", "{{%s|default(omit)}}"])
+def test_an_argument_becomes_what_jinja_makes_of_it(name: str, shape: str) -> None:
+    value = trust_as_template(shape % name)
+    assert finalized(value, by_jinja=False) == finalized(value, by_jinja=True)
+
+
+def test_an_option_that_nobody_set_is_left_out_without_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = trust_as_template("{{ unset | default(omit) }}")
+    monkeypatch.setattr("ansible._internal._templating._engine.TemplateEngine.template", lambda *_, **__: pytest.fail("a template was made"))
+    assert finalized(value, by_jinja=False) is OMITTED
+
+
+def test_data_that_looks_like_the_template_is_data() -> None:
+    value = "{{ unset | default(omit) }}"
+    assert finalized(value, by_jinja=False) == value
