@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Measure this collection beside the other ways to do the same job.
 
-Every contender provisions venues, provisions them again (no change) and issues tokens, against the same moto server in the
-same session, through a proxy that adds latency and counts the API calls. Contenders take turns; each starts from an empty
-account. Results go to docs/performance/: results.json, table.md, wall.svg. Run it in the development environment:
+Every contender provisions venues, provisions them again (no change) and issues tokens, and some look at all venues of the
+account, against the same moto server in the same session, through a proxy that adds latency and counts the API calls. Contenders take
+turns; each starts from an empty account. Results go to docs/performance/: results.json, table.md, wall.svg. Run it in the development environment:
 
     python tests/bench/bench.py                 # a few minutes
     python tests/bench/bench.py --full          # 1 to 1,000 venues, several runs: an hour or so

@@ -14,7 +14,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 PEERS = HERE / "peers"
 ROOT = HERE.parent.parent
 BIN = pathlib.Path(sys.prefix) / "bin"
-STEPS = ("create", "no_change", "issue")
+STEPS = ("create", "no_change", "info", "issue")
+CHANGES = ("create", "no_change", "issue")  # what each contender does for its venues; info is one look at the whole account
 USER = "unityuser"
 
 
@@ -65,7 +66,7 @@ class Contender:
 
     name: str
     command: Callable[[Job], list[str]]
-    steps: tuple[str, ...] = STEPS
+    steps: tuple[str, ...] = CHANGES
     most: int = 1000
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -76,6 +77,8 @@ def _playbook(job: Job, playbook: str) -> list[str]:
 
 
 def _ours(job: Job) -> list[str]:
+    if job.step == "info":
+        return [*_playbook(job, str(PEERS / "info.yml")), "-e", f"venues={job.venues}"]
     return _playbook(job, "mdps.venue_sts.issue" if job.step == "issue" else "mdps.venue_sts.provision")
 
 
@@ -97,11 +100,11 @@ def contenders() -> dict[str, Contender]:
     """All contenders by name. The AWS CLI lives in an environment of its own, beside the one this runs in."""
     cli = {"PATH": f"{pathlib.Path(sys.prefix).parent / 'awscli' / 'bin'}:/usr/bin:/bin"}
     everyone = [
-        Contender("ours", _ours),
+        Contender("ours", _ours, steps=STEPS),
         Contender("ours, shipped", _peer("shipped"), most=50),
         Contender("amazon.aws", _peer("amazon_aws"), most=50),
         Contender("aws CLI", _cli, most=50, environment=cli),
-        Contender("boto3 script", _boto3),
+        Contender("boto3 script", _boto3, steps=STEPS),
         Contender("ansible-core alone", lambda job: _playbook(job, str(PEERS / "nothing.yml")), steps=("no_change",)),
     ]
     return {one.name: one for one in everyone}

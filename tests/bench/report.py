@@ -11,7 +11,7 @@ from collections import defaultdict
 from statistics import median
 from typing import Any
 
-TITLES = {"create": "create", "no_change": "no change", "issue": "issue"}
+TITLES = {"create": "create", "no_change": "no change", "issue": "issue", "info": "all venues' info"}
 COLOURS = ("#0b6", "#7c5", "#c33", "#e83", "#36c", "#888")
 KEY = ("contender", "step", "venues", "latency", "tls", "forks")
 Cell = tuple[str, str, int, float, bool, int]
@@ -89,7 +89,7 @@ def plot(results: dict[str, Any]) -> str:
     for number, (colour, name) in enumerate(zip(COLOURS, names, strict=False)):
         x, y = left + number * 165, top + height + 36
         parts.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/><text x="{x + 18}" y="{y + 11}">{name}</text>')
-    size = f'width="{3 * (width + left)}" height="{top + height + 56}"'
+    size = f'width="{len(TITLES) * (width + left)}" height="{top + height + 56}"'
     title = "<title>Wall time in seconds over the number of venues</title>"
     body = f'<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">{title}{body}</svg>\n'

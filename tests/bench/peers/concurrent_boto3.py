@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The least that Python can do the job in: boto3 clients, threads, no checks. concurrent_boto3.py create|no_change|issue INVENTORY USER DEST."""
+"""The least that Python can do the job in: boto3 clients, threads, no checks. concurrent_boto3.py create|no_change|info|issue INVENTORY USER DEST."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pathlib
 import secrets
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import boto3
@@ -78,6 +79,22 @@ class Job:
         with os.fdopen(place, "w") as file:
             json.dump(token, file, default=str)
 
+    def info(self, venues: Iterable[Mapping[str, str]]) -> None:
+        """The pages in which the account's roles come, then what SSM has of each venue, ten names a call; nothing is made of any of it.
+
+        Two calls at once, as ours, since SSM answers 40 a second.
+        """
+        pages = self.iam.get_paginator("get_account_authorization_details").paginate(Filter=["Role"])
+        roles = {role["RoleName"] for page in pages for role in page["RoleDetailList"]}
+        if missing := [one for one in venues if f"unity-{one['project']}-{one['venue']}-sts" not in roles]:
+            raise SystemExit(f"no role for {missing}")
+        names = [f"/unity/{one['project']}/{one['venue']}/{name}" for one in venues for name in ("cs/sts/role/external-id", "ds/datastore-bucket")]
+        parts = [names[start : start + 10] for start in range(0, len(names), 10)]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            found = sum(len(answer["Parameters"]) for answer in pool.map(lambda part: self.ssm.get_parameters(Names=part, WithDecryption=True), parts))
+        if found != len(names):
+            raise SystemExit(f"{found} of {len(names)} parameters")
+
 
 def trust(account: str, external_id: str) -> dict[str, Any]:
     """The trust policy."""
@@ -113,6 +130,9 @@ def main() -> None:
     step, inventory, user, dest = sys.argv[1:]
     venues = json.loads(pathlib.Path(inventory).read_text())["venues"]["hosts"].values()
     do = getattr(Job(user, dest), step)
+    if step == "info":
+        do(venues)
+        return
     with concurrent.futures.ThreadPoolExecutor(VENUES_AT_ONCE) as pool:
         for done in [pool.submit(do, one["project"], one["venue"]) for one in venues]:
             done.result()
