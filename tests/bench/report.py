@@ -37,6 +37,8 @@ def table(results: dict[str, Any]) -> str:
     found = cells(results["samples"])
     machine = ", ".join(f"{name} {value}" for name, value in results["machine"].items())
     lines = [
+        "# Measurements",
+        "",
         f"Measured on: {machine}. Medians. *Times ours*: CPU and wall time against ours. *Emulator*: CPU of moto server and proxy, on the same cores.",
         "*Chain*: API calls that had to wait for one another.",
         "",
