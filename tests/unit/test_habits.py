@@ -67,3 +67,11 @@ def test_links_of_pages_lead_to_files(page: pathlib.Path) -> None:
     text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if not target.startswith(("http", "#", "mailto:"))]
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_index_leads_to_every_page() -> None:
+    linked = {target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / "docs/index.md").read_text())}
+    pages = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "index.md"] + [
+        f"../roles/{page.parent.name}/README.md" for page in ROOT.glob("roles/*/README.md")
+    ]
+    assert [page for page in pages if page not in linked] == []
