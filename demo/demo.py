@@ -143,7 +143,7 @@ def main() -> None:
     """Run the story in a folder of its own, and leave nothing behind."""
     with tempfile.TemporaryDirectory(prefix="venue_sts_demo.") as name, Moto(pathlib.Path(name) / "moto.log") as aws:
         story(aws, pathlib.Path(name))
-    tell("Done. For real: the same commands with your keys, your inventory, and no AWS_URL.")
+    tell("Done. For real: the same commands with your keys, your inventory, and no AWS_URL. docs/first-venue.md goes on from here.")
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ def find_python(oldest: tuple[int, int], newest: tuple[int, int]) -> str:
             if candidate and _version(candidate) == (3, minor):
                 return candidate
     wanted = ".".join(map(str, oldest)) + " to " + ".".join(map(str, newest))
-    raise SystemExit(f"No Python {wanted} found on this machine: install one (for example python3.{newest[1]}).")
+    example = f"python3.{newest[1]}"
+    raise SystemExit(f"No Python {wanted} with venv and ensurepip found on this machine: install one (for example {example} and {example}-venv).")
 
 
 def _version(python: str) -> tuple[int, ...] | None:

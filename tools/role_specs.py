@@ -55,6 +55,7 @@ OWN: dict[str, dict[str, Any]] = {
         "description": [
             "Write the token's JSON to this file, in one step, with mode 0600. Missing folders are made with mode 0700.",
             "With a slash at the end it names a folder, and the file is called C(<project>-<venue>-<user>.json). For several venues at once it must.",
+            "Without it, the token is sealed to the user's public key and handed over by the role C(mdps.venue_sts.handoff).",
         ],
     },
 }
@@ -133,7 +134,7 @@ def table(options: dict[str, Any]) -> str:
         default = "**required**" if spec.get("required") else f"`{_shown(spec['default'])}`" if spec.get("default") not in (None, "") else ""
         kind = f"list of {spec['elements']}" if "elements" in spec else spec["type"]
         choices = f" One of {', '.join(f'`{one}`' for one in spec['choices'])}." if "choices" in spec else ""
-        text = re.sub(r"\b(?:O|V|C)\(([^)]*)\)", r"`\1`", " ".join(spec["description"])).replace("|", "\\|")
+        text = re.sub(r"\b(?:O|V|C|E|M)\(([^)]*)\)", r"`\1`", " ".join(spec["description"])).replace("|", "\\|")
         text = re.sub(r"`[\w.]+#module:", "`", text)  # the name of another module is for ansible-doc
         rows.append(f"| `{name}` | {kind} | {default} | {text}{choices} |")
     return "\n".join(rows)

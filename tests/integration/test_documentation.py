@@ -31,7 +31,7 @@ class Reader:
     """Somebody who follows a page to the letter, with keys for an AWS account that publishes what venues publish."""
 
     def __init__(self, moto: Moto, home: pathlib.Path) -> None:
-        self.home = home
+        self.home, self.printed = home, ""
         for project, venue in VENUES:
             moto.publish(project, venue)
         awscli = pathlib.Path(sys.prefix).parent / "awscli/bin"
@@ -47,13 +47,20 @@ class Reader:
             shell, cwd=self.home, env={**self.env, "PWD": str(self.home)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         assert done.returncode == code, f"{where}: {command}\n{done.stdout}"
+        self.printed = done.stdout
+
+    def timeless(self, text: str) -> str:
+        """A page's or a command's output without what differs from run to run."""
+        return re.sub(r"\d{4}-?\d\d-?\d\dT\d\d:?\d\d:?\d\dZ", "TIME", text.replace(str(self.home), "/home/admin"))
 
     def follow(self, block: Block) -> None:
         """Do what a block says."""
         said = block.sayings
         if "prepare" in said:
             self.run(said["prepare"], f"{block.where} (prepare)")
-        if "file" in said:
+        if "printed" in said:
+            assert self.timeless(block.text) in self.timeless(self.printed), f"{block.where}: a run prints\n{self.printed}"
+        elif "file" in said:
             (self.home / said["file"]).write_text(block.text)
         elif block.language in SHELLS:
             for command in block.commands():

@@ -8,6 +8,7 @@ A comment right before a block says how to treat it:
     <!-- prepare: COMMAND -->        what the page takes for granted; run before the block
     <!-- file: NAME -->              the block is the content of a file, not a command
     <!-- exit: NUMBER -->            the commands fail, as the page says
+    <!-- printed: WHERE -->          the block is in what the command before it prints, but for times and the home folder
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-_SAYING = re.compile(r"<!--\s*(not executed|prepare|file|exit):\s*(.*?)\s*-->", re.DOTALL)
+_SAYING = re.compile(r"<!--\s*(not executed|prepare|file|exit|printed):\s*(.*?)\s*-->", re.DOTALL)
 
 
 @dataclass

@@ -31,6 +31,11 @@ KEYS_ADVICE = (
     "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN) or name their profile (AWS_PROFILE or the option 'profile')."
 )
 
+EITHER_ADVICE = (
+    "Both a profile and keys are set, and only one can be meant. Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN "
+    "(or the keys among the options), or do not name a profile (AWS_PROFILE or the option 'profile')."
+)
+
 # What is made once per process and the same for every account. The API descriptions take 0.1 s to read; all sessions share them.
 _LOADER: Any = None
 # One session that nobody has used: it has read no setting, no file and no credentials yet, and is given away once.
@@ -68,6 +73,8 @@ class _Options:
         self.params = params
 
     def fail_json(self, msg: str, **facts: Any) -> None:
+        if self.params.get("profile") and any(self.params.get(name) for name in ("access_key", "secret_key", "session_token")):
+            raise ConnectionProblem(EITHER_ADVICE)
         raise ConnectionProblem(msg)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import resource
 import signal
 import stat
@@ -16,6 +17,7 @@ import jsonschema
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed, InvalidInput, NoRecipientKey, ReceiptNotKept, SealingFailed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, secrets_of
 
 from tests.support import people
 
@@ -53,6 +55,22 @@ def test_a_sealed_file_that_its_recipient_opens(desk, someone, token):
 def test_no_secret_is_on_disk_or_in_the_result(desk, someone, token, channel):
     result = desk(channel=channel, recipients=someone.book)
     assert no_secret(token, json.dumps(result), tree(desk.folder), *desk.warnings)
+
+
+def filled(spec, path=""):
+    """A text in the place of each option that no log may show, in the form that the option wants; None in the others'."""
+    return {
+        name: filled(one["options"], f"{path}{name}.") if "options" in one
+        else None if not one.get("no_log") else {"x": f"secret {path}{name}"} if one["type"] == "dict" else f"secret {path}{name}"
+        for name, one in spec.items()
+    }  # fmt: skip
+
+
+def test_every_option_that_no_log_may_show_is_known_as_a_secret():
+    options = filled(ARGUMENT_SPEC)
+    secrets = set(re.findall(r"secret [\w.]+", json.dumps(options)))
+    assert secrets == secrets_of(options)
+    assert len(secrets) >= 3
 
 
 def test_the_output_channel_returns_what_is_sealed(desk, someone, token):
