@@ -23,8 +23,8 @@ from ..module_utils._operations._operation import Operation, Runtime, worth_blan
 
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
-# How our roles hand on an option that need not be set.
-OPTIONAL = re.compile(r"\{\{ (\w+) \| default\(omit\) \}\}")
+# How our roles and playbooks hand on an option that need not be set.
+OPTIONAL = re.compile(r"\{\{ (\w+)[.\w]* \| default\(omit\) \}\}")
 
 
 class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no type information

@@ -12,7 +12,14 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import OptionalArguments
 
-VARIABLES = {"set": "/path/", "empty": "", "nothing": None, "left_out": trust_as_template("{{ omit }}"), "nested": trust_as_template("{{ set }}x")}
+VARIABLES = {
+    "set": "/path/",
+    "empty": "",
+    "nothing": None,
+    "left_out": trust_as_template("{{ omit }}"),
+    "nested": trust_as_template("{{ set }}x"),
+    "keys": {"id": "ASIA"},
+}
 OMITTED = object()
 
 
@@ -25,7 +32,7 @@ def finalized(value: str, *, by_jinja: bool) -> Any:
         return OMITTED
 
 
-@pytest.mark.parametrize("name", [*VARIABLES, "unset"])
+@pytest.mark.parametrize("name", [*VARIABLES, "unset", "unset.id", "unset.keys.id", "keys.id", "keys.secret", "set.id"])
 @pytest.mark.parametrize("shape", ["{{ %s | default(omit) }}", "{{ %s | default(omit, true) }}", "{{ %s is defined }}", "{{%s|default(omit)}}"])
 def test_an_argument_becomes_what_jinja_makes_of_it(name: str, shape: str) -> None:
     value = trust_as_template(shape % name)
