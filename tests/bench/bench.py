@@ -177,7 +177,7 @@ def tournament(field: Field, wanted: list[Contender], options: argparse.Namespac
             if venues > contender.most or (venues > options.once_from and run):
                 continue
             field.fresh(venues)
-            for step in STEPS:
+            for step in options.steps:
                 if step in contender.steps:
                     sample = measure(field, contender, Job(step, venues, field.folder, options.forks), latency / 1000, options.tls)
                     print(f"{venues:5} venues {latency:4} ms  {contender.name:20} {step:10} {sample.wall:7.2f} s  cpu {sample.cpu:7.2f} s", flush=True)
@@ -200,6 +200,7 @@ def main() -> None:
     parser.add_argument("--once-from", type=int, help="more venues than this are measured once (5; with --full 100)")
     parser.add_argument("--forks", type=int, default=os.cpu_count(), help="venues at once, for ansible-playbook and xargs (the number of cores)")
     parser.add_argument("--contenders", nargs="+", choices=list(contenders()), metavar="NAME", help=f"some of: {', '.join(contenders())}")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS), help="all; the others need what create makes")
     parser.add_argument("--tls", action="store_true", help="HTTPS, each connection's set-up taking the latency once more")
     parser.add_argument("--full", action="store_true", help="1 10 50 200 1000 venues")
     parser.add_argument("--append", action="store_true", help="keep what results.json holds already")
