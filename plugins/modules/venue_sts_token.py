@@ -238,7 +238,7 @@ receipt:
   sample: {"schema": 1, "recipient": "jdoe", "project": "sbg", "venue": "dev", "account_id": "123456789012", "session_name": "jdoe-20261122T093015Z",
     "expires_at": "2026-11-22T10:30:15Z"}
 dest:
-  description: The file that was written.
+  description: The file that was written, or would be in check mode.
   returned: success, with O(dest)
   type: str
 changed:

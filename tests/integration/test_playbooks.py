@@ -105,6 +105,7 @@ def work(made: Morning) -> None:
     made.ids = made.external_ids()
     made.run("drifted", "provision", *over, "--limit", "sbg-dev,localhost", "--check", "--diff", "-vvvv")
     made.run("one file", "issue", *over, "-e", "user=jdoe", "-e", "dest=token.json", code=2)
+    made.run("issue looked at", "issue", *over, "-e", "user=jdoe", "-e", f"dest={made.folder}/tokens/", "--check")
     made.run("issued", "issue", *over, "-e", "user='Jane Doe'", "-e", f"dest={made.folder}/tokens/", "-vvv")
     made.run("guarded", "deprovision", *over, code=2)
     made.run("one removed", "deprovision", *over, "--limit", "emit-ops,localhost")
@@ -166,6 +167,8 @@ def test_the_differences_of_a_drift_are_shown_and_no_external_id_at_any_verbosit
 def test_three_tokens_three_files_and_receipts_but_no_key_on_the_screen(morning: Morning) -> None:
     run = morning.said["issued"]
     folder = morning.folder / "tokens"
+    assert f'"target": "{folder}/sbg-dev-jdoe.json"' in morning.said["issue looked at"].output
+    assert "AssumeRole" not in morning.asked["issue looked at"]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert sorted(path.name for path in folder.iterdir()) == ["asips-int-Jane-Doe.json", "emit-ops-Jane-Doe.json", "sbg-dev-Jane-Doe.json"]
     for path in folder.iterdir():

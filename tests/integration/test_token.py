@@ -159,6 +159,7 @@ def test_check_mode_issues_and_writes_nothing(issued: Issued) -> None:
     result = issued.results["looked at"]
     assert (result["token"], result["sts_creds"], result["changed"]) == (None, None, True)
     assert result["receipt"]["role_arn"] == ARN
+    assert result["dest"] == str(issued.folder / "looked/at.json")
     assert not (issued.folder / "looked").exists()
 
 

@@ -199,8 +199,9 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
     wish = parse(params, clients, runtime)
     receipt, ask = (_prepare_saml if params["method"] == "saml" else _prepare)(params, wish, clients, runtime)
     writes = bool(params["dest"])
+    written = {"dest": params["dest"]} if writes else {}
     if runtime.check_mode:
-        return {"changed": writes, "token": None, "sts_creds": None, "receipt": receipt}
+        return {"changed": writes, "token": None, "sts_creds": None, "receipt": receipt, **written}
     try:
         with private_file("dest", params["dest"]) if writes else contextlib.nullcontext() as place:
             answer = ask()
@@ -221,7 +222,7 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
         "session_token": keys["SessionToken"],
         "expiration": keys["Expiration"],
     }
-    return {"changed": writes, "token": token, "sts_creds": sts_creds, "receipt": receipt, **({"dest": params["dest"]} if writes else {})}
+    return {"changed": writes, "token": token, "sts_creds": sts_creds, "receipt": receipt, **written}
 
 
 def _prepare(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Prepared:
