@@ -24,7 +24,7 @@ from ..module_utils._operations._operation import Operation, Runtime, worth_blan
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
 # How our roles and playbooks hand on an option that need not be set.
-OPTIONAL = re.compile(r"\{\{ (\w+)[.\w]* \| default\(omit\) \}\}")
+OPTIONAL = re.compile(r"\{\{ (?:(\w+) \| default\(omit\)|[.\w]+ if (\w+) is defined else omit) \}\}")
 
 
 class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
@@ -37,7 +37,7 @@ class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has n
         A role hands on 30 of them, for each venue. Where ansible-core no longer calls this, nothing but the time changes.
         """
         optional = OPTIONAL.fullmatch(value) if isinstance(value, str) else None
-        if optional and optional[1] not in templar.available_variables and is_trusted_as_template(value):
+        if optional and (optional[1] or optional[2]) not in templar.available_variables and is_trusted_as_template(value):
             raise AnsibleValueOmittedError
         return super().finalize_task_arg(name, value, templar, context)
 

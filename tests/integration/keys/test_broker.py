@@ -129,3 +129,13 @@ def test_only_venues_that_name_an_account_get_keys_from_kion(tmp_path, kion, mot
     assert minted(kion) == 1
     results = {line.split()[0].strip('"'): line.split()[1] for line in run.output.splitlines() if "unity-sbg-" in line}
     assert results == {"sbg-dev": "changed", "sbg-ops": "changed"}
+
+
+def test_a_venue_of_kion_never_falls_back_to_the_credentials_at_hand(tmp_path, kion, moto):
+    moto.publish("sbg", "dev")
+    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": {"sbg-dev": {"project": "sbg", "venue": "dev", **WHERE}}}}))
+    passed_over = ("--start-at-task", "Make the venue's role what it shall be")
+    env = {**moto.environment(), **kion.environment()}
+    run = ansible_playbook("mdps.venue_sts.provision", "-i", "inventory.json", *passed_over, env=env, cwd=tmp_path).expect(2)
+    assert "broker_result" in run.output
+    assert [role["RoleName"] for role in moto.client("iam").list_roles()["Roles"]] == ["mcp-tenantOperator"]

@@ -32,15 +32,19 @@ def finalized(value: str, *, by_jinja: bool) -> Any:
         return OMITTED
 
 
-@pytest.mark.parametrize("name", [*VARIABLES, "unset", "unset.id", "unset.keys.id", "keys.id", "keys.secret", "set.id"])
-@pytest.mark.parametrize("shape", ["{{ %s | default(omit) }}", "{{ %s | default(omit, true) }}", "{{ %s is defined }}", "{{%s|default(omit)}}"])
+@pytest.mark.parametrize("name", [*VARIABLES, "unset", "unset.id", "keys.id", "keys.secret"])
+@pytest.mark.parametrize(
+    "shape",
+    ["{{ %s | default(omit) }}", "{{ %s | default(omit, true) }}", "{{ keys.id if %s is defined else omit }}", "{{ %s is defined }}", "{{%s|default(omit)}}"],
+)
 def test_an_argument_becomes_what_jinja_makes_of_it(name: str, shape: str) -> None:
     value = trust_as_template(shape % name)
     assert finalized(value, by_jinja=False) == finalized(value, by_jinja=True)
 
 
-def test_an_option_that_nobody_set_is_left_out_without_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
-    value = trust_as_template("{{ unset | default(omit) }}")
+@pytest.mark.parametrize("template", ["{{ unset | default(omit) }}", "{{ set.id if unset is defined else omit }}"])
+def test_an_option_that_nobody_set_is_left_out_without_a_template(monkeypatch: pytest.MonkeyPatch, template: str) -> None:
+    value = trust_as_template(template)
     monkeypatch.setattr("ansible._internal._templating._engine.TemplateEngine.template", lambda *_, **__: pytest.fail("a template was made"))
     assert finalized(value, by_jinja=False) is OMITTED
 
