@@ -29,7 +29,10 @@ ROLES = {
 }
 WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written by hand
 WITHOUT_AWS = {"broker"}
-LEFT_OUT = {"assume_dest"}  # its keys stay in memory
+LEFT_OUT = {
+    "assume_dest",  # its keys stay in memory
+    *(f"issue_{name}" for name in ("receipts_file", "receipts_s3", "receipts_ssm_path")),  # handoff_receipts_… tell, whoever keeps the token
+}
 MORE: dict[str, dict[str, Any]] = {
     "assume": {
         "assume_renew_before": {

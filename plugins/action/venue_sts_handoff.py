@@ -13,9 +13,10 @@ from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime, worth_blanking
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._receipts import RECEIPT_ONLY
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import OptionalArguments
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, RECEIPT_ONLY, HandOver, secrets_of
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, HandOver, secrets_of
 
 
 class ActionModule(OptionalArguments):

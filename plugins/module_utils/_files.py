@@ -63,6 +63,15 @@ def make_folders(folder: Path) -> None:
         one.mkdir(mode=0o700, exist_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 @contextlib.contextmanager
 def locked(target: Path, sleep: Callable[[float], None], patience: float = 30.0) -> Iterator[None]:
     """Keep other runs of this collection from changing a file meanwhile.

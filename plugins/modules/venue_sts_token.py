@@ -137,7 +137,22 @@ options:
   dest:
     description:
       - Also write the token's JSON to this file, in one step, with mode 0600. Missing folders are made with mode 0700.
+      - With a slash at the end it names a folder, and the file is called C(<project>-<venue>-<user>.json).
     type: path
+  receipts_file:
+    description:
+      - Add the receipt to this file, as one line of JSON without secrets, which docs/receipt.schema.json describes. As O(dest), it is on the host of the
+        task. For a token that stays with who issued it; M(mdps.venue_sts.venue_sts_handoff) keeps the receipt of one that is handed over.
+      - If the receipt cannot be kept, here or in one of the places below, the task fails, and the failed result has the receipt but no keys.
+    type: path
+  receipts_s3:
+    description:
+      - Store the receipt below this prefix, V(s3://bucket/prefix).
+    type: str
+  receipts_ssm_path:
+    description:
+      - Store the receipt as a parameter below this path, named after the access key id.
+    type: str
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
@@ -160,6 +175,7 @@ EXAMPLES = r"""
     user: jdoe
     region: us-west-2
     dest: ~/tokens/jdoe.json
+    receipts_file: ~/.mdps/receipts.jsonl
   register: issued
 
 - name: Show what was issued
@@ -242,7 +258,7 @@ dest:
   returned: success, with O(dest)
   type: str
 changed:
-  description: Whether a file was written. Issuing changes nothing in the account.
+  description: Whether a file was written or a receipt kept. Issuing changes nothing in the account.
   returned: always
   type: bool
 error:

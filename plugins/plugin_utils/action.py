@@ -18,13 +18,13 @@ from ansible.template import is_trusted_as_template
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
-from ..module_utils._aws.clients import warm
+from ..module_utils._aws.clients import collector_paused, warm
 from ..module_utils._operations._operation import Operation, Runtime, worth_blanking
 
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
 # How our roles and playbooks hand on an option that need not be set.
-OPTIONAL = re.compile(r"\{\{ (?:(\w+) \| default\(omit\)|[.\w]+ if (\w+) is defined else omit) \}\}")
+OPTIONAL = re.compile(r"\{\{ (?:(\w+) \| default\(omit(?:, true)?\)|[.\w]+ if (\w+) is defined else omit) \}\}")
 
 
 class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
@@ -59,7 +59,8 @@ class VenueAction(OptionalArguments):
         self._supports_check_mode = True
         result: dict[str, Any] = super().run(tmp, task_vars)
         if self._may_run_here(task_vars or {}):
-            result.update(self._run_here(task_vars or {}))
+            with collector_paused():
+                result.update(self._run_here(task_vars or {}))
         else:
             if self.OPERATION.secret_result:
                 # The ssh connection prints at -vvv what comes back from a host, keys and all, unless it is told not to.

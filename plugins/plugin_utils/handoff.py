@@ -15,11 +15,10 @@ from typing import Any
 from ..module_utils._aws.clients import Clients
 from ..module_utils._domain.errors import DeliveryFailed, InvalidInput, ReceiptNotKept, VenueError
 from ..module_utils._operations._operation import Runtime
+from ..module_utils._operations._receipts import RECEIPT_ONLY, Places, not_handed_over, places
 from . import book, bundle, private_files, receipts, sealing
 from .channels import email, registry
 from .channels.channel import MAIL, OPEN_ZIP, REASON, SEALED_ZIP, Bundle, Channel, Parcel
-
-RECEIPT_ONLY = "none"  # the channel that brings nothing to nobody
 
 # File names and contents of a token, region and profile: ``formats.token_files``.
 TokenFiles = Callable[[Mapping[str, Any], str, str], Mapping[str, str]]
@@ -105,26 +104,26 @@ class HandOver:
             return self._keep_receipt()
         channel = registry.choose(self.options)
         bundle.zone(self.options["time_zone"])
-        receipts.check_writable(self._receipts_file)
-        if self.options["receipts_s3"]:
-            receipts.parse_s3(self.options["receipts_s3"])
-        if self.options["receipts_ssm_path"]:
-            receipts.check_ssm_path(self.options["receipts_ssm_path"])
+        self._places.check()
         return self._resend(channel) if self.options["resend"] else self._first_time(channel)
 
     def _keep_receipt(self) -> dict[str, Any]:
         """Add the receipt of a token that the admin keeps, in a file of their own, for the time being."""
-        receipts.check_writable(self._receipts_file)
+        self._places.check()
         outcome = {"channel": RECEIPT_ONLY, "delivered": False, "target": self.options["dest"]}
         facts: dict[str, Any] = {"changed": True, **outcome, "receipt": self.options["receipt"]}
         if self.runtime.check_mode:
             return facts
         receipts.check(self.options["receipt"])
-        facts["receipt"] = {**self.options["receipt"], "handoff": {"at": _iso(self.runtime.now()), **outcome, "problem": None}}
+        facts["receipt"] = not_handed_over(self.options["receipt"], self.runtime.now(), self.options["dest"])
         unkept = self._record(facts["receipt"])
         if unkept:
             raise ReceiptNotKept(unkept, **facts)
         return facts
+
+    @property
+    def _places(self) -> Places:
+        return places(self.options)
 
     @property
     def _receipts_file(self) -> Path:
@@ -277,7 +276,7 @@ class HandOver:
 
     def _record(self, record: Mapping[str, Any]) -> str:
         try:
-            receipts.keep(record, self._receipts_file, self.options["receipts_s3"], self.options["receipts_ssm_path"], Clients(self.options))
+            self._places.keep(record, Clients(self.options))
         except ReceiptNotKept as error:
             return error.message
         return ""

@@ -7,22 +7,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..module_utils._files import private_file
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, 0700; what exists is left as it is."""
-    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+from ..module_utils._files import private_file, sync_folder
 
 
 def write(option: str, path: Path, data: bytes) -> Path:

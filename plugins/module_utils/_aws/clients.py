@@ -165,8 +165,12 @@ class Clients:
 
 
 @contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """The garbage collector would go through half-read descriptions again and again, a third of the time, and find nothing."""
+def collector_paused() -> Iterator[None]:
+    """For work that leaves no garbage in cycles, but makes the garbage collector look for it.
+
+    Reading API descriptions takes it a third of the time. In a forked process it writes to each object it looks at, so that
+    the memory of the process it was forked from is copied page by page.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -183,7 +187,7 @@ def warm(services: tuple[str, ...]) -> None:
     if not HAS_BOTO3 or not services:
         return
     # of another botocore: then it is read when it is needed
-    with _collector_paused(), contextlib.suppress(botocore.exceptions.DataNotFoundError):
+    with collector_paused(), contextlib.suppress(botocore.exceptions.DataNotFoundError):
         for service in services:
             _shared_loader().load_service_model(service, "service-2")
             _shared_loader().load_service_model(service, "endpoint-rule-set-1")

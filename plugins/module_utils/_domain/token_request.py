@@ -22,6 +22,14 @@ SESSION_POLICY_LENGTH, MOST_POLICY_ARNS = 2048, 10
 _MFA_SERIAL = re.compile(r"[\w+=/:,.@-]{9,256}", re.ASCII)
 
 
+def token_file(dest: str, project: str, venue: str, user: str) -> str:
+    """The file for a token: ``dest``, or in it where it ends with a slash. One for each venue and user."""
+    if not dest.endswith("/"):
+        return dest
+    user = re.sub(r"[^\w.@+-]+", "-", user)
+    return f"{dest}{project}-{venue}-{user}.json"
+
+
 class Duration(NamedTuple):
     """How long a token shall live, and why that is less than was asked ('' if it is not)."""
 

@@ -16,7 +16,7 @@ from .._aws.venue_state import Caller, read_caller, read_history, read_parameter
 from .._domain import permissions
 from .._domain import token_request as request
 from .._domain.arns import check_account_id, parse_arn, session_role_name
-from .._domain.errors import AccountMismatch, AwsRefused, ExternalIdMismatch, InvalidInput, NotAssumable, NotProvisioned, VenueError
+from .._domain.errors import AccountMismatch, AwsRefused, ExternalIdMismatch, InvalidInput, NotAssumable, NotProvisioned, ReceiptNotKept, VenueError
 from .._domain.external_id import ExternalIds, agree, replaced_at, retired
 from .._domain.names import (
     Venue,
@@ -33,7 +33,7 @@ from .._domain.role_plan import Parameter, Role
 from .._domain.tags import check_ownership, check_tags
 from .._domain.trust import external_ids
 from .._files import private_file, write_synced
-from . import _saml
+from . import _receipts, _saml
 from ._operation import Operation, Params, Result, Runtime
 from ._prove import FRESH, diagnose
 from .role import LONGEST_WAIT, check_account
@@ -69,6 +69,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "verify": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 60},
     "dest": {"type": "path"},
+    **_receipts.ARGUMENT_SPEC,
 }
 DURATIONS = {"assume_role": 3600, "saml": 1800}  # as the two procedures have it
 NARROWING = ("access", "buckets", "bucket_prefixes", "ecr_repositories")
@@ -196,14 +197,16 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
 
     :raises VenueError: see ``_domain/errors.py``. Once STS has issued a token, the error's facts hold its receipt.
     """
+    places = _receipts.places(params)
     wish = parse(params, clients, runtime)
+    places.check()
+    dest = request.token_file(params["dest"], *wish.venue, params["user"]) if params["dest"] else None
     receipt, ask = (_prepare_saml if params["method"] == "saml" else _prepare)(params, wish, clients, runtime)
-    writes = bool(params["dest"])
-    written = {"dest": params["dest"]} if writes else {}
+    told = {"changed": bool(dest or any(places)), **({"dest": dest} if dest else {})}
     if runtime.check_mode:
-        return {"changed": writes, "token": None, "sts_creds": None, "receipt": receipt, **written}
+        return {**told, "token": None, "sts_creds": None, "receipt": receipt}
     try:
-        with private_file("dest", params["dest"]) if writes else contextlib.nullcontext() as place:
+        with private_file("dest", dest) if dest else contextlib.nullcontext() as place:
             answer = ask()
             token = request.token_document(answer)
             receipt |= _issued(answer, token, runtime)
@@ -213,8 +216,9 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
                 write_synced(place, json.dumps(token, indent=4) + "\n")
     except VenueError as error:
         if "access_key_id" in receipt:
-            error.facts["receipt"] = receipt
+            error.facts["receipt"] = _record_unsaved(places, receipt, error, clients, runtime)
         raise
+    receipt = _record(places, receipt, clients, runtime, dest)
     keys = token["Credentials"]
     sts_creds = {
         "access_key": keys["AccessKeyId"],
@@ -222,7 +226,33 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
         "session_token": keys["SessionToken"],
         "expiration": keys["Expiration"],
     }
-    return {"changed": writes, "token": token, "sts_creds": sts_creds, "receipt": receipt, **written}
+    return {**told, "token": token, "sts_creds": sts_creds, "receipt": receipt}
+
+
+def _record(places: _receipts.Places, receipt: dict[str, Any], clients: Clients, runtime: Runtime, target: str | None) -> dict[str, Any]:
+    """Keep the receipt, if it is to be kept.
+
+    :raises ReceiptNotKept: the facts hold it, but no keys: who cannot say who had access gives none.
+    """
+    if any(places):
+        receipt = _receipts.not_handed_over(receipt, runtime.now(), target)
+        try:
+            places.keep(receipt, clients)
+        except ReceiptNotKept as error:
+            error.facts |= {"receipt": receipt, "changed": bool(target)}
+            raise
+    return receipt
+
+
+def _record_unsaved(places: _receipts.Places, receipt: dict[str, Any], problem: VenueError, clients: Clients, runtime: Runtime) -> dict[str, Any]:
+    """A token that was issued is recorded, even if nothing could be done with it."""
+    if any(places):
+        receipt = _receipts.not_handed_over(receipt, runtime.now(), None, problem.message)
+        try:
+            places.keep(receipt, clients)
+        except ReceiptNotKept as error:
+            runtime.warn(error.message)
+    return receipt
 
 
 def _prepare(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Prepared:

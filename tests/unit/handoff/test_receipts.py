@@ -13,7 +13,8 @@ import boto3
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ReceiptNotKept
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import receipts
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import _receipts as receipts
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.receipts import read
 from moto import mock_aws
 
 
@@ -61,7 +62,7 @@ def test_a_line_torn_by_a_crash_swallows_nothing(tmp_path):
     with file.open("a") as torn:
         torn.write('{"n": 2, "recip')
     receipts.append(file, {"n": 3})
-    assert [one["n"] for one in receipts.read(file)] == [1, 3]
+    assert [one["n"] for one in read(file)] == [1, 3]
 
 
 def test_a_line_that_does_not_fit_is_taken_back(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import re
 import stat
@@ -21,6 +22,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     NotAssumable,
     NotProvisioned,
     OwnershipConflict,
+    ReceiptNotKept,
     VenueError,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._files import FileNotWritten
@@ -480,3 +482,83 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_of_a_new_one(
     assert dest.read_text() == "the one before"
     assert [path.name for path in tmp_path.iterdir()] == ["token.json"]
     assert caught.value.facts["receipt"]["access_key_id"]  # a token was issued all the same
+
+
+def test_a_folder_gets_a_file_for_each_venue_and_user(issue: Runner, tmp_path: pathlib.Path) -> None:
+    assert issue.execute(dest=f"{tmp_path}/tokens/", user="jane.doe@example.org")["dest"] == f"{tmp_path}/tokens/sbg-dev-jane.doe@example.org.json"
+    assert issue.execute(dest=f"{tmp_path}/tokens/", user="j/../doe", check=True)["dest"] == f"{tmp_path}/tokens/sbg-dev-j-..-doe.json"
+
+
+def lines(path: pathlib.Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_token_that_stays_is_in_the_book_with_its_place(issue: Runner, tmp_path: pathlib.Path) -> None:
+    dest, book = tmp_path / "token.json", tmp_path / "book" / "receipts.jsonl"
+    result = issue.execute(dest=str(dest), receipts_file=str(book))
+    handoff = {"at": result["receipt"]["issued_at"], "channel": "none", "delivered": False, "target": str(dest), "problem": None}
+    assert result["receipt"]["handoff"] == handoff
+    assert lines(book) == [result["receipt"]]
+    assert (mode(book), mode(book.parent)) == (0o600, 0o700)
+    again = issue.execute(receipts_file=str(book))
+    assert again["changed"] and lines(book)[1]["handoff"]["target"] is None
+
+
+def test_a_look_keeps_nothing(issue: Runner, tmp_path: pathlib.Path) -> None:
+    assert issue.execute(receipts_file=str(tmp_path / "receipts.jsonl"), check=True)["changed"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        ({"receipts_file": "/"}, "receipts_file: .* cannot be written"),
+        ({"receipts_file": f"{__file__}/receipts.jsonl"}, "receipts_file: .* cannot be written"),
+        ({"receipts_s3": "bucket"}, "receipts_s3: .* is not of the form"),
+        ({"receipts_ssm_path": "sts"}, "receipts_ssm_path: .* is not a parameter path"),
+    ],
+)
+def test_a_book_that_cannot_be_written_is_found_out_before_a_token_is_issued(issue: Runner, account: Account, places: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        issue.execute(**places)
+    assert account.calls == []
+
+
+def full_from(call: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full from this write on."""
+    real, written = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) >= call:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr("os.fsync", fsync)
+
+
+def test_keys_whose_receipt_cannot_be_kept_are_not_returned(issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full_from(2, monkeypatch)
+    with pytest.raises(ReceiptNotKept, match=r"No space left on device\. Keep the one in this result") as caught:
+        issue.execute(dest=str(tmp_path / "token.json"), receipts_file=str(tmp_path / "receipts.jsonl"))
+    assert caught.value.facts["changed"]
+    assert caught.value.facts["receipt"]["handoff"]["target"] == str(tmp_path / "token.json")
+    assert not set(caught.value.facts) & {"token", "sts_creds"}
+
+
+def test_a_token_that_could_not_be_saved_is_in_the_book_with_the_reason(issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = tmp_path / "receipts.jsonl"
+    monkeypatch.setattr(token, "write_synced", lambda place, text: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(FileNotWritten) as caught:
+        issue.execute(dest=str(tmp_path / "token.json"), receipts_file=str(book))
+    assert lines(book) == [caught.value.facts["receipt"]]
+    assert lines(book)[0]["handoff"]["problem"] == caught.value.message
+    assert lines(book)[0]["handoff"]["target"] is None
+
+
+def test_if_neither_token_nor_receipt_can_be_saved_both_are_said(issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full_from(1, monkeypatch)
+    with pytest.raises(FileNotWritten) as caught:
+        issue.execute(dest=str(tmp_path / "token.json"), receipts_file=str(tmp_path / "receipts.jsonl"))
+    assert caught.value.facts["receipt"]["access_key_id"]
+    assert any("The receipt could not be added" in one for one in issue.warnings)

@@ -42,7 +42,7 @@ def test_an_argument_becomes_what_jinja_makes_of_it(name: str, shape: str) -> No
     assert finalized(value, by_jinja=False) == finalized(value, by_jinja=True)
 
 
-@pytest.mark.parametrize("template", ["{{ unset | default(omit) }}", "{{ set.id if unset is defined else omit }}"])
+@pytest.mark.parametrize("template", ["{{ unset | default(omit) }}", "{{ unset | default(omit, true) }}", "{{ set.id if unset is defined else omit }}"])
 def test_an_option_that_nobody_set_is_left_out_without_a_template(monkeypatch: pytest.MonkeyPatch, template: str) -> None:
     value = trust_as_template(template)
     monkeypatch.setattr("ansible._internal._templating._engine.TemplateEngine.template", lambda *_, **__: pytest.fail("a template was made"))
