@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible import constants as C
@@ -25,6 +26,19 @@ from ..module_utils._operations._operation import Operation, Runtime, worth_blan
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
 # How our roles and playbooks hand on an option that need not be set.
 OPTIONAL = re.compile(r"\{\{ (?:(\w+) \| default\(omit(?:, true)?\)|[.\w]+ if (\w+) is defined else omit) \}\}")
+MOST_STEPS = 5
+# How they hand on one that must be: issue_project is "{{ project }}", and that is "sbg".
+HANDED_ON = re.compile(r"\{\{ (\w+) \}\}")
+
+
+def follow(value: Any, variables: Mapping[str, Any]) -> Any:
+    """What is handed on, by name only, from variable to variable: the text at the end, which may be another template."""
+    for _step in range(MOST_STEPS):
+        handed_on = HANDED_ON.fullmatch(value) if isinstance(value, str) and is_trusted_as_template(value) else None
+        if not handed_on or handed_on[1] not in variables:
+            break
+        value = variables[handed_on[1]]
+    return value
 
 
 class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
@@ -32,14 +46,15 @@ class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has n
 
     @classmethod
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
-        """Leave an option out whose variable nobody has set, without the 1 ms that Jinja takes to compile the template that says so.
+        """Do without the 1 ms that Jinja takes to compile each template that says no more than whose variable's value an option is.
 
-        A role hands on 30 of them, for each venue. Where ansible-core no longer calls this, nothing but the time changes.
+        A role hands on 30 of them, for each venue; most of those variables nobody has set. Where ansible-core no longer calls
+        this, nothing but the time changes.
         """
         optional = OPTIONAL.fullmatch(value) if isinstance(value, str) else None
         if optional and (optional[1] or optional[2]) not in templar.available_variables and is_trusted_as_template(value):
             raise AnsibleValueOmittedError
-        return super().finalize_task_arg(name, value, templar, context)
+        return super().finalize_task_arg(name, follow(value, templar.available_variables), templar, context)
 
 
 class VenueAction(OptionalArguments):
@@ -81,7 +96,7 @@ class VenueAction(OptionalArguments):
         """Whether a module would run on this machine, as this user, with this Python and this environment."""
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
-        asked = str(self._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)))
+        asked = str(self._templar.template(follow(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars), task_vars)))
         return (
             self._connection.transport == "local"
             and not self._connection.become

@@ -93,6 +93,7 @@ class Field:
         self.environment = {
             **{name: os.environ[name] for name in os.environ if not name.startswith(("AWS_", "ANSIBLE_", "SSL_", "PYTHON"))},
             **self.moto.environment(),
+            "HOME": str(self.folder),  # receipts go there
             "AWS_URL": self.url,
             "AWS_ENDPOINT_URL": self.url,
             "AWS_DEFAULT_REGION": "us-west-2",

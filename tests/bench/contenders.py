@@ -82,6 +82,15 @@ def _ours(job: Job) -> list[str]:
     return _playbook(job, "mdps.venue_sts.issue" if job.step == "issue" else "mdps.venue_sts.provision")
 
 
+def _ad_hoc(job: Job) -> list[str]:
+    project, venue = venue_name(0)
+    options = {"project": project, "venue": venue}
+    if job.step == "issue":
+        options |= {"user": USER, "dest": job.dest, "receipts_file": "~/.mdps/receipts.jsonl"}
+    module = "venue_sts_token" if job.step == "issue" else "venue_sts_role"
+    return [str(BIN / "ansible"), "localhost", "-m", f"mdps.venue_sts.{module}", "-a", json.dumps(options)]
+
+
 def _peer(prefix: str) -> Callable[[Job], list[str]]:
     return lambda job: _playbook(job, str(PEERS / f"{prefix}_{'issue' if job.step == 'issue' else 'provision'}.yml"))
 
@@ -101,6 +110,7 @@ def contenders() -> dict[str, Contender]:
     cli = {"PATH": f"{pathlib.Path(sys.prefix).parent / 'awscli' / 'bin'}:/usr/bin:/bin"}
     everyone = [
         Contender("ours", _ours, steps=STEPS),
+        Contender("ours, one command", _ad_hoc, most=1),
         Contender("ours, shipped", _peer("shipped"), most=50),
         Contender("amazon.aws", _peer("amazon_aws"), most=50),
         Contender("aws CLI", _cli, most=50, environment=cli),

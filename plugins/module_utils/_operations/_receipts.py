@@ -112,7 +112,10 @@ def not_handed_over(receipt: Record, moment: datetime, target: str | None, probl
 
 def check_writable(path: Path) -> None:
     """:raises InvalidInput: a receipt could not be added, which is better known before a token is issued."""
-    place = next(one for one in (path, *path.parents) if one.exists())
+    try:
+        place = next(one for one in (path, *path.parents) if one.exists())
+    except (OSError, ValueError) as error:  # a name that is too long, or none
+        raise InvalidInput("receipts_file", f"this cannot be a file ({getattr(error, 'strerror', None) or error}).") from None
     if not os.access(place, os.W_OK) or place.is_dir() == (place == path):
         raise InvalidInput("receipts_file", f"{path} cannot be written.")
 

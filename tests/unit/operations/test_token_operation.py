@@ -514,6 +514,7 @@ def test_a_look_keeps_nothing(issue: Runner, tmp_path: pathlib.Path) -> None:
     [
         ({"receipts_file": "/"}, "receipts_file: .* cannot be written"),
         ({"receipts_file": f"{__file__}/receipts.jsonl"}, "receipts_file: .* cannot be written"),
+        ({"receipts_file": "a" * 300}, "receipts_file: this cannot be a file"),
         ({"receipts_s3": "bucket"}, "receipts_s3: .* is not of the form"),
         ({"receipts_ssm_path": "sts"}, "receipts_ssm_path: .* is not a parameter path"),
     ],

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleValueOmittedError
+from ansible.errors import AnsibleTemplateError, AnsibleValueOmittedError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import OptionalArguments
@@ -18,6 +18,13 @@ VARIABLES = {
     "nothing": None,
     "left_out": trust_as_template("{{ omit }}"),
     "nested": trust_as_template("{{ set }}x"),
+    "handed_on": trust_as_template("{{ handed_on_first }}"),
+    "handed_on_first": trust_as_template("{{ nested }}"),
+    "from_nowhere": trust_as_template("{{ unset }}"),
+    "from_itself": trust_as_template("{{ from_itself }}"),
+    "data": "{{ set }}",
+    "list": [trust_as_template("{{ set }}"), 1],
+    "yes": True,
     "keys": {"id": "ASIA"},
 }
 OMITTED = object()
@@ -30,12 +37,21 @@ def finalized(value: str, *, by_jinja: bool) -> Any:
         return templar.template(value) if by_jinja else OptionalArguments.finalize_task_arg("option", value, templar, None)
     except AnsibleValueOmittedError:
         return OMITTED
+    except AnsibleTemplateError as error:  # its text may tell the way, and the way is what is cut short
+        return type(error)
 
 
 @pytest.mark.parametrize("name", [*VARIABLES, "unset", "unset.id", "keys.id", "keys.secret"])
 @pytest.mark.parametrize(
     "shape",
-    ["{{ %s | default(omit) }}", "{{ %s | default(omit, true) }}", "{{ keys.id if %s is defined else omit }}", "{{ %s is defined }}", "{{%s|default(omit)}}"],
+    [
+        "{{ %s | default(omit) }}",
+        "{{ %s | default(omit, true) }}",
+        "{{ keys.id if %s is defined else omit }}",
+        "{{ %s is defined }}",
+        "{{%s|default(omit)}}",
+        "{{ %s }}",
+    ],
 )
 def test_an_argument_becomes_what_jinja_makes_of_it(name: str, shape: str) -> None:
     value = trust_as_template(shape % name)
@@ -47,6 +63,13 @@ def test_an_option_that_nobody_set_is_left_out_without_a_template(monkeypatch: p
     value = trust_as_template(template)
     monkeypatch.setattr("ansible._internal._templating._engine.TemplateEngine.template", lambda *_, **__: pytest.fail("a template was made"))
     assert finalized(value, by_jinja=False) is OMITTED
+
+
+def test_what_is_handed_on_needs_no_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible._internal._templating._jinja_bits.AnsibleEnvironment.from_string", lambda *_, **__: pytest.fail("a template was compiled"))
+    chain = {"role": trust_as_template("{{ playbook }}"), "playbook": trust_as_template("{{ inventory }}"), "inventory": "sbg"}
+    templar = Templar(loader=DataLoader(), variables=chain)._engine
+    assert OptionalArguments.finalize_task_arg("project", trust_as_template("{{ role }}"), templar, None) == "sbg"
 
 
 def test_data_that_looks_like_the_template_is_data() -> None:
