@@ -8,6 +8,7 @@ import contextlib
 import functools
 import gc
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -195,3 +196,5 @@ def warm(services: tuple[str, ...]) -> None:
         for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
             _shared_loader().load_data(name)
     _UNUSED_SESSION = botocore.session.Session()
+    # OpenSSL gets itself ready for the first of a process, which takes 8 ms; it is forked with that.
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -204,6 +204,7 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
     receipt, ask = (_prepare_saml if params["method"] == "saml" else _prepare)(params, wish, clients, runtime)
     told = {"changed": bool(dest or any(places)), **({"dest": dest} if dest else {})}
     if runtime.check_mode:
+        receipt = _receipts.not_handed_over(receipt, runtime.now(), dest) if any(places) else receipt
         return {**told, "token": None, "sts_creds": None, "receipt": receipt}
     try:
         with private_file("dest", dest) if dest else contextlib.nullcontext() as place:

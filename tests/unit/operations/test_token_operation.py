@@ -504,8 +504,10 @@ def test_a_token_that_stays_is_in_the_book_with_its_place(issue: Runner, tmp_pat
     assert again["changed"] and lines(book)[1]["handoff"]["target"] is None
 
 
-def test_a_look_keeps_nothing(issue: Runner, tmp_path: pathlib.Path) -> None:
-    assert issue.execute(receipts_file=str(tmp_path / "receipts.jsonl"), check=True)["changed"]
+def test_a_look_keeps_nothing_and_says_where_the_token_would_be(issue: Runner, tmp_path: pathlib.Path) -> None:
+    result = issue.execute(receipts_file=str(tmp_path / "receipts.jsonl"), dest=f"{tmp_path}/", check=True)
+    assert result["changed"]
+    assert result["receipt"]["handoff"]["target"] == f"{tmp_path}/sbg-dev-jdoe.json"
     assert not list(tmp_path.iterdir())
 
 
