@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -54,13 +54,12 @@ def _pages(iam: Any, operation: str, key: str, **arguments: Any) -> list[dict[st
         marker = {"Marker": answer["Marker"]}
 
 
-def read_many_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
-    """Those parameters that exist, by name, ten a call.
+def read_many_parameters(ssm: Any, names: Sequence[str]) -> Iterator[tuple[list[str], dict[str, Parameter]]]:
+    """Ten names a call, and those parameters of them that exist, in the order of the names. While one works on what came, the next are read.
 
     ssm:GetParametersByPath would bring ten a call too, but of everything that is published below the path.
     """
     wanted = list(dict.fromkeys(names))
     parts = [wanted[start : start + NAMES_A_CALL] for start in range(0, len(wanted), NAMES_A_CALL)]
     with ThreadPoolExecutor(max_workers=READERS) as pool:
-        answers = list(pool.map(lambda part: read_parameters(ssm, part), parts))
-    return {name: parameter for answer in answers for name, parameter in answer.items()}
+        yield from zip(parts, pool.map(lambda part: read_parameters(ssm, part), parts), strict=True)

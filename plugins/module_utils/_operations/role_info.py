@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Account:
-    """What one round of reads brought."""
+    """What one round of reads brought; ``parameters`` come bit by bit."""
 
     caller: Caller
     roles: Mapping[str, Observed]
@@ -100,14 +101,13 @@ def tell(params: Params, clients: Clients, runtime: Runtime) -> Result:
         owned = [one for one in venue_roles if role_facts.owner(one.role.tags)]
         unclaimed = [one for one in venue_roles if not role_facts.owner(one.role.tags)]
         asked = [_discovered(one, params, clients.partition) for one in owned]
-    parameters = read_many_parameters(ssm, _names(asked)) if asked else {}
     claims: dict[str, list[Venue]] = {}
     for one in asked:
         claims.setdefault(one.wish.role_name.lower(), []).append(one.wish.venue)
     # Without regard to case, as IAM takes role names.
     by_name = {one.role.name.lower(): one for one in roles}
-    account = Account(caller, by_name, parameters, clients.region, claims, role_facts.holders(venue_roles))
-    told = [_facts(one, account, runtime) for one in asked] + [_unclaimed(one, params["name_prefix"], runtime) for one in unclaimed]
+    account = Account(caller, by_name, {}, clients.region, claims, role_facts.holders(venue_roles))
+    told = [*_all_facts(asked, account, ssm, runtime)] + [_unclaimed(one, params["name_prefix"], runtime) for one in unclaimed]
     return {"changed": False, "venues": sorted(told, key=lambda one: (one["project"] or "", one["venue"] or "", one["role_name"]))}
 
 
@@ -125,6 +125,16 @@ def _names(asked: Sequence[Asked]) -> list[str]:
         if one.wish.buckets is None:
             names.append(one.wish.venue.bucket_parameter)
     return names
+
+
+def _all_facts(asked: Sequence[Asked], account: Account, ssm: Any, runtime: Runtime) -> Iterator[dict[str, Any]]:
+    """Tell of each venue as soon as its parameters have come."""
+    waiting, read = deque(asked), set[str]()
+    for names, found in read_many_parameters(ssm, _names(asked)):
+        read.update(names)
+        account.parameters.update(found)
+        while waiting and read.issuperset(_names([waiting[0]])):
+            yield _facts(waiting.popleft(), account, runtime)
 
 
 def _facts(one: Asked, account: Account, runtime: Runtime) -> dict[str, Any]:

@@ -80,12 +80,14 @@ class Job:
             json.dump(token, file, default=str)
 
     def info(self, venues: Iterable[Mapping[str, str]]) -> None:
-        """The pages in which the account's roles come, then what SSM has of each venue, ten names a call; nothing is made of any of it.
+        """The pages in which ours reads the account's roles, then what SSM has of each venue, ten names a call; nothing is made of any of it.
 
         Two calls at once, as ours, since SSM answers 40 a second.
         """
-        pages = self.iam.get_paginator("get_account_authorization_details").paginate(Filter=["Role"])
-        roles = {role["RoleName"] for page in pages for role in page["RoleDetailList"]}
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            details = pool.submit(self._pages, "get_account_authorization_details", Filter=["Role"])
+            pool.submit(self._pages, "list_roles").result()
+        roles = {role["RoleName"] for page in details.result() for role in page["RoleDetailList"]}
         if missing := [one for one in venues if f"unity-{one['project']}-{one['venue']}-sts" not in roles]:
             raise SystemExit(f"no role for {missing}")
         names = [f"/unity/{one['project']}/{one['venue']}/{name}" for one in venues for name in ("cs/sts/role/external-id", "ds/datastore-bucket")]
@@ -94,6 +96,9 @@ class Job:
             found = sum(len(answer["Parameters"]) for answer in pool.map(lambda part: self.ssm.get_parameters(Names=part, WithDecryption=True), parts))
         if found != len(names):
             raise SystemExit(f"{found} of {len(names)} parameters")
+
+    def _pages(self, operation: str, **arguments: Any) -> list[Any]:
+        return list(self.iam.get_paginator(operation).paginate(**arguments, PaginationConfig={"PageSize": 1000}))
 
 
 def trust(account: str, external_id: str) -> dict[str, Any]:

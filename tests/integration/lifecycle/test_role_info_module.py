@@ -98,8 +98,10 @@ def test_another_account_is_refused(moto: Moto, tmp_path: pathlib.Path) -> None:
 
 
 def test_calls_grow_with_pages_not_with_venues(provisioned: Moto, tmp_path: pathlib.Path) -> None:
-    venues = [{"project": "sbg", "venue": f"v{number}"} for number in range(50)]
+    venues = [{"project": "sbg", "venue": f"v{number}"} for number in range(50)] + [{"project": "sbg", "venue": "dev"}]
     before = calls(provisioned)
-    assert len(tell(provisioned, tmp_path, {"venues": venues})[0]["venues"]) == 50
+    told = {one["venue"]: one["status"] for one in tell(provisioned, tmp_path, {"venues": venues})[0]["venues"]}
     # The caller, two listings of roles, and ten parameters a call: two a venue and the boundary's.
     assert calls(provisioned) - before == 3 + 11
+    assert len(told) == 51
+    assert told["dev"] == "ok", "whose parameters came last"

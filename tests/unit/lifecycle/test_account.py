@@ -60,6 +60,7 @@ def test_parameters_are_read_ten_a_call_and_each_once() -> None:
     with Stubber(ssm) as stub:
         for _page in range(3):
             stub.add_response("get_parameters", {"Parameters": []})
-        read_many_parameters(ssm, [f"/p/{number}" for number in range(25)] + ["/p/0"])
+        parts = [names for names, _found in read_many_parameters(ssm, [f"/p/{number}" for number in range(25)] + ["/p/0"])]
     assert sorted(map(len, asked)) == [5, 10, 10]
     assert sorted(name for names in asked for name in names) == sorted({f"/p/{number}" for number in range(25)})
+    assert [name for names in parts for name in names] == [f"/p/{number}" for number in range(25)], "in order, as whoever waits for them expects"
