@@ -7,7 +7,7 @@ account, against the same moto server in the same session, through a proxy that 
 turns; each starts from an empty account. Results go to docs/performance/: results.json, table.md, wall.svg. Run it in the development environment:
 
     python tests/bench/bench.py                 # a few minutes
-    python tests/bench/bench.py --full          # 1 to 1,000 venues, several runs: an hour or so
+    python tests/bench/bench.py --full          # 1 to 1,000 venues, several runs: an afternoon
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def main() -> None:
     parser.add_argument("--contenders", nargs="+", choices=list(contenders()), metavar="NAME", help=f"some of: {', '.join(contenders())}")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS), help="all; the others need what create makes")
     parser.add_argument("--tls", action="store_true", help="HTTPS, each connection's set-up taking the latency once more")
-    parser.add_argument("--full", action="store_true", help="1 10 50 200 1000 venues")
+    parser.add_argument("--full", action="store_true", help="1 10 50 200 1000 venues: hours, most of them of the other contenders")
     parser.add_argument("--append", action="store_true", help="keep what results.json holds already")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs" / "performance")
     options = parser.parse_args()

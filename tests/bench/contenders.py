@@ -110,10 +110,11 @@ def contenders() -> dict[str, Contender]:
     cli = {"PATH": f"{pathlib.Path(sys.prefix).parent / 'awscli' / 'bin'}:/usr/bin:/bin"}
     everyone = [
         Contender("ours", _ours, steps=STEPS),
+        Contender("ours, strategy free", _ours, steps=("create", "no_change"), most=200, environment={"ANSIBLE_STRATEGY": "free"}),
         Contender("ours, one command", _ad_hoc, most=1),
-        Contender("ours, shipped", _peer("shipped"), most=50),
-        Contender("amazon.aws", _peer("amazon_aws"), most=50),
-        Contender("aws CLI", _cli, most=50, environment=cli),
+        Contender("ours, shipped", _peer("shipped"), most=200),
+        Contender("amazon.aws", _peer("amazon_aws"), most=200),
+        Contender("aws CLI", _cli, most=200, environment=cli),
         Contender("boto3 script", _boto3, steps=STEPS),
         Contender("ansible-core alone", lambda job: _playbook(job, str(PEERS / "nothing.yml")), steps=("no_change",)),
     ]

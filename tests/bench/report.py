@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 TITLES = {"create": "create", "no_change": "no change", "issue": "issue", "info": "all venues' info"}
-COLOURS = ("#0b6", "#7c5", "#c33", "#e83", "#36c", "#888")
+COLOURS = ("#0b6", "#7c5", "#a5c", "#0aa", "#c33", "#e83", "#36c", "#888")
 KEY = ("contender", "step", "venues", "latency", "tls", "forks")
 Cell = tuple[str, str, int, float, bool, int]
 
