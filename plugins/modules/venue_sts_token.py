@@ -141,8 +141,8 @@ options:
     type: path
   receipts_file:
     description:
-      - Add the receipt to this file, as one line of JSON without secrets, which docs/receipt.schema.json describes. As O(dest), it is on the host of the
-        task. For a token that stays with who issued it; M(mdps.venue_sts.venue_sts_handoff) keeps the receipt of one that is handed over.
+      - Add the receipt to this file, as one line of JSON without secrets, which docs/receipt.schema.json describes. The file is on the host of the task.
+        For a token that stays with who issued it; M(mdps.venue_sts.venue_sts_handoff) keeps the receipt of one that is handed over.
       - If the receipt cannot be kept, here or in one of the places below, the task fails, and the failed result has the receipt but no keys.
     type: path
   receipts_s3:
