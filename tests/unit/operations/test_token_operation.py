@@ -551,7 +551,11 @@ def test_keys_whose_receipt_cannot_be_kept_are_not_returned(issue: Runner, tmp_p
 
 def test_a_token_that_could_not_be_saved_is_in_the_book_with_the_reason(issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     book = tmp_path / "receipts.jsonl"
-    monkeypatch.setattr(token, "write_synced", lambda place, text: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+
+    def full(place: pathlib.Path, text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(token, "write_synced", full)
     with pytest.raises(FileNotWritten) as caught:
         issue.execute(dest=str(tmp_path / "token.json"), receipts_file=str(book))
     assert lines(book) == [caught.value.facts["receipt"]]
