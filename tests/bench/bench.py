@@ -90,6 +90,9 @@ class Field:
             self._context = ssl.create_default_context(cafile=str(certificate[0]))
         else:
             wait_until_it_answers(f"{self.url}/__bench__?seconds=0", self.proxy, log)
+        # The first request of a service is slow, and would be whoever comes first to blame for.
+        self.moto.client("iam").list_roles()
+        self.moto.client("sts").get_caller_identity()
         self.environment = {
             **{name: os.environ[name] for name in os.environ if not name.startswith(("AWS_", "ANSIBLE_", "SSL_", "PYTHON"))},
             **self.moto.environment(),
