@@ -13,7 +13,6 @@ from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime, worth_blanking
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._receipts import RECEIPT_ONLY
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import OptionalArguments
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, HandOver, secrets_of
@@ -40,7 +39,5 @@ class ActionModule(OptionalArguments):
             outcome = HandOver(options, runtime, token_files).run()
         except VenueError as error:
             outcome = {**error.to_result(), "failed": True, "changed": bool(error.facts.get("delivered"))}
-        # Shown at any verbosity, as debug's: of a token that stays with the admin, this is what there is to see.
-        result["_ansible_verbose_always"] = options["channel"] == RECEIPT_ONLY
         # Nothing secret is in it; should that ever fail, this holds. What is not secret in a token, such as its end, may be said.
         return {**result, **remove_values(outcome, worth_blanking(secrets_of(options)))}

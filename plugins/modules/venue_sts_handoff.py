@@ -34,7 +34,6 @@ options:
       - V(email) sends an encrypted message (S/MIME or PGP/MIME) that Outlook and Thunderbird open. It needs the recipient's certificate or OpenPGP key.
       - V(https) uploads the sealed file to a site's transfer service, such as LFT.
       - V(output) returns the sealed text as C(sealed), for AWX and other places without a disk.
-      - V(none) hands nothing over and only keeps the receipt, for a token that the admin has written to a file.
       - Anything else, such as Slack or mail that is not encrypted, is refused, as the procedure demands.
     type: str
     default: file
@@ -61,9 +60,9 @@ options:
     default: false
   dest:
     description:
-      - Where O(channel=file) writes. A folder if it exists or ends with a slash, else the file itself. Without it, V(~/.mdps/handoff/).
-      - With O(channel=none), where the admin keeps the token, for the receipt to say so.
+      - Where O(channel=file) writes. A folder if it exists or ends with a slash, else the file itself.
     type: path
+    default: ~/.mdps/handoff/
   email:
     description:
       - The mail server, for O(channel=email).

@@ -15,7 +15,7 @@ from typing import Any
 from ..module_utils._aws.clients import Clients
 from ..module_utils._domain.errors import DeliveryFailed, InvalidInput, ReceiptNotKept, VenueError
 from ..module_utils._operations._operation import Runtime
-from ..module_utils._operations._receipts import RECEIPT_ONLY, Places, not_handed_over, places
+from ..module_utils._operations._receipts import Places, places
 from . import book, bundle, private_files, receipts, sealing
 from .channels import email, registry
 from .channels.channel import MAIL, OPEN_ZIP, REASON, SEALED_ZIP, Bundle, Channel, Parcel
@@ -47,7 +47,7 @@ ARGUMENT_SPEC: Mapping[str, Any] = {
     "recipients": {"type": "raw", "default": "~/.mdps/recipients"},
     "fingerprints": {"type": "list", "elements": "str", "default": []},
     "unsealed": {"type": "bool", "default": False},
-    "dest": {"type": "path"},
+    "dest": {"type": "path", "default": "~/.mdps/handoff/"},
     "email": {"type": "dict", "options": _EMAIL},
     "https": {"type": "dict", "options": _HTTPS},
     "resend": {"type": "path"},
@@ -100,26 +100,10 @@ class HandOver:
             raise
 
     def _run(self) -> dict[str, Any]:
-        if self.options["channel"] == RECEIPT_ONLY:
-            return self._keep_receipt()
         channel = registry.choose(self.options)
         bundle.zone(self.options["time_zone"])
         self._places.check()
         return self._resend(channel) if self.options["resend"] else self._first_time(channel)
-
-    def _keep_receipt(self) -> dict[str, Any]:
-        """Add the receipt of a token that the admin keeps, in a file of their own, for the time being."""
-        self._places.check()
-        outcome = {"channel": RECEIPT_ONLY, "delivered": False, "target": self.options["dest"]}
-        facts: dict[str, Any] = {"changed": True, **outcome, "receipt": self.options["receipt"]}
-        if self.runtime.check_mode:
-            return facts
-        receipts.check(self.options["receipt"])
-        facts["receipt"] = not_handed_over(self.options["receipt"], self.runtime.now(), self.options["dest"])
-        unkept = self._record(facts["receipt"])
-        if unkept:
-            raise ReceiptNotKept(unkept, **facts)
-        return facts
 
     @property
     def _places(self) -> Places:

@@ -28,8 +28,6 @@ from ._operation import Params
 
 Record = Mapping[str, Any]  # a receipt as a mapping, as docs/receipt.schema.json has it
 
-RECEIPT_ONLY = "none"  # the channel of a token that is handed to nobody
-
 # The options of a module that keeps receipts.
 ARGUMENT_SPEC: dict[str, Any] = {
     "receipts_file": {"type": "path"},
@@ -106,7 +104,7 @@ def not_handed_over(receipt: Record, moment: datetime, target: str | None, probl
     :param target: the file that it is in.
     :param problem: why there is none, though it was issued.
     """
-    outcome = {"at": iso(moment), "channel": RECEIPT_ONLY, "delivered": False, "target": target, "problem": problem}
+    outcome = {"at": iso(moment), "channel": "none", "delivered": False, "target": target, "problem": problem}
     return {**receipt, "handoff": outcome}
 
 

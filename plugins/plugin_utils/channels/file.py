@@ -14,8 +14,6 @@ from ...module_utils._domain.errors import DeliveryFailed, VenueError
 from .. import private_files
 from .channel import Channel, Parcel
 
-DEFAULT_DEST = "~/.mdps/handoff/"
-
 
 @dataclass(frozen=True)
 class FileChannel(Channel):
@@ -30,7 +28,7 @@ class FileChannel(Channel):
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> FileChannel:
         """Every path may work."""
-        return cls(options["dest"] or DEFAULT_DEST)
+        return cls(options["dest"])
 
     def deliver(self, parcel: Parcel) -> str:
         """Write it: 0600, at once or not at all."""

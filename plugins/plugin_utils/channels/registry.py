@@ -24,7 +24,7 @@ def choose(options: Mapping[str, Any]) -> Channel:
     """
     name = options["channel"]
     if name not in CHANNELS:
-        raise InvalidInput("channel", f"it must be one of {', '.join(CHANNELS)}, or none. {REASON}")
+        raise InvalidInput("channel", f"it must be one of {', '.join(CHANNELS)}. {REASON}")
     if options["unsealed"] and name != FileChannel.NAME:
         raise InvalidInput("unsealed", f"only a file may be left unsealed, never what goes out by {name}. {REASON}")
     return CHANNELS[name].from_options(options)
