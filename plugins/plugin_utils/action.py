@@ -26,9 +26,9 @@ from ..module_utils._operations._operation import Operation, Runtime, worth_blan
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
 # How our roles and playbooks hand on an option that need not be set.
 OPTIONAL = re.compile(r"\{\{ (?:(\w+) \| default\(omit(?:, true)?\)|[.\w]+ if (\w+) is defined else omit) \}\}")
-MOST_STEPS = 5
 # How they hand on one that must be: issue_project is "{{ project }}", and that is "sbg".
 HANDED_ON = re.compile(r"\{\{ (\w+) \}\}")
+MOST_STEPS = 5  # a variable may be handed on to itself, which is Jinja's to report
 
 
 def follow(value: Any, variables: Mapping[str, Any]) -> Any:

@@ -19,6 +19,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import ssl
 import subprocess
 import sys
@@ -219,6 +220,7 @@ def main() -> None:
     kept = options.output / "results.json"
     samples: list[dict[str, Any]] = json.loads(kept.read_text())["samples"] if options.append else []
     about = machine()
+    signal.signal(signal.SIGTERM, lambda *_received: sys.exit("stopped"))  # so that the servers are stopped too
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Field(pathlib.Path(folder), options.tls) as field:
         for sample in tournament(field, wanted, options):
             samples.append(asdict(sample))

@@ -184,11 +184,14 @@ def collector_paused() -> Iterator[None]:
 
 @functools.cache
 def warm(services: tuple[str, ...]) -> None:
-    """Do now what every task does alike, so that processes forked later find it done: read the API descriptions, begin a session."""
+    """Do now what every task does alike, so that processes forked later find it done.
+
+    Read the API descriptions, begin a session, and let OpenSSL get itself ready for the first TLS context of a process.
+    """
     global _UNUSED_SESSION  # noqa: PLW0603 - see above
     if not HAS_BOTO3 or not services:
         return
-    # of another botocore: then it is read when it is needed
+    # What another botocore does not have, or calls otherwise, is read when it is needed.
     with collector_paused(), contextlib.suppress(botocore.exceptions.DataNotFoundError):
         for service in services:
             _shared_loader().load_service_model(service, "service-2")
@@ -196,5 +199,4 @@ def warm(services: tuple[str, ...]) -> None:
         for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
             _shared_loader().load_data(name)
     _UNUSED_SESSION = botocore.session.Session()
-    # OpenSSL gets itself ready for the first of a process, which takes 8 ms; it is forked with that.
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
