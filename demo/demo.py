@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The demo: an admin's morning with two venues, on an AWS that lives in this process' folder and is gone afterwards.
 
-Run by ``make demo``, or from an installed collection with a Python that has ansible-core, boto3, moto[server] and pyrage.
+Run by ``make demo``, or from an installed collection with a Python that has ansible-core, boto3, moto[server] and
+pyrage.
 The playbooks are those of real life; only the credentials and AWS_URL point to the embedded AWS.
 """
 
@@ -33,7 +34,10 @@ QUIET = {"ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNI
 
 def tell(text: str) -> None:
     """Say what comes next."""
-    print(f"\n\033[1m{textwrap.fill(text, 110)}\033[0m" if sys.stdout.isatty() else f"\n### {textwrap.fill(text, 110)}", flush=True)
+    print(
+        f"\n\033[1m{textwrap.fill(text, 110)}\033[0m" if sys.stdout.isatty() else f"\n### {textwrap.fill(text, 110)}",
+        flush=True,
+    )
 
 
 def expect(holds: bool, what: str) -> None:
@@ -46,7 +50,9 @@ def play(env: dict[str, str], *arguments: str, code: int = 0) -> str:
     """Run ansible-playbook as the admin does, show command and output, and return the output."""
     shown = " ".join(f"'{one}'" if " " in one else one for one in arguments).replace(f"{HERE}/", "demo/")
     print(f"\n$ ansible-playbook {shown}", flush=True)
-    done = subprocess.run([ANSIBLE, *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        [ANSIBLE, *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     print(done.stdout, flush=True)
     expect(done.returncode == code, f"exit status {done.returncode} where {code} was expected.")
     return done.stdout
@@ -54,10 +60,19 @@ def play(env: dict[str, str], *arguments: str, code: int = 0) -> str:
 
 def hour_keys(aws: Moto) -> dict[str, str]:
     """The admin's keys for an hour, of the kind that Kion gives: a session of the account's operator role."""
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
-    role = aws.client("iam").create_role(RoleName="mcp-tenantOperator", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
+    }
+    role = aws.client("iam").create_role(RoleName="mcp-tenantOperator", AssumeRolePolicyDocument=json.dumps(trust))[
+        "Role"
+    ]
     keys = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="admin")["Credentials"]
-    return {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"], "AWS_SESSION_TOKEN": keys["SessionToken"]}
+    return {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
 
 
 def make_key(book: pathlib.Path) -> pyrage.x25519.Identity:
@@ -79,7 +94,9 @@ def open_bundle(sealed: pathlib.Path, identity: pyrage.x25519.Identity) -> dict[
         print("\n".join(f"  {pathlib.PurePath(name).name}" for name in names))
         leaflet = bundle.read(next(name for name in names if name.endswith("README.txt"))).decode()
         print("\n" + "\n".join(f"  | {line}" for line in leaflet.splitlines()[:14]) + "\n  | ...")
-        token: dict[str, dict[str, str]] = json.loads(bundle.read(next(name for name in names if name.endswith("/token.json") or name == "token.json")))
+        token: dict[str, dict[str, str]] = json.loads(
+            bundle.read(next(name for name in names if name.endswith("/token.json") or name == "token.json"))
+        )
     return token
 
 
@@ -104,30 +121,46 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
     env = {**os.environ, **QUIET, **aws.environment(), **hour_keys(aws), "AWS_EC2_METADATA_DISABLED": "true"}
     inventory = ("-i", f"{HERE}/inventory.yml")
 
-    tell("1. Two venues, each with a data bucket that its account publishes in SSM. The admin has an hour's keys from Kion and provisions both.")
+    tell(
+        "1. Two venues, each with a data bucket that its account publishes in SSM. The admin has an hour's keys from Kion and provisions both."
+    )
     expect("failed=0" in play(env, "mdps.venue_sts.provision", *inventory), "provisioning failed.")
 
     tell("2. Once more: nothing to do, nothing written.")
     again = play(env, "mdps.venue_sts.provision", *inventory)
-    expect(all("changed=0" in line for line in again.splitlines() if "ok=" in line), "the second run changed something.")
+    expect(
+        all("changed=0" in line for line in again.splitlines() if "ok=" in line), "the second run changed something."
+    )
 
-    tell("3. jdoe has no AWS account and asks for access to sbg-dev. The admin has jdoe's public key, so the token leaves memory only sealed to it.")
+    tell(
+        "3. jdoe has no AWS account and asks for access to sbg-dev. The admin has jdoe's public key, so the token leaves memory only sealed to it."
+    )
     identity = make_key(folder / "recipients")
     one = ("-e", "project=sbg", "-e", "venue=dev", "-e", "user=jdoe")
-    places = {"handoff_recipients": f"{folder}/recipients", "handoff_dest": f"{folder}/for-lft/", "handoff_receipts_file": f"{folder}/receipts.jsonl"}
+    places = {
+        "handoff_recipients": f"{folder}/recipients",
+        "handoff_dest": f"{folder}/for-lft/",
+        "handoff_receipts_file": f"{folder}/receipts.jsonl",
+    }
     options = [part for name, value in places.items() for part in ("-e", f"{name}={value}")]
     shown = play(env, "mdps.venue_sts.issue", *one, *options)
 
-    tell("4. The sealed file goes to jdoe by LFT. Only jdoe can open it; inside are the keys in every form, and a leaflet.")
+    tell(
+        "4. The sealed file goes to jdoe by LFT. Only jdoe can open it; inside are the keys in every form, and a leaflet."
+    )
     token = open_bundle(next((folder / "for-lft").iterdir()), identity)
     expect(token["Credentials"]["SecretAccessKey"] not in shown, "a key was shown.")
 
     tell("5. jdoe uses it.")
     use(aws, token, buckets[0])
 
-    tell("6. Somebody asks for a token with the external id of another venue. The admin passes it on, and no token is issued.")
-    refused = play(env, "mdps.venue_sts.issue", *one, *options, "-e", "issue_external_id=external-id-of-another-venue", code=2)
-    expect("is not this venue's" in refused, "the wrong external id was not refused.")
+    tell(
+        "6. Somebody asks for a token with the external ID of another venue. The admin passes it on, and no token is issued."
+    )
+    refused = play(
+        env, "mdps.venue_sts.issue", *one, *options, "-e", "issue_external_id=external-id-of-another-venue", code=2
+    )
+    expect("is not this venue's" in refused, "the wrong external ID was not refused.")
 
     tell("7. For the auditor: the receipt of the one token that was issued.")
     receipts = (folder / "receipts.jsonl").read_text()
@@ -136,14 +169,19 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
 
     tell("8. The venues are removed again, and the embedded AWS with them.")
     play(env, "mdps.venue_sts.deprovision", *inventory, "-e", "confirm=all")
-    expect(not [role for role in aws.client("iam").list_roles()["Roles"] if role["RoleName"].endswith("-sts")], "a role was left behind.")
+    expect(
+        not [role for role in aws.client("iam").list_roles()["Roles"] if role["RoleName"].endswith("-sts")],
+        "a role was left behind.",
+    )
 
 
 def main() -> None:
     """Run the story in a folder of its own, and leave nothing behind."""
     with tempfile.TemporaryDirectory(prefix="venue_sts_demo.") as name, Moto(pathlib.Path(name) / "moto.log") as aws:
         story(aws, pathlib.Path(name))
-    tell("Done. For real: the same commands with your keys, your inventory, and no AWS_URL. docs/first-venue.md goes on from here.")
+    tell(
+        "Done. For real: the same commands with your keys, your inventory, and no AWS_URL. docs/first-venue.md goes on from here."
+    )
 
 
 if __name__ == "__main__":

@@ -40,11 +40,15 @@ class Moto:
     def __enter__(self) -> Moto:
         program = pathlib.Path(sys.prefix) / "bin" / "moto_server"
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(self.port)], stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(
+                [program, "-H", "127.0.0.1", "-p", str(self.port)], stdout=log, stderr=subprocess.STDOUT
+            )
         wait_until_it_answers(f"{self.url}/moto-api/", self._process, self._log)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._process:
             stop(self._process)
 
@@ -77,7 +81,10 @@ class Moto:
         """Publish bucket and boundary as a venue's account has them, make the bucket, and return its name."""
         bucket = f"{project}-{venue}-unity-data"
         ssm, s3 = self.client("ssm"), self.client("s3")
-        values = {f"/unity/{project}/{venue}/ds/datastore-bucket": bucket, "/unity/cs/account/privilegedpolicyname": boundary}
+        values = {
+            f"/unity/{project}/{venue}/ds/datastore-bucket": bucket,
+            "/unity/cs/account/privilegedpolicyname": boundary,
+        }
         for name, value in values.items():
             ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})

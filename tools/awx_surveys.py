@@ -57,7 +57,7 @@ TOKEN = (
     Field("issue_duration_seconds", "How many seconds shall it live?", 900, 43200),
     Field("issue_access", "What may it do?"),
     Field("issue_bucket_prefixes", "Only these folders of the bucket"),
-    Field("issue_external_id", "External id that the requester sent", most=1224, hidden=True),
+    Field("issue_external_id", "External ID that the requester sent", most=1224, hidden=True),
 )
 # A survey's answers outrank the inventory, so none asks for what belongs to a venue, such as its buckets.
 SURVEYS = {
@@ -82,8 +82,8 @@ SURVEYS = {
         ),
     ),
     "rotate": Survey(
-        "Rotate external id",
-        "Gives one venue a new external id beside the old one; run once more, once the requesters have the new one, to end the old one.",
+        "Rotate external ID",
+        "Gives one venue a new external ID beside the old one; run once more, once the requesters have the new one, to end the old one.",
         True,
         (Field("provision_retire_previous_external_id", "End the old one?", variable="retire"),),
     ),
@@ -96,7 +96,9 @@ SURVEYS = {
             Field("report_since", "Tokens issued since", most=40),
         ),
     ),
-    "request": Survey("Request a token", "Asks for a token. An approver looks at the request before anything is issued.", True, TOKEN),
+    "request": Survey(
+        "Request a token", "Asks for a token. An approver looks at the request before anything is issued.", True, TOKEN
+    ),
 }
 QUESTION_TYPES = {"str": "text", "int": "integer", "bool": "multiplechoice", "list": "text"}
 
@@ -117,11 +119,20 @@ def question(field: Field) -> dict[str, Any]:
     spec = options(field.option.split("_")[0])[field.option]
     words = re.findall(r"V\(([^)]*)\)", spec["description"][0]) if field.option.endswith("_access") else []
     choices = spec.get("choices") or (["no", "yes"] if spec["type"] == "bool" else words)
-    kind = "password" if field.hidden else "multiselect" if words else "multiplechoice" if choices else QUESTION_TYPES[spec["type"]]
+    kind = (
+        "password"
+        if field.hidden
+        else "multiselect"
+        if words
+        else "multiplechoice"
+        if choices
+        else QUESTION_TYPES[spec["type"]]
+    )
     item: dict[str, Any] = {
         "variable": field.variable or field.option,
         "question_name": field.label,
-        "question_description": plain(spec["description"]) + (f" {COMMAS}" if spec["type"] == "list" and kind == "text" else ""),
+        "question_description": plain(spec["description"])
+        + (f" {COMMAS}" if spec["type"] == "list" and kind == "text" else ""),
         "type": kind,
         "required": bool(spec.get("required", False)),
     }
@@ -142,7 +153,14 @@ def venue_question(survey: Survey) -> dict[str, Any]:
     else:
         words, kind = "None means every venue of the inventory.", "multiselect"
     name = "Venue" if survey.one else "Venues"
-    item = {"variable": "target", "question_name": name, "question_description": words, "type": kind, "required": survey.one, "choices": []}
+    item = {
+        "variable": "target",
+        "question_name": name,
+        "question_description": words,
+        "type": kind,
+        "required": survey.one,
+        "choices": [],
+    }
     return item | {"default": ""}
 
 
@@ -178,7 +196,10 @@ def drawing(spec: dict[str, Any], venues: list[str]) -> str:
         body, height = _field(item, y + 16, venues)
         parts.append(body)
         y += 16 + height
-    parts.append(f'<rect class="key" x="{EDGE}" y="{y + 20}" width="82" height="34" rx="3"/>' + _text(EDGE + 24, y + 42, "key-text", "Next"))
+    parts.append(
+        f'<rect class="key" x="{EDGE}" y="{y + 20}" width="82" height="34" rx="3"/>'
+        + _text(EDGE + 24, y + 42, "key-text", "Next")
+    )
     size = f'width="{WIDTH}" height="{y + 78}" viewBox="0 0 {WIDTH} {y + 78}"'
     name = html.escape(f"The survey '{spec['name']}': " + ", ".join(item["question_name"] for item in spec["spec"]))
     return (
@@ -210,7 +231,9 @@ def _shown(item: dict[str, Any], venues: list[str]) -> str:
         return f"{item['default'] or 'Select one'} ▾   ({' | '.join(choices or venues)})"
     if item["type"] == "multiselect":
         return "   ".join(f"☐ {one}" for one in choices or venues)
-    return f"{item['default']}   ({item['min']} to {item['max']})" if item["type"] == "integer" else str(item["default"])
+    return (
+        f"{item['default']}   ({item['min']} to {item['max']})" if item["type"] == "integer" else str(item["default"])
+    )
 
 
 def outputs() -> dict[pathlib.Path, str]:
@@ -219,7 +242,9 @@ def outputs() -> dict[pathlib.Path, str]:
     for name, survey in SURVEYS.items():
         spec = spec_of(survey)
         text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=150, allow_unicode=True)
-        found[FILES / f"{name}.yml"] = f"---\n# Written by tools/awx_surveys.py from the argument specs of the role.\n{text}"
+        found[FILES / f"{name}.yml"] = (
+            f"---\n# Written by tools/awx_surveys.py from the argument specs of the role.\n{text}"
+        )
         found[IMAGES / f"awx-survey-{name}.svg"] = drawing(spec, ["sbg-dev", "sbg-test", "emit-ops"])
     return found
 

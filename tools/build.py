@@ -4,7 +4,8 @@
 
 Usage: build.py [FOLDER]       the default is dist
 
-The tarball is made from a copy of the tracked files, so that nothing else can slip in, and with the time of the last commit
+The tarball is made from a copy of the tracked files, so that nothing else can slip in, and with the time of the last
+commit
 (or SOURCE_DATE_EPOCH) in place of now, so that the same commit gives the same bytes.
 """
 
@@ -44,7 +45,9 @@ def moment() -> datetime.datetime:
     """The time that the release bears."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if not given:
-        given = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        given = subprocess.run(
+            ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
     return datetime.datetime.fromtimestamp(int(given), datetime.UTC)
 
 
@@ -53,14 +56,20 @@ def make_tarball(folder: pathlib.Path, when: datetime.datetime) -> pathlib.Path:
     with tempfile.TemporaryDirectory(prefix="venue_sts_build.") as name:
         place = copy_to(pathlib.Path(name) / "checkout")
         galaxy = pathlib.Path(sys.prefix) / "bin/ansible-galaxy"
-        subprocess.run([galaxy, "collection", "build", "--output-path", name, place], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [galaxy, "collection", "build", "--output-path", name, place], check=True, stdout=subprocess.DEVNULL
+        )
         built = next(pathlib.Path(name).glob("*.tar.gz"))
         with tarfile.open(built) as archive:
             members = {one: archive.extractfile(one) for one in archive.getmembers()}
             contents = {one.name: content.read() if content else None for one, content in members.items()}
         contents |= in_order(contents)
         target = folder / built.name
-        with target.open("wb") as raw, gzip.GzipFile("", "wb", mtime=0, fileobj=raw) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
+        with (
+            target.open("wb") as raw,
+            gzip.GzipFile("", "wb", mtime=0, fileobj=raw) as packed,
+            tarfile.open(fileobj=packed, mode="w") as archive,
+        ):
             for member in sorted(members, key=lambda one: one.name):
                 member.mtime, member.uid, member.gid, member.uname, member.gname = int(when.timestamp()), 0, 0, "", ""
                 content = contents[member.name]
@@ -101,7 +110,13 @@ def bill(tarball: pathlib.Path, when: datetime.datetime) -> Bom:
     parts = [part(name, versions[name], PackageURL("pypi", None, name, versions[name])) for name in PYTHON_PARTS]
     amazon = pathlib.Path(sys.prefix) / "collections/ansible_collections/amazon/aws/MANIFEST.json"
     version = yaml.safe_load(amazon.read_text())["collection_info"]["version"]
-    parts.append(part("amazon.aws", version, PackageURL("generic", "amazon", "aws", version, {"download_url": "https://galaxy.ansible.com/"})))
+    parts.append(
+        part(
+            "amazon.aws",
+            version,
+            PackageURL("generic", "amazon", "aws", version, {"download_url": "https://galaxy.ansible.com/"}),
+        )
+    )
     bom = Bom(components=parts)
     bom.metadata.component = own
     bom.metadata.timestamp = when

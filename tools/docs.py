@@ -35,7 +35,8 @@ html_show_copyright = False
 html_use_smartypants = False
 highlight_language = "YAML+Jinja"
 myst_heading_anchors = 3
-# Pages of Ansible itself and of other collections are named but not part of this site; antsibull-docs' linter checks such names.
+# Pages of Ansible itself and of other collections are named but not part of this site; antsibull-docs' linter checks
+# such names.
 suppress_warnings = ["ref.ref"]
 """
 INDEX = """# mdps.venue_sts
@@ -55,18 +56,34 @@ def gather() -> None:
     checkout.copy_to(SOURCE)
     reference = SOURCE / "reference"
     reference.mkdir()
-    options: list[str | pathlib.Path] = ["--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", reference]
-    subprocess.run([BIN / "antsibull-docs", "collection", *options, "mdps.venue_sts"], check=True, env=with_collections())
+    options: list[str | pathlib.Path] = [
+        "--use-current",
+        "--squash-hierarchy",
+        "--fail-on-error",
+        "--dest-dir",
+        reference,
+    ]
+    subprocess.run(
+        [BIN / "antsibull-docs", "collection", *options, "mdps.venue_sts"], check=True, env=with_collections()
+    )
     (SOURCE / "conf.py").write_text(CONFIGURATION)
-    pages = [path for path in sorted(SOURCE.rglob("*.md")) if path.name != "LICENSE.md" and "LICENSES" not in path.parts]
+    pages = [
+        path for path in sorted(SOURCE.rglob("*.md")) if path.name != "LICENSE.md" and "LICENSES" not in path.parts
+    ]
     names = [str(path.relative_to(SOURCE).with_suffix("")) for path in pages]
     others = [name for name in names if name not in ("README", "docs/index")]
-    (SOURCE / "index.md").write_text(INDEX + "\n".join([*others, "Reference of modules and roles <reference/index>"]) + "\n```\n")
+    (SOURCE / "index.md").write_text(
+        INDEX + "\n".join([*others, "Reference of modules and roles <reference/index>"]) + "\n```\n"
+    )
 
 
 def with_collections() -> dict[str, str]:
     """The environment in which the collections of this Python are found, and Python's own folder is first on the path."""
-    return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(pathlib.Path(sys.prefix) / "collections"), "PATH": f"{BIN}:{os.environ['PATH']}"}
+    return {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(pathlib.Path(sys.prefix) / "collections"),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+    }
 
 
 def main() -> None:
@@ -74,7 +91,9 @@ def main() -> None:
     site = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist/docs").resolve()
     gather()
     shutil.rmtree(site, ignore_errors=True)
-    subprocess.run([BIN / "sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "-b", "html", SOURCE, site], check=True)
+    subprocess.run(
+        [BIN / "sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "-b", "html", SOURCE, site], check=True
+    )
     settings = SOURCE / "linkcheckerrc"
     settings.write_text("[AnchorCheck]\n[filtering]\nlocalwebroot=\n")
     subprocess.run([BIN / "linkchecker", "--config", settings, "--no-status", f"file://{site}/index.html"], check=True)

@@ -41,7 +41,8 @@ class Environment(NamedTuple):
     instead: tuple[str, ...] = ()  # versions to install in place of the pinned ones
 
 
-# amazon.aws 10.1 and 11.4, awx.awx, the JSON callbacks of ansible.posix, and the boto3 that amazon.aws 10.1 asks for at least.
+# amazon.aws 10.1 and 11.4, awx.awx, the JSON callbacks of ansible.posix, and the boto3 that amazon.aws 10.1 asks for at
+# least.
 OLDEST_AMAZON = (("12.3.0", "amazon/aws"), ("12.3.0", "awx/awx"))
 NEWEST_AMAZON = (("14.5.0", "amazon/aws"), ("14.5.0", "ansible/posix"), ("13.8.0", "awx/awx"))
 OLDEST_BOTO3 = ("boto3==1.35.0", "botocore==1.35.0", "s3transfer==0.10.0")
@@ -57,9 +58,13 @@ ENVIRONMENTS = {
     "docs": Environment("docs.txt", collections=(("14.5.0", "amazon/aws"),)),
     # The rows of tools/matrix.py that dev and floor are not.
     "core-2.19-oldest": Environment("floor.txt", newest=(3, 11), collections=OLDEST_AMAZON, instead=OLDEST_BOTO3),
-    "core-2.20-py3.12": Environment("floor.txt", (3, 12), (3, 12), OLDEST_AMAZON, ("ansible-core>=2.20,<2.21", *OLDEST_BOTO3)),
+    "core-2.20-py3.12": Environment(
+        "floor.txt", (3, 12), (3, 12), OLDEST_AMAZON, ("ansible-core>=2.20,<2.21", *OLDEST_BOTO3)
+    ),
     "core-2.20-py3.13": Environment("floor.txt", (3, 13), (3, 13), NEWEST_AMAZON, ("ansible-core>=2.20,<2.21",)),
-    "core-2.21-py3.12": Environment("floor.txt", (3, 12), (3, 12), NEWEST_AMAZON, ("ansible-core>=2.21,<2.22", *OLDEST_BOTO3)),
+    "core-2.21-py3.12": Environment(
+        "floor.txt", (3, 12), (3, 12), NEWEST_AMAZON, ("ansible-core>=2.21,<2.22", *OLDEST_BOTO3)
+    ),
     "core-2.21-py3.13": Environment("floor.txt", (3, 13), (3, 13), OLDEST_AMAZON, ("ansible-core>=2.21,<2.22",)),
 }
 
@@ -77,11 +82,18 @@ def find_python(oldest: tuple[int, int], newest: tuple[int, int]) -> str:
                 return candidate
     wanted = ".".join(map(str, oldest)) + " to " + ".".join(map(str, newest))
     example = f"python3.{newest[1]}"
-    raise SystemExit(f"No Python {wanted} with venv and ensurepip found on this machine: install one (for example {example} and {example}-venv).")
+    raise SystemExit(
+        f"No Python {wanted} with venv and ensurepip found on this machine: install one (for example {example} and {example}-venv)."
+    )
 
 
 def _version(python: str) -> tuple[int, ...] | None:
-    probe = subprocess.run([python, "-c", "import sys, venv, ensurepip; print(*sys.version_info[:2])"], capture_output=True, text=True, check=False)
+    probe = subprocess.run(
+        [python, "-c", "import sys, venv, ensurepip; print(*sys.version_info[:2])"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return tuple(map(int, probe.stdout.split())) if probe.returncode == 0 else None
 
 
@@ -106,7 +118,16 @@ def make(name: str) -> pathlib.Path:
         print(f"Setting up {home.relative_to(ROOT)} ...", file=sys.stderr)
         shutil.rmtree(home, ignore_errors=True)
         subprocess.run([uv(), "venv", "--quiet", "--python", python, home], check=True)
-        install: list[str | pathlib.Path] = [uv(), "pip", "install", "--quiet", "--link-mode", "copy", "--python", home / "bin/python"]
+        install: list[str | pathlib.Path] = [
+            uv(),
+            "pip",
+            "install",
+            "--quiet",
+            "--link-mode",
+            "copy",
+            "--python",
+            home / "bin/python",
+        ]
         overrides = home / "overrides.txt"
         overrides.write_text("\n".join(wanted.instead))
         subprocess.run([*install, "--requirements", requirements, "--overrides", overrides], check=True)
@@ -131,10 +152,20 @@ def unpack(ansible: str, collection: str, tree: pathlib.Path) -> None:
         pip = BUILD / "venvs" / "uv" / "bin" / "pip"
         uv()
         # --python-version: the wheel is only unpacked, so the running Python's own version does not matter.
-        options: list[str | pathlib.Path] = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", "3.13", "--dest", wheels]
+        options: list[str | pathlib.Path] = [
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--python-version",
+            "3.13",
+            "--dest",
+            wheels,
+        ]
         subprocess.run([pip, "download", *options, f"ansible=={ansible}"], check=True)
     with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
-        wheel.extractall(tree, [name for name in wheel.namelist() if name.startswith(f"ansible_collections/{collection}/")])
+        wheel.extractall(
+            tree, [name for name in wheel.namelist() if name.startswith(f"ansible_collections/{collection}/")]
+        )
 
 
 def link_checkout(tree: pathlib.Path) -> None:
@@ -149,7 +180,11 @@ def pin(name: str) -> None:
     """Write the newest versions that go together into requirements/NAME.txt."""
     environment = ENVIRONMENTS[name]
     source = ROOT / "requirements" / environment.requirements.replace(".txt", ".in")
-    versions = ["--python-version", ".".join(map(str, OLDEST)), *(["--universal"] if environment.newest == NEWEST else [])]
+    versions = [
+        "--python-version",
+        ".".join(map(str, OLDEST)),
+        *(["--universal"] if environment.newest == NEWEST else []),
+    ]
     quiet = ["--quiet", "--upgrade", "--no-header", "--no-annotate", "--no-emit-index-url"]
     subprocess.run([uv(), "pip", "compile", *quiet, *versions, source, "-o", source.with_suffix(".txt")], check=True)
 

@@ -4,7 +4,8 @@
 
 Usage: matrix.py [--no-sanity] [ROW ...]
 
-Each row runs the unit tests and the integration tests marked `matrix`; one row of each ansible-core runs ansible-test sanity too.
+Each row runs the unit tests and the integration tests marked `matrix`; one row of each ansible-core runs ansible-test
+sanity too.
 What this machine has no Python for is a line of the table, and the exit status is 1 for failures only.
 """
 
@@ -54,15 +55,28 @@ def make(name: str) -> pathlib.Path | str:
         environment.find_python(wanted.oldest, wanted.newest)
     except SystemExit as error:
         return str(error)
-    made = subprocess.run([sys.executable, ROOT / "tools/environment.py", "awscli", name], stdout=subprocess.PIPE, text=True, check=True)
+    made = subprocess.run(
+        [sys.executable, ROOT / "tools/environment.py", "awscli", name], stdout=subprocess.PIPE, text=True, check=True
+    )
     return pathlib.Path(made.stdout.splitlines()[-1])
 
 
 def run(home: pathlib.Path, log: pathlib.Path, *command: str) -> str:
     """Run a command in an environment, its output into a log; "ok", or where to read on."""
-    env = {**os.environ, "PATH": f"{home / 'bin'}:{os.environ['PATH']}", "ANSIBLE_COLLECTIONS_PATH": str(home / "collections")}
+    env = {
+        **os.environ,
+        "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(home / "collections"),
+    }
     with log.open("w") as output:
-        done = subprocess.run([home / "bin" / command[0], *command[1:]], cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            [home / "bin" / command[0], *command[1:]],
+            cwd=ROOT,
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     return "ok" if done.returncode == 0 else f"FAILED, see {log.relative_to(ROOT)}"
 
 
@@ -72,20 +86,34 @@ def one(row: Row, *, sanity: bool) -> tuple[str, ...]:
     if isinstance(home, str):
         return (row.name, f"missing: {home}")
     started = time.monotonic()
-    core, python, boto3 = json.loads(subprocess.run([home / "bin/python", "-c", VERSIONS], capture_output=True, text=True, check=True).stdout)
+    core, python, boto3 = json.loads(
+        subprocess.run([home / "bin/python", "-c", VERSIONS], capture_output=True, text=True, check=True).stdout
+    )
     manifest = json.loads((home / "collections/ansible_collections/amazon/aws/MANIFEST.json").read_text())
     pytest = ("pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider")
     unit = run(home, LOGS / f"{row.name}.unit.log", *pytest, "tests/unit")
     integration = run(home, LOGS / f"{row.name}.integration.log", *pytest, "-m", "matrix", "tests/integration")
     sane = run(home, LOGS / f"{row.name}.sanity.log", "python", "tools/sanity.py") if sanity and row.sanity else "-"
-    return (row.name, core, python, manifest["collection_info"]["version"], boto3, unit, integration, sane, f"{time.monotonic() - started:.0f}")
+    return (
+        row.name,
+        core,
+        python,
+        manifest["collection_info"]["version"],
+        boto3,
+        unit,
+        integration,
+        sane,
+        f"{time.monotonic() - started:.0f}",
+    )
 
 
 def table(lines: list[tuple[str, ...]]) -> str:
     """Plain columns; a line with two cells is a sentence."""
     full = [line for line in lines if len(line) == len(HEADINGS)]
     widths = [max(len(line[column]) for line in full) for column in range(len(HEADINGS))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=False)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=False)).rstrip() for line in lines
+    )
 
 
 def main(arguments: list[str]) -> int:

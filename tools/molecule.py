@@ -24,12 +24,23 @@ VENUES = (("sbg", "dev"), ("emit", "ops"), ("asips", "test"))
 def main() -> int:
     """Run molecule; the exit status is its own."""
     extensions = pathlib.Path(sys.prefix) / "collections/ansible_collections/mdps/venue_sts/extensions"
-    with tempfile.TemporaryDirectory(prefix="venue_sts_molecule.") as name, Moto(pathlib.Path(name) / "moto.log") as aws:
+    with (
+        tempfile.TemporaryDirectory(prefix="venue_sts_molecule.") as name,
+        Moto(pathlib.Path(name) / "moto.log") as aws,
+    ):
         for project, venue in VENUES:
             aws.publish(project, venue)
-        env = {**os.environ, **aws.environment(), "AWS_EC2_METADATA_DISABLED": "true", "ANSIBLE_LOCALHOST_WARNING": "false"}
+        env = {
+            **os.environ,
+            **aws.environment(),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+        }
         return subprocess.run(
-            [pathlib.Path(sys.prefix) / "bin/molecule", *(sys.argv[1:] or ["test", "--all"])], cwd=extensions, env=env, check=False
+            [pathlib.Path(sys.prefix) / "bin/molecule", *(sys.argv[1:] or ["test", "--all"])],
+            cwd=extensions,
+            env=env,
+            check=False,
         ).returncode
 
 

@@ -31,14 +31,18 @@ WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written by hand
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {
     "assume_dest",  # its keys stay in memory
-    *(f"issue_{name}" for name in ("receipts_file", "receipts_s3", "receipts_ssm_path")),  # handoff_receipts_… tell, whoever keeps the token
+    *(
+        f"issue_{name}" for name in ("receipts_file", "receipts_s3", "receipts_ssm_path")
+    ),  # handoff_receipts_… tell, whoever keeps the token
 }
 MORE: dict[str, dict[str, Any]] = {
     "assume": {
         "assume_renew_before": {
             "type": "int",
             "default": 300,
-            "description": ["Run again, the role keeps the keys it has unless they are good for fewer seconds than this."],
+            "description": [
+                "Run again, the role keeps the keys it has unless they are good for fewer seconds than this."
+            ],
         },
     },
 }
@@ -58,13 +62,18 @@ OWN: dict[str, dict[str, Any]] = {
         "description": [
             "Write the token's JSON to this file, in one step, with mode 0600. Missing folders are made with mode 0700.",
             "With a slash at the end it names a folder, and the file is called C(<project>-<venue>-<user>.json). For several venues at once it must.",
-            "Without it, the token is sealed to the user's public key and handed over by the role C(mdps.venue_sts.handoff).",
+            "Without it, the token is sealed to the user's public key and handed off by the role C(mdps.venue_sts.handoff).",
         ],
     },
 }
 CONNECTION = {
     "region": {"type": "str", "description": ["The AWS region. The default is AWS_REGION, or the profile's."]},
-    "profile": {"type": "str", "description": ["The profile to take credentials from. The default is AWS_PROFILE, or keys in the environment."]},
+    "profile": {
+        "type": "str",
+        "description": [
+            "The profile to take credentials from. The default is AWS_PROFILE, or keys in the environment."
+        ],
+    },
 }
 BEGIN, END = "<!-- options: written by tools/role_specs.py -->", "<!-- end of options -->"
 
@@ -90,8 +99,13 @@ def _constants(path: pathlib.Path) -> dict[str, str]:
 
 def role_options(role: str) -> dict[str, Any]:
     """The options of a role: its module's and the two of the connection."""
-    options = {f"{role}_{name}": _plain(role, spec) for name, spec in {**module_options(ROLES[role]), **({} if role in WITHOUT_AWS else CONNECTION)}.items()}
-    return {name: {**spec, **OWN.get(name, {})} for name, spec in options.items() if name not in LEFT_OUT} | MORE.get(role, {})
+    options = {
+        f"{role}_{name}": _plain(role, spec)
+        for name, spec in {**module_options(ROLES[role]), **({} if role in WITHOUT_AWS else CONNECTION)}.items()
+    }
+    return {name: {**spec, **OWN.get(name, {})} for name, spec in options.items() if name not in LEFT_OUT} | MORE.get(
+        role, {}
+    )
 
 
 def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +121,11 @@ def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
 def argument_specs(role: str) -> str:
     """The text of meta/argument_specs.yml."""
     meta = yaml.safe_load((ROOT / "roles" / role / "meta/main.yml").read_text())
-    main = {"short_description": meta["galaxy_info"]["description"], "description": [_introduction(role)], "options": role_options(role)}
+    main = {
+        "short_description": meta["galaxy_info"]["description"],
+        "description": [_introduction(role)],
+        "options": role_options(role),
+    }
     spec: dict[str, Any] = {"argument_specs": {"main": main}}
     text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=100, allow_unicode=True)
     return f"---\n# Written by tools/role_specs.py from the module's documentation.\n{text}"
@@ -134,7 +152,13 @@ def table(options: dict[str, Any]) -> str:
     """The README's table of options."""
     rows = ["| Variable | Type | Default | What it does |", "|---|---|---|---|"]
     for name, spec in options.items():
-        default = "**required**" if spec.get("required") else f"`{_shown(spec['default'])}`" if spec.get("default") not in (None, "") else ""
+        default = (
+            "**required**"
+            if spec.get("required")
+            else f"`{_shown(spec['default'])}`"
+            if spec.get("default") not in (None, "")
+            else ""
+        )
         kind = f"list of {spec['elements']}" if "elements" in spec else spec["type"]
         choices = f" One of {', '.join(f'`{one}`' for one in spec['choices'])}." if "choices" in spec else ""
         text = re.sub(r"\b(?:O|V|C|E|M)\(([^)]*)\)", r"`\1`", " ".join(spec["description"])).replace("|", "\\|")

@@ -4,7 +4,8 @@
 
 Usage: sanity.py [options of ansible-test sanity]
 
-ansible-test wants the collection in a folder ansible_collections/NAMESPACE/NAME with its dependency beside it, and fetches a pip
+ansible-test wants the collection in a folder ansible_collections/NAMESPACE/NAME with its dependency beside it, and
+fetches a pip
 of its own unless it finds one in its cache: Python's ensurepip serves.
 """
 
@@ -53,8 +54,20 @@ def main() -> int:
     provide_pip(home)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     program = pathlib.Path(sys.prefix) / "bin/ansible-test"
-    command: list[str | pathlib.Path] = [program, "sanity", "--venv", "--requirements", "--python", python, "--color", "no", *sys.argv[1:]]
-    return subprocess.run(command, cwd=place, env={**os.environ, "HOME": str(home), "PWD": str(place)}, check=False).returncode
+    command: list[str | pathlib.Path] = [
+        program,
+        "sanity",
+        "--venv",
+        "--requirements",
+        "--python",
+        python,
+        "--color",
+        "no",
+        *sys.argv[1:],
+    ]
+    return subprocess.run(
+        command, cwd=place, env={**os.environ, "HOME": str(home), "PWD": str(place)}, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -39,5 +39,6 @@ class ActionModule(OptionalArguments):
             outcome = HandOver(options, runtime, token_files).run()
         except VenueError as error:
             outcome = {**error.to_result(), "failed": True, "changed": bool(error.facts.get("delivered"))}
-        # Nothing secret is in it; should that ever fail, this holds. What is not secret in a token, such as its end, may be said.
+        # Nothing secret is in it; should that ever fail, this holds. What is not secret in a token, such as its end,
+        # may be said.
         return {**result, **remove_values(outcome, worth_blanking(secrets_of(options)))}

@@ -17,7 +17,8 @@ options:
     required: true
   venue:
     description:
-      - The venue of the project, such as V(dev), V(test), V(ops) or V(sbg-dev). Lower-case letters, digits and single hyphens.
+      - The venue of the project, such as V(dev), V(test), V(ops) or V(sbg-dev). Lower-case letters, digits and single
+        hyphens.
     type: str
     required: true
 """
@@ -26,7 +27,8 @@ options:
 options:
   name_prefix:
     description:
-      - What the name of the role begins with. The name is C(<name_prefix>-<project>-<venue>-sts), of at most 64 characters.
+      - What the name of the role begins with. The name is C(<name_prefix>-<project>-<venue>-sts), of at most 64
+        characters.
     type: str
     default: unity
   role_name:
@@ -47,14 +49,15 @@ attributes:
     description: Can run in C(check_mode) and say what would change, without changing it.
   diff_mode:
     support: full
-    description: Returns what has changed, or would change in C(check_mode). External ids and keys are never in it.
+    description: Returns what has changed, or would change in C(check_mode). External IDs and keys are never in it.
   idempotent:
     support: full
     description: A second run with the same options changes nothing.
   action:
     support: full
     description:
-      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host, that is with the
+      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host,
+        that is with the
         local connection, without C(become), C(async) or C(environment), and with no other Python asked for.
         In every other case the module runs on the host.
 """
@@ -74,7 +77,8 @@ attributes:
   action:
     support: full
     description:
-      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host, that is with the
+      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host,
+        that is with the
         local connection, without C(become), C(async) or C(environment), and with no other Python asked for.
         In every other case the module runs on the host.
 """
@@ -94,8 +98,11 @@ attributes:
   action:
     support: full
     description:
-      - The result is hidden from standard output, logs, callbacks and job events at every verbosity, while C(register) keeps it for the next task.
-      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host, that is with the
+      - The result is hidden from standard output, logs, callbacks and job events at every verbosity, while C(register)
+        keeps it for the next task.
+      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host,
+        that is with the
         local connection, without C(become) or C(environment), and with no other Python asked for.
-        In every other case the module runs on the host. C(async) is refused, since C(async_status) would show the result.
+        In every other case the module runs on the host. C(async) is refused, since C(async_status) would show the
+        result.
 """

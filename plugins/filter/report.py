@@ -30,7 +30,8 @@ def _accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _page(document: Mapping[str, Any], templates: str) -> str:
-    # Plain types first: Ansible's own containers template each value anew at every access, which takes seconds for hundreds of venues.
+    # Plain types first: Ansible's own containers template each value anew at every access, which takes seconds for
+    # hundreds of venues.
     return report_page(json.loads(json.dumps(document, default=str)), str(templates))
 
 
@@ -39,4 +40,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Filters by name."""
-        return {"report_accounts": _accounts, "report_facts": _facts, "report_table": report.table, "report_page": _page}
+        return {
+            "report_accounts": _accounts,
+            "report_facts": _facts,
+            "report_table": report.table,
+            "report_page": _page,
+        }

@@ -19,10 +19,14 @@ def seal(secret: Any, recipients: Any) -> str:
     :raises AnsibleFilterError: a key is not fit, or the input is neither text nor bytes. Never quotes the input.
     """
     if not isinstance(secret, str | bytes):
-        raise AnsibleFilterError("mdps.venue_sts.seal seals text or bytes: turn anything else into text first, for example with to_json.")
+        raise AnsibleFilterError(
+            "mdps.venue_sts.seal seals text or bytes: turn anything else into text first, for example with to_json."
+        )
     keys = [recipients] if isinstance(recipients, str) else recipients
     if not isinstance(keys, list | tuple) or not all(isinstance(key, str) for key in keys):
-        raise AnsibleFilterError("mdps.venue_sts.seal: recipients must be a public key or a list of them, each as text.")
+        raise AnsibleFilterError(
+            "mdps.venue_sts.seal: recipients must be a public key or a list of them, each as text."
+        )
     try:
         now = datetime.now(UTC)
         found = [one for key in keys for one in sealing.read_recipients(key, now)]

@@ -22,7 +22,8 @@ class FileNotWritten(VenueError):
 def private_file(option: str, path: str) -> Iterator[Path]:
     """A place to write what shall become ``path``: mode 0600, in the same folder, moved there in one step at the end.
 
-    Missing folders are made with mode 0700. The place is made before the keys are fetched, so that a path that cannot be
+    Missing folders are made with mode 0700. The place is made before the keys are fetched, so that a path that cannot
+    be
     written is found out in time; it is removed again if anything fails.
 
     :param option: the option that names the path, for the message.
@@ -76,7 +77,8 @@ def sync_folder(folder: Path) -> None:
 def locked(target: Path, sleep: Callable[[float], None], patience: float = 30.0) -> Iterator[None]:
     """Keep other runs of this collection from changing a file meanwhile.
 
-    The lock is a file of its own beside it, since the target is replaced; it stays there, since removing it would let two in.
+    The lock is a file of its own beside it, since the target is replaced; it stays there, since removing it would let
+    two in.
 
     :param patience: how long to wait for another run, in seconds.
     :raises FileNotWritten: the folder cannot be written to, or the other run does not end.
@@ -86,11 +88,15 @@ def locked(target: Path, sleep: Callable[[float], None], patience: float = 30.0)
         make_folders(target.parent)
         handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise FileNotWritten(f"'{target}' cannot be changed: its folder is not writable for this user ({error.strerror}).") from None
+        raise FileNotWritten(
+            f"'{target}' cannot be changed: its folder is not writable for this user ({error.strerror})."
+        ) from None
     try:
         while not _take(handle):
             if patience <= 0:
-                raise FileNotWritten(f"'{target}' is being changed by another run that does not end ('{place}' is locked).")
+                raise FileNotWritten(
+                    f"'{target}' is being changed by another run that does not end ('{place}' is locked)."
+                )
             sleep(0.2)
             patience -= 0.2
         yield

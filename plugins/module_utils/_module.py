@@ -21,7 +21,8 @@ def run_module(operation: Operation) -> None:
     succeeded, result = operation.run(module.params, Runtime(check_mode=module.check_mode, warn=warn))
     result["invocation"] = {"module_args": remove_values(module.params, module.no_log_values)}
     module.no_log_values.intersection_update(worth_blanking(module.no_log_values))
-    # ansible-core would add owner, mode and size of a result's 'dest' or 'path'; in process nothing does, and the two must not differ.
+    # ansible-core would add owner, mode and size of a result's 'dest' or 'path'; in process nothing does, and the two
+    # must not differ.
     getattr(module, "_module", module).add_path_info = lambda values: values
     finish = module.exit_json if succeeded else module.fail_json
     finish(**result)

@@ -9,15 +9,18 @@ short_description: Get temporary AWS access keys from Kion (formerly Cloudtamer)
 version_added: 1.0.0
 description:
   - Asks Kion for the temporary access keys that its dashboard shows under I(Cloud Access Role > Temporary Access Keys).
-  - The certificate of the server is always verified, redirects are not followed, and only answers that are worth it (429 and 5xx) are tried again.
-  - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which holds no secret.
+  - The certificate of the server is always verified, redirects are not followed, and only answers that are worth it
+    (429 and 5xx) are tried again.
+  - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which holds no
+    secret.
     The role C(mdps.venue_sts.broker) does that.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   url:
     description:
-      - The address of Kion, such as V(https://kion.example.org). If not set, E(KION_URL) is used, then C(kion.url) in O(config_file).
+      - The address of Kion, such as V(https://kion.example.org). If not set, E(KION_URL) is used, then C(kion.url) in
+        O(config_file).
     type: str
   api_key:
     description:
@@ -26,7 +29,8 @@ options:
     type: str
   username:
     description:
-      - The user, where there is no API key. If not set, E(KION_USERNAME) is used, then C(kion.username) in O(config_file).
+      - The user, where there is no API key. If not set, E(KION_USERNAME) is used, then C(kion.username) in
+        O(config_file).
     type: str
   password:
     description:
@@ -34,16 +38,19 @@ options:
     type: str
   idms:
     description:
-      - The number of the identity system that O(username) is known to. If not set, E(KION_IDMS_ID) is used, then C(kion.idms_id) in O(config_file).
+      - The number of the identity system that O(username) is known to. If not set, E(KION_IDMS_ID) is used, then
+        C(kion.idms_id) in O(config_file).
     type: int
   config_file:
     description:
-      - The settings of the Kion CLI. Read only if something is still missing after options and environment. If not set, E(KION_CONFIG) is used.
+      - The settings of the Kion CLI. Read only if something is still missing after options and environment. If not set,
+        E(KION_CONFIG) is used.
     type: path
     default: ~/.kion.yml
   account:
     description:
-      - The AWS account, by its number of 12 digits or by its alias in Kion. Aliases need Kion 3.9.9 or 3.10.2 and later.
+      - The AWS account, by its number of 12 digits or by its alias in Kion. Aliases need Kion 3.9.9 or 3.10.2 and
+        later.
     type: str
     required: true
   cloud_access_role:
@@ -56,11 +63,13 @@ options:
     type: str
   ca_path:
     description:
-      - A file with the CA certificates to trust instead of the system's, for a Kion with a certificate of the organisation's own.
+      - A file with the CA certificates to trust instead of the system's, for a Kion with a certificate of the
+        organisation's own.
     type: path
   minimum_seconds:
     description:
-      - How long the keys must be good for. Keys that Kion gives for less are refused; an expiry that is not known passes.
+      - How long the keys must be good for. Keys that Kion gives for less are refused; an expiry that is not known
+        passes.
     type: int
     default: 0
 seealso:
@@ -117,7 +126,8 @@ sts_creds:
       type: str
       returned: success
 token:
-  description: The same keys as the AWS CLI would print them, for M(mdps.venue_sts.venue_sts_profile) and P(mdps.venue_sts.token_files#filter).
+  description: The same keys as the AWS CLI would print them, for M(mdps.venue_sts.venue_sts_profile) and
+    P(mdps.venue_sts.token_files#filter).
   type: dict
   returned: success
 receipt:
@@ -153,7 +163,8 @@ receipt:
       sample: '2026-11-22T10:30:15Z'
     expiry_source:
       description:
-        - How RV(receipt.expires_at) is known. V(duration) if it came with the keys, V(server_setting) if from Kion's setting for all keys (a Kion that is
+        - How RV(receipt.expires_at) is known. V(duration) if it came with the keys, V(server_setting) if from Kion's
+          setting for all keys (a Kion that is
           older than 3.6.29), V(unknown) if the user may not read that.
       type: str
       returned: success

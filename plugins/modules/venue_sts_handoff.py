@@ -8,11 +8,14 @@ module: venue_sts_handoff
 short_description: Hand a token over so that only its recipient can read it
 version_added: 1.0.0
 description:
-  - Makes a zip file of a token (the JSON of the procedure, the same keys for every shell, and a leaflet for people who do not know AWS), seals it to the
+  - Makes a zip file of a token (the JSON of the procedure, the same keys for every shell, and a leaflet for people who
+    do not know AWS), seals it to the
     recipient's public key, delivers it, and adds a receipt to a file.
-  - The zip is made and sealed in memory. No plaintext touches a disk, a log or a job's output, unless O(unsealed=true) asks for a file.
+  - The zip is made and sealed in memory. No plaintext touches a disk, a log or a job's output, unless O(unsealed=true)
+    asks for a file.
   - The result holds no secret. The sealed text may be shown to anybody.
-  - In check mode the recipient's key and the channel are checked, and nothing is sent. Do this before a token is issued; no O(token) is needed for it.
+  - In check mode the recipient's key and the channel are checked, and nothing is sent. Do this before a token is
+    issued; no O(token) is needed for it.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
@@ -31,7 +34,8 @@ options:
   channel:
     description:
       - V(file) writes the sealed file to O(dest), ready for an upload to LFT.
-      - V(email) sends an encrypted message (S/MIME or PGP/MIME) that Outlook and Thunderbird open. It needs the recipient's certificate or OpenPGP key.
+      - V(email) sends an encrypted message (S/MIME or PGP/MIME) that Outlook and Thunderbird open. It needs the
+        recipient's certificate or OpenPGP key.
       - V(https) uploads the sealed file to a site's transfer service, such as LFT.
       - V(output) returns the sealed text as C(sealed), for AWX and other places without a disk.
       - Anything else, such as Slack or mail that is not encrypted, is refused, as the procedure demands.
@@ -39,10 +43,13 @@ options:
     default: file
   recipients:
     description:
-      - The recipients book. Either a folder with a file for each user, named after the user with the ending C(.age), C(.pub), C(.asc), C(.gpg), C(.pem),
+      - The recipients book. Either a folder with a file for each user, named after the user with the ending C(.age),
+        C(.pub), C(.asc), C(.gpg), C(.pem),
         C(.crt), C(.cer) or C(.txt), or a dictionary of users.
-      - In a dictionary, a user's value is a public key as text, a list of them, or a dictionary with C(key) or C(keys) and C(email).
-      - Keys are age recipients, ssh-ed25519 or ssh-rsa keys, OpenPGP public keys, or S/MIME certificates; all keys of a user must be of one kind.
+      - In a dictionary, a user's value is a public key as text, a list of them, or a dictionary with C(key) or C(keys)
+        and C(email).
+      - Keys are age recipients, ssh-ed25519 or ssh-rsa keys, OpenPGP public keys, or S/MIME certificates; all keys of a
+        user must be of one kind.
       - A key that is private, expired, not yet valid, weak (RSA under 2048 bits) or not for encryption is refused.
     type: raw
     default: ~/.mdps/recipients
@@ -102,7 +109,8 @@ options:
     type: dict
     suboptions:
       url:
-        description: The address, which must begin with https. If a V(PUT) goes to an address that ends with a slash, the file's name is added. Required.
+        description: The address, which must begin with https. If a V(PUT) goes to an address that ends with a slash,
+          the file's name is added. Required.
         type: str
       method:
         description: V(PUT) sends the file as it is, V(POST) in a form.
@@ -121,7 +129,8 @@ options:
         type: path
   resend:
     description:
-      - A sealed file that was kept because it could not be delivered, to be sent again. Neither O(token) nor O(recipients) is needed.
+      - A sealed file that was kept because it could not be delivered, to be sent again. Neither O(token) nor
+        O(recipients) is needed.
       - Its receipt is found in O(receipts_file) by the file's SHA-256, and another one is added.
     type: path
   undelivered:
@@ -131,7 +140,7 @@ options:
     default: ~/.mdps/undelivered
   receipts_file:
     description:
-      - The file that gets one line of JSON for each hand-over, without secrets. docs/receipt.schema.json describes it.
+      - The file that gets one line of JSON for each hand-off, without secrets. docs/receipt.schema.json describes it.
     type: path
     default: ~/.mdps/receipts.jsonl
   receipts_s3:
@@ -141,7 +150,8 @@ options:
     default: ""
   receipts_ssm_path:
     description:
-      - Also store the receipt as a parameter below this path, named after the access key id, with the connection options of this task.
+      - Also store the receipt as a parameter below this path, named after the access key id, with the connection
+        options of this task.
     type: str
     default: ""
   bucket:
@@ -183,7 +193,8 @@ attributes:
     description: Every run hands over once more.
   action:
     support: full
-    description: Runs on the controller alone, as the user of ansible-playbook, whatever the connection or C(become), so that keys do not travel.
+    description: Runs on the controller alone, as the user of ansible-playbook, whatever the connection or C(become), so
+      that keys do not travel.
 requirements:
   - pyrage, for age and ssh keys
   - cryptography, for certificates
@@ -197,7 +208,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See whether it can be handed over, before a token is issued
+- name: See whether it can be handed off, before a token is issued
   mdps.venue_sts.venue_sts_handoff:
     user: jdoe
     recipients: ~/mdps-keys
@@ -261,7 +272,8 @@ recipient_keys:
   returned: success
   type: list
   elements: dict
-  sample: [{"kind": "openpgp", "fingerprint": "0F1E2D3C4B5A69788796A5B4C3D2E1F00F1E2D3C", "name": "J. Doe <jdoe@example.org>"}]
+  sample: [{"kind": "openpgp", "fingerprint": "0F1E2D3C4B5A69788796A5B4C3D2E1F00F1E2D3C", "name": "J. Doe
+  <jdoe@example.org>"}]
 target:
   description: Where it went.
   returned: when it was sent
@@ -278,7 +290,8 @@ how_to_open:
   description: One line for the recipient.
   returned: when it was sent
   type: str
-  sample: age --decrypt --identity YOUR-PRIVATE-KEY-FILE --output sbg-dev-jdoe-20261122T093015Z.zip sbg-dev-jdoe-20261122T093015Z.zip.age
+  sample: age --decrypt --identity YOUR-PRIVATE-KEY-FILE --output sbg-dev-jdoe-20261122T093015Z.zip
+  sbg-dev-jdoe-20261122T093015Z.zip.age
 receipt:
   description: The receipt as it was kept. docs/receipt.schema.json describes it.
   returned: when it was sent, and on failures after a token was issued

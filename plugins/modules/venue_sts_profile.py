@@ -8,10 +8,14 @@ module: venue_sts_profile
 short_description: Keep a venue's keys as a named profile in the AWS credentials file
 version_added: 1.0.0
 description:
-  - Writes a token's keys to a named profile of the AWS shared credentials file, where the AWS CLI, boto3 and C(amazon.aws) find them, or removes the profile.
-  - The file is replaced in one step under a lock, so that neither a full disk nor a second run can leave half of it. A symbolic link is followed.
-    The file gets mode 0600, a folder that is missing 0700. Every other profile, comment and setting stays as it is, to the byte.
-  - A profile that this module did not write, or that it wrote for another venue, is left alone unless O(adopt=true). It knows its own by a comment below
+  - Writes a token's keys to a named profile of the AWS shared credentials file, where the AWS CLI, boto3 and
+    C(amazon.aws) find them, or removes the profile.
+  - The file is replaced in one step under a lock, so that neither a full disk nor a second run can leave half of it. A
+    symbolic link is followed.
+    The file gets mode 0600, a folder that is missing 0700. Every other profile, comment and setting stays as it is, to
+    the byte.
+  - A profile that this module did not write, or that it wrote for another venue, is left alone unless O(adopt=true). It
+    knows its own by a comment below
     the profile's name.
   - Runs on POSIX hosts. On Windows the file is C(%USERPROFILE%\.aws\credentials); put the text V(credentials) of
     P(mdps.venue_sts.token_files#filter) there, or, from WSL, name the file in O(credentials_file).
@@ -26,7 +30,8 @@ options:
     default: present
   token:
     description:
-      - The keys, as the JSON document that C(aws sts assume-role) prints and M(mdps.venue_sts.venue_sts_token) and M(mdps.venue_sts.kion_credentials) return.
+      - The keys, as the JSON document that C(aws sts assume-role) prints and M(mdps.venue_sts.venue_sts_token) and
+        M(mdps.venue_sts.kion_credentials) return.
       - Required with O(state=present).
     type: dict
     suboptions:

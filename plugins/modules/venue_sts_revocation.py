@@ -8,12 +8,18 @@ module: venue_sts_revocation
 short_description: Revoke tokens of an MDPS venue before they end
 version_added: 1.0.0
 description:
-  - Revokes every token of a venue that was issued before now, or the tokens of one session, source identity, receipt or user. Tokens issued later work.
-  - Each revocation is an inline policy of the venue's role, named C(revoked-<UTC time>-<what>), that denies everything to sessions issued before that time.
-    Provisioning leaves them alone, two admins at once cannot undo each other's, and deprovisioning removes them with the role.
-  - Revocations that no living token needs, or that a later one covers, are cleared away. If the next one does not fit into IAM's 10,240 characters
-    for all inline policies of a role, nothing is changed and the message says so. About 35 single sessions fit; room for revoking everything is always kept.
-  - AWS needs up to some minutes until a revocation holds everywhere. A docker login to ECR, once made with a token, works for up to 12 hours all the same.
+  - Revokes every token of a venue that was issued before now, or the tokens of one session, source identity, receipt or
+    user. Tokens issued later work.
+  - Each revocation is an inline policy of the venue's role, named C(revoked-<UTC time>-<what>), that denies everything
+    to sessions issued before that time.
+    Provisioning leaves them alone, two admins at once cannot undo each other's, and deprovisioning removes them with
+    the role.
+  - Revocations that no living token needs, or that a later one covers, are cleared away. If the next one does not fit
+    into IAM's 10,240 characters
+    for all inline policies of a role, nothing is changed and the message says so. About 35 single sessions fit; room
+    for revoking everything is always kept.
+  - AWS needs up to some minutes until a revocation holds everywhere. A docker login to ECR, once made with a token,
+    works for up to 12 hours all the same.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
@@ -25,7 +31,8 @@ options:
     default: present
   before:
     description:
-      - Revoke what was issued before this time, in ISO 8601 with its zone, such as V(2026-11-22T09:30:15Z). The default is now, by AWS's clock.
+      - Revoke what was issued before this time, in ISO 8601 with its zone, such as V(2026-11-22T09:30:15Z). The default
+        is now, by AWS's clock.
       - With it, and with O(receipt), O(user) or O(access_key_id), a second run changes nothing.
         Without it, a second run also revokes what was issued in between.
     type: str
@@ -102,7 +109,8 @@ role:
   description: The role whose sessions it is about.
   returned: success
   type: dict
-  sample: {"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts", "role_id": "AROAEXAMPLEEXAMPLEEX",
+  sample: {"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts", "role_id":
+  "AROAEXAMPLEEXAMPLEEX",
     "account_id": "123456789012"}
 revocations:
   description: What is revoked now, oldest first; in check mode, what would be.

@@ -8,18 +8,21 @@ module: venue_sts_role
 short_description: Give an MDPS venue the role that short-lived tokens are issued for
 version_added: 1.0.0
 description:
-  - Makes the IAM role C(unity-<project>-<venue>-sts) with its trust policy, permissions boundary, tags and one inline policy, and its external id
+  - Makes the IAM role C(unity-<project>-<venue>-sts) with its trust policy, permissions boundary, tags and one inline
+    policy, and its external ID
     in the SSM parameter C(/unity/<project>/<venue>/cs/sts/role/external-id).
-  - The policy lets a token read and write the venue's data bucket, and create, pull from and push to the venue's ECR repositories. Nothing else.
-  - What has drifted is repaired. What is right is not written. All reads are made side by side, so a run that finds nothing to do takes one round trip's time.
-  - A run that dies half-way is healed by the next one, and runs at the same time agree on one external id.
+  - The policy lets a token read and write the venue's data bucket, and create, pull from and push to the venue's ECR
+    repositories. Nothing else.
+  - What has drifted is repaired. What is right is not written. All reads are made side by side, so a run that finds
+    nothing to do takes one round trip's time.
+  - A run that dies half-way is healed by the next one, and runs at the same time agree on one external ID.
   - Tags that others put on the role are left alone, and so are other inline policies, such as those that revoke tokens.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   state:
     description:
-      - V(present) makes or repairs the role, V(absent) removes role, policies and external id.
+      - V(present) makes or repairs the role, V(absent) removes role, policies and external ID.
     type: str
     choices: [present, absent]
     default: present
@@ -34,19 +37,22 @@ options:
     type: str
   tags:
     description:
-      - Tags for the role and the parameter, beside the ten that every MDPS resource carries (Name, Proj, Venue, Env, ServiceArea, CreatedBy, Capability,
+      - Tags for the role and the parameter, beside the ten that every MDPS resource carries (Name, Proj, Venue, Env,
+        ServiceArea, CreatedBy, Capability,
         CapVersion, Component, Stack). Proj and Venue say whose the role is and cannot be changed.
     type: dict
     default: {}
     aliases: [resource_tags]
   max_session_duration:
     description:
-      - How long a session of the role may last at most, 3600 to 43200 seconds. (With keys from Kion, AWS never gives more than 3600.)
+      - How long a session of the role may last at most, 3600 to 43200 seconds. (With keys from Kion, AWS never gives
+        more than 3600.)
     type: int
     default: 3600
   trusted_principals:
     description:
-      - Who may assume the role, provided they know the external id. ARNs of roles, users or account roots, or account ids.
+      - Who may assume the role, provided they know the external ID. ARNs of roles, users or account roots, or account
+        ids.
       - The default is the caller's account, which leaves the decision to the IAM policies in that account.
     type: list
     elements: str
@@ -63,7 +69,8 @@ options:
     default: false
   buckets:
     description:
-      - The buckets that tokens may use. The default is the one published in C(/unity/<project>/<venue>/ds/datastore-bucket).
+      - The buckets that tokens may use. The default is the one published in
+        C(/unity/<project>/<venue>/ds/datastore-bucket).
     type: list
     elements: str
   bucket_prefixes:
@@ -79,14 +86,17 @@ options:
     default: false
   kms_key_arns:
     description:
-      - ARNs of the KMS keys that encrypt the buckets, where they are not encrypted with S3's own keys. Usable through S3 only.
+      - ARNs of the KMS keys that encrypt the buckets, where they are not encrypted with S3's own keys. Usable through
+        S3 only.
     type: list
     elements: str
     default: []
   ecr_repositories:
     description:
-      - ECR repositories that tokens may create and use, by name or pattern. A pattern must stay below C(<project>/) or C(<project>-<venue>/).
-      - The default is C(<project>/*). By convention ECR repositories carry no venue in their names, so venues of one project in one account share them.
+      - ECR repositories that tokens may create and use, by name or pattern. A pattern must stay below C(<project>/) or
+        C(<project>-<venue>/).
+      - The default is C(<project>/*). By convention ECR repositories carry no venue in their names, so venues of one
+        project in one account share them.
     type: list
     elements: str
   permissions_boundary:
@@ -96,11 +106,11 @@ options:
     type: str
   external_id:
     description:
-      - The external id to use. By default one of 160 random bits is made once and then kept.
+      - The external ID to use. By default one of 160 random bits is made once and then kept.
     type: str
   external_id_type:
     description:
-      - How the external id is stored. The default is C(String) for a new one, and what it is for one that exists.
+      - How the external ID is stored. The default is C(String) for a new one, and what it is for one that exists.
     type: str
     choices: [String, SecureString]
   kms_key_id:
@@ -109,23 +119,25 @@ options:
     type: str
   on_external_id_conflict:
     description:
-      - What to do if SSM and the trust policy have different external ids.
+      - What to do if SSM and the trust policy have different external IDs.
     type: str
     choices: [fail, use_parameter, use_trust_policy]
     default: fail
   rotate_external_id:
     description:
-      - Makes a new external id. The old one stays valid beside it until a second run with this option, or with O(retire_previous_external_id), ends it.
+      - Makes a new external ID. The old one stays valid beside it until a second run with this option, or with
+        O(retire_previous_external_id), ends it.
     type: bool
     default: false
   retire_previous_external_id:
     description:
-      - Ends the validity of the external id before the present one.
+      - Ends the validity of the external ID before the present one.
     type: bool
     default: false
   adopt:
     description:
-      - Take over a role of that name whose tags do not say whose it is. A role that another venue owns is never taken over.
+      - Take over a role of that name whose tags do not say whose it is. A role that another venue owns is never taken
+        over.
     type: bool
     default: false
   wait:
@@ -209,7 +221,7 @@ role:
       type: str
       sample: aws
 external_id_parameter:
-  description: Where the external id is in SSM. The external id itself is never returned.
+  description: Where the external ID is in SSM. The external ID itself is never returned.
   returned: success
   type: str
   sample: /unity/sbg/dev/cs/sts/role/external-id
@@ -222,7 +234,8 @@ permissions_boundary:
   description: The permissions boundary, and whether the option or an SSM parameter named it.
   returned: success, with O(state=present)
   type: dict
-  sample: {"arn": "arn:aws:iam::123456789012:policy/zsmce-tenantOperator-AMI-APIG", "source": "/unity/cs/account/privilegedpolicyname"}
+  sample: {"arn": "arn:aws:iam::123456789012:policy/zsmce-tenantOperator-AMI-APIG", "source":
+  "/unity/cs/account/privilegedpolicyname"}
 assumable:
   description: That the role was really assumed.
   returned: success, with O(wait=true)
@@ -247,7 +260,8 @@ steps:
       type: str
       sample: create the role
 diff:
-  description: The parts of role, trust policy, permissions and parameter that change, before and after, with external ids masked.
+  description: The parts of role, trust policy, permissions and parameter that change, before and after, with external
+    ids masked.
   returned: success
   type: dict
 error:

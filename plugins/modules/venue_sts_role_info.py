@@ -8,12 +8,15 @@ module: venue_sts_role_info
 short_description: Tell what the STS roles of MDPS venues are like
 version_added: 1.0.0
 description:
-  - Tells of one venue, of a list of venues, or of every venue role of an account, what its role is like, whether its external id is in order, how it differs
+  - Tells of one venue, of a list of venues, or of every venue role of an account, what its role is like, whether its
+    external ID is in order, how it differs
     from what it shall be, when it was last used, and which revocations stand.
-  - The account's roles are read in pages and its parameters ten a call, so the number of calls hardly grows with the number of venues. Nothing is changed.
-  - Without O(project) and O(venues), all roles are told of that are named C(<name_prefix>-…-sts) or are tagged as a venue's. Their desired state is
+  - The account's roles are read in pages and its parameters ten a call, so the number of calls hardly grows with the
+    number of venues. Nothing is changed.
+  - Without O(project) and O(venues), all roles are told of that are named C(<name_prefix>-…-sts) or are tagged as a
+    venue's. Their desired state is
     then taken to be the default one.
-  - What is wrong with one venue is told in its facts and fails nothing. External ids are compared and never returned.
+  - What is wrong with one venue is told in its facts and fails nothing. External IDs are compared and never returned.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
@@ -27,7 +30,8 @@ options:
     type: str
   venues:
     description:
-      - The venues to tell of. Each has C(project), C(venue), and those options of M(mdps.venue_sts.venue_sts_role) that describe its role and differ from their
+      - The venues to tell of. Each has C(project), C(venue), and those options of M(mdps.venue_sts.venue_sts_role) that
+        describe its role and differ from their
         defaults, such as C(trusted_principals), C(buckets), C(tags) or C(role_name).
     type: list
     elements: dict
@@ -98,7 +102,8 @@ venues:
       sample: us-west-2
     status:
       description:
-        - V(ok), V(drifted) (provisioning would change something), V(broken) (tokens cannot be issued, or not safely) or V(absent) (there is no role).
+        - V(ok), V(drifted) (provisioning would change something), V(broken) (tokens cannot be issued, or not safely) or
+          V(absent) (there is no role).
       type: str
       sample: ok
     role_name:
@@ -108,7 +113,8 @@ venues:
     role:
       description: Its ARN, name and unique id; null if it does not exist.
       type: dict
-      sample: {"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts", "role_id": "AROAEXAMPLEEXAMPLEEX"}
+      sample: {"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts", "role_id":
+      "AROAEXAMPLEEXAMPLEEX"}
     created_at:
       description: When the role was made.
       type: str
@@ -126,11 +132,12 @@ venues:
       elements: str
       sample: ["arn:aws:iam::123456789012:root"]
     dead_principals:
-      description: Those of them that were deleted; IAM shows their unique ids, and namesakes made later are not trusted.
+      description: Those of them that were deleted; IAM shows their unique ids, and namesakes made later are not
+        trusted.
       type: list
       elements: str
     external_id:
-      description: The external id; null if the role's tags do not say whose it is. The value is never returned.
+      description: The external ID; null if the role's tags do not say whose it is. The value is never returned.
       type: dict
       contains:
         parameter:
@@ -139,7 +146,8 @@ venues:
           sample: /unity/sbg/dev/cs/sts/role/external-id
         state:
           description:
-            - How SSM and the trust policy agree. V(equal), V(different), V(missing) (in both), V(missing_in_ssm), V(missing_in_trust_policy), or
+            - How SSM and the trust policy agree. V(equal), V(different), V(missing) (in both), V(missing_in_ssm),
+              V(missing_in_trust_policy), or
               V(rotation_unfinished) (a rotation died half-way; provisioning ends it).
           type: str
           sample: equal
@@ -152,11 +160,11 @@ venues:
           type: str
           sample: "2026-11-22T09:30:15Z"
         previous_accepted:
-          description: Whether a rotation is under way, so that the external id before it is accepted too.
+          description: Whether a rotation is under way, so that the external ID before it is accepted too.
           type: bool
           sample: false
         shared_with:
-          description: Names of other venue roles that accept the same external id, which none should.
+          description: Names of other venue roles that accept the same external ID, which none should.
           type: list
           elements: str
     permissions_boundary:
@@ -187,7 +195,8 @@ venues:
       type: list
       elements: dict
     name_also_reads_as:
-      description: Other projects and venues whose role would have the same name, since hyphens do not tell where the project ends.
+      description: Other projects and venues whose role would have the same name, since hyphens do not tell where the
+        project ends.
       type: list
       elements: str
       sample: ["unity-sbg + dev"]

@@ -8,10 +8,13 @@ module: venue_sts_session_info
 short_description: Tell who holds tokens of MDPS venues
 version_added: 1.0.0
 description:
-  - Looks up in CloudTrail which tokens were issued for a venue, or for all venues of an account, joins them with receipts where there are any, and tells
+  - Looks up in CloudTrail which tokens were issued for a venue, or for all venues of an account, joins them with
+    receipts where there are any, and tells
     of each whether it is live, expired or revoked. Nothing is changed.
-  - CloudTrail shows an event some minutes after it happened (up to 15), and keeps 90 days of the region where STS was asked. Receipts know at once.
-  - CloudTrail allows two requests a second, each for 50 events, and this module keeps to that. One venue is looked up by its role's ARN. A whole account
+  - CloudTrail shows an event some minutes after it happened (up to 15), and keeps 90 days of the region where STS was
+    asked. Receipts know at once.
+  - CloudTrail allows two requests a second, each for 50 events, and this module keeps to that. One venue is looked up
+    by its role's ARN. A whole account
     is looked up by the name of the event, so roles that others assume there cost time too.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
@@ -26,7 +29,8 @@ options:
     type: str
   since:
     description:
-      - From when on tokens were issued, in ISO 8601 with its zone. The default is 12 hours ago, since no token lives longer.
+      - From when on tokens were issued, in ISO 8601 with its zone. The default is 12 hours ago, since no token lives
+        longer.
     type: str
   until:
     description:
@@ -43,7 +47,8 @@ options:
     default: true
   max_pages:
     description:
-      - How many requests to CloudTrail at most, of 50 events each. If that does not suffice, a warning says so and RV(truncated) is true.
+      - How many requests to CloudTrail at most, of 50 events each. If that does not suffice, a warning says so and
+        RV(truncated) is true.
     type: int
     default: 200
 extends_documentation_fragment:

@@ -8,34 +8,42 @@ module: venue_sts_token
 short_description: Issue a short-lived token for an MDPS venue
 version_added: 1.0.0
 description:
-  - Assumes the venue's role C(unity-<project>-<venue>-sts) on behalf of a user and returns the keys, as the JSON document that the AWS CLI prints.
-  - Before STS is asked, the external ids in SSM, in the trust policy and, if given, from the requester are compared, and so are the caller's account and
+  - Assumes the venue's role C(unity-<project>-<venue>-sts) on behalf of a user and returns the keys, as the JSON
+    document that the AWS CLI prints.
+  - Before STS is asked, the external IDs in SSM, in the trust policy and, if given, from the requester are compared,
+    and so are the caller's account and
     the expected one. If any two differ, no token is issued, and the message says which, without naming a value.
-  - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which holds no secret.
+  - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which holds no
+    secret.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   user:
     description:
-      - Who the token is for. It goes into the session name, which is all that CloudTrail's data events show of a recipient.
+      - Who the token is for. It goes into the session name, which is all that CloudTrail's data events show of a
+        recipient.
     type: str
     required: true
   session_name:
     description:
-      - The session name, 2 to 64 letters, digits and C(_+=,.@-). The default is the user and the UTC time to the second, such as C(jdoe-20261122T093015Z).
+      - The session name, 2 to 64 letters, digits and C(_+=,.@-). The default is the user and the UTC time to the
+        second, such as C(jdoe-20261122T093015Z).
     type: str
   method:
     description:
       - How to get the token. V(assume_role) needs AWS credentials that may assume the role.
-      - V(saml) needs none, but a fresh SAML response of an identity provider that the role trusts (O(mdps.venue_sts.venue_sts_role#module:saml_provider_arns)).
-        External ids are not compared then, since AWS takes none there.
+      - V(saml) needs none, but a fresh SAML response of an identity provider that the role trusts
+        (O(mdps.venue_sts.venue_sts_role#module:saml_provider_arns)).
+        External IDs are not compared then, since AWS takes none there.
     type: str
     choices: [assume_role, saml]
     default: assume_role
   saml_assertion:
     description:
-      - The SAML response, base64 as the browser sends it. White space and URL-encoding do no harm. AWS wants it within 5 minutes of the login.
-      - Do not give it on the command line, where every user of the machine can see it; O(saml_assertion_file) or a prompt will do.
+      - The SAML response, base64 as the browser sends it. White space and URL-encoding do no harm. AWS wants it within
+        5 minutes of the login.
+      - Do not give it on the command line, where every user of the machine can see it; O(saml_assertion_file) or a
+        prompt will do.
     type: str
   saml_assertion_file:
     description:
@@ -52,7 +60,8 @@ options:
     type: int
   on_duration_cap:
     description:
-      - What to do if AWS cannot give O(duration_seconds). V(cap) warns and asks for what can be had, V(fail) issues nothing.
+      - What to do if AWS cannot give O(duration_seconds). V(cap) warns and asks for what can be had, V(fail) issues
+        nothing.
     type: str
     choices: [cap, fail]
     default: cap
@@ -62,7 +71,7 @@ options:
     type: str
   external_id:
     description:
-      - The external id that the requester sent, to be compared. It is never shown.
+      - The external ID that the requester sent, to be compared. It is never shown.
     type: str
   require_requester_external_id:
     description:
@@ -71,12 +80,14 @@ options:
     default: false
   access:
     description:
-      - What the token may do, of V(s3_read), V(s3_write), V(ecr_create), V(ecr_pull), V(ecr_push). The default is all that the role may do.
+      - What the token may do, of V(s3_read), V(s3_write), V(ecr_create), V(ecr_pull), V(ecr_push). The default is all
+        that the role may do.
     type: list
     elements: str
   buckets:
     description:
-      - The buckets that O(access) and O(bucket_prefixes) are about. The default is the one published in C(/unity/<project>/<venue>/ds/datastore-bucket).
+      - The buckets that O(access) and O(bucket_prefixes) are about. The default is the one published in
+        C(/unity/<project>/<venue>/ds/datastore-bucket).
     type: list
     elements: str
   bucket_prefixes:
@@ -87,12 +98,14 @@ options:
     default: []
   ecr_repositories:
     description:
-      - ECR repositories that the token is limited to, by name or pattern. A pattern must stay below C(<project>/) or C(<project>-<venue>/).
+      - ECR repositories that the token is limited to, by name or pattern. A pattern must stay below C(<project>/) or
+        C(<project>-<venue>/).
     type: list
     elements: str
   session_policy:
     description:
-      - A session policy of one's own, instead of the one made from O(access), O(buckets), O(bucket_prefixes) and O(ecr_repositories).
+      - A session policy of one's own, instead of the one made from O(access), O(buckets), O(bucket_prefixes) and
+        O(ecr_repositories).
         At most 2,048 characters without white space.
     type: json
   policy_arns:
@@ -114,7 +127,8 @@ options:
     default: []
   source_identity:
     description:
-      - A source identity, 2 to 64 letters, digits and C(_+=,.@-). It stays on the session when it assumes another role, and cannot be changed there.
+      - A source identity, 2 to 64 letters, digits and C(_+=,.@-). It stays on the session when it assumes another role,
+        and cannot be changed there.
     type: str
   mfa_serial_number:
     description:
@@ -131,7 +145,8 @@ options:
     default: false
   wait_timeout:
     description:
-      - For how many seconds to try again while the role or its external id is less than five minutes old and AWS may not know it everywhere yet.
+      - For how many seconds to try again while the role or its external ID is less than five minutes old and AWS may
+        not know it everywhere yet.
     type: int
     default: 60
   dest:
@@ -141,9 +156,12 @@ options:
     type: path
   receipts_file:
     description:
-      - Add the receipt to this file, as one line of JSON without secrets, which docs/receipt.schema.json describes. The file is on the host of the task.
-        For a token that stays with who issued it; M(mdps.venue_sts.venue_sts_handoff) keeps the receipt of one that is handed over.
-      - If the receipt cannot be kept, here or in one of the places below, the task fails, and the failed result has the receipt but no keys.
+      - Add the receipt to this file, as one line of JSON without secrets, which docs/receipt.schema.json describes. The
+        file is on the host of the task.
+        For a token that stays with who issued it; M(mdps.venue_sts.venue_sts_handoff) keeps the receipt of one that is
+        handed off.
+      - If the receipt cannot be kept, here or in one of the places below, the task fails, and the failed result has the
+        receipt but no keys.
     type: path
   receipts_s3:
     description:
@@ -161,7 +179,8 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
-  - With C(ANSIBLE_DEBUG=1), ansible-core itself prints what modules return. In process there is no module; shipped to a host there is, so do not set it there.
+  - With C(ANSIBLE_DEBUG=1), ansible-core itself prints what modules return. In process there is no module; shipped to a
+    host there is, so do not set it there.
 seealso:
   - module: mdps.venue_sts.venue_sts_role
   - module: amazon.aws.sts_assume_role
@@ -251,7 +270,8 @@ receipt:
   description: What was issued, without secrets, to be shown and kept. docs/receipt.md describes the fields.
   returned: success; after a failure, if a token had been issued
   type: dict
-  sample: {"schema": 1, "recipient": "jdoe", "project": "sbg", "venue": "dev", "account_id": "123456789012", "session_name": "jdoe-20261122T093015Z",
+  sample: {"schema": 1, "recipient": "jdoe", "project": "sbg", "venue": "dev", "account_id": "123456789012",
+  "session_name": "jdoe-20261122T093015Z",
     "expires_at": "2026-11-22T10:30:15Z"}
 dest:
   description: The file that was written, or would be in check mode.

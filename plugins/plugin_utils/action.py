@@ -48,11 +48,16 @@ class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has n
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
         """Do without the 1 ms that Jinja takes to compile each template that says no more than whose variable's value an option is.
 
-        A role hands on 30 of them, for each venue; most of those variables nobody has set. Where ansible-core no longer calls
+        A role hands on 30 of them, for each venue; most of those variables nobody has set. Where ansible-core no longer
+        calls
         this, nothing but the time changes.
         """
         optional = OPTIONAL.fullmatch(value) if isinstance(value, str) else None
-        if optional and (optional[1] or optional[2]) not in templar.available_variables and is_trusted_as_template(value):
+        if (
+            optional
+            and (optional[1] or optional[2]) not in templar.available_variables
+            and is_trusted_as_template(value)
+        ):
             raise AnsibleValueOmittedError
         return super().finalize_task_arg(name, follow(value, templar.available_variables), templar, context)
 
@@ -96,7 +101,11 @@ class VenueAction(OptionalArguments):
         """Whether a module would run on this machine, as this user, with this Python and this environment."""
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
-        asked = str(self._templar.template(follow(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars), task_vars)))
+        asked = str(
+            self._templar.template(
+                follow(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars), task_vars)
+            )
+        )
         return (
             self._connection.transport == "local"
             and not self._connection.become
@@ -111,7 +120,9 @@ class VenueAction(OptionalArguments):
         connection = aws_argument_spec() if operation.services else {}
         # Through JSON, as a module's options go: plain types, whatever the templates made of them.
         given = json.loads(json.dumps(self._task.args, default=str))
-        checked = ArgumentSpecValidator({**connection, **operation.argument_spec}, **operation.constraints).validate(given)
+        checked = ArgumentSpecValidator({**connection, **operation.argument_spec}, **operation.constraints).validate(
+            given
+        )
         hidden: set[str] = checked._no_log_values
         if checked.error_messages:
             return dict(remove_values({"failed": True, "msg": checked.error_messages[0]}, hidden))

@@ -49,7 +49,8 @@ def check_user(user: str) -> None:
 def find(book: str | Mapping[str, Any], user: str, now: datetime) -> Person:
     """Look somebody up.
 
-    :param book: a folder with a file ``USER.age`` (``.pub``, ``.asc``, ``.pem``, ...) each, or a mapping of users to a key, a list
+    :param book: a folder with a file ``USER.age`` (``.pub``, ``.asc``, ``.pem``, ...) each, or a mapping of users to a
+        key, a list
         of keys, or ``{"key" or "keys", "email"}``.
     :raises NoRecipientKey: they are not in it; says how they make a key.
     :raises InvalidInput: a key is not fit, or the book is not readable.
@@ -67,7 +68,9 @@ def find(book: str | Mapping[str, Any], user: str, now: datetime) -> Person:
         keys = tuple(one for material in materials for one in sealing.read_recipients(material, now))
         sealing.one_kind(keys)
     except InvalidInput as error:
-        raise InvalidInput("recipients", f"the key of {user} is not fit: {error.message.removeprefix('recipients: ')}") from None
+        raise InvalidInput(
+            "recipients", f"the key of {user} is not fit: {error.message.removeprefix('recipients: ')}"
+        ) from None
     return Person(user, keys, email or (user if ADDRESS.fullmatch(user) else ""))
 
 
@@ -77,18 +80,27 @@ def _entry(entry: Any, user: str) -> tuple[list[str | bytes], str]:
     keys = [keys] if isinstance(keys, str) else keys
     unknown = set(details) - {"key", "keys", "email"}
     if unknown or not isinstance(keys, Sequence) or not all(isinstance(key, str) for key in keys):
-        raise InvalidInput("recipients", f"the entry of {user} must be a key, a list of keys, or a dictionary of key or keys, and email.")
+        raise InvalidInput(
+            "recipients",
+            f"the entry of {user} must be a key, a list of keys, or a dictionary of key or keys, and email.",
+        )
     return list(keys), str(details.get("email") or "")
 
 
 def _files(folder: Path, user: str) -> list[str | bytes]:
     files = [file for suffix in SUFFIXES if (file := folder / f"{user}{suffix}").is_file()]
     if not folder.is_dir():
-        raise InvalidInput("recipients", f"there is no folder {folder}: make it, and put each user's public key there, as USER.age (.pub, .asc, .pem).")
+        raise InvalidInput(
+            "recipients",
+            f"there is no folder {folder}: make it, and put each user's public key there, as USER.age (.pub, .asc, .pem).",
+        )
     try:
         for place in (folder, *files):
             if place.stat().st_mode & stat.S_IWOTH:
-                raise InvalidInput("recipients", f"everybody on this machine may write to {place}, so anybody could swap a key: chmod o-w it.")
+                raise InvalidInput(
+                    "recipients",
+                    f"everybody on this machine may write to {place}, so anybody could swap a key: chmod o-w it.",
+                )
         return [file.read_bytes() for file in files]
     except OSError as error:
         raise InvalidInput("recipients", f"{error.filename} cannot be read: {error.strerror}.") from None
@@ -102,7 +114,10 @@ def check_fingerprints(person: Person, wanted: Sequence[str]) -> None:
     known = {_plain(one) for one in wanted}
     strange = [one.fingerprint for one in person.keys if known and _plain(one.fingerprint) not in known]
     if strange:
-        raise InvalidInput("fingerprints", f"the book has a key of {person.user} with the fingerprint {strange[0]}, which is not among those wanted.")
+        raise InvalidInput(
+            "fingerprints",
+            f"the book has a key of {person.user} with the fingerprint {strange[0]}, which is not among those wanted.",
+        )
 
 
 def _plain(fingerprint: str) -> str:

@@ -35,7 +35,9 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidInput("time_zone", f"{name!r} is not a time zone known here: use an IANA name such as America/Los_Angeles.") from None
+        raise InvalidInput(
+            "time_zone", f"{name!r} is not a time zone known here: use an IANA name such as America/Los_Angeles."
+        ) from None
 
 
 def _facts(receipt: Mapping[str, Any], time_zone: str, contact: str) -> dict[str, Any]:
@@ -58,7 +60,15 @@ def _facts(receipt: Mapping[str, Any], time_zone: str, contact: str) -> dict[str
     }
 
 
-def readme(receipt: Mapping[str, Any], files: list[str], *, folder: str, time_zone: str, contact: str, template: Path = TEMPLATE) -> str:
+def readme(
+    receipt: Mapping[str, Any],
+    files: list[str],
+    *,
+    folder: str,
+    time_zone: str,
+    contact: str,
+    template: Path = TEMPLATE,
+) -> str:
     """The leaflet for somebody with a Windows laptop and no knowledge of AWS, with the line ends of Notepad.
 
     :param receipt: what ``venue_sts_token`` returned as such; ``bucket`` is used where it is known.
@@ -68,7 +78,9 @@ def readme(receipt: Mapping[str, Any], files: list[str], *, folder: str, time_zo
     """
     facts = _facts(receipt, time_zone, contact)
     # Sandboxed and strict: a site's own template gets texts only, and a misspelt name is an error, not a gap.
-    environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    environment = SandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
     try:
         text = environment.from_string(template.read_text(encoding="utf-8")).render(facts, files=files, folder=folder)
     except (TemplateError, OSError, UnicodeDecodeError) as error:

@@ -65,17 +65,26 @@ ARGUMENT_SPEC: Mapping[str, Any] = {
 
 def secrets_of(options: Mapping[str, Any]) -> set[str]:
     """The texts among the options that nobody but their owner may see."""
-    token, mail, web = (options[name] if isinstance(options[name], Mapping) else {} for name in ("token", "email", "https"))
+    token, mail, web = (
+        options[name] if isinstance(options[name], Mapping) else {} for name in ("token", "email", "https")
+    )
     keys = token.get("Credentials") if isinstance(token.get("Credentials"), Mapping) else {}
-    found = [keys.get("SecretAccessKey"), keys.get("SessionToken"), mail.get("password"), *(web.get("headers") or {}).values(), options["token"]]
+    found = [
+        keys.get("SecretAccessKey"),
+        keys.get("SessionToken"),
+        mail.get("password"),
+        *(web.get("headers") or {}).values(),
+        options["token"],
+    ]
     return {one for one in found if isinstance(one, str)}
 
 
 @dataclass(frozen=True)
 class HandOver:
-    """One hand-over.
+    """One hand-off.
 
-    :param options: see the documentation of ``venue_sts_handoff``, with amazon.aws's connection options, which are used only
+    :param options: see the documentation of ``venue_sts_handoff``, with amazon.aws's connection options, which are used
+        only
         where receipts go to S3 or SSM.
     """
 
@@ -117,7 +126,9 @@ class HandOver:
         user = self._user()
         person = self._person(channel, user)
         facts: dict[str, Any] = {"changed": True, "user": user, "channel": channel.NAME, "delivered": False}
-        facts["recipient_keys"] = [{"kind": one.kind, "fingerprint": one.fingerprint, "name": one.name} for one in person.keys]
+        facts["recipient_keys"] = [
+            {"kind": one.kind, "fingerprint": one.fingerprint, "name": one.name} for one in person.keys
+        ]
         outcome = {"key_changed": self._key_changed(person), "resent": False}
         if self.runtime.check_mode:
             return facts
@@ -137,7 +148,9 @@ class HandOver:
             raise InvalidInput("user", "say who the token is for.")
         book.check_user(user)
         if known and user != known:
-            raise InvalidInput("user", f"the receipt says that the token is for {known}, not for {user}: nothing was sealed.")
+            raise InvalidInput(
+                "user", f"the receipt says that the token is for {known}, not for {user}: nothing was sealed."
+            )
         return str(user)
 
     def _person(self, channel: Channel, user: str) -> book.Person:
@@ -180,7 +193,13 @@ class HandOver:
         texts = self.token_files(self.options["token"], receipt["region"], self.options["profile_name"])
         facts = {**receipt, "bucket": self.options["bucket"] or receipt.get("bucket")}
         settings = {name: self.options[name] for name in ("time_zone", "contact")}
-        leaflet = bundle.readme(facts, sorted(texts), folder=stem, template=Path(self.options["readme_template"] or bundle.TEMPLATE), **settings)
+        leaflet = bundle.readme(
+            facts,
+            sorted(texts),
+            folder=stem,
+            template=Path(self.options["readme_template"] or bundle.TEMPLATE),
+            **settings,
+        )
         until = f"{bundle.parse_time(receipt['expires_at']):%Y-%m-%d %H:%M} UTC"
         return Bundle(bundle.pack(texts, leaflet, issued), stem, f"Your access to the MDPS venue {venue} until {until}")
 
@@ -188,21 +207,34 @@ class HandOver:
         parcel = _read_parcel(Path(self.options["resend"]).expanduser())
         channel.check_resend(parcel)
         digest = hashlib.sha256(parcel.body).hexdigest()
-        receipt = receipts.find_last(self._receipts_file, lambda one: one.get("handoff", {}).get("sealed_sha256") == digest)
+        receipt = receipts.find_last(
+            self._receipts_file, lambda one: one.get("handoff", {}).get("sealed_sha256") == digest
+        )
         facts: dict[str, Any] = {"changed": True, "channel": channel.NAME, "delivered": False}
         outcome = {"key_changed": False, "resent": True}
         if receipt is None:
-            self.runtime.warn(f"No receipt in {self._receipts_file} tells of {parcel.name}, so none is added for sending it again.")
+            self.runtime.warn(
+                f"No receipt in {self._receipts_file} tells of {parcel.name}, so none is added for sending it again."
+            )
             receipt = {}
         else:
             self._check_alive(receipt)
             facts["user"] = receipt["recipient"]
             before = receipt["handoff"]
             parcel = Parcel(parcel.name, parcel.body, parcel.media_type, parcel.kind, tuple(before["sealed_to"]))
-            facts["recipient_keys"] = [{"kind": before["sealed_with"], "fingerprint": one, "name": ""} for one in before["sealed_to"]]
+            facts["recipient_keys"] = [
+                {"kind": before["sealed_with"], "fingerprint": one, "name": ""} for one in before["sealed_to"]
+            ]
         return facts if self.runtime.check_mode else self._send(channel, parcel, receipt, facts, outcome)
 
-    def _send(self, channel: Channel, parcel: Parcel, receipt: Mapping[str, Any], facts: dict[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any]:
+    def _send(
+        self,
+        channel: Channel,
+        parcel: Parcel,
+        receipt: Mapping[str, Any],
+        facts: dict[str, Any],
+        outcome: Mapping[str, Any],
+    ) -> dict[str, Any]:
         target, problem = "", ""
         try:
             target = channel.deliver(parcel)
@@ -252,7 +284,12 @@ class HandOver:
         if self.options["resend"] or self.runtime.check_mode or not receipts.is_complete(receipt):
             return
         channel = self.options["channel"]  # if unknown, it may be anything that went to the wrong option
-        outcome = {"channel": channel if channel in registry.CHANNELS else None, "delivered": False, "problem": error.message, "at": _iso(self.runtime.now())}
+        outcome = {
+            "channel": channel if channel in registry.CHANNELS else None,
+            "delivered": False,
+            "problem": error.message,
+            "at": _iso(self.runtime.now()),
+        }
         error.facts["receipt"] = {**receipt, "handoff": outcome}
         unkept = self._record(error.facts["receipt"])
         if unkept:

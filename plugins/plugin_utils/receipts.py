@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The receipts that were kept before, as handing over looks at them; see also ``_operations/_receipts.py``."""
+"""The receipts that were kept before, as handing off looks at them; see also ``_operations/_receipts.py``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from typing import Any
 from ..module_utils._domain.errors import InvalidInput
 
 Receipt = Mapping[str, Any]
-NEEDED = ("recipient", "project", "venue", "account_id", "region", "session_name", "access_key_id", "issued_at", "expires_at")
+NEEDED = (
+    "recipient",
+    "project",
+    "venue",
+    "account_id",
+    "region",
+    "session_name",
+    "access_key_id",
+    "issued_at",
+    "expires_at",
+)
 
 
 def is_complete(receipt: Any) -> bool:

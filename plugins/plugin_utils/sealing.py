@@ -32,7 +32,8 @@ def read_recipients(material: str | bytes, now: datetime) -> list[Recipient]:
     """The public keys of a text or file: age or ssh (one a line), an OpenPGP key, or a certificate.
 
     :param now: the time at which they must be valid, aware.
-    :raises InvalidInput: private, expired, not yet valid, weak, not for encryption, or nothing known. Never quotes a private key.
+    :raises InvalidInput: private, expired, not yet valid, weak, not for encryption, or nothing known. Never quotes a
+        private key.
     :raises MissingDependency: the library or program for this kind is missing.
     """
     raw = material.encode() if isinstance(material, str) else material
@@ -42,13 +43,20 @@ def read_recipients(material: str | bytes, now: datetime) -> list[Recipient]:
     text = raw.decode(errors="replace")
     if any(mark in text for mark in PRIVATE_MARKS):
         raise InvalidInput("recipients", PRIVATE_KEY)
-    if "-----BEGIN PGP PUBLIC KEY BLOCK-----" in text or raw[:1] >= b"\x80":  # RFC 9580, section 4.2: a packet's first bit is set
+    if (
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----" in text or raw[:1] >= b"\x80"
+    ):  # RFC 9580, section 4.2: a packet's first bit is set
         return openpgp.read(raw, now)
-    if "-----BEGIN CERTIFICATE-----" in text or raw[:1] == b"\x30":  # ASN.1: a sequence; also the digit 0, which starts no key
+    if (
+        "-----BEGIN CERTIFICATE-----" in text or raw[:1] == b"\x30"
+    ):  # ASN.1: a sequence; also the digit 0, which starts no key
         return smime.read(raw, now)
     found = age.read(text)
     if not found:
-        raise InvalidInput("recipients", "there is no key in it: an age recipient, an ssh key, an OpenPGP public key or a certificate is wanted.")
+        raise InvalidInput(
+            "recipients",
+            "there is no key in it: an age recipient, an ssh key, an OpenPGP public key or a certificate is wanted.",
+        )
     return found
 
 
@@ -61,7 +69,10 @@ def one_kind(recipients: Iterable[Recipient]) -> str:
     if not kinds:
         raise InvalidInput("recipients", "nobody is named to seal to.")
     if len(kinds) > 1:
-        raise InvalidInput("recipients", f"keys of several kinds ({', '.join(kinds)}) cannot open one sealed text: seal once for each kind.")
+        raise InvalidInput(
+            "recipients",
+            f"keys of several kinds ({', '.join(kinds)}) cannot open one sealed text: seal once for each kind.",
+        )
     return kinds[0]
 
 

@@ -2,9 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Measure this collection beside the other ways to do the same job.
 
-Every contender provisions venues, provisions them again (no change) and issues tokens, and some look at all venues of the
-account, against the same moto server in the same session, through a proxy that adds latency and counts the API calls. Contenders take
-turns; each starts from an empty account. Results go to docs/performance/: results.json, table.md, wall.svg. Run it in the development environment:
+Every contender provisions venues, provisions them again (no change) and issues tokens, and some look at all venues of
+the
+account, against the same moto server in the same session, through a proxy that adds latency and counts the API calls.
+Contenders take
+turns; each starts from an empty account. Results go to docs/performance/: results.json, table.md, wall.svg. Run it in
+the development environment:
 
     python tests/bench/bench.py                 # a few minutes
     python tests/bench/bench.py --full          # 1 to 1,000 venues, several runs: an afternoon
@@ -95,7 +98,11 @@ class Field:
         self.moto.client("iam").list_roles()
         self.moto.client("sts").get_caller_identity()
         self.environment = {
-            **{name: os.environ[name] for name in os.environ if not name.startswith(("AWS_", "ANSIBLE_", "SSL_", "PYTHON"))},
+            **{
+                name: os.environ[name]
+                for name in os.environ
+                if not name.startswith(("AWS_", "ANSIBLE_", "SSL_", "PYTHON"))
+            },
             **self.moto.environment(),
             "HOME": str(self.folder),  # receipts go there
             "AWS_URL": self.url,
@@ -104,7 +111,9 @@ class Field:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([str(pathlib.Path(sys.prefix) / "collections"), str(ROOT / ".build" / "bench" / "collections")]),
+            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(
+                [str(pathlib.Path(sys.prefix) / "collections"), str(ROOT / ".build" / "bench" / "collections")]
+            ),
             "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_LOCALHOST_WARNING": "false",
@@ -123,7 +132,11 @@ class Field:
         ssm = self.moto.client("ssm")
         ssm.put_parameter(Name="/unity/cs/account/privilegedpolicyname", Value=BOUNDARY, Type="String")
         for project, venue in map(venue_name, range(venues)):
-            ssm.put_parameter(Name=f"/unity/{project}/{venue}/ds/datastore-bucket", Value=f"{project}-{venue}-unity-data", Type="String")
+            ssm.put_parameter(
+                Name=f"/unity/{project}/{venue}/ds/datastore-bucket",
+                Value=f"{project}-{venue}-unity-data",
+                Type="String",
+            )
         write_inventory(self.folder / "inventory.json", venues)
         tokens = self.folder / "tokens"
         tokens.mkdir(mode=0o700, exist_ok=True)
@@ -132,7 +145,9 @@ class Field:
 
     def books(self, latency: float) -> dict[str, Any]:
         """What the proxy has counted; the next calls take so many seconds more."""
-        with urllib.request.urlopen(f"{self.url}/__bench__?seconds={latency}", timeout=30, context=self._context) as answer:
+        with urllib.request.urlopen(
+            f"{self.url}/__bench__?seconds={latency}", timeout=30, context=self._context
+        ) as answer:
             return dict(json.load(answer))
 
     def emulator_cpu(self) -> float:
@@ -151,13 +166,32 @@ def measure(field: Field, contender: Contender, job: Job, latency: float, tls: b
     taken, output = field.folder / "taken.json", field.folder / "output"
     command = [sys.executable, "-I", "-S", str(HERE / "launch.py"), str(taken), *contender.command(job)]
     with output.open("wb") as log:
-        done = subprocess.run(command, env={**field.environment, **contender.environment}, cwd=field.folder, stdout=log, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            command,
+            env={**field.environment, **contender.environment},
+            cwd=field.folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     after = field.emulator_cpu()
     books = field.books(0)
     if done.returncode:
-        raise SystemExit(f"{contender.name}, {job.step}, {job.venues} venues failed:\n{output.read_text(errors='replace')[-4000:]}")
+        raise SystemExit(
+            f"{contender.name}, {job.step}, {job.venues} venues failed:\n{output.read_text(errors='replace')[-4000:]}"
+        )
     check(field, contender, job, books["calls"])
-    return Sample(contender.name, job.step, job.venues, latency, tls, job.forks, **json.loads(taken.read_text()), emulator_cpu=after - before, **books)
+    return Sample(
+        contender.name,
+        job.step,
+        job.venues,
+        latency,
+        tls,
+        job.forks,
+        **json.loads(taken.read_text()),
+        emulator_cpu=after - before,
+        **books,
+    )
 
 
 def check(field: Field, contender: Contender, job: Job, calls: dict[str, int]) -> None:
@@ -171,7 +205,11 @@ def check(field: Field, contender: Contender, job: Job, calls: dict[str, int]) -
         done = sum(len(page["Roles"]) for page in pages)
     if done != job.venues:
         raise SystemExit(f"{contender.name}, {job.step}: {done} of {job.venues} venues were done")
-    if contender.name.startswith("ours") and job.step == "no_change" and any(not name.startswith(READS) for name in calls):
+    if (
+        contender.name.startswith("ours")
+        and job.step == "no_change"
+        and any(not name.startswith(READS) for name in calls)
+    ):
         raise SystemExit(f"{contender.name} wrote although nothing had changed: {calls}")
 
 
@@ -184,16 +222,31 @@ def tournament(field: Field, wanted: list[Contender], options: argparse.Namespac
             field.fresh(venues)
             for step in options.steps:
                 if step in contender.steps:
-                    sample = measure(field, contender, Job(step, venues, field.folder, options.forks), latency / 1000, options.tls)
-                    print(f"{venues:5} venues {latency:4} ms  {contender.name:20} {step:10} {sample.wall:7.2f} s  cpu {sample.cpu:7.2f} s", flush=True)
+                    sample = measure(
+                        field, contender, Job(step, venues, field.folder, options.forks), latency / 1000, options.tls
+                    )
+                    print(
+                        f"{venues:5} venues {latency:4} ms  {contender.name:20} {step:10} {sample.wall:7.2f} s  cpu {sample.cpu:7.2f} s",
+                        flush=True,
+                    )
                     yield sample
 
 
 def machine() -> dict[str, str]:
     """What the figures were measured on."""
-    versions = [sys.executable, "-c", "import ansible, boto3, moto; print(ansible.__version__, boto3.__version__, moto.__version__)"]
+    versions = [
+        sys.executable,
+        "-c",
+        "import ansible, boto3, moto; print(ansible.__version__, boto3.__version__, moto.__version__)",
+    ]
     core, boto3, moto = subprocess.run(versions, capture_output=True, text=True, check=True).stdout.split()
-    return {"cores": str(os.cpu_count()), "python": platform.python_version(), "ansible-core": core, "boto3": boto3, "moto": moto}
+    return {
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+        "ansible-core": core,
+        "boto3": boto3,
+        "moto": moto,
+    }
 
 
 def main() -> None:
@@ -203,11 +256,28 @@ def main() -> None:
     parser.add_argument("--latency", type=int, nargs="+", help="milliseconds that each API call takes longer (0 80)")
     parser.add_argument("--runs", type=int, help="how often (3)")
     parser.add_argument("--once-from", type=int, help="more venues than this are measured once (5; with --full 100)")
-    parser.add_argument("--forks", type=int, default=os.cpu_count(), help="venues at once, for ansible-playbook and xargs (the number of cores)")
-    parser.add_argument("--contenders", nargs="+", choices=list(contenders()), metavar="NAME", help=f"some of: {', '.join(contenders())}")
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS), help="all; the others need what create makes")
-    parser.add_argument("--tls", action="store_true", help="HTTPS, each connection's set-up taking the latency once more")
-    parser.add_argument("--full", action="store_true", help="1 10 50 200 1000 venues: hours, most of them of the other contenders")
+    parser.add_argument(
+        "--forks",
+        type=int,
+        default=os.cpu_count(),
+        help="venues at once, for ansible-playbook and xargs (the number of cores)",
+    )
+    parser.add_argument(
+        "--contenders",
+        nargs="+",
+        choices=list(contenders()),
+        metavar="NAME",
+        help=f"some of: {', '.join(contenders())}",
+    )
+    parser.add_argument(
+        "--steps", nargs="+", choices=STEPS, default=list(STEPS), help="all; the others need what create makes"
+    )
+    parser.add_argument(
+        "--tls", action="store_true", help="HTTPS, each connection's set-up taking the latency once more"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="1 10 50 200 1000 venues: hours, most of them of the other contenders"
+    )
     parser.add_argument("--append", action="store_true", help="keep what results.json holds already")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs" / "performance")
     options = parser.parse_args()
@@ -234,9 +304,14 @@ def peers_collections() -> None:
     tree = ROOT / ".build" / "bench" / "collections"
     if (tree / "ansible_collections" / "community" / "aws" / "MANIFEST.json").exists():
         return
-    wheel = max((ROOT / ".build" / "wheels").glob("*/ansible-*.whl"), key=lambda path: [int(part) for part in path.parent.name.split(".")])
+    wheel = max(
+        (ROOT / ".build" / "wheels").glob("*/ansible-*.whl"),
+        key=lambda path: [int(part) for part in path.parent.name.split(".")],
+    )
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tree, [name for name in archive.namelist() if name.startswith("ansible_collections/community/aws/")])
+        archive.extractall(
+            tree, [name for name in archive.namelist() if name.startswith("ansible_collections/community/aws/")]
+        )
 
 
 if __name__ == "__main__":

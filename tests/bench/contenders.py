@@ -15,7 +15,11 @@ PEERS = HERE / "peers"
 ROOT = HERE.parent.parent
 BIN = pathlib.Path(sys.prefix) / "bin"
 STEPS = ("create", "no_change", "info", "issue")
-CHANGES = ("create", "no_change", "issue")  # what each contender does for its venues; info is one look at the whole account
+CHANGES = (
+    "create",
+    "no_change",
+    "issue",
+)  # what each contender does for its venues; info is one look at the whole account
 USER = "unityuser"
 
 
@@ -110,7 +114,13 @@ def contenders() -> dict[str, Contender]:
     cli = {"PATH": f"{pathlib.Path(sys.prefix).parent / 'awscli' / 'bin'}:/usr/bin:/bin"}
     everyone = [
         Contender("ours", _ours, steps=STEPS),
-        Contender("ours, strategy free", _ours, steps=("create", "no_change"), most=200, environment={"ANSIBLE_STRATEGY": "free"}),
+        Contender(
+            "ours, strategy free",
+            _ours,
+            steps=("create", "no_change"),
+            most=200,
+            environment={"ANSIBLE_STRATEGY": "free"},
+        ),
         Contender("ours, one command", _ad_hoc, most=1),
         Contender("ours, shipped", _peer("shipped"), most=200),
         Contender("amazon.aws", _peer("amazon_aws"), most=200),

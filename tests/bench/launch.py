@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Run a command and write down what it took: launch.py REPORT COMMAND...
 
-A small program of its own: Linux counts the memory of whoever starts a process as the process's peak, and the benchmark itself is big.
+A small program of its own: Linux counts the memory of whoever starts a process as the process's peak, and the benchmark
+itself is big.
 """
 
 import json

@@ -2,9 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A proxy between the contenders and the emulator that makes every API call as slow as asked, and counts and names the calls.
 
-A program of its own, so that its work is not on the account of whoever measures: ``python -m tests.bench.proxy PORT TARGET_PORT [CERTIFICATE KEY]``.
-It listens on 127.0.0.1 only. With a certificate it speaks TLS, and then the set-up of each connection costs the latency once more.
-``GET /__bench__?seconds=0.08`` sets the latency of the calls to come; its answer is what was seen since the last such request.
+A program of its own, so that its work is not on the account of whoever measures: ``python -m tests.bench.proxy PORT
+TARGET_PORT [CERTIFICATE KEY]``.
+It listens on 127.0.0.1 only. With a certificate it speaks TLS, and then the set-up of each connection costs the latency
+once more.
+``GET /__bench__?seconds=0.08`` sets the latency of the calls to come; its answer is what was seen since the last such
+request.
 """
 
 from __future__ import annotations
@@ -79,7 +82,11 @@ class Proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._target)
         try:
             # HTTP/1.0 upstream: the answer ends with the connection, so nothing is to be unchunked.
-            writer.write(HOP_BY_HOP.sub(b"", head[:-4]).replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1) + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            writer.write(
+                HOP_BY_HOP.sub(b"", head[:-4]).replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
+                + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+                + body
+            )
             answer = await reader.read()
         finally:
             writer.close()
@@ -96,7 +103,9 @@ async def main(port: int, target: int, *certificate: str) -> None:
     if certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*certificate)
-    server = await asyncio.start_server(Proxy(target, bool(certificate)).serve, "127.0.0.1", port, ssl=context, backlog=512)
+    server = await asyncio.start_server(
+        Proxy(target, bool(certificate)).serve, "127.0.0.1", port, ssl=context, backlog=512
+    )
     async with server:
         await server.serve_forever()
 

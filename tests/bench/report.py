@@ -24,7 +24,10 @@ def cells(samples: list[dict[str, Any]]) -> dict[Cell, dict[str, float]]:
         grouped[*(one[name] for name in KEY)].append(one)
     return {
         cell: {
-            **{name: median(one[name] for one in group) for name in ("wall", "cpu", "emulator_cpu", "memory", "connections", "depth")},
+            **{
+                name: median(one[name] for one in group)
+                for name in ("wall", "cpu", "emulator_cpu", "memory", "connections", "depth")
+            },
             "calls": median(sum(one["calls"].values()) for one in group),
             "runs": len(group),
         }
@@ -46,10 +49,15 @@ def table(results: dict[str, Any]) -> str:
         " emulator s | MiB | calls a venue | chain | connections |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for cell, one in sorted(found.items(), key=lambda item: (item[0][2], item[0][4], item[0][3], item[0][5], list(TITLES).index(item[0][1]))):
+    for cell, one in sorted(
+        found.items(), key=lambda item: (item[0][2], item[0][4], item[0][3], item[0][5], list(TITLES).index(item[0][1]))
+    ):
         contender, step, venues, latency, tls, forks = cell
         ours = found.get(("ours", *cell[1:]))
-        wall, cpu = (f"{one[name]:.2f} | {one[name] / ours[name]:.2f}" if ours else f"{one[name]:.2f} |" for name in ("wall", "cpu"))
+        wall, cpu = (
+            f"{one[name]:.2f} | {one[name] / ours[name]:.2f}" if ours else f"{one[name]:.2f} |"
+            for name in ("wall", "cpu")
+        )
         chain = f"{one['depth']:g}" if venues == 1 else ""  # venues side by side would be counted as waiting
         where = f"{venues} | {latency * 1000:.0f}{' TLS' if tls else ''} | {forks} | {TITLES[step]} | {contender} | {one['runs']}"
         rest = f"{one['emulator_cpu']:.2f} | {one['memory']:.0f} | {one['calls'] / venues:g} | {chain} | {one['connections']:g}"
@@ -61,7 +69,11 @@ def plot(results: dict[str, Any]) -> str:
     """Wall time over the number of venues, both logarithmic: one panel a step, one line a contender. The lowest latency only, without TLS."""
     latency = min(one["latency"] for one in results["samples"])
     forks = min(one["forks"] for one in results["samples"])
-    shown = [one for one in results["samples"] if (one["latency"], one["tls"], one["forks"]) == (latency, results["samples"][0]["tls"], forks)]
+    shown = [
+        one
+        for one in results["samples"]
+        if (one["latency"], one["tls"], one["forks"]) == (latency, results["samples"][0]["tls"], forks)
+    ]
     found = cells(shown)
     names = list(dict.fromkeys(one["contender"] for one in results["samples"]))
     width, height, left, top = 300, 260, 46, 30
@@ -77,24 +89,41 @@ def plot(results: dict[str, Any]) -> str:
     parts = []
     for panel, step in enumerate(TITLES):
         x = left + panel * (width + left)
-        parts.append(f'<text x="{x}" y="{top - 12}" font-weight="bold">{TITLES[step]}, {latency * 1000:.0f} ms per call</text>')
+        parts.append(
+            f'<text x="{x}" y="{top - 12}" font-weight="bold">{TITLES[step]}, {latency * 1000:.0f} ms per call</text>'
+        )
         for power in range(low, high + 1):
             y = top + height - (power - low) / (high - low) * height
-            parts.append(f'<path d="M{x} {y:.1f}h{width - 20}" stroke="#ddd"/><text x="{x - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g} s</text>')
+            parts.append(
+                f'<path d="M{x} {y:.1f}h{width - 20}" stroke="#ddd"/><text x="{x - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g} s</text>'
+            )
         for venues in sorted({cell[2] for cell in found}):
-            parts.append(f'<text x="{place(panel, venues, 1).split(",")[0]}" y="{top + height + 16}" text-anchor="middle">{venues}</text>')
+            parts.append(
+                f'<text x="{place(panel, venues, 1).split(",")[0]}" y="{top + height + 16}" text-anchor="middle">{venues}</text>'
+            )
         for colour, name in zip(COLOURS, names, strict=False):
-            line = [place(panel, cell[2], one["wall"]) for cell, one in sorted(found.items()) if cell[:2] == (name, step) and cell[3] == latency]
+            line = [
+                place(panel, cell[2], one["wall"])
+                for cell, one in sorted(found.items())
+                if cell[:2] == (name, step) and cell[3] == latency
+            ]
             if line:
                 parts.append(f'<polyline points="{" ".join(line)}" fill="none" stroke="{colour}" stroke-width="2"/>')
-                parts += [f'<circle cx="{point.split(",")[0]}" cy="{point.split(",")[1]}" r="3" fill="{colour}"/>' for point in line]
+                parts += [
+                    f'<circle cx="{point.split(",")[0]}" cy="{point.split(",")[1]}" r="3" fill="{colour}"/>'
+                    for point in line
+                ]
     for number, (colour, name) in enumerate(zip(COLOURS, names, strict=False)):
         x, y = left + number * 165, top + height + 36
-        parts.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/><text x="{x + 18}" y="{y + 11}">{name}</text>')
+        parts.append(
+            f'<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/><text x="{x + 18}" y="{y + 11}">{name}</text>'
+        )
     size = f'width="{len(TITLES) * (width + left)}" height="{top + height + 56}"'
     title = "<title>Wall time in seconds over the number of venues</title>"
     body = f'<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">{title}{body}</svg>\n'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">{title}{body}</svg>\n'
+    )
 
 
 def write(folder: pathlib.Path, results: dict[str, Any]) -> None:

@@ -15,8 +15,13 @@ import pytest
 from tests.support.report import HOSTILE, facts, page
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="chromium and chromium-driver are not installed: apt-get install -y chromium chromium-driver")
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: it is among requirements/dev.txt")
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and DRIVER),
+    reason="chromium and chromium-driver are not installed: apt-get install -y chromium chromium-driver",
+)
+webdriver = pytest.importorskip(
+    "selenium.webdriver", reason="selenium is not installed: it is among requirements/dev.txt"
+)
 CSS = "css selector"
 
 
@@ -24,7 +29,13 @@ CSS = "css selector"
 def browser() -> Iterator[Any]:
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900"):
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1280,900",
+    ):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
@@ -106,7 +117,9 @@ def test_nothing_is_fetched_and_everything_has_a_name(report: tuple[Any, int]) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_badges_are_readable_in_both_schemes(browser: Any, tmp_path: pathlib.Path, scheme: str) -> None:
     (tmp_path / "report.html").write_text(page(facts(4)), encoding="utf-8")
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
     browser.get((tmp_path / "report.html").as_uri())
     colours = browser.execute_script(
         "return [document.body, ...document.querySelectorAll('.badge')].map(one => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor])"

@@ -19,7 +19,9 @@ from tests.support.ministack import Ministack
 @pytest.fixture(scope="session")
 def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a server that enforces policies."""
-    subprocess.run([sys.executable, ROOT / "tools" / "environment.py", "ministack"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, ROOT / "tools" / "environment.py", "ministack"], check=True, stdout=subprocess.DEVNULL
+    )
     folder = tmp_path_factory.mktemp("ministack")
     with Ministack(folder / "log", LOG_LEVEL="WARNING", HOME=str(folder)) as server:
         yield server.url

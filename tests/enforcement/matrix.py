@@ -51,7 +51,9 @@ def _bucket(key: str = "", *, other: bool = False) -> Callable[[Venue], str]:
 
 
 def _repository(*, other: bool = False) -> Callable[[Venue], str]:
-    return lambda venue: f"arn:aws:ecr:{REGION}:{venue.account}:repository/{venue.other_repository if other else venue.repository}"
+    return lambda venue: (
+        f"arn:aws:ecr:{REGION}:{venue.account}:repository/{venue.other_repository if other else venue.repository}"
+    )
 
 
 def _role(venue: Venue) -> str:
@@ -66,14 +68,18 @@ def _everything(_venue: Venue) -> str:
     return "*"
 
 
-def _s3(action: str, operation: str, key: str = "", *, other: bool = False, answers: tuple[str, ...] = (), **arguments: Any) -> Call:
+def _s3(
+    action: str, operation: str, key: str = "", *, other: bool = False, answers: tuple[str, ...] = (), **arguments: Any
+) -> Call:
     """A call on a bucket, or on an object in it."""
     named = {"Key": key} if key else {}
     context = {"s3:prefix": arguments["Prefix"]} if "Prefix" in arguments else {}
     return Call(
         f"s3:{action}",
         _bucket(key, other=other),
-        lambda client, venue, token: getattr(client("s3"), operation)(Bucket=venue.other_bucket if other else venue.bucket, **named, **arguments),
+        lambda client, venue, token: getattr(client("s3"), operation)(
+            Bucket=venue.other_bucket if other else venue.bucket, **named, **arguments
+        ),
         context,
         answers,
     )
@@ -81,12 +87,25 @@ def _s3(action: str, operation: str, key: str = "", *, other: bool = False, answ
 
 def _ecr(action: str, operation: str, *, other: bool = False, **arguments: Any) -> Call:
     """A call on a repository. ECR looks for image, layer or upload only after it has allowed the call."""
-    found_nothing = ("LayersNotFoundException", "ImageNotFoundException", "UploadNotFoundException", "InvalidLayerException", "LayerAlreadyExistsException")
-    found_nothing += ("LayerInaccessibleException", "InvalidLayerPartException", "EmptyUploadException", "ImageAlreadyExistsException")
+    found_nothing = (
+        "LayersNotFoundException",
+        "ImageNotFoundException",
+        "UploadNotFoundException",
+        "InvalidLayerException",
+        "LayerAlreadyExistsException",
+    )
+    found_nothing += (
+        "LayerInaccessibleException",
+        "InvalidLayerPartException",
+        "EmptyUploadException",
+        "ImageAlreadyExistsException",
+    )
     return Call(
         f"ecr:{action}",
         _repository(other=other),
-        lambda client, venue, token: getattr(client("ecr"), operation)(repositoryName=venue.other_repository if other else venue.repository, **arguments),
+        lambda client, venue, token: getattr(client("ecr"), operation)(
+            repositoryName=venue.other_repository if other else venue.repository, **arguments
+        ),
         answers=found_nothing,
     )
 
@@ -130,54 +149,89 @@ CALLS: dict[str, Call] = {
     "list the other venue's bucket": _s3("ListBucket", "list_objects_v2", other=True),
     "get from the other venue": _s3("GetObject", "get_object", "incoming/jdoe/a.dat", other=True),
     "put to the other venue": _s3("PutObject", "put_object", "incoming/jdoe/n.dat", other=True, Body=b"new"),
-    "list all buckets": Call("s3:ListAllMyBuckets", _everything, lambda client, venue, token: client("s3").list_buckets()),
-    "log in to the registry": Call("ecr:GetAuthorizationToken", _everything, lambda client, venue, token: client("ecr").get_authorization_token()),
+    "list all buckets": Call(
+        "s3:ListAllMyBuckets", _everything, lambda client, venue, token: client("s3").list_buckets()
+    ),
+    "log in to the registry": Call(
+        "ecr:GetAuthorizationToken", _everything, lambda client, venue, token: client("ecr").get_authorization_token()
+    ),
     "create a repository": Call("ecr:CreateRepository", _repository(), _create_repository),
     "create another's repository": _ecr("CreateRepository", "create_repository", other=True),
     "describe a repository": Call(
-        "ecr:DescribeRepositories", _repository(), lambda client, venue, token: client("ecr").describe_repositories(repositoryNames=[venue.repository])
+        "ecr:DescribeRepositories",
+        _repository(),
+        lambda client, venue, token: client("ecr").describe_repositories(repositoryNames=[venue.repository]),
     ),
     # Without names the call is about every repository, another venue's among them.
-    "describe all repositories": Call("ecr:DescribeRepositories", _repository(other=True), lambda client, venue, token: client("ecr").describe_repositories()),
+    "describe all repositories": Call(
+        "ecr:DescribeRepositories",
+        _repository(other=True),
+        lambda client, venue, token: client("ecr").describe_repositories(),
+    ),
     "pull: check layers": _ecr("BatchCheckLayerAvailability", "batch_check_layer_availability", layerDigests=[LAYER]),
     "pull: layer's URL": _ecr("GetDownloadUrlForLayer", "get_download_url_for_layer", layerDigest=LAYER),
     "pull: image": _ecr("BatchGetImage", "batch_get_image", imageIds=[{"imageTag": "v1"}]),
     "pull: another's image": _ecr("BatchGetImage", "batch_get_image", other=True, imageIds=[{"imageTag": "v1"}]),
     "push: begin a layer": _ecr("InitiateLayerUpload", "initiate_layer_upload"),
-    "push: part of a layer": _ecr("UploadLayerPart", "upload_layer_part", uploadId="u", partFirstByte=0, partLastByte=3, layerPartBlob=b"part"),
+    "push: part of a layer": _ecr(
+        "UploadLayerPart", "upload_layer_part", uploadId="u", partFirstByte=0, partLastByte=3, layerPartBlob=b"part"
+    ),
     "push: end a layer": _ecr("CompleteLayerUpload", "complete_layer_upload", uploadId="u", layerDigests=[LAYER]),
     "push: image": _ecr("PutImage", "put_image", imageManifest=MANIFEST, imageTag="v2"),
     "push: another's layer": _ecr("InitiateLayerUpload", "initiate_layer_upload", other=True),
     "push: another's image": _ecr("PutImage", "put_image", other=True, imageManifest=MANIFEST, imageTag="v2"),
     "delete an image": _ecr("BatchDeleteImage", "batch_delete_image", imageIds=[{"imageTag": "none"}]),
     "delete a repository": _ecr("DeleteRepository", "delete_repository", force=True),
-    "open a repository to all": _ecr("SetRepositoryPolicy", "set_repository_policy", policyText='{"Version": "2012-10-17", "Statement": []}'),
-    "read its own role": Call("iam:GetRole", _role, lambda client, venue, token: client("iam").get_role(RoleName=venue.role)),
+    "open a repository to all": _ecr(
+        "SetRepositoryPolicy", "set_repository_policy", policyText='{"Version": "2012-10-17", "Statement": []}'
+    ),
+    "read its own role": Call(
+        "iam:GetRole", _role, lambda client, venue, token: client("iam").get_role(RoleName=venue.role)
+    ),
     "widen its own role": Call(
         "iam:PutRolePolicy",
         _role,
-        lambda client, venue, token: client("iam").put_role_policy(RoleName=venue.role, PolicyName="more", PolicyDocument='{"Statement": []}'),
+        lambda client, venue, token: client("iam").put_role_policy(
+            RoleName=venue.role, PolicyName="more", PolicyDocument='{"Statement": []}'
+        ),
     ),
     "drop its boundary": Call(
-        "iam:DeleteRolePermissionsBoundary", _role, lambda client, venue, token: client("iam").delete_role_permissions_boundary(RoleName=venue.role)
+        "iam:DeleteRolePermissionsBoundary",
+        _role,
+        lambda client, venue, token: client("iam").delete_role_permissions_boundary(RoleName=venue.role),
     ),
     "create a user": Call(
-        "iam:CreateUser", lambda venue: f"arn:aws:iam::{venue.account}:user/x", lambda client, venue, token: client("iam").create_user(UserName="x")
+        "iam:CreateUser",
+        lambda venue: f"arn:aws:iam::{venue.account}:user/x",
+        lambda client, venue, token: client("iam").create_user(UserName="x"),
     ),
-    "read the external id": Call("ssm:GetParameter", _parameter, lambda client, venue, token: client("ssm").get_parameter(Name=venue.parameter)),
-    "change the external id": Call(
+    "read the external ID": Call(
+        "ssm:GetParameter", _parameter, lambda client, venue, token: client("ssm").get_parameter(Name=venue.parameter)
+    ),
+    "change the external ID": Call(
         "ssm:PutParameter",
         _parameter,
-        lambda client, venue, token: client("ssm").put_parameter(Name=venue.parameter, Value="mine", Type="String", Overwrite=True),
+        lambda client, venue, token: client("ssm").put_parameter(
+            Name=venue.parameter, Value="mine", Type="String", Overwrite=True
+        ),
     ),
-    "list machines": Call("ec2:DescribeInstances", _everything, lambda client, venue, token: client("ec2").describe_instances()),
-    "list functions": Call("lambda:ListFunctions", _everything, lambda client, venue, token: client("lambda").list_functions()),
-    "say who it is": Call("sts:GetCallerIdentity", _everything, lambda client, venue, token: client("sts").get_caller_identity()),
+    "list machines": Call(
+        "ec2:DescribeInstances", _everything, lambda client, venue, token: client("ec2").describe_instances()
+    ),
+    "list functions": Call(
+        "lambda:ListFunctions", _everything, lambda client, venue, token: client("lambda").list_functions()
+    ),
+    "say who it is": Call(
+        "sts:GetCallerIdentity", _everything, lambda client, venue, token: client("sts").get_caller_identity()
+    ),
 }
 
-# full: the whole role. read ... push: one word of access each. folder: bucket_prefixes [incoming/jdoe]. own: a session policy by hand
-# that asks for more than the role has. arns: a managed policy. bounded: a boundary without ECR. emit: a venue with two folders
-# (incoming, products), delete and patterns of its own. A = allowed, - = refused, a = allowed by AWS and by the policy oracle, but
+# full: the whole role. read ... push: one word of access each. folder: bucket_prefixes [incoming/jdoe]. own: a session
+# policy by hand
+# that asks for more than the role has. arns: a managed policy. bounded: a boundary without ECR. emit: a venue with two
+# folders
+# (incoming, products), delete and patterns of its own. A = allowed, - = refused, a = allowed by AWS and by the policy
+# oracle, but
 # refused by the emulator, for the reason that docs/enforcement.md gives.
 TABLE = """
                                full read write create pull push folder own arns bounded emit
@@ -224,8 +278,8 @@ read its own role               -    -    -     -      -    -    -      -   -   
 widen its own role              -    -    -     -      -    -    -      -   -    -       -
 drop its boundary               -    -    -     -      -    -    -      -   -    -       -
 create a user                   -    -    -     -      -    -    -      -   -    -       -
-read the external id            -    -    -     -      -    -    -      -   -    -       -
-change the external id          -    -    -     -      -    -    -      -   -    -       -
+read the external ID            -    -    -     -      -    -    -      -   -    -       -
+change the external ID          -    -    -     -      -    -    -      -   -    -       -
 list machines                   -    -    -     -      -    -    -      -   -    -       -
 list functions                  -    -    -     -      -    -    -      -   -    -       -
 say who it is                   A    A    A     A      A    A    A      A   A    A       A

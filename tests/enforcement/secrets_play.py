@@ -12,7 +12,7 @@ MARKS = {
     "given": "GIVEN+/mark:fake=external.id/AAAABBBBCCCCDDDD",
     "rotated": "ROTATED+/mark:fake=external.id/EEEEFFFFGGGGHHHH",
     "wrong": "WRONG+/mark:fake=external.id/IIIIJJJJKKKKLLLL",
-    "illegal": "ILLEGAL mark with spaces <fake external id> MMMMNNNN",
+    "illegal": "ILLEGAL mark with spaces <fake external ID> MMMMNNNN",
     "in_ssm": "SSM+/mark:fake=external.id/OOOOPPPPQQQQRRRR",
     "in_trust": "TRUST+/mark:fake=external.id/SSSSTTTTUUUUVVVV",
     "secret_key": "SECRETKEY+/mark/fake/WWWWXXXXYYYYZZZZaaaabbbb",
@@ -37,15 +37,35 @@ def mark(name: str) -> str:
 GOOD: list[dict[str, Any]] = [
     {"name": "Create", "diff": True, ROLE: {**VENUE, "external_id": mark("given")}},
     {"name": "Look", "diff": True, "check_mode": True, ROLE: {**VENUE, "rotate_external_id": True}},
-    {"name": "Rotate to a given one", "diff": True, ROLE: {**VENUE, "external_id": mark("rotated"), "rotate_external_id": True}},
+    {
+        "name": "Rotate to a given one",
+        "diff": True,
+        ROLE: {**VENUE, "external_id": mark("rotated"), "rotate_external_id": True},
+    },
     {"name": "Encrypt it", "diff": True, ROLE: {**VENUE, "external_id_type": "SecureString"}},
     {"name": "Issue with the previous one", TOKEN: {**USER, "external_id": mark("given")}},
     {"name": "End the rotation", "diff": True, ROLE: {**VENUE, "rotate_external_id": True}},
     {"name": "Rotate to a new one", "diff": True, ROLE: {**VENUE, "rotate_external_id": True}},
-    {"name": "Settle a conflict", "diff": True, ROLE: {**SPLIT, "project": "sbg", "venue": "joined", "on_external_id_conflict": "use_parameter"}},
-    {"name": "Issue to many", TOKEN: {**VENUE, "user": "{{ item }}", "session_name": "{{ item }}-session"}, "loop": ["ann", "bob"], "register": "many"},
+    {
+        "name": "Settle a conflict",
+        "diff": True,
+        ROLE: {**SPLIT, "project": "sbg", "venue": "joined", "on_external_id_conflict": "use_parameter"},
+    },
+    {
+        "name": "Issue to many",
+        TOKEN: {**VENUE, "user": "{{ item }}", "session_name": "{{ item }}-session"},
+        "loop": ["ann", "bob"],
+        "register": "many",
+    },
     {"name": "Use a receipt", "ansible.builtin.debug": {"msg": "{{ many.results | map(attribute='receipt') }}"}},
-    {"name": "Issue until it works", TOKEN: ISSUE, "register": "one", "until": "one is succeeded", "retries": 2, "delay": 0},
+    {
+        "name": "Issue until it works",
+        TOKEN: ISSUE,
+        "register": "one",
+        "until": "one is succeeded",
+        "retries": 2,
+        "delay": 0,
+    },
     {
         "name": "Use the keys",
         TOKEN: {
@@ -57,9 +77,22 @@ GOOD: list[dict[str, Any]] = [
     },
     {
         "name": "Keys as options",
-        TOKEN: {**ISSUE, "access_key": "AKIAEXAMPLEOPTIONKEY", "secret_key": mark("option_key"), "session_token": mark("option_token")},
+        TOKEN: {
+            **ISSUE,
+            "access_key": "AKIAEXAMPLEOPTIONKEY",
+            "secret_key": mark("option_key"),
+            "session_token": mark("option_token"),
+        },
     },
-    {"name": "With a code", TOKEN: {**ISSUE, "mfa_serial_number": "arn:aws:iam::123456789012:mfa/jane", "mfa_token": MFA_CODE, "verify": True}},
+    {
+        "name": "With a code",
+        TOKEN: {
+            **ISSUE,
+            "mfa_serial_number": "arn:aws:iam::123456789012:mfa/jane",
+            "mfa_token": MFA_CODE,
+            "verify": True,
+        },
+    },
     {"name": "Try", "check_mode": True, TOKEN: {**ISSUE, "external_id": "{{ now_valid }}"}},
     {"name": "With an environment of its own", TOKEN: ISSUE, "environment": {"SOME": "thing"}},
     {"name": "Write", TOKEN: {**ISSUE, "dest": "{{ tokens }}/jdoe.json"}},
@@ -72,13 +105,15 @@ GOOD: list[dict[str, Any]] = [
     {"name": "Remove", "diff": True, ROLE: {"project": "sbg", "venue": "joined", "state": "absent"}},
 ]
 BAD: dict[str, dict[str, Any]] = {
-    "illegal external id": {ROLE: {**VENUE, "external_id": mark("illegal")}},
-    "external id in a list": {ROLE: {**VENUE, "external_id": [mark("wrong")], "tags": {"a": "\x00"}}},
+    "illegal external ID": {ROLE: {**VENUE, "external_id": mark("illegal")}},
+    "external ID in a list": {ROLE: {**VENUE, "external_id": [mark("wrong")], "tags": {"a": "\x00"}}},
     "conflict": {ROLE: SPLIT},
     "wrong type beside it": {ROLE: {**VENUE, "external_id": mark("wrong"), "max_session_duration": "long"}},
     "unknown option beside it": {ROLE: {**VENUE, "external_id": mark("wrong"), "nonsense": True}},
     "missing option beside it": {ROLE: {"project": "sbg", "external_id": mark("wrong")}},
-    "keys that contradict each other": {ROLE: {**VENUE, "profile": "x", "access_key": "AKIAEXAMPLE", "secret_key": mark("option_key")}},
+    "keys that contradict each other": {
+        ROLE: {**VENUE, "profile": "x", "access_key": "AKIAEXAMPLE", "secret_key": mark("option_key")}
+    },
     "requester is wrong": {TOKEN: {**ISSUE, "external_id": mark("wrong")}},
     "requester is illegal": {TOKEN: {**ISSUE, "external_id": mark("illegal")}},
     "SSM and trust differ": {TOKEN: {**ISSUE, **SPLIT}},
@@ -98,7 +133,10 @@ def play(host: str, *, modules: bool = True) -> list[dict[str, Any]]:
     """
     good = [task for task in GOOD if modules or "environment" not in task]
     rescued = [_rescued(number, name, task) for number, (name, task) in enumerate(BAD.items())]
-    proof = {"name": "All failures happened", "ansible.builtin.assert": {"that": [f"rescued_{number} is defined" for number in range(len(BAD))]}}
+    proof = {
+        "name": "All failures happened",
+        "ansible.builtin.assert": {"that": [f"rescued_{number} is defined" for number in range(len(BAD))]},
+    }
     return [{"name": "Everything", "hosts": host, "gather_facts": False, "tasks": [*good, *rescued, proof]}]
 
 

@@ -14,7 +14,8 @@ import pytest
 from tests.support import driver, world
 from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
 
-# AWS asks for these beside the action itself, as its Service Authorization Reference lists under "dependent actions"; ministack
+# AWS asks for these beside the action itself, as its Service Authorization Reference lists under "dependent actions";
+# ministack
 # does not, so the proxy does, and lets ministack's own policy simulator answer.
 DEPENDENT = {
     ("iam:CreateRole", "Tags.member.1.Key"): "iam:TagRole",
@@ -22,7 +23,10 @@ DEPENDENT = {
     ("sts:AssumeRole", "Tags.member.1.Key"): "sts:TagSession",
     ("sts:AssumeRole", "SourceIdentity"): "sts:SetSourceIdentity",
 }
-TRUSTED_BY_HAND = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+TRUSTED_BY_HAND = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
+}
 
 
 class Admin:
@@ -36,13 +40,17 @@ class Admin:
     def may(self, policy: dict[str, Any]) -> None:
         """Give the admin this policy and no other."""
         document = json.dumps(world.for_emulator(policy))
-        self.account.as_root("iam").put_role_policy(RoleName="mcp-tenantTrial", PolicyName="admin", PolicyDocument=document)
+        self.account.as_root("iam").put_role_policy(
+            RoleName="mcp-tenantTrial", PolicyName="admin", PolicyDocument=document
+        )
 
     def asks_for_dependent_actions(self, call: Call) -> Answer:
         """The proxy's rule."""
         for (action, parameter), dependent in DEPENDENT.items():
             if call.action == action and parameter in call.parameters and not self._is_allowed(dependent, call):
-                return call.refuse("AccessDenied", f"User: {self.arn} is not authorized to perform: {dependent} on resource: x", 403)
+                return call.refuse(
+                    "AccessDenied", f"User: {self.arn} is not authorized to perform: {dependent} on resource: x", 403
+                )
         return call.forward()
 
     def _is_allowed(self, action: str, call: Call) -> bool:
@@ -50,12 +58,16 @@ class Admin:
         role = call.parameters.get("RoleArn") or f"arn:aws:iam::{account}:role/{call.parameters.get('RoleName')}"
         parameter = f"arn:aws:ssm:{driver.REGION}:{account}:parameter{call.parameters.get('Name')}"
         where = parameter if action.startswith("ssm:") else role
-        answer = self.account.as_root("iam").simulate_principal_policy(PolicySourceArn=self.arn, ActionNames=[action], ResourceArns=[where])
+        answer = self.account.as_root("iam").simulate_principal_policy(
+            PolicySourceArn=self.arn, ActionNames=[action], ResourceArns=[where]
+        )
         return bool(answer["EvaluationResults"][0]["EvalDecision"] == "allowed")
 
     def run(self, operation: str, venue: str, **options: Any) -> tuple[bool, dict[str, Any]]:
         """An operation on a venue of the project ``trial``."""
-        return driver.run(operation, driver.connection(self.proxy.url, self.keys) | {"project": "trial", "venue": venue} | options)
+        return driver.run(
+            operation, driver.connection(self.proxy.url, self.keys) | {"project": "trial", "venue": venue} | options
+        )
 
 
 @pytest.fixture(scope="module")

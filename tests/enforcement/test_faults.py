@@ -93,27 +93,43 @@ class Bench:
         """The project name of a new venue."""
         self.used += 1
         project = f"f{self.used}x"
-        self.account.as_root("ssm").put_parameter(Name=f"/unity/{project}/dev/ds/datastore-bucket", Value=BUCKET, Type="String")
+        self.account.as_root("ssm").put_parameter(
+            Name=f"/unity/{project}/dev/ds/datastore-bucket", Value=BUCKET, Type="String"
+        )
         return project
 
-    def disturbed(self, options: Mapping[str, Any], started: Callable[[int], None] = lambda pid: None) -> dict[str, Any] | None:
+    def disturbed(
+        self, options: Mapping[str, Any], started: Callable[[int], None] = lambda pid: None
+    ) -> dict[str, Any] | None:
         """A run through the proxy; None if it was killed."""
-        connection = driver.connection(self.proxy.url, self.account.admin) | {"session_token": self.account.admin["SessionToken"]}
+        connection = driver.connection(self.proxy.url, self.account.admin) | {
+            "session_token": self.account.admin["SessionToken"]
+        }
         patience = {"aws_config": {"read_timeout": 1}}
-        return self.runner.run({"operation": "role", "options": {**connection, **patience, **options}}, started=started)[0]
+        return self.runner.run(
+            {"operation": "role", "options": {**connection, **patience, **options}}, started=started
+        )[0]
 
     def state(self, project: str) -> dict[str, Any]:
         """All that the venue has, with its name taken out."""
-        iam, ssm, name = self.account.as_root("iam"), self.account.as_root("ssm"), {"RoleName": f"unity-{project}-dev-sts"}
+        iam, ssm, name = (
+            self.account.as_root("iam"),
+            self.account.as_root("ssm"),
+            {"RoleName": f"unity-{project}-dev-sts"},
+        )
         state: dict[str, Any] = {}
-        found = ssm.get_parameters(Names=[f"/unity/{project}/dev/cs/sts/role/external-id"], WithDecryption=True)["Parameters"]
+        found = ssm.get_parameters(Names=[f"/unity/{project}/dev/cs/sts/role/external-id"], WithDecryption=True)[
+            "Parameters"
+        ]
         state["parameter"] = [{key: one[key] for key in ("Type", "Value")} for one in found]
         try:
             role = iam.get_role(**name)["Role"]
         except iam.exceptions.NoSuchEntityException:
             return state
         kept = ("AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "PermissionsBoundary", "Path")
-        state |= {key: role.get(key) for key in kept} | {"Tags": {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}}
+        state |= {key: role.get(key) for key in kept} | {
+            "Tags": {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}
+        }
         policies = iam.list_role_policies(**name)["PolicyNames"]
         state["policies"] = {one: iam.get_role_policy(**name, PolicyName=one)["PolicyDocument"] for one in policies}
         state["attached"] = iam.list_attached_role_policies(**name)["AttachedPolicies"]
@@ -121,7 +137,7 @@ class Bench:
 
 
 def external_ids(state: Mapping[str, Any]) -> tuple[str, ...]:
-    """Every external id that anyone could see: SSM's, then the trust policy's."""
+    """Every external ID that anyone could see: SSM's, then the trust policy's."""
     ids = [one["Value"] for one in state["parameter"]]
     for statement in state.get("AssumeRolePolicyDocument", {}).get("Statement", []):
         ids += [test["sts:ExternalId"] for test in statement.get("Condition", {}).values() if "sts:ExternalId" in test]
@@ -129,7 +145,7 @@ def external_ids(state: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def masked(state: Mapping[str, Any]) -> Any:
-    """A state in which any new external id is called NEW."""
+    """A state in which any new external ID is called NEW."""
     text = json.dumps(state, sort_keys=True)
     for value in set(external_ids(state)) - {OLD}:
         text = text.replace(value, "NEW")
@@ -150,7 +166,7 @@ class Scenario:
         return self.options
 
     def check(self, between: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        """An external id that anyone could have seen stays."""
+        """An external ID that anyone could have seen stays."""
         assert set(external_ids(between)) <= set(external_ids(after))
 
 
@@ -206,7 +222,9 @@ def make_venue(bench: Bench, project: str, trust: Mapping[str, Any]) -> None:
     owner = [{"Key": "Proj", "Value": project}, {"Key": "Venue", "Value": "dev"}]
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust), Tags=owner, Description="Wrong.")
     iam.put_role_policy(RoleName=name, PolicyName="venue-access", PolicyDocument=json.dumps(world.BOUNDARY_POLICY))
-    bench.account.as_root("ssm").put_parameter(Name=f"/unity/{project}/dev/cs/sts/role/external-id", Value=OLD, Type="String")
+    bench.account.as_root("ssm").put_parameter(
+        Name=f"/unity/{project}/dev/cs/sts/role/external-id", Value=OLD, Type="String"
+    )
 
 
 SCENARIOS = (Scenario(), Repair(), Rotate(), Remove())
@@ -249,7 +267,11 @@ def test_no_failing_call_loses_anything(bench: Bench, scenario: Scenario, capsys
         for fault in FAULTS:
             project = bench.fresh()
             scenario.prepare(bench, project)
-            bench.proxy.set(lambda call, fault=fault, point=point: fault(call) if (call.action, call.number) == point else call.forward())
+            bench.proxy.set(
+                lambda call, fault=fault, point=point: (
+                    fault(call) if (call.action, call.number) == point else call.forward()
+                )
+            )
             outcome = bench.disturbed({"project": project, "venue": "dev", **scenario.options})
             where = f"{scenario.name}: {fault.__name__} at {point}: {outcome}"
             assert outcome and "crash" not in outcome, where
@@ -258,7 +280,9 @@ def test_no_failing_call_loses_anything(bench: Bench, scenario: Scenario, capsys
                 assert masked(bench.state(project)) == end, where
             converges(bench, scenario, project, end)
     with capsys.disabled():
-        print(f"\n{scenario.name}: {len(points)} calls failing in up to {len(FAULTS)} ways: {bench.tried - tried} fault points, 0 lost")
+        print(
+            f"\n{scenario.name}: {len(points)} calls failing in up to {len(FAULTS)} ways: {bench.tried - tried} fault points, 0 lost"
+        )
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
@@ -275,7 +299,9 @@ def test_no_kill_loses_anything(bench: Bench, scenario: Scenario, capsys: pytest
             assert outcome is None and killer.done, f"{scenario.name}: not killed {moment} {point}: {outcome}"
             converges(bench, scenario, project, end)
     with capsys.disabled():
-        print(f"\n{scenario.name}: {len(points)} calls, killed before and after each: {bench.tried - tried} fault points, 0 lost")
+        print(
+            f"\n{scenario.name}: {len(points)} calls, killed before and after each: {bench.tried - tried} fault points, 0 lost"
+        )
 
 
 class Killer:
@@ -304,13 +330,21 @@ class Killer:
         return Answer(reset=True)
 
 
-@pytest.mark.parametrize(("operation", "options"), [("role", {"wait": True}), ("token", {"user": "jdoe"})], ids=["wait", "issue"])
-def test_a_new_role_that_aws_does_not_know_everywhere_yet(bench: Bench, operation: str, options: Mapping[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("operation", "options"), [("role", {"wait": True}), ("token", {"user": "jdoe"})], ids=["wait", "issue"]
+)
+def test_a_new_role_that_aws_does_not_know_everywhere_yet(
+    bench: Bench, operation: str, options: Mapping[str, Any]
+) -> None:
     for first, known_in_time in ((5, True), (10**6, False)):
         project = bench.fresh()
         if operation == "token":
             assert bench.account.run("role", project=project, venue="dev")[0]
-        bench.proxy.set(lambda call, first=first: refused(call) if call.action == "sts:AssumeRole" and call.number <= first else call.forward())
+        bench.proxy.set(
+            lambda call, first=first: (
+                refused(call) if call.action == "sts:AssumeRole" and call.number <= first else call.forward()
+            )
+        )
         connection = driver.connection(bench.proxy.url, bench.account.admin)
         asked = {**connection, "project": project, "venue": "dev", **options}
         (outcome,) = bench.runner.run({"operation": operation, "options": asked})

@@ -61,7 +61,7 @@ def _assume(account: world.Account, keys: dict[str, str], role: str, **arguments
 
 @pytest.fixture(scope="module")
 def door(home: world.Account) -> dict[str, str]:
-    """A venue of its own, whose external id has been rotated twice: name -> external id."""
+    """A venue of its own, whose external ID has been rotated twice: name -> external ID."""
     home.publish_venue("door", "dev")
     ids = {}
     for name, options in (("first", {}), ("second", {"rotate_external_id": True})):
@@ -78,26 +78,42 @@ def test_the_door_opens_only_to_the_right_caller_with_the_right_external_id(
     stranger = world.make_account(home.url, world.OTHER)
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     foreign = world.role_session(stranger, "foreign-admin", everything)
-    powerless = world.role_session(home, "powerless", {**everything, "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+    powerless = world.role_session(
+        home, "powerless", {**everything, "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    )
     cells = [
-        ("the right external id", True, home.admin, {"ExternalId": second}),
-        ("with tags and source identity", True, home.admin, {"ExternalId": second, "Tags": [{"Key": "k", "Value": "v"}], "SourceIdentity": "jdoe"}),
+        ("the right external ID", True, home.admin, {"ExternalId": second}),
+        (
+            "with tags and source identity",
+            True,
+            home.admin,
+            {"ExternalId": second, "Tags": [{"Key": "k", "Value": "v"}], "SourceIdentity": "jdoe"},
+        ),
         ("the previous one, while rotation is under way", True, home.admin, {"ExternalId": door["first"]}),
-        ("no external id", False, home.admin, {}),
+        ("no external ID", False, home.admin, {}),
         ("a wrong one", False, home.admin, {"ExternalId": "0" * 40}),
         ("in capitals", False, home.admin, {"ExternalId": second.upper()}),
         ("with a space after it", False, home.admin, {"ExternalId": f"{second} "}),
         ("its first half", False, home.admin, {"ExternalId": second[:20]}),
         ("a pattern", False, home.admin, {"ExternalId": "*"}),
         ("an empty one", False, home.admin, {"ExternalId": ""}),
-        ("another venue's external id", False, home.admin, {"ExternalId": _external_id(home, "sbg", "dev")}),
+        ("another venue's external ID", False, home.admin, {"ExternalId": _external_id(home, "sbg", "dev")}),
         ("right, from an admin of another account", False, foreign, {"ExternalId": second}),
         ("right, from a role without sts:AssumeRole", False, powerless, {"ExternalId": second}),
     ]
-    seen = [(label, allowed(functools.partial(_assume, home, keys, role, **extra))) for label, _expected, keys, extra in cells]
+    seen = [
+        (label, allowed(functools.partial(_assume, home, keys, role, **extra)))
+        for label, _expected, keys, extra in cells
+    ]
     assert home.run("role", project="door", venue="dev", rotate_external_id=True)[0]
-    after = [("the old one, after rotation is over", False, door["first"]), ("the new one, after rotation is over", True, second)]
-    seen += [(label, allowed(functools.partial(_assume, home, home.admin, role, ExternalId=value))) for label, _expected, value in after]
+    after = [
+        ("the old one, after rotation is over", False, door["first"]),
+        ("the new one, after rotation is over", True, second),
+    ]
+    seen += [
+        (label, allowed(functools.partial(_assume, home, home.admin, role, ExternalId=value)))
+        for label, _expected, value in after
+    ]
     with capsys.disabled():
         print("\n" + "\n".join(f"AssumeRole: {label:52} {'A' if answer else '-'}" for label, answer in seen))
     assert seen == [cell[:2] for cell in [*cells, *after]]

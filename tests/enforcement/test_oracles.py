@@ -29,7 +29,9 @@ RIGHT = "5f3c" * 10
 # The default policy of a KMS key: it leaves the decision to the account's own policies.
 KEY_POLICY = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{world.HOME}:root"}, "Action": "kms:*", "Resource": "*"}],
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{world.HOME}:root"}, "Action": "kms:*", "Resource": "*"}
+    ],
 }
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -51,15 +53,26 @@ def test_the_matrix(home: world.Account, tokens: dict[str, venues.Token], capsys
         role = iam.get_role(RoleName=token.venue.role)["Role"]
         policy = iam.get_role_policy(RoleName=token.venue.role, PolicyName="venue-access")["PolicyDocument"]
         boundary = venues.BOUNDARIES[role["PermissionsBoundary"]["PermissionsBoundaryArn"].rsplit("/", 1)[1]]
-        ask = functools.partial(oracles.request, token.arn, identity=[policy], boundary=boundary, session=narrowing(home, name), account=world.HOME)
+        ask = functools.partial(
+            oracles.request,
+            token.arn,
+            identity=[policy],
+            boundary=boundary,
+            session=narrowing(home, name),
+            account=world.HOME,
+        )
         for label, call in matrix.CALLS.items():
             if label != NEVER_DENIED:
-                requests[label, name] = ask(action=call.action, resource=call.resource(token.venue), context=call.context)
+                requests[label, name] = ask(
+                    action=call.action, resource=call.resource(token.venue), context=call.context
+                )
     answers = dict(zip(requests, oracles.simulate(list(requests.values())), strict=True))
     different = {cell: answer for cell, answer in answers.items() if answer != expected[cell]}
     emulator = matrix.expected("A")
     with capsys.disabled():
-        print(f"\niam-simulate: {len(answers)} cells, {sum(answers[cell] != emulator[cell] for cell in answers)} other than ministack's")
+        print(
+            f"\niam-simulate: {len(answers)} cells, {sum(answers[cell] != emulator[cell] for cell in answers)} other than ministack's"
+        )
     assert different == {}
 
 
@@ -68,16 +81,37 @@ def trust_policy(**more: Any) -> Any:
 
 
 TRUST_CELLS = [
-    ("the right external id", True, ADMIN, "sts:AssumeRole", {"sts:ExternalId": RIGHT}, {}),
+    ("the right external ID", True, ADMIN, "sts:AssumeRole", {"sts:ExternalId": RIGHT}, {}),
     ("a wrong one", False, ADMIN, "sts:AssumeRole", {"sts:ExternalId": RIGHT[::-1]}, {}),
     ("none", False, ADMIN, "sts:AssumeRole", {}, {}),
     ("in capitals", False, ADMIN, "sts:AssumeRole", {"sts:ExternalId": RIGHT.upper()}, {}),
     ("with more after it", False, ADMIN, "sts:AssumeRole", {"sts:ExternalId": f"{RIGHT}0"}, {}),
-    ("the previous one, while it is kept", True, ADMIN, "sts:AssumeRole", {"sts:ExternalId": "previous"}, {"previous_external_id": "previous"}),
+    (
+        "the previous one, while it is kept",
+        True,
+        ADMIN,
+        "sts:AssumeRole",
+        {"sts:ExternalId": "previous"},
+        {"previous_external_id": "previous"},
+    ),
     ("the previous one, once retired", False, ADMIN, "sts:AssumeRole", {"sts:ExternalId": "previous"}, {}),
     ("right, from another account", False, FOREIGN, "sts:AssumeRole", {"sts:ExternalId": RIGHT}, {}),
-    ("right, without MFA where it is asked for", False, ADMIN, "sts:AssumeRole", {"sts:ExternalId": RIGHT}, {"require_mfa": True}),
-    ("right, with MFA", True, ADMIN, "sts:AssumeRole", {"sts:ExternalId": RIGHT, "aws:MultiFactorAuthPresent": "true"}, {"require_mfa": True}),
+    (
+        "right, without MFA where it is asked for",
+        False,
+        ADMIN,
+        "sts:AssumeRole",
+        {"sts:ExternalId": RIGHT},
+        {"require_mfa": True},
+    ),
+    (
+        "right, with MFA",
+        True,
+        ADMIN,
+        "sts:AssumeRole",
+        {"sts:ExternalId": RIGHT, "aws:MultiFactorAuthPresent": "true"},
+        {"require_mfa": True},
+    ),
     ("tags", True, ADMIN, "sts:TagSession", {}, {}),
     ("tags, from another account", False, FOREIGN, "sts:TagSession", {}, {}),
     ("a source identity", True, ADMIN, "sts:SetSourceIdentity", {}, {}),
@@ -89,16 +123,45 @@ TRUST_CELLS = [
         {"SAML:aud": "https://signin.aws.amazon.com/saml"},
         {"saml_providers": [PROVIDER]},
     ),
-    ("an assertion for somebody else", False, PROVIDER, "sts:AssumeRoleWithSAML", {"SAML:aud": "https://example.org/saml"}, {"saml_providers": [PROVIDER]}),
+    (
+        "an assertion for somebody else",
+        False,
+        PROVIDER,
+        "sts:AssumeRoleWithSAML",
+        {"SAML:aud": "https://example.org/saml"},
+        {"saml_providers": [PROVIDER]},
+    ),
     ("an assertion for nobody", False, PROVIDER, "sts:AssumeRoleWithSAML", {}, {"saml_providers": [PROVIDER]}),
-    ("an assertion of an untrusted provider", False, PROVIDER, "sts:AssumeRoleWithSAML", {"SAML:aud": "https://signin.aws.amazon.com/saml"}, {}),
-    ("the external id without a provider's assertion", False, ADMIN, "sts:AssumeRoleWithSAML", {"sts:ExternalId": RIGHT}, {"saml_providers": [PROVIDER]}),
+    (
+        "an assertion of an untrusted provider",
+        False,
+        PROVIDER,
+        "sts:AssumeRoleWithSAML",
+        {"SAML:aud": "https://signin.aws.amazon.com/saml"},
+        {},
+    ),
+    (
+        "the external ID without a provider's assertion",
+        False,
+        ADMIN,
+        "sts:AssumeRoleWithSAML",
+        {"sts:ExternalId": RIGHT},
+        {"saml_providers": [PROVIDER]},
+    ),
 ]
 
 
 def test_trust_policies(capsys: pytest.CaptureFixture[str]) -> None:
     asked = [
-        oracles.request(who, action, ROLE, [] if who == PROVIDER else [EVERYTHING], context=context, resource_policy=trust_policy(**more), account=world.HOME)
+        oracles.request(
+            who,
+            action,
+            ROLE,
+            [] if who == PROVIDER else [EVERYTHING],
+            context=context,
+            resource_policy=trust_policy(**more),
+            account=world.HOME,
+        )
         for _label, _expected, who, action, context, more in TRUST_CELLS
     ]
     seen = {cell[0]: answer for cell, answer in zip(TRUST_CELLS, oracles.simulate(asked), strict=True)}
@@ -130,12 +193,22 @@ def test_keys_of_encrypted_buckets_are_usable_through_s3_alone() -> None:
 
 
 def test_the_admins_policy_reaches_venues_and_nothing_else() -> None:
-    parameter, role = f"arn:aws:ssm:{driver.REGION}:{world.HOME}:parameter/unity", f"arn:aws:iam::{world.HOME}:role/unity-sbg-dev-sts"
+    parameter, role = (
+        f"arn:aws:ssm:{driver.REGION}:{world.HOME}:parameter/unity",
+        f"arn:aws:iam::{world.HOME}:role/unity-sbg-dev-sts",
+    )
     external_id, bucket = f"{parameter}/sbg/dev/cs/sts/role/external-id", f"{parameter}/sbg/dev/ds/datastore-bucket"
     cells = [
-        *((True, action, role) for action in world.actions(world.ADMIN_POLICY) if action.startswith("iam:") and "RemoveRoleFrom" not in action),
+        *(
+            (True, action, role)
+            for action in world.actions(world.ADMIN_POLICY)
+            if action.startswith("iam:") and "RemoveRoleFrom" not in action
+        ),
         (True, "iam:RemoveRoleFromInstanceProfile", f"arn:aws:iam::{world.HOME}:instance-profile/some"),
-        *((True, f"ssm:{action}", external_id) for action in ("GetParameters", "PutParameter", "AddTagsToResource", "DeleteParameter")),
+        *(
+            (True, f"ssm:{action}", external_id)
+            for action in ("GetParameters", "PutParameter", "AddTagsToResource", "DeleteParameter")
+        ),
         (True, "ssm:GetParameters", bucket),
         (True, "ssm:GetParameters", f"{parameter}/cs/account/privilegedpolicyname"),
         (True, "sts:AssumeRole", role),
@@ -157,10 +230,15 @@ def test_parliament_finds_nothing_wrong_in_any_permission_policy() -> None:
     words = [subset for size in range(1, 6) for subset in itertools.combinations(permissions.ACCESS, size)]
     grants = [
         permissions.Grant(["sbg-dev-data"], ["sbg/*", "sbg/app"], prefixes, keys, access, delete)
-        for access, prefixes, keys, delete in itertools.product(words, [(), ("incoming", "products/l2")], [(), (key,)], [False, True])
+        for access, prefixes, keys, delete in itertools.product(
+            words, [(), ("incoming", "products/l2")], [(), (key,)], [False, True]
+        )
     ]
     policies = [permissions.policy(grant, place) for grant in grants]
-    wrong = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObjct", "Resource": "arn:aws:s3:::b/*"}]}
+    wrong = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObjct", "Resource": "arn:aws:s3:::b/*"}],
+    }
     *findings, of_wrong = oracles.parliament([*policies, world.ADMIN_POLICY, wrong])
     assert [found for found in findings if found] == [] and len(findings) == len(policies) + 1
     assert of_wrong, "parliament finds nothing even where something is wrong"

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Eight runs of one venue at the same time end well, all of them, with one external id."""
+"""Eight runs of one venue at the same time end well, all of them, with one external ID."""
 
 from __future__ import annotations
 
@@ -44,7 +44,16 @@ def test_playbook(home: world.Account, tmp_path: Path, front_end: str) -> None:
     hosts = {f"run{number}": {"project": project, "venue": "dev"} for number in range(RUNS)}
     inventory = playbooks.write_inventory(tmp_path / "inventory.json", hosts, {"venues": list(hosts)})
     shipped = ("-e", f"ansible_python_interpreter={playbooks.other_python()}") if front_end == "shipped" else ()
-    done = playbooks.run("mdps.venue_sts.provision", tmp_path / "home", home.environment(), "-f", str(RUNS), "-vvv", *shipped, inventory=inventory)
+    done = playbooks.run(
+        "mdps.venue_sts.provision",
+        tmp_path / "home",
+        home.environment(),
+        "-f",
+        str(RUNS),
+        "-vvv",
+        *shipped,
+        inventory=inventory,
+    )
     assert done.returncode == 0, done.stdout
     assert ("AnsiballZ" in done.stdout) == bool(shipped)
     assert done.stdout.count("failed=0") >= RUNS

@@ -33,7 +33,7 @@ def proxy(moto_server: Moto) -> Iterator[FaultProxy]:
 
 
 def set_up(server: Moto) -> None:
-    """Venues before the run: a new one, one with two different external ids, and one to settle such a conflict in."""
+    """Venues before the run: a new one, one with two different external IDs, and one to settle such a conflict in."""
     server.reset()
     ssm, iam = server.client("ssm"), server.client("iam")
     ssm.put_parameter(Name="/unity/cs/account/privilegedpolicyname", Value="boundary", Type="String")
@@ -45,7 +45,9 @@ def set_up(server: Moto) -> None:
     for venue in ("split", "joined"):
         tags = [{"Key": "Proj", "Value": "sbg"}, {"Key": "Venue", "Value": venue}]
         iam.create_role(RoleName=f"unity-sbg-{venue}-sts", AssumeRolePolicyDocument=trust, Tags=tags)
-        ssm.put_parameter(Name=f"/unity/sbg/{venue}/cs/sts/role/external-id", Value=script.MARKS["in_ssm"], Type="String")
+        ssm.put_parameter(
+            Name=f"/unity/sbg/{venue}/cs/sts/role/external-id", Value=script.MARKS["in_ssm"], Type="String"
+        )
 
 
 def spoil(call: Call) -> Answer:
@@ -57,7 +59,9 @@ def spoil(call: Call) -> Answer:
     if call.action != "sts:AssumeRole":
         return call.forward()
     if name == "quoting":
-        return call.refuse("AccessDenied", f"not with {call.parameters['ExternalId']} in {json.dumps(call.parameters)}", 403)
+        return call.refuse(
+            "AccessDenied", f"not with {call.parameters['ExternalId']} in {json.dumps(call.parameters)}", 403
+        )
     answer = call.forward()
     spoil.issued += [value.decode() for _name, value in ISSUED.findall(answer.body)]
     body = answer.body
@@ -95,7 +99,12 @@ def host(front_end: str, folder: Path) -> dict[str, Any]:
         fake = folder / "ssh"
         fake.write_text(FAKE_SSH)
         fake.chmod(0o755)
-        ssh = {"ansible_connection": "ssh", "ansible_ssh_executable": str(fake), "ansible_ssh_transfer_method": "piped", "ansible_host": "127.0.0.1"}
+        ssh = {
+            "ansible_connection": "ssh",
+            "ansible_ssh_executable": str(fake),
+            "ansible_ssh_transfer_method": "piped",
+            "ansible_host": "127.0.0.1",
+        }
         return ssh | {"ansible_python_interpreter": playbooks.other_python()}
     python = playbooks.other_python() if front_end == "shipped" else "{{ ansible_playbook_python }}"
     return {"ansible_connection": "local", "ansible_python_interpreter": python}
@@ -134,15 +143,37 @@ def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str])
     if front_end == "runner":
         (folder / "out" / "runner").mkdir()
         program = "import sys, ansible_runner as r; s = sys.argv; sys.exit(r.run(private_data_dir=s[1], playbook=s[2], inventory=s[3], verbosity=int(s[4])).rc)"
-        command = [sys.executable, "-c", program, str(folder / "out" / "runner"), str(playbook), str(inventory), str(verbosity)]
+        command = [
+            sys.executable,
+            "-c",
+            program,
+            str(folder / "out" / "runner"),
+            str(playbook),
+            str(inventory),
+            str(verbosity),
+        ]
     with (folder / "out" / "stdout").open("wb") as output:
-        done = subprocess.run(command, env=environment, cwd=folder / "out", stdout=output, stderr=output, timeout=playbooks.TIMEOUT, check=False)
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=folder / "out",
+            stdout=output,
+            stderr=output,
+            timeout=playbooks.TIMEOUT,
+            check=False,
+        )
     assert done.returncode == 0, (folder / "out" / "stdout").read_text()[-6000:]
-    assert front_end != "runner" or list((folder / "out" / "runner").rglob("job_events/*.json")), "no job events were written"
+    assert front_end != "runner" or list((folder / "out" / "runner").rglob("job_events/*.json")), (
+        "no job events were written"
+    )
 
 
-@pytest.mark.parametrize(("front_end", "verbosity", "extra"), RUNS, ids=lambda value: str(value) if not isinstance(value, dict) else "")
-def test_no_secret_comes_out(proxy: FaultProxy, moto_server: Moto, tmp_path: Path, front_end: str, verbosity: int, extra: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("front_end", "verbosity", "extra"), RUNS, ids=lambda value: str(value) if not isinstance(value, dict) else ""
+)
+def test_no_secret_comes_out(
+    proxy: FaultProxy, moto_server: Moto, tmp_path: Path, front_end: str, verbosity: int, extra: dict[str, str]
+) -> None:
     set_up(moto_server)
     # Under ANSIBLE_DEBUG a shipped module's output is printed: see LIMITS.
     plays = script.play("venue", modules="ANSIBLE_DEBUG" not in extra)
@@ -157,11 +188,15 @@ def test_no_secret_comes_out(proxy: FaultProxy, moto_server: Moto, tmp_path: Pat
     found = {f"process list: {hit}" for hit in secrets_search.hits(b"\n".join(processes.seen), wanted)}
     for path, content in secrets_search.files_below(tmp_path / "out"):
         if front_end == "runner" and path.name == "command":
-            # ansible-runner itself notes the environment it was started with, the admin's keys too: docs/enforcement.md.
+            # ansible-runner itself notes the environment it was started with, the admin's keys too:
+            # docs/enforcement.md.
             assert path.stat().st_mode & 0o077 == 0
             continue
         found |= {f"{path.relative_to(tmp_path)}: {hit}" for hit in secrets_search.hits(content, wanted)}
-        found |= {f"{path.relative_to(tmp_path)}: the MFA code" for _hit in re.findall(rf"mfa_token\W+{script.MFA_CODE}".encode(), content)}
+        found |= {
+            f"{path.relative_to(tmp_path)}: the MFA code"
+            for _hit in re.findall(rf"mfa_token\W+{script.MFA_CODE}".encode(), content)
+        }
     assert not found, "\n".join(sorted(found)[:20])
     written = (tmp_path / "tokens" / "jdoe.json").read_bytes()
     assert secrets_search.hits(written, wanted), "the search finds nothing even where something is"
@@ -169,17 +204,25 @@ def test_no_secret_comes_out(proxy: FaultProxy, moto_server: Moto, tmp_path: Pat
 
 def history(server: Moto) -> list[dict[str, str]]:
     """Every value that the venue's parameter has had."""
-    return list(server.client("ssm").get_parameter_history(Name="/unity/sbg/dev/cs/sts/role/external-id", WithDecryption=True)["Parameters"])
+    return list(
+        server.client("ssm").get_parameter_history(Name="/unity/sbg/dev/cs/sts/role/external-id", WithDecryption=True)[
+            "Parameters"
+        ]
+    )
 
 
 @pytest.mark.parametrize("name", script.LIMITS)
-def test_what_cannot_be_made_safe_is_documented(proxy: FaultProxy, moto_server: Moto, tmp_path: Path, name: str) -> None:
+def test_what_cannot_be_made_safe_is_documented(
+    proxy: FaultProxy, moto_server: Moto, tmp_path: Path, name: str
+) -> None:
     set_up(moto_server)
     debug = {"ANSIBLE_DEBUG": "1"} if "ANSIBLE_DEBUG" in name else {}
     settings = prepare("in-process", tmp_path, script.limit("venue", name)) | {"AWS_ENDPOINT_URL": proxy.url} | debug
     spoil.issued = []
     proxy.set(spoil)
     play("in-process", 1, tmp_path, settings)
-    assert secrets_search.hits((tmp_path / "out" / "stdout").read_bytes(), secrets_search.slices(spoil.issued)), "it is safe by now: correct the documentation"
+    assert secrets_search.hits((tmp_path / "out" / "stdout").read_bytes(), secrets_search.slices(spoil.issued)), (
+        "it is safe by now: correct the documentation"
+    )
     documentation = (Path(__file__).parents[2] / "docs" / "enforcement.md").read_text(encoding="utf-8")
     assert name in documentation

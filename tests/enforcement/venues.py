@@ -14,7 +14,10 @@ import matrix
 from tests.support import driver, playbooks, world
 
 S3_ONLY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-READ_ONLY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "iam:Get*", "ec2:Describe*"], "Resource": "*"}]}
+READ_ONLY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "iam:Get*", "ec2:Describe*"], "Resource": "*"}],
+}
 # Asks for more than the role has, and must get no more: a session policy narrows.
 BY_HAND = {
     "Version": "2012-10-17",

@@ -19,11 +19,23 @@ import pyrage
 import pytest
 
 from tests.support import kion as kion_support
-from tests.support.awx_job import TEMPLATES, Credential, Inventory, Job, answered, aws_credential, custom_credential, install_project, survey
+from tests.support.awx_job import (
+    TEMPLATES,
+    Credential,
+    Inventory,
+    Job,
+    answered,
+    aws_credential,
+    custom_credential,
+    install_project,
+    survey,
+)
 from tests.support.kion import Kion
 
 KEYS = aws_credential("testing", "testing-secret-key", "testing-session-token")
-VENUES = {name: dict(zip(("project", "venue"), name.split("-"), strict=True)) for name in ("emit-ops", "sbg-dev", "sbg-test")}
+VENUES = {
+    name: dict(zip(("project", "venue"), name.split("-"), strict=True)) for name in ("emit-ops", "sbg-dev", "sbg-test")
+}
 RECIPIENT = pyrage.x25519.Identity.generate()
 COMMON = {
     **{f"{role}_region": "us-west-2" for role in ("provision", "issue", "handoff", "revoke")},
@@ -42,13 +54,20 @@ class Row:
 
 
 ROWS = {
-    "Provision venue": Row({"provision_wait": "yes"}, ("unity-emit-ops-sts", "unity-sbg-dev-sts", "unity-sbg-test-sts")),
+    "Provision venue": Row(
+        {"provision_wait": "yes"}, ("unity-emit-ops-sts", "unity-sbg-dev-sts", "unity-sbg-test-sts")
+    ),
     "Issue token": Row(
-        {"target": "sbg-dev", "issue_user": "jdoe", "issue_access": ["s3_read", "ecr_pull"], "issue_duration_seconds": 900},
+        {
+            "target": "sbg-dev",
+            "issue_user": "jdoe",
+            "issue_access": ["s3_read", "ecr_pull"],
+            "issue_duration_seconds": 900,
+        },
         ("unity-sbg-dev-sts", "jdoe-20", "expires", "BEGIN AGE ENCRYPTED FILE"),
     ),
     "Revoke": Row({"target": "sbg-dev"}, ("Revoked is now",)),
-    "Rotate external id": Row({"target": "sbg-dev"}, ("the old one is still accepted",)),
+    "Rotate external ID": Row({"target": "sbg-dev"}, ("the old one is still accepted",)),
     "Report": Row({"target": ["sbg-dev"]}, ("sbg / dev",)),
 }
 
@@ -66,7 +85,9 @@ def job(project, moto, tmp_path):
     """Makes jobs, each in a folder of its own."""
     numbers = iter(range(1000))
 
-    def make(template: str, answers: dict[str, Any] | None = None, inventory: Inventory = INVENTORY, **more: Any) -> Job:
+    def make(
+        template: str, answers: dict[str, Any] | None = None, inventory: Inventory = INVENTORY, **more: Any
+    ) -> Job:
         more.setdefault("credentials", (KEYS,))
         place = tmp_path / f"job{next(numbers)}"
         where = {"AWS_URL": moto.url, "AWS_EC2_METADATA_DISABLED": "true"}
@@ -88,7 +109,7 @@ def publish(moto) -> None:
 
 
 def external_ids(moto) -> set[str]:
-    """The external ids of all venues."""
+    """The external IDs of all venues."""
     found = moto.client("ssm").get_parameters_by_path(Path="/unity", Recursive=True)["Parameters"]
     return {one["Value"] for one in found if one["Name"].endswith("/external-id")}
 
@@ -96,8 +117,13 @@ def external_ids(moto) -> set[str]:
 def assert_keeps_no_secret(job: Job, secrets: set[str]) -> None:
     kept = job.kept()
     assert {secret for secret in secrets if secret in kept} == set()
-    # Whatever looks like an external id, a secret key or a session token of AWS, known to this test or not.
-    assert re.findall(r"\"(?:SecretAccessKey|SessionToken|secret_key|session_token)\": *\"(?!\*|VALUE_SPECIFIED)[^\"]", kept) == []
+    # Whatever looks like an external ID, a secret key or a session token of AWS, known to this test or not.
+    assert (
+        re.findall(
+            r"\"(?:SecretAccessKey|SessionToken|secret_key|session_token)\": *\"(?!\*|VALUE_SPECIFIED)[^\"]", kept
+        )
+        == []
+    )
 
 
 def roles(moto) -> list[str]:
@@ -120,7 +146,11 @@ def test_a_template_does_its_work_and_keeps_no_secret(name, job, moto, provision
 
 def opened(job: Job) -> dict[str, str]:
     """The keys in the sealed text that a job shows, opened as its recipient would."""
-    shown = [event["event_data"]["res"]["msg"] for event in job.events() if event["event"] == "runner_on_ok" and "msg" in event["event_data"]["res"]]
+    shown = [
+        event["event_data"]["res"]["msg"]
+        for event in job.events()
+        if event["event"] == "runner_on_ok" and "msg" in event["event_data"]["res"]
+    ]
     (sealed,) = [text for text in shown if "BEGIN AGE ENCRYPTED FILE" in str(text)]
     armor = "".join(line for line in sealed.splitlines() if not line.startswith("-----"))
     with zipfile.ZipFile(io.BytesIO(pyrage.decrypt(base64.b64decode(armor), [RECIPIENT]))) as bundle:
@@ -134,7 +164,9 @@ def test_a_token_leaves_the_job_sealed_and_its_receipt_in_the_venues_account(job
     done = job("Issue token", answers).run().expect()
     keys = opened(done)
     assert_keeps_no_secret(done, {*external_ids(moto), keys["SecretAccessKey"], keys["SessionToken"]})
-    (receipt,) = moto.client("ssm").get_parameters_by_path(Path=RECEIPTS["handoff_receipts_ssm_path"], Recursive=True)["Parameters"]
+    (receipt,) = moto.client("ssm").get_parameters_by_path(Path=RECEIPTS["handoff_receipts_ssm_path"], Recursive=True)[
+        "Parameters"
+    ]
     assert json.loads(receipt["Value"])["access_key_id"] == keys["AccessKeyId"]
     assert json.loads(receipt["Value"])["bucket_prefixes"] == ["in", "out"]
 
@@ -191,7 +223,15 @@ def test_keys_are_made_inside_the_job_from_a_kion_api_key(job, moto, tmp_path):
         assert ("POST", "/api/v3/temporary-credentials/cloud-access-role") in {request[:2] for request in kion.seen}
     assert roles(moto) == ["unity-sbg-dev-sts"]
     assert "ASIAFAKEFROMKION0001" in done.output, "the receipt says which keys"
-    assert_keeps_no_secret(done, {*external_ids(moto), kion_support.API_KEY, kion_support.KEYS["secret_access_key"], kion_support.KEYS["session_token"]})
+    assert_keeps_no_secret(
+        done,
+        {
+            *external_ids(moto),
+            kion_support.API_KEY,
+            kion_support.KEYS["secret_access_key"],
+            kion_support.KEYS["session_token"],
+        },
+    )
 
 
 class Expired(http.server.BaseHTTPRequestHandler):
@@ -218,11 +258,19 @@ def test_an_expired_aws_credential_gives_one_clear_sentence(name, project, tmp_p
     where = {"AWS_URL": f"http://127.0.0.1:{server.server_address[1]}", "AWS_EC2_METADATA_DISABLED": "true"}
     inventory = Inventory({"sbg-dev": VENUES["sbg-dev"]}, COMMON)
     try:
-        done = Job(tmp_path / "job", project, name, inventory, ROWS[name].answers, credentials=(KEYS,), where=where).run().expect("failed")
+        done = (
+            Job(tmp_path / "job", project, name, inventory, ROWS[name].answers, credentials=(KEYS,), where=where)
+            .run()
+            .expect("failed")
+        )
     finally:
         server.shutdown()
         server.server_close()
-    failed = [(event["event"], event["event_data"]["res"]["msg"]) for event in done.events() if event["event"].endswith("on_failed")]
+    failed = [
+        (event["event"], event["event_data"]["res"]["msg"])
+        for event in done.events()
+        if event["event"].endswith("on_failed")
+    ]
     (said,) = [words for kind, words in failed if kind == "runner_item_on_failed"] or [words for _kind, words in failed]
     assert "The AWS credentials have expired." in said
     assert "Kion" in said
@@ -242,7 +290,11 @@ def test_what_awx_would_refuse_is_refused_here_too():
 
 
 def test_a_saml_assertion_reaches_the_job_as_a_file_alone(tmp_path):
-    stored = custom_credential("MDPS SAML assertion", {"assertion": "PHNhbWw+", "provider_arn": "arn:aws:iam::123456789012:saml-provider/X"}, tmp_path)
+    stored = custom_credential(
+        "MDPS SAML assertion",
+        {"assertion": "PHNhbWw+", "provider_arn": "arn:aws:iam::123456789012:saml-provider/X"},
+        tmp_path,
+    )
     assert stored == Credential(
         {},
         {

@@ -25,11 +25,24 @@ VENUES = {
     "emit-ops": {"project": "emit", "venue": "ops"},
 }
 SETTINGS = {"awx_setup_image": "registry.example.org/mdps/venue-sts:1.0.0", "awx_setup_venues": VENUES}
-CONTENTS = ("execution_environments", "projects", "inventories", "hosts", "groups", "job_templates", "workflow_job_templates")
-TEMPLATES = [row["name"] for row in yaml.load((ROOT / "roles/awx_setup/vars/main.yml").read_text(), yaml.BaseLoader)["__awx_setup_templates"]]
+CONTENTS = (
+    "execution_environments",
+    "projects",
+    "inventories",
+    "hosts",
+    "groups",
+    "job_templates",
+    "workflow_job_templates",
+)
+TEMPLATES = [
+    row["name"]
+    for row in yaml.load((ROOT / "roles/awx_setup/vars/main.yml").read_text(), yaml.BaseLoader)["__awx_setup_templates"]
+]
 
 
-def setup(server: AwxServer, place: pathlib.Path, *options: str, collections: str = "", token: str = TOKEN, **settings: object) -> Run:
+def setup(
+    server: AwxServer, place: pathlib.Path, *options: str, collections: str = "", token: str = TOKEN, **settings: object
+) -> Run:
     given = place / "awx.yml"
     given.write_text(json.dumps({**SETTINGS, **settings}))
     env = {"CONTROLLER_HOST": server.url, "CONTROLLER_OAUTH_TOKEN": token, "ANSIBLE_PIPELINING": "true"}
@@ -101,7 +114,11 @@ def test_a_request_waits_for_approval_before_anything_is_issued(made):
     assert made.items["workflow_approval_templates"][approve["unified_job_template"]]["timeout"] == 28800
     assert made.associated["workflow_job_template_nodes", approve["id"], "success_nodes"] == [issue["id"]]
     assert issue["unified_job_template"] == named(made, "job_templates")["Issue token"]["id"]
-    into = [key for key, members in made.associated.items() if key[0] == "workflow_job_template_nodes" and issue["id"] in members]
+    into = [
+        key
+        for key, members in made.associated.items()
+        if key[0] == "workflow_job_template_nodes" and issue["id"] in members
+    ]
     assert [key[2] for key in into] == ["success_nodes"], "only an approval leads to the issue"
 
 
@@ -159,23 +176,36 @@ def test_automation_controller_is_set_up_with_its_own_collection(tmp_path):
     shutil.copytree(source, target)  # Red Hat's build is the same code under another name
     for path in target.rglob("*.py"):
         text = path.read_text().replace("awx.awx.", "ansible.controller.")
-        path.write_text(text.replace('_COLLECTION_TYPE = "awx"', '_COLLECTION_TYPE = "controller"').replace('"24.6.1"', '"4.6.1"'))
+        path.write_text(
+            text.replace('_COLLECTION_TYPE = "awx"', '_COLLECTION_TYPE = "controller"').replace('"24.6.1"', '"4.6.1"')
+        )
     awx = Awx(PLAYBOOKS, prefix="/api/controller/v2/")
     with AwxServer(awx, "Red Hat Ansible Automation Platform", "4.6.8") as server:
-        run = setup(server, tmp_path, "--check", collections=str(tmp_path / "own"), awx_setup_collection="ansible.controller").expect()
+        run = setup(
+            server, tmp_path, "--check", collections=str(tmp_path / "own"), awx_setup_collection="ansible.controller"
+        ).expect()
     assert "WARNING" not in run.output
     assert "all of its contents would be made" in run.output
-    assert {path for _method, path in awx.log} == {"/api/controller/v2/organizations/", "/api/controller/v2/credentials/"}
+    assert {path for _method, path in awx.log} == {
+        "/api/controller/v2/organizations/",
+        "/api/controller/v2/credentials/",
+    }
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"awx_setup_collection": "ansible.controller"}, "needs the collection ansible.controller: ansible-galaxy collection install ansible.controller"),
+        (
+            {"awx_setup_collection": "ansible.controller"},
+            "needs the collection ansible.controller: ansible-galaxy collection install ansible.controller",
+        ),
         ({"awx_setup_venues": {"sbg-dev": {"project": "sbg"}}}, "at least one venue, each with project and venue"),
         ({"awx_setup_image": ""}, "Set awx_setup_image to the execution environment's image"),
         ({"awx_setup_galaxy_credentials": ["Nobodys"]}, "credentials/?name=Nobodys returned 0 items, expected 1"),
-        ({"awx_setup_handoff_channel": "file"}, "value of awx_setup_handoff_channel must be one of: output, email, https, got: file"),
+        (
+            {"awx_setup_handoff_channel": "file"},
+            "value of awx_setup_handoff_channel must be one of: output, email, https, got: file",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(settings, said, server, tmp_path):

@@ -35,16 +35,39 @@ class Reader:
         for project, venue in VENUES:
             moto.publish(project, venue)
         awscli = pathlib.Path(sys.prefix).parent / "awscli/bin"
-        quiet = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
-        aws = {"AWS_ENDPOINT_URL": moto.url, "AWS_DEFAULT_REGION": REGION, "AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"}
+        quiet = {
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        }
+        aws = {
+            "AWS_ENDPOINT_URL": moto.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_PAGER": "",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
         path = f"{pathlib.Path(sys.prefix) / 'bin'}:{awscli}:{os.environ['PATH']}"
-        self.env = {**os.environ, **quiet, **aws, **moto.environment(), "HOME": str(home), "PATH": path, "DOCS": str(ROOT / "docs")}
+        self.env = {
+            **os.environ,
+            **quiet,
+            **aws,
+            **moto.environment(),
+            "HOME": str(home),
+            "PATH": path,
+            "DOCS": str(ROOT / "docs"),
+        }
 
     def run(self, command: str, where: str, code: int = 0) -> None:
         """Run a command of the page."""
         shell = ["bash", "-euo", "pipefail", "-c", command]
         done = subprocess.run(
-            shell, cwd=self.home, env={**self.env, "PWD": str(self.home)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            shell,
+            cwd=self.home,
+            env={**self.env, "PWD": str(self.home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         assert done.returncode == code, f"{where}: {command}\n{done.stdout}"
         self.printed = done.stdout
@@ -59,7 +82,9 @@ class Reader:
         if "prepare" in said:
             self.run(said["prepare"], f"{block.where} (prepare)")
         if "printed" in said:
-            assert self.timeless(block.text) in self.timeless(self.printed), f"{block.where}: a run prints\n{self.printed}"
+            assert self.timeless(block.text) in self.timeless(self.printed), (
+                f"{block.where}: a run prints\n{self.printed}"
+            )
         elif "file" in said:
             (self.home / said["file"]).write_text(block.text)
         elif block.language in SHELLS:
@@ -73,7 +98,9 @@ class Reader:
     def play(self, block: Block, code: int) -> None:
         """Run a YAML block as the playbook it is, or as the tasks of one."""
         content = yaml.safe_load(block.text)
-        assert isinstance(content, list), f"{block.where}: neither plays nor tasks; say <!-- file: NAME --> or <!-- not executed: REASON -->"
+        assert isinstance(content, list), (
+            f"{block.where}: neither plays nor tasks; say <!-- file: NAME --> or <!-- not executed: REASON -->"
+        )
         if "hosts" not in content[0] and "ansible.builtin.import_playbook" not in content[0]:
             content = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": content}]
         for play in content:

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.matrix
 
 
 @pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])
-def test_a_venue_is_provisioned_a_token_issued_and_all_is_taken_away(moto: Moto, tmp_path: pathlib.Path, shipped: bool) -> None:
+def test_a_venue_is_provisioned_a_token_issued_and_all_is_taken_away(
+    moto: Moto, tmp_path: pathlib.Path, shipped: bool
+) -> None:
     moto.publish("sbg", "dev")
     venue = {"project": "sbg", "venue": "dev"}
     tasks = [
@@ -27,7 +29,9 @@ def test_a_venue_is_provisioned_a_token_issued_and_all_is_taken_away(moto: Moto,
     made, again, issued, removed = run_tasks(tasks, env=moto.environment(), cwd=tmp_path, shipped=shipped)
     assert made["changed"], made
     assert again["changed"] is False, again
-    assert issued["token"]["AssumedRoleUser"]["Arn"].startswith("arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe-"), issued.get("msg")
+    assert issued["token"]["AssumedRoleUser"]["Arn"].startswith(
+        "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe-"
+    ), issued.get("msg")
     assert [step["action"] for step in removed["steps"]][-1] == "ssm:DeleteParameter", removed
 
 
@@ -35,7 +39,17 @@ def test_the_playbooks_show_a_receipt_and_no_key(moto: Moto, tmp_path: pathlib.P
     moto.publish("sbg", "dev")
     one = ("-e", "project=sbg", "-e", "venue=dev")
     ansible_playbook("mdps.venue_sts.provision", *one, env=moto.environment(), cwd=tmp_path).expect()
-    run = ansible_playbook("mdps.venue_sts.issue", *one, "-e", "user=jdoe", "-e", "dest=tokens/", "-vvv", env=moto.environment(), cwd=tmp_path).expect()
+    run = ansible_playbook(
+        "mdps.venue_sts.issue",
+        *one,
+        "-e",
+        "user=jdoe",
+        "-e",
+        "dest=tokens/",
+        "-vvv",
+        env=moto.environment(),
+        cwd=tmp_path,
+    ).expect()
     text = (tmp_path / "tokens/sbg-dev-jdoe.json").read_text()
     assert '"session_name": "jdoe-' in run.output
     assert text.split('"SecretAccessKey": "')[1].split('"')[0] not in run.output

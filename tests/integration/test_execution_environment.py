@@ -56,7 +56,16 @@ def test_the_programs_that_seal_are_in_the_image(found):
 
 
 def test_the_build_context_names_all_that_goes_in(tmp_path):
-    builder("create", "-f", ROOT / "execution-environment.yml", "-c", tmp_path / "context", "--output-filename", "Containerfile", cwd=ROOT)
+    builder(
+        "create",
+        "-f",
+        ROOT / "execution-environment.yml",
+        "-c",
+        tmp_path / "context",
+        "--output-filename",
+        "Containerfile",
+        cwd=ROOT,
+    )
     text = (tmp_path / "context/Containerfile").read_text()
     assert "ansible-core>=2.19,<2.22" in text
     build = tmp_path / "context/_build"

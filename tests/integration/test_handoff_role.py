@@ -50,10 +50,26 @@ class Admin:
         }  # fmt: skip
         if entries is None:
             # As venue_sts_token's: registered, and hidden from output.
-            entries = {"handoff_token": "{{ registered.content | b64decode | from_json }}", "handoff_receipt": self.receipt}
-        read = {"ansible.builtin.slurp": {"src": str(self.folder / "token.json")}, "register": "registered", "no_log": True}
-        include = {"ansible.builtin.include_role": {"name": "mdps.venue_sts.handoff", "tasks_from": tasks_from}, "vars": {**settings, **entries}}
-        show = {"ansible.builtin.copy": {"content": "{{ handoff_result | default({}) | to_json }}", "dest": str(self.folder / "result"), "mode": "0600"}}
+            entries = {
+                "handoff_token": "{{ registered.content | b64decode | from_json }}",
+                "handoff_receipt": self.receipt,
+            }
+        read = {
+            "ansible.builtin.slurp": {"src": str(self.folder / "token.json")},
+            "register": "registered",
+            "no_log": True,
+        }
+        include = {
+            "ansible.builtin.include_role": {"name": "mdps.venue_sts.handoff", "tasks_from": tasks_from},
+            "vars": {**settings, **entries},
+        }
+        show = {
+            "ansible.builtin.copy": {
+                "content": "{{ handoff_result | default({}) | to_json }}",
+                "dest": str(self.folder / "result"),
+                "mode": "0600",
+            }
+        }
         play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [read, include, show]}]
         (self.folder / "play.yml").write_text(json.dumps(play))
         return ansible_playbook("play.yml", *options, env={}, cwd=self.folder)
@@ -98,16 +114,25 @@ def test_output_shows_only_what_is_sealed(admin):
 def test_a_failed_upload_hides_as_well_and_is_resent(admin, tmp_path):
     authority = places.Authority(tmp_path)
     with places.upload_server(authority.context(), 503) as server:
-        https = {"url": f"https://127.0.0.1:{server.server_port}/drop/", "ca_file": str(authority.file), "headers": {"X-Key": PASSWORD}}
+        https = {
+            "url": f"https://127.0.0.1:{server.server_port}/drop/",
+            "ca_file": str(authority.file),
+            "headers": {"X-Key": PASSWORD},
+        }
         failed = admin.run("-vvvv", handoff_channel="https", handoff_https=https).expect(2)
         assert "answered 503" in failed.output and "without issuing again" in failed.output
         assert admin.secrets_in(failed.output) == [] and PASSWORD not in failed.output
         (kept,) = (admin.folder / "undelivered").iterdir()
         server.answer = 201
-        run = admin.run("-vvvv", "-e", f"handoff_resend={kept}", handoff_channel="https", handoff_https=https, entries={}).expect()
+        run = admin.run(
+            "-vvvv", "-e", f"handoff_resend={kept}", handoff_channel="https", handoff_https=https, entries={}
+        ).expect()
     assert PASSWORD not in run.output + admin.receipts_file.read_text()
     assert json.loads(unzip(admin.person.open(server.uploads[-1][3].decode()))["token.json"]) == admin.token
-    assert [json.loads(line)["handoff"]["delivered"] for line in admin.receipts_file.read_text().splitlines()] == [False, True]
+    assert [json.loads(line)["handoff"]["delivered"] for line in admin.receipts_file.read_text().splitlines()] == [
+        False,
+        True,
+    ]
 
 
 def test_the_check_before_an_issue(admin):

@@ -55,7 +55,10 @@ class Morning:
         """Save the keys of each venue's account as a profile; ``instead`` mixes some up."""
         path = self.folder / "credentials"
         profiles = {venue: self.keys[instead.get(venue.replace("-", "_"), venue)] for venue in VENUES}
-        text = "".join(f"[{venue}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()) for venue, keys in profiles.items())
+        text = "".join(
+            f"[{venue}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+            for venue, keys in profiles.items()
+        )
         path.touch(mode=0o600)
         path.write_text(text)
 
@@ -63,7 +66,9 @@ class Morning:
         """Run a playbook; keep what it said, what it asked of AWS, and which roles are there afterwards."""
         env = {"AWS_URL": self.moto.server.url, "AWS_SHARED_CREDENTIALS_FILE": str(self.folder / "credentials"), **more}
         self.moto.forget()
-        self.said[name] = ansible_playbook(f"mdps.venue_sts.{playbook}", *arguments, env=env, cwd=self.folder).expect(code)
+        self.said[name] = ansible_playbook(f"mdps.venue_sts.{playbook}", *arguments, env=env, cwd=self.folder).expect(
+            code
+        )
         self.asked[name] = self.moto.calls()
         self.there[name] = [venue for venue in VENUES if self.client(venue, "iam").list_roles()["Roles"]]
 
@@ -84,7 +89,9 @@ def morning(tmp_path_factory: pytest.TempPathFactory):
         made = Morning(moto, folder, {venue: hour_keys(moto, host["account_id"]) for venue, host in VENUES.items()})
         for venue, host in VENUES.items():
             ssm = made.client(venue, "ssm")
-            ssm.put_parameter(Name="/unity/cs/account/privilegedpolicyname", Value="zsmce-tenantOperator-AMI-APIG", Type="String")
+            ssm.put_parameter(
+                Name="/unity/cs/account/privilegedpolicyname", Value="zsmce-tenantOperator-AMI-APIG", Type="String"
+            )
             bucket = f"/unity/{host['project']}/{host['venue']}/ds/datastore-bucket"
             ssm.put_parameter(Name=bucket, Value=f"{venue}-unity-data", Type="String")
         work(made)
@@ -101,20 +108,29 @@ def work(made: Morning) -> None:
     made.write_profiles()
     made.run("provisioned", "provision", *over)
     made.run("again", "provision", *over, ANSIBLE_STRATEGY="free")
-    made.client("sbg-dev", "iam").put_role_policy(RoleName="unity-sbg-dev-sts", PolicyName="venue-access", PolicyDocument=WIDE)
+    made.client("sbg-dev", "iam").put_role_policy(
+        RoleName="unity-sbg-dev-sts", PolicyName="venue-access", PolicyDocument=WIDE
+    )
     made.ids = made.external_ids()
     made.run("drifted", "provision", *over, "--limit", "sbg-dev,localhost", "--check", "--diff", "-vvvv")
-    made.run("no slash", "issue", *over, "-e", "user=jdoe", "-e", f"dest={made.folder}/without", ANSIBLE_STRATEGY="free")
+    made.run(
+        "no slash", "issue", *over, "-e", "user=jdoe", "-e", f"dest={made.folder}/without", ANSIBLE_STRATEGY="free"
+    )
     made.run("issue looked at", "issue", *over, "-e", "user=jdoe", "-e", f"dest={made.folder}/tokens/", "--check")
     made.run("issued", "issue", *over, "-e", "user='Jane Doe'", "-e", f"dest={made.folder}/tokens/", "-vvv")
     made.run("guarded", "deprovision", *over, code=2)
     made.run("one removed", "deprovision", *over, "--limit", "emit-ops,localhost")
     made.run("all removed", "deprovision", *over, "-e", "confirm=all")
     single = ("-e", "project=sbg", "-e", "venue=dev")
-    profile = {"provision": ("-e", "provision_profile=sbg-dev"), "issue": ("-e", "issue_profile=sbg-dev", "-e", f"issue_region={REGION}")}
+    profile = {
+        "provision": ("-e", "provision_profile=sbg-dev"),
+        "issue": ("-e", "issue_profile=sbg-dev", "-e", f"issue_region={REGION}"),
+    }
     region = ("-e", f"provision_region={REGION}")
     made.run("single", "provision", *single, *profile["provision"], *region)
-    made.run("single issued", "issue", *single, *profile["issue"], "-e", "user=jdoe", "-e", f"dest={made.folder}/single.json")
+    made.run(
+        "single issued", "issue", *single, *profile["issue"], "-e", "user=jdoe", "-e", f"dest={made.folder}/single.json"
+    )
     made.run("single removed", "deprovision", *single, *profile["provision"], *region)
 
 
@@ -170,7 +186,11 @@ def test_three_tokens_three_files_and_receipts_but_no_key_on_the_screen(morning:
     assert f'"{folder}/sbg-dev-jdoe.json"' in morning.said["issue looked at"].output
     assert "AssumeRole" not in morning.asked["issue looked at"]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert sorted(path.name for path in folder.iterdir()) == ["asips-int-Jane-Doe.json", "emit-ops-Jane-Doe.json", "sbg-dev-Jane-Doe.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "asips-int-Jane-Doe.json",
+        "emit-ops-Jane-Doe.json",
+        "sbg-dev-Jane-Doe.json",
+    ]
     for path in folder.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         token = json.loads(path.read_text())
@@ -183,7 +203,9 @@ def test_three_tokens_three_files_and_receipts_but_no_key_on_the_screen(morning:
 
 
 def test_several_tokens_never_go_to_one_file(morning: Morning) -> None:
-    assert sorted(path.name for path in (morning.folder / "without").iterdir()) == [f"{name}-jdoe.json" for name in sorted(VENUES)]
+    assert sorted(path.name for path in (morning.folder / "without").iterdir()) == [
+        f"{name}-jdoe.json" for name in sorted(VENUES)
+    ]
 
 
 def test_what_is_said_of_all_is_said_once_whatever_the_strategy(morning: Morning) -> None:
@@ -196,7 +218,10 @@ def test_removing_several_venues_wants_to_be_confirmed(morning: Morning) -> None
     assert morning.asked["guarded"] == []
     assert morning.there["guarded"] == list(VENUES)
     assert morning.there["one removed"] == ["sbg-dev", "asips-int"]
-    assert line(morning.said["one removed"], "emit-ops") == "emit-ops changed unity-emit-ops-sts iam:DeleteRolePolicy, iam:DeleteRole, ssm:DeleteParameter"
+    assert (
+        line(morning.said["one removed"], "emit-ops")
+        == "emit-ops changed unity-emit-ops-sts iam:DeleteRolePolicy, iam:DeleteRole, ssm:DeleteParameter"
+    )
     assert morning.there["all removed"] == []
     assert line(morning.said["all removed"], "emit-ops") == "emit-ops ok unity-emit-ops-sts"
 

@@ -17,7 +17,9 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.prefix) / "bin"
 COLLECTIONS = pathlib.Path(sys.prefix) / "collections"
-pytest.importorskip("cyclonedx", reason="releases are built in the environment dev only, which has cyclonedx-python-lib")
+pytest.importorskip(
+    "cyclonedx", reason="releases are built in the environment dev only, which has cyclonedx-python-lib"
+)
 
 
 def build(folder: pathlib.Path) -> pathlib.Path:
@@ -38,7 +40,9 @@ def installed(tarball: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -
     (place / "ansible_collections/amazon").symlink_to(COLLECTIONS / "ansible_collections/amazon")
     env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(place)}
     command = [BIN / "ansible-galaxy", "collection", "install", "--offline", "--collections-path", place, tarball]
-    done = subprocess.run(command, env=env, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, env=env, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     return place
 
@@ -47,13 +51,27 @@ def test_the_tarball_holds_what_users_need_and_nothing_else(tarball: pathlib.Pat
     with tarfile.open(tarball) as archive:
         names = {member.name for member in archive.getmembers() if member.isfile()}
     assert {name.split("/")[0] for name in names} == {
-        *("CHANGELOG.md", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "execution-environment.yml"),
+        *(
+            "CHANGELOG.md",
+            "CONTRIBUTING.md",
+            "FILES.json",
+            "LICENSE",
+            "MANIFEST.json",
+            "README.md",
+            "execution-environment.yml",
+        ),
         *("changelogs", "demo", "docs", "extensions", "meta", "playbooks", "plugins", "roles"),
     }
     roles = {path.name for path in (ROOT / "roles").iterdir() if (path / "meta").is_dir()}
     assert roles
     assert {f"roles/{role}/README.md" for role in roles} <= names
-    assert not [name for name in names if name.endswith((".pyc", ".log", ".tar.gz")) or "__pycache__" in name or "/." in name.replace("changelogs/.", "")]
+    assert not [
+        name
+        for name in names
+        if name.endswith((".pyc", ".log", ".tar.gz"))
+        or "__pycache__" in name
+        or "/." in name.replace("changelogs/.", "")
+    ]
 
 
 def test_the_same_commit_gives_the_same_bytes(tarball: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -74,14 +92,27 @@ def test_checksums_and_bill_of_materials_fit_the_tarball(tarball: pathlib.Path) 
 def test_the_demo_runs_from_the_installed_collection(installed: pathlib.Path, tmp_path: pathlib.Path) -> None:
     demo = installed / "ansible_collections/mdps/venue_sts/demo/demo.py"
     env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(installed), "HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, demo], env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, demo],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
     assert "is not this venue's" in done.stdout
     assert "Done." in done.stdout
 
 
 def test_galaxy_would_take_it(tarball: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    made = subprocess.run([sys.executable, ROOT / "tools/environment.py", "galaxy-importer"], stdout=subprocess.PIPE, text=True, check=True)
+    made = subprocess.run(
+        [sys.executable, ROOT / "tools/environment.py", "galaxy-importer"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     importer = pathlib.Path(made.stdout.splitlines()[-1]) / "bin"
     (tmp_path / "galaxy-importer.cfg").write_text(
         "[galaxy-importer]\nRUN_ANSIBLE_TEST = False\nRUN_ANSIBLE_LINT = False\nCHECK_REQUIRED_TAGS = True\nREQUIRE_V1_OR_GREATER = True\n"
@@ -99,7 +130,9 @@ def test_galaxy_would_take_it(tarball: pathlib.Path, tmp_path: pathlib.Path) -> 
     }
     env.pop("ANSIBLE_COLLECTIONS_PATH")
     command = [importer / "python", "-m", "galaxy_importer.main", tarball]
-    done = subprocess.run(command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     assert "Importer processing completed successfully" in done.stdout, done.stdout
     assert "ERROR" not in done.stdout, done.stdout

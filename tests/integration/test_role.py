@@ -15,7 +15,7 @@ from tests.support.recorded import Recorded, recorded_moto, without_chance
 from tests.support.venues import provision
 
 ACCOUNT = "123456789012"
-KNOWN = "(the venue's external id)"
+KNOWN = "(the venue's external ID)"
 STRANGE = "an-id-that-nobody-told-us"
 OLD_TAGS = {"Proj", "Venue"}
 
@@ -55,7 +55,11 @@ STORY: dict[str, list[dict[str, Any]]] = {
 }
 # What the second run says again: as above, without what asks for a change every time.
 SETTLED = [project for project in STORY if project not in ("theirs", "nobodys", "conflict")]
-AGAIN = {"typed": {"external_id_type": "SecureString"}, "going": {"state": "absent"}, "mine": {"external_id": "an-id-of-our-own-choosing"}}
+AGAIN = {
+    "typed": {"external_id_type": "SecureString"},
+    "going": {"state": "absent"},
+    "mine": {"external_id": "an-id-of-our-own-choosing"},
+}
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"project": "SBG"}, "project: 'SBG' must be lower-case letters"),
@@ -67,7 +71,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"external_id": "x"}, "external_id: must be 2 to 1,224"),
     ({"max_session_duration": 899}, "max_session_duration: 899 must be 3600 to 43200"),
     ({"max_session_duration": 43201}, "max_session_duration: 43201 must be 3600 to 43200"),
-    ({"trusted_principals": ["arn:aws:iam:123456789012:root"]}, "trusted_principals: 'arn:aws:iam:123456789012:root' is not an ARN"),
+    (
+        {"trusted_principals": ["arn:aws:iam:123456789012:root"]},
+        "trusted_principals: 'arn:aws:iam:123456789012:root' is not an ARN",
+    ),
     ({"trusted_principals": ["*"]}, "trusted_principals: '*' would trust everybody"),
     ({"trusted_principals": ["arn:aws-us-gov:iam::123456789012:root"]}, "lies in partition aws-us-gov"),
     ({"saml_provider_arns": ["Launchpad"]}, "saml_provider_arns: 'Launchpad' is not an ARN"),
@@ -75,7 +82,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"bucket_prefixes": ["*"]}, "bucket_prefixes: '*' must be a folder"),
     ({"kms_key_arns": ["alias/data"]}, "kms_key_arns: 'alias/data' is not an ARN"),
     ({"ecr_repositories": ["*"]}, "ecr_repositories: '*' would reach beyond the venue"),
-    ({"permissions_boundary": "arn:aws:iam::123456789012:role/x"}, "permissions_boundary: 'arn:aws:iam::123456789012:role/x' is not an ARN"),
+    (
+        {"permissions_boundary": "arn:aws:iam::123456789012:role/x"},
+        "permissions_boundary: 'arn:aws:iam::123456789012:role/x' is not an ARN",
+    ),
     ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 61 tags and only 50 fit"),
     ({"tags": {"Proj": "emit"}}, "tags: Proj says whose the role is"),
     ({"expected_account_id": "1234"}, "expected_account_id: '1234' is not an AWS account id"),
@@ -102,15 +112,19 @@ class Told:
 
     def parameter(self, project: str) -> dict[str, Any]:
         ssm = self.moto.server.client("ssm")
-        return dict(ssm.get_parameter(Name=f"/unity/{project}/dev/cs/sts/role/external-id", WithDecryption=True)["Parameter"])
+        return dict(
+            ssm.get_parameter(Name=f"/unity/{project}/dev/cs/sts/role/external-id", WithDecryption=True)["Parameter"]
+        )
 
     def trusted(self, project: str) -> list[str]:
-        policy = self.moto.server.client("iam").get_role(RoleName=self.name(project))["Role"]["AssumeRolePolicyDocument"]
+        policy = self.moto.server.client("iam").get_role(RoleName=self.name(project))["Role"][
+            "AssumeRolePolicyDocument"
+        ]
         return [one["Condition"]["StringEquals"]["sts:ExternalId"] for one in policy["Statement"] if "Condition" in one]
 
 
 def prepare(moto: Recorded) -> dict[str, str]:
-    """Venues as earlier runs, and other people, left them; returns the external id of each."""
+    """Venues as earlier runs, and other people, left them; returns the external ID of each."""
     iam, ssm = moto.server.client("iam"), moto.server.client("ssm")
     ids = {}
     for project in STORY:
@@ -130,7 +144,9 @@ def drift(iam: Any, ssm: Any) -> None:
         return {"RoleName": f"unity-{project}-dev-sts"}
 
     def overwrite(project: str) -> None:
-        ssm.put_parameter(Name=f"/unity/{project}/dev/cs/sts/role/external-id", Value=STRANGE, Type="String", Overwrite=True)
+        ssm.put_parameter(
+            Name=f"/unity/{project}/dev/cs/sts/role/external-id", Value=STRANGE, Type="String", Overwrite=True
+        )
 
     policy = iam.get_role(**name("trust"))["Role"]["AssumeRolePolicyDocument"]
     policy["Statement"][0]["Principal"]["AWS"] = [f"arn:aws:iam::{ACCOUNT}:root", "arn:aws:iam::210987654321:root"]
@@ -165,9 +181,21 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         calls = moto.calls()
         moto.forget()
         # Shipping costs a process a task, and the checks are the same code: there, every fourth will do.
-        bad = [role(**{"project": "sbg", **options}) if "venue" not in options else bad_venue(options) for options, _message in BAD]
+        bad = [
+            role(**{"project": "sbg", **options}) if "venue" not in options else bad_venue(options)
+            for options, _message in BAD
+        ]
         bad_results = run_tasks(bad[:: 4 if shipped else 1], env=env, cwd=folder, shipped=shipped)
-        made = Told(moto, {*ids.values(), STRANGE, "an-id-of-our-own-choosing"}, first, second, calls, bad_results, moto.calls(), ids)
+        made = Told(
+            moto,
+            {*ids.values(), STRANGE, "an-id-of-our-own-choosing"},
+            first,
+            second,
+            calls,
+            bad_results,
+            moto.calls(),
+            ids,
+        )
         made.secrets |= {made.parameter(project)["Value"] for project in ("fresh", "secured", "rotated", "retired")}
         told_by[request.param] = made
         yield made
@@ -191,7 +219,10 @@ def actions(result: dict[str, Any]) -> list[str]:
 def test_fresh_role_and_its_proof(told: Told) -> None:
     looked, made, waited = told.first["fresh"]
     assert actions(looked) == actions(made) == ["PutParameter", "CreateRole", "PutRolePolicy"]
-    assert (looked["role"]["role_id"], made["role"]["arn"]) == (None, f"arn:aws:iam::{ACCOUNT}:role/unity-fresh-dev-sts")
+    assert (looked["role"]["role_id"], made["role"]["arn"]) == (
+        None,
+        f"arn:aws:iam::{ACCOUNT}:role/unity-fresh-dev-sts",
+    )
     assert made["external_id_parameter"] == "/unity/fresh/dev/cs/sts/role/external-id"
     assert (waited["changed"], waited["assumable"]) == (False, True)
     assert len(told.parameter("fresh")["Value"]) == 40
@@ -202,7 +233,10 @@ def test_the_role_is_what_the_procedure_asks_for(told: Told) -> None:
     iam = told.moto.server.client("iam")
     made = iam.get_role(RoleName="unity-fresh-dev-sts")["Role"]
     assert made["MaxSessionDuration"] == 3600
-    assert made["PermissionsBoundary"]["PermissionsBoundaryArn"] == f"arn:aws:iam::{ACCOUNT}:policy/zsmce-tenantOperator-AMI-APIG"
+    assert (
+        made["PermissionsBoundary"]["PermissionsBoundaryArn"]
+        == f"arn:aws:iam::{ACCOUNT}:policy/zsmce-tenantOperator-AMI-APIG"
+    )
     tags = {tag["Key"]: tag["Value"] for tag in made["Tags"]}
     assert tags == {
         "Name": "fresh-dev-cs-sts-role",
@@ -247,7 +281,9 @@ def test_drift_is_shown_then_repaired(told: Told, project: str, action: str, par
 
 
 def test_drift_is_shown_exactly(told: Told) -> None:
-    before, after = (told.first["trust"][0]["diff"][side]["trust_policy"]["Statement"][0] for side in ("before", "after"))
+    before, after = (
+        told.first["trust"][0]["diff"][side]["trust_policy"]["Statement"][0] for side in ("before", "after")
+    )
     assert before["Principal"]["AWS"] == [f"arn:aws:iam::{ACCOUNT}:root", "arn:aws:iam::210987654321:root"]
     assert after["Principal"]["AWS"] == [f"arn:aws:iam::{ACCOUNT}:root"]
     assert after["Condition"]["StringEquals"]["sts:ExternalId"] == KNOWN
@@ -278,7 +314,11 @@ def test_a_lost_role_comes_back_with_the_external_id_of_the_parameter(told: Told
 
 def test_unequal_ids_are_an_error_until_told_who_wins(told: Told) -> None:
     (result,) = told.first["conflict"]
-    assert (result["error"], result["places"], result["steps"]) == ("ExternalIdMismatch", ["parameter", "trust_policy"], [])
+    assert (result["error"], result["places"], result["steps"]) == (
+        "ExternalIdMismatch",
+        ["parameter", "trust_policy"],
+        [],
+    )
     assert (told.parameter("conflict")["Value"], told.trusted("conflict")) == (STRANGE, [told.ids["conflict"]])
     assert (told.parameter("byparam")["Value"], told.trusted("byparam")) == (STRANGE, [STRANGE])
     assert (told.parameter("bytrust")["Value"], told.trusted("bytrust")) == (told.ids["bytrust"], [told.ids["bytrust"]])

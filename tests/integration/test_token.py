@@ -45,15 +45,24 @@ STORY: dict[str, dict[str, Any]] = {
         transitive_tag_keys=["Proj"],
         source_identity="jdoe@example.org",
     ),
-    "own policy": token(session_policy={"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}),
+    "own policy": token(
+        session_policy={
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+        }
+    ),
     "capped": token(duration_seconds=7200),
 }
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    (token(external_id="the-secret-id-of-emit-ops"), "ExternalIdMismatch", "the external id that the requester sent is not this venue's"),
+    (
+        token(external_id="the-secret-id-of-emit-ops"),
+        "ExternalIdMismatch",
+        "the external ID that the requester sent is not this venue's",
+    ),
     (token(expected_account_id="210987654321"), "AccountMismatch", "but the venue is in account 210987654321"),
     (token(duration_seconds=7200, on_duration_cap="fail"), "InvalidInput", "Ask for at most 3600"),
     (token(venue="ops"), "NotProvisioned", "there is no role unity-sbg-ops-sts"),
-    (token(project="torn"), "ExternalIdMismatch", "the external id in SSM is not the one in the role's trust policy"),
+    (token(project="torn"), "ExternalIdMismatch", "the external ID in SSM is not the one in the role's trust policy"),
     (token(dest="."), "InvalidInput", "is a folder"),
 ]
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -77,7 +86,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 51 tags and only 50 fit"),
     ({"ecr_repositories": ["*"]}, "ecr_repositories: '*' would reach beyond the venue"),
     ({"buckets": ["s3://bucket"]}, "buckets: 's3://bucket' is not a bucket name"),
-    ({"mfa_serial_number": f"arn:aws:iam::{ACCOUNT}:mfa/x"}, "parameters are required together: mfa_serial_number, mfa_token"),
+    (
+        {"mfa_serial_number": f"arn:aws:iam::{ACCOUNT}:mfa/x"},
+        "parameters are required together: mfa_serial_number, mfa_token",
+    ),
 ]
 
 
@@ -98,23 +110,36 @@ def moto(tmp_path_factory: pytest.TempPathFactory):
     with recorded_moto(tmp_path_factory.mktemp("token")) as recorded:
         provision(recorded.server, "sbg", "dev", external_id=EXTERNAL_ID)
         provision(recorded.server, "torn", "dev", external_id="the-secret-id-of-torn-dev")
-        recorded.server.client("ssm").put_parameter(Name="/unity/torn/dev/cs/sts/role/external-id", Value="by-hand", Overwrite=True)
+        recorded.server.client("ssm").put_parameter(
+            Name="/unity/torn/dev/cs/sts/role/external-id", Value="by-hand", Overwrite=True
+        )
         yield recorded
 
 
 @pytest.fixture(scope="module", params=["in process", "shipped"])
-def issued(request: pytest.FixtureRequest, moto: Recorded, tmp_path_factory: pytest.TempPathFactory, issued_by: dict[str, Issued]) -> Issued:
+def issued(
+    request: pytest.FixtureRequest,
+    moto: Recorded,
+    tmp_path_factory: pytest.TempPathFactory,
+    issued_by: dict[str, Issued],
+) -> Issued:
     shipped = request.param == "shipped"
     folder = tmp_path_factory.mktemp("issued")
     env = moto.server.environment()
     results = run_tasks([placed(task, folder) for task in STORY.values()], env=env, cwd=folder, shipped=shipped)
     moto.forget()
-    refused = run_tasks([placed(task, folder) for task, _error, _message in REFUSED], env=env, cwd=folder, shipped=shipped)
+    refused = run_tasks(
+        [placed(task, folder) for task, _error, _message in REFUSED], env=env, cwd=folder, shipped=shipped
+    )
     refused_calls = moto.calls()
     moto.forget()
     # Shipping costs a process a task, and the checks are the same code: there, every fourth will do.
-    bad = run_tasks([token(**options) for options, _message in BAD][:: 4 if shipped else 1], env=env, cwd=folder, shipped=shipped)
-    issued_by[request.param] = Issued(folder, dict(zip(STORY, results, strict=True)), refused, bad, refused_calls, moto.calls())
+    bad = run_tasks(
+        [token(**options) for options, _message in BAD][:: 4 if shipped else 1], env=env, cwd=folder, shipped=shipped
+    )
+    issued_by[request.param] = Issued(
+        folder, dict(zip(STORY, results, strict=True)), refused, bad, refused_calls, moto.calls()
+    )
     return issued_by[request.param]
 
 
@@ -127,7 +152,10 @@ def issued_by() -> dict[str, Issued]:
 def placed(task: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
     """A task whose dest lies in the folder."""
     ((name, options), *keywords) = task.items()
-    return {name: {**options, **({"dest": str(folder / options["dest"])} if "dest" in options else {})}, **dict(keywords)}
+    return {
+        name: {**options, **({"dest": str(folder / options["dest"])} if "dest" in options else {})},
+        **dict(keywords),
+    }
 
 
 def test_a_registered_token_is_the_procedures_document(issued: Issued) -> None:
@@ -142,8 +170,16 @@ def test_a_registered_token_is_the_procedures_document(issued: Issued) -> None:
 
 def test_the_keys_work(issued: Issued, moto: Recorded) -> None:
     keys = issued.results["written"]["sts_creds"]
-    named = {"aws_access_key_id": keys["access_key"], "aws_secret_access_key": keys["secret_key"], "aws_session_token": keys["session_token"]}
-    assert moto.server.client("sts", **named).get_caller_identity()["Arn"].endswith("assumed-role/unity-sbg-dev-sts/unityuser12252025")
+    named = {
+        "aws_access_key_id": keys["access_key"],
+        "aws_secret_access_key": keys["secret_key"],
+        "aws_session_token": keys["session_token"],
+    }
+    assert (
+        moto.server.client("sts", **named)
+        .get_caller_identity()["Arn"]
+        .endswith("assumed-role/unity-sbg-dev-sts/unityuser12252025")
+    )
 
 
 def test_the_file_and_its_folders_are_the_admins_alone(issued: Issued) -> None:
@@ -151,7 +187,11 @@ def test_the_file_and_its_folders_are_the_admins_alone(issued: Issued) -> None:
     result = issued.results["written"]
     assert (result["changed"], result["dest"]) == (True, str(dest))
     assert json.loads(dest.read_text()) == result["token"]
-    assert [stat.S_IMODE(path.stat().st_mode) for path in (dest, dest.parent, dest.parent.parent)] == [0o600, 0o700, 0o700]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (dest, dest.parent, dest.parent.parent)] == [
+        0o600,
+        0o700,
+        0o700,
+    ]
     assert [path.name for path in dest.parent.iterdir()] == ["jdoe.json"]
 
 
@@ -166,7 +206,11 @@ def test_check_mode_issues_and_writes_nothing(issued: Issued) -> None:
 def test_the_receipt_of_a_narrowed_token(issued: Issued) -> None:
     receipt = issued.results["everything"]["receipt"]
     assert (receipt["external_id_source"], receipt["duration_seconds"]) == ("parameter+requester", 900)
-    assert (receipt["access"], receipt["bucket_prefixes"], receipt["ecr_repositories"]) == (["s3_read", "ecr_pull"], ["incoming"], ["sbg/app"])
+    assert (receipt["access"], receipt["bucket_prefixes"], receipt["ecr_repositories"]) == (
+        ["s3_read", "ecr_pull"],
+        ["incoming"],
+        ["sbg/app"],
+    )
     assert issued.results["own policy"]["token"]
 
 
@@ -242,7 +286,9 @@ PLAY = """
 
 
 @pytest.mark.parametrize("shipped", [False, True])
-def test_no_verbosity_shows_a_key_and_a_failure_can_be_read(shipped: bool, moto: Recorded, tmp_path: pathlib.Path) -> None:
+def test_no_verbosity_shows_a_key_and_a_failure_can_be_read(
+    shipped: bool, moto: Recorded, tmp_path: pathlib.Path
+) -> None:
     (tmp_path / "play.yml").write_text(PLAY)
     log = tmp_path / "log"
     env = {**moto.server.environment(), "ANSIBLE_LOG_PATH": str(log)}
@@ -253,5 +299,5 @@ def test_no_verbosity_shows_a_key_and_a_failure_can_be_read(shipped: bool, moto:
         assert secret not in shown
     assert "output has been hidden" in shown
     assert "I am arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe-" in run.output
-    assert "the external id that the requester sent is not this venue's" in run.output
+    assert "the external ID that the requester sent is not this venue's" in run.output
     assert "7200 seconds cannot be had" in run.output  # the warning is not swallowed with the result

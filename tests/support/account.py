@@ -24,7 +24,9 @@ from tests.support.servers import FAKE_KEYS, REGION
 
 MOTO_ACCOUNT = "123456789012"
 CONNECTION = {"region": REGION, "access_key": "testing", "secret_key": "testing", "validate_certs": True}
-ABSENT = dict.fromkeys(("session_token", "endpoint_url", "profile", "aws_ca_bundle", "aws_config", "debug_botocore_endpoint_logs"))
+ABSENT = dict.fromkeys(
+    ("session_token", "endpoint_url", "profile", "aws_ca_bundle", "aws_config", "debug_botocore_endpoint_logs")
+)
 READS = ("Get", "List", "AssumeRole")
 Happening = Callable[[], Any]
 
@@ -89,13 +91,19 @@ def action(model: Any) -> str:
 
 def refuse(code: str, message: str = "No.") -> Happening:
     """An answer of AWS that is an error."""
-    body = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"RequestId": "req-1", "HTTPStatusCode": 400}}
+    body = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"RequestId": "req-1", "HTTPStatusCode": 400},
+    }
     return lambda: (AWSResponse("", 400, {}, None), body)
 
 
 def answer(body: dict[str, Any]) -> Happening:
     """An answer of AWS."""
-    return lambda: (AWSResponse("", 200, {}, None), {**copy.deepcopy(body), "ResponseMetadata": {"RequestId": "req-1", "HTTPStatusCode": 200}})
+    return lambda: (
+        AWSResponse("", 200, {}, None),
+        {**copy.deepcopy(body), "ResponseMetadata": {"RequestId": "req-1", "HTTPStatusCode": 200}},
+    )
 
 
 class WatchedClients(Clients):
@@ -160,7 +168,15 @@ class Runner:
 
 
 def trust_of(account: Account, name: str) -> SimpleNamespace:
-    """The external ids that a role's trust policy accepts: ``current`` and ``previous``."""
+    """The external IDs that a role's trust policy accepts: ``current`` and ``previous``."""
     policy = account.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-    found = {one["Sid"]: one["Condition"]["StringEquals"]["sts:ExternalId"] for one in policy["Statement"] if "Condition" in one}
-    return SimpleNamespace(current=found.get("AssumeWithExternalId"), previous=found.get("AssumeWithPreviousExternalId"), text=json.dumps(policy))
+    found = {
+        one["Sid"]: one["Condition"]["StringEquals"]["sts:ExternalId"]
+        for one in policy["Statement"]
+        if "Condition" in one
+    }
+    return SimpleNamespace(
+        current=found.get("AssumeWithExternalId"),
+        previous=found.get("AssumeWithPreviousExternalId"),
+        text=json.dumps(policy),
+    )

@@ -3,8 +3,10 @@
 """Run jobs as AWX does: ansible-runner on a private data folder that is new for each job and gone after it.
 
 The layout, the environment and the order of variables are those of AWX 24.6: ``env/envvars`` from credential injectors,
-``env/extravars`` from template, survey and injectors (as texts that Ansible must not template), ``inventory/hosts`` as a
-script that prints JSON, of which a slice gets every n-th host, ``project`` as a checkout, ``requirements_collections`` as
+``env/extravars`` from template, survey and injectors (as texts that Ansible must not template), ``inventory/hosts`` as
+a
+script that prints JSON, of which a slice gets every n-th host, ``project`` as a checkout, ``requirements_collections``
+as
 the project update has installed it.
 """
 
@@ -85,7 +87,9 @@ class Credential:
 def aws_credential(access_key: str, secret_key: str, session_token: str = "") -> Credential:
     """AWX's own type Amazon Web Services. It names neither region nor role."""
     env = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key}
-    return Credential({**env, **({"AWS_SECURITY_TOKEN": session_token, "AWS_SESSION_TOKEN": session_token} if session_token else {})})
+    return Credential(
+        {**env, **({"AWS_SECURITY_TOKEN": session_token, "AWS_SESSION_TOKEN": session_token} if session_token else {})}
+    )
 
 
 def custom_credential(name: str, inputs: dict[str, str], folder: pathlib.Path) -> Credential:
@@ -95,7 +99,10 @@ def custom_credential(name: str, inputs: dict[str, str], folder: pathlib.Path) -
     values = {**inputs, "tower": {"filename": file}}
 
     def rendered(part: str) -> dict[str, str]:
-        return {key: jinja2.Template(text, undefined=jinja2.StrictUndefined).render(values) for key, text in injectors.get(part, {}).items()}
+        return {
+            key: jinja2.Template(text, undefined=jinja2.StrictUndefined).render(values)
+            for key, text in injectors.get(part, {}).items()
+        }
 
     files = rendered("file")
     return Credential(rendered("env"), rendered("extra_vars"), {file: files["template"]} if files else {})
@@ -111,7 +118,10 @@ class Inventory:
     def script(self, number: int, count: int) -> str:
         """AWX's inventory script for one slice."""
         names = sorted(self.hosts)[number - 1 :: count]
-        data: dict[str, Any] = {"all": {"hosts": [], "vars": self.variables, "children": ["venues"]}, "_meta": {"hostvars": {}}}
+        data: dict[str, Any] = {
+            "all": {"hosts": [], "vars": self.variables, "children": ["venues"]},
+            "_meta": {"hostvars": {}},
+        }
         if names:
             data["venues"] = {"hosts": names}
         for name in names:
@@ -134,7 +144,14 @@ def install_project(place: pathlib.Path) -> None:
             shutil.copy(source, target)
     installed = place / "requirements_collections"
     shutil.copytree(COLLECTIONS / "ansible_collections/amazon", installed / "ansible_collections/amazon")
-    command = [BIN / "ansible-galaxy", "collection", "install", "--offline", "-r", place / "project/collections/requirements.yml"]
+    command = [
+        BIN / "ansible-galaxy",
+        "collection",
+        "install",
+        "--offline",
+        "-r",
+        place / "project/collections/requirements.yml",
+    ]
     env = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(place), "ANSIBLE_COLLECTIONS_PATH": str(installed)}
     subprocess.run(command, cwd=place / "project", env=env, check=True, capture_output=True)
 
@@ -179,12 +196,20 @@ class Job:
             for file, text in credential.files.items():
                 self._write(file, text)
         values |= {"awx_job_id": 7, "tower_job_id": 7, "awx_user_name": "admin", "awx_job_template_name": template}
-        env = {"JOB_ID": "7", "INVENTORY_ID": "1", "ANSIBLE_RETRY_FILES_ENABLED": "False", "MAX_EVENT_RES": "700000", "AWX_HOST": "https://awx.example.org"}
+        env = {
+            "JOB_ID": "7",
+            "INVENTORY_ID": "1",
+            "ANSIBLE_RETRY_FILES_ENABLED": "False",
+            "MAX_EVENT_RES": "700000",
+            "AWX_HOST": "https://awx.example.org",
+        }
         env |= {"ANSIBLE_COLLECTIONS_PATH": f"{place}/requirements_collections", **(where or {})}
         for credential in credentials:
             env.update(credential.env)
         self._write("env/envvars", json.dumps(env))
-        self._write("env/extravars", "".join(f"{json.dumps(name)}: {_unsafe(value)}\n" for name, value in values.items()))
+        self._write(
+            "env/extravars", "".join(f"{json.dumps(name)}: {_unsafe(value)}\n" for name, value in values.items())
+        )
         self._write("env/cmdline", shlex.join(["-u", "root", *options]))
         self._write("env/settings", json.dumps({"suppress_ansible_output": True}))
         self._write("inventory/hosts", inventory.script(slice_number, slice_count), 0o700)
@@ -235,7 +260,14 @@ class Job:
 
     def kept(self) -> str:
         """Everything that AWX keeps of the job, as one text."""
-        return "\n".join(path.read_text(errors="replace") for path in sorted((self.place / "artifacts").rglob("*")) if path.is_file()) + self.said
+        return (
+            "\n".join(
+                path.read_text(errors="replace")
+                for path in sorted((self.place / "artifacts").rglob("*"))
+                if path.is_file()
+            )
+            + self.said
+        )
 
     def expect(self, status: str = "successful") -> Job:
         """Make sure that it ended as expected."""

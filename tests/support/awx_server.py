@@ -2,8 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The part of AWX's REST API that the role awx_setup uses, stricter than AWX: a field that AWX does not have is refused, not ignored.
 
-Written after the API's published reference (https://docs.ansible.com/automation-controller/latest/html/controllerapi/) and the
-behaviour of AWX 24.6: names and defaults of fields, which are read-only, how lists are filtered and paged, how associations are
+Written after the API's published reference (https://docs.ansible.com/automation-controller/latest/html/controllerapi/)
+and the
+behaviour of AWX 24.6: names and defaults of fields, which are read-only, how lists are filtered and paged, how
+associations are
 made, and what is refused with which status. Nothing is run; a project's update succeeds at once.
 """
 
@@ -116,7 +118,18 @@ def check_credential_type(awx: Awx, item: JSON, before: JSON | None) -> None:
     in_use = before and any(one["credential_type"] == before["id"] for one in awx.items["credentials"].values())
     if in_use and before and before["inputs"] != item["inputs"]:
         raise Refused(403, {"detail": "Modifications to inputs are not allowed for credential types that are in use"})
-    allowed = {"id", "label", "type", "help_text", "secret", "multiline", "format", "choices", "default", "ask_at_runtime"}
+    allowed = {
+        "id",
+        "label",
+        "type",
+        "help_text",
+        "secret",
+        "multiline",
+        "format",
+        "choices",
+        "default",
+        "ask_at_runtime",
+    }
     for one in item["inputs"].get("fields", []):
         if set(one) - allowed or not {"id", "label"} <= set(one):
             _refuse(inputs=f"Additional or missing properties in {one.get('id')}")
@@ -148,13 +161,17 @@ def check_credential(awx: Awx, item: JSON, before: JSON | None) -> None:
     for name in set(item["inputs"]) - {one["id"] for one in kind["inputs"].get("fields", [])}:
         _refuse(inputs=f"Additional properties are not allowed ('{name}' was unexpected)")
     secret = {one["id"] for one in kind["inputs"].get("fields", []) if one.get("secret")}
-    item["inputs"] = {name: "$encrypted$" if name in secret and value else value for name, value in item["inputs"].items()}
+    item["inputs"] = {
+        name: "$encrypted$" if name in secret and value else value for name, value in item["inputs"].items()
+    }
 
 
 def check_node(awx: Awx, item: JSON, before: JSON | None) -> None:
     """A node shows what it runs among its related addresses."""
     target = item["unified_job_template"]
-    item["related"] = {"create_approval_template": f"{awx.address('workflow_job_template_nodes', item)}create_approval_template/"}
+    item["related"] = {
+        "create_approval_template": f"{awx.address('workflow_job_template_nodes', item)}create_approval_template/"
+    }
     if target is not None:
         endpoint = next(name for name in UNIFIED if target in awx.items[name])
         item["related"]["unified_job_template"] = awx.address(endpoint, awx.items[endpoint][target])
@@ -168,10 +185,29 @@ def check_survey(spec: JSON) -> None:
 
     if set(spec) != {"name", "description", "spec"} or not spec["spec"]:
         bad("name, description and spec are needed, no more and no less")
-    kinds = {"text": str, "textarea": str, "password": str, "multiplechoice": str, "multiselect": str, "integer": int, "float": (float, int)}
+    kinds = {
+        "text": str,
+        "textarea": str,
+        "password": str,
+        "multiplechoice": str,
+        "multiselect": str,
+        "integer": int,
+        "float": (float, int),
+    }
     seen: set[str] = set()
     for item in spec["spec"]:
-        unknown = set(item) - {"variable", "question_name", "question_description", "type", "required", "default", "min", "max", "choices", "new_question"}
+        unknown = set(item) - {
+            "variable",
+            "question_name",
+            "question_description",
+            "type",
+            "required",
+            "default",
+            "min",
+            "max",
+            "choices",
+            "new_question",
+        }
         missing = {"variable", "question_name", "type", "required"} - set(item)
         if unknown or missing or item["type"] not in kinds or not isinstance(item["required"], bool):
             bad(f"unknown {unknown}, missing {missing} or wrong type in {item}")
@@ -181,17 +217,37 @@ def check_survey(spec: JSON) -> None:
         given = item.get("default", "")
         if given != "" and not isinstance(given, kinds[item["type"]]):
             bad(f"Default value {given} expected to be {item['type']}")
-        if not all(item.get(limit) is None or (isinstance(item[limit], int) and not isinstance(item[limit], bool)) for limit in ("min", "max")):
+        if not all(
+            item.get(limit) is None or (isinstance(item[limit], int) and not isinstance(item[limit], bool))
+            for limit in ("min", "max")
+        ):
             bad("The limit expected to be integer")
-        if item["type"].startswith("multi") and (not item.get("choices") or not set(str(given).splitlines()) <= set(item["choices"])):
+        if item["type"].startswith("multi") and (
+            not item.get("choices") or not set(str(given).splitlines()) <= set(item["choices"])
+        ):
             bad("Default choice must be answered from the choices listed.")
 
 
 ASK = (
-    *("scm_branch", "diff_mode", "variables", "limit", "tags", "skip_tags", "job_type", "verbosity", "inventory", "credential", "execution_environment"),
+    *(
+        "scm_branch",
+        "diff_mode",
+        "variables",
+        "limit",
+        "tags",
+        "skip_tags",
+        "job_type",
+        "verbosity",
+        "inventory",
+        "credential",
+        "execution_environment",
+    ),
     *("labels", "forks", "job_slice_count", "timeout", "instance_groups"),
 )
-WORKFLOW_ASK = {f"ask_{name}_on_launch": False for name in ("variables", "inventory", "scm_branch", "limit", "labels", "tags", "skip_tags")}
+WORKFLOW_ASK = {
+    f"ask_{name}_on_launch": False
+    for name in ("variables", "inventory", "scm_branch", "limit", "labels", "tags", "skip_tags")
+}
 PROMPTS = {"inventory": Link(("inventories",)), "execution_environment": Link(("execution_environments",))}
 UNIFIED = ("projects", "job_templates", "workflow_job_templates", "workflow_approval_templates")
 RESOURCES: dict[str, Resource] = {
@@ -203,7 +259,13 @@ RESOURCES: dict[str, Resource] = {
     ),
     "execution_environments": Resource(
         "execution_environment",
-        {**NAMED, "organization": Link(("organizations",)), "image": REQUIRED, "pull": "", "credential": Link(("credentials",))},
+        {
+            **NAMED,
+            "organization": Link(("organizations",)),
+            "image": REQUIRED,
+            "pull": "",
+            "credential": Link(("credentials",)),
+        },
         fixed={"managed": False},
         unique=("name",),
     ),
@@ -217,7 +279,12 @@ RESOURCES: dict[str, Resource] = {
     ),
     "credentials": Resource(
         "credential",
-        {**NAMED, "organization": Link(("organizations",)), "credential_type": Link(("credential_types",), required=True), "inputs": {}},
+        {
+            **NAMED,
+            "organization": Link(("organizations",)),
+            "credential_type": Link(("credential_types",), required=True),
+            "inputs": {},
+        },
         fixed={"managed": False, "cloud": True},
         unique=("name", "organization", "credential_type"),
         check=check_credential,
@@ -227,8 +294,15 @@ RESOURCES: dict[str, Resource] = {
         {
             **ORGANIZED,
             **{"scm_type": "", "scm_url": "", "scm_branch": "", "scm_refspec": "", "local_path": "", "timeout": 0},
-            **dict.fromkeys(("scm_clean", "scm_delete_on_update", "scm_track_submodules", "scm_update_on_launch", "allow_override"), False),
-            **{"scm_update_cache_timeout": 0, "credential": Link(("credentials",)), "default_environment": Link(("execution_environments",))},
+            **dict.fromkeys(
+                ("scm_clean", "scm_delete_on_update", "scm_track_submodules", "scm_update_on_launch", "allow_override"),
+                False,
+            ),
+            **{
+                "scm_update_cache_timeout": 0,
+                "credential": Link(("credentials",)),
+                "default_environment": Link(("execution_environments",)),
+            },
             "signature_validation_credential": Link(("credentials",)),
         },
         fixed={"scm_revision": "", "status": "successful"},
@@ -244,7 +318,13 @@ RESOURCES: dict[str, Resource] = {
     ),
     "hosts": Resource(
         "host",
-        {**NAMED, "inventory": Link(("inventories",), required=True), "enabled": True, "instance_id": "", "variables": ""},
+        {
+            **NAMED,
+            "inventory": Link(("inventories",), required=True),
+            "enabled": True,
+            "instance_id": "",
+            "variables": "",
+        },
         unique=("name", "inventory"),
         check=check_variables,
     ),
@@ -259,12 +339,45 @@ RESOURCES: dict[str, Resource] = {
         "job_template",
         {
             **NAMED,
-            **{"job_type": "run", "inventory": Link(("inventories",)), "project": Link(("projects",), required=True), "playbook": REQUIRED},
-            **{"scm_branch": "", "forks": 0, "limit": "", "verbosity": 0, "extra_vars": "", "job_tags": "", "skip_tags": "", "start_at_task": ""},
+            **{
+                "job_type": "run",
+                "inventory": Link(("inventories",)),
+                "project": Link(("projects",), required=True),
+                "playbook": REQUIRED,
+            },
+            **{
+                "scm_branch": "",
+                "forks": 0,
+                "limit": "",
+                "verbosity": 0,
+                "extra_vars": "",
+                "job_tags": "",
+                "skip_tags": "",
+                "start_at_task": "",
+            },
             **{f"ask_{name}_on_launch": False for name in ASK},
-            **dict.fromkeys(("force_handlers", "use_fact_cache", "survey_enabled", "become_enabled", "diff_mode", "allow_simultaneous"), False),
-            **{"timeout": 0, "host_config_key": "", "job_slice_count": 1, "webhook_service": "", "prevent_instance_group_fallback": False},
-            **{"execution_environment": Link(("execution_environments",)), "webhook_credential": Link(("credentials",))},
+            **dict.fromkeys(
+                (
+                    "force_handlers",
+                    "use_fact_cache",
+                    "survey_enabled",
+                    "become_enabled",
+                    "diff_mode",
+                    "allow_simultaneous",
+                ),
+                False,
+            ),
+            **{
+                "timeout": 0,
+                "host_config_key": "",
+                "job_slice_count": 1,
+                "webhook_service": "",
+                "prevent_instance_group_fallback": False,
+            },
+            **{
+                "execution_environment": Link(("execution_environments",)),
+                "webhook_credential": Link(("credentials",)),
+            },
         },
         fixed={"organization": None, "status": "never updated"},
         lists={"credentials": "credentials", "instance_groups": "instance_groups", "labels": "labels"},
@@ -273,8 +386,21 @@ RESOURCES: dict[str, Resource] = {
     "workflow_job_templates": Resource(
         "workflow_job_template",
         {
-            **{**NAMED, "organization": Link(("organizations",)), "extra_vars": "", "survey_enabled": False, "allow_simultaneous": False},
-            **{**WORKFLOW_ASK, "inventory": Link(("inventories",)), "limit": None, "scm_branch": None, "job_tags": None, "skip_tags": None},
+            **{
+                **NAMED,
+                "organization": Link(("organizations",)),
+                "extra_vars": "",
+                "survey_enabled": False,
+                "allow_simultaneous": False,
+            },
+            **{
+                **WORKFLOW_ASK,
+                "inventory": Link(("inventories",)),
+                "limit": None,
+                "scm_branch": None,
+                "job_tags": None,
+                "skip_tags": None,
+            },
             **{"webhook_service": "", "webhook_credential": Link(("credentials",))},
         },
         check=check_variables,
@@ -283,18 +409,41 @@ RESOURCES: dict[str, Resource] = {
     "workflow_job_template_nodes": Resource(
         "workflow_job_template_node",
         {
-            **{"workflow_job_template": Link(("workflow_job_templates",), required=True), "unified_job_template": Link(UNIFIED), "identifier": REQUIRED},
-            **{**PROMPTS, "extra_data": {}, "all_parents_must_converge": False, "scm_branch": None, "job_type": None, "job_tags": None, "skip_tags": None},
-            **{"limit": None, "diff_mode": None, "verbosity": None, "forks": None, "job_slice_count": None, "timeout": None},
+            **{
+                "workflow_job_template": Link(("workflow_job_templates",), required=True),
+                "unified_job_template": Link(UNIFIED),
+                "identifier": REQUIRED,
+            },
+            **{
+                **PROMPTS,
+                "extra_data": {},
+                "all_parents_must_converge": False,
+                "scm_branch": None,
+                "job_type": None,
+                "job_tags": None,
+                "skip_tags": None,
+            },
+            **{
+                "limit": None,
+                "diff_mode": None,
+                "verbosity": None,
+                "forks": None,
+                "job_slice_count": None,
+                "timeout": None,
+            },
         },
-        lists={name: "workflow_job_template_nodes" for name in ("success_nodes", "failure_nodes", "always_nodes")} | {"credentials": "credentials"},
+        lists={name: "workflow_job_template_nodes" for name in ("success_nodes", "failure_nodes", "always_nodes")}
+        | {"credentials": "credentials"},
         unique=("identifier", "workflow_job_template"),
         check=check_node,
     ),
 }
 # What goes when something goes that it belongs to, and what may not go while it is in use.
 OWNED = {
-    "organizations": ("organization", ("execution_environments", "projects", "inventories", "workflow_job_templates", "credentials", "job_templates")),
+    "organizations": (
+        "organization",
+        ("execution_environments", "projects", "inventories", "workflow_job_templates", "credentials", "job_templates"),
+    ),
     "inventories": ("inventory", ("hosts", "groups")),
     "workflow_job_templates": ("workflow_job_template", ("workflow_job_template_nodes",)),
 }
@@ -314,7 +463,9 @@ class Awx:
         self.surveys: dict[tuple[str, int], JSON] = {}
         self.log: list[tuple[str, str]] = []
         self._last_id = 0
-        galaxy = self.add("credential_types", {"name": "Ansible Galaxy/Automation Hub API Token", "kind": "cloud", "managed": True})
+        galaxy = self.add(
+            "credential_types", {"name": "Ansible Galaxy/Automation Hub API Token", "kind": "cloud", "managed": True}
+        )
         self.add("credentials", {"name": "Ansible Galaxy", "credential_type": galaxy["id"], "managed": True})
         self.add("instance_groups", {"name": "default"})
 
@@ -325,8 +476,12 @@ class Awx:
     def add(self, endpoint: str, given: JSON) -> JSON:
         """Store something new, with AWX's defaults, without further checks."""
         resource = RESOURCES[endpoint]
-        defaults = {name: value.default if isinstance(value, Link) else value for name, value in resource.fields.items()}
-        item: JSON = json.loads(json.dumps({**{k: v for k, v in defaults.items() if v is not REQUIRED}, **resource.fixed, **given}))
+        defaults = {
+            name: value.default if isinstance(value, Link) else value for name, value in resource.fields.items()
+        }
+        item: JSON = json.loads(
+            json.dumps({**{k: v for k, v in defaults.items() if v is not REQUIRED}, **resource.fixed, **given})
+        )
         self._last_id += 1
         item |= {"id": self._last_id, "type": resource.type, "summary_fields": {}}
         self.items[endpoint][item["id"]] = item
@@ -345,7 +500,11 @@ class Awx:
         if not path.startswith(self.prefix) or not path.endswith("/"):
             raise Refused(404, {"detail": "The requested resource could not be found."})
         if parts == ["unified_job_templates"] and method == "GET":
-            return 200, self._page([(name, one) for name in UNIFIED for one in self.items[name].values()], query, {"name", "organization", "id"})
+            return 200, self._page(
+                [(name, one) for name in UNIFIED for one in self.items[name].values()],
+                query,
+                {"name", "organization", "id"},
+            )
         if parts[0] not in RESOURCES:
             raise Refused(404, {"detail": f"The requested resource could not be found: {parts[0]}"})
         if len(parts) == 1:
@@ -361,7 +520,11 @@ class Awx:
     def _given(endpoint: str, body: JSON) -> JSON:
         """What of a request is stored. AWX takes null for an empty text."""
         fields = RESOURCES[endpoint].fields
-        return {name: "" if value is None and fields[name] == "" else value for name, value in body.items() if name in fields}
+        return {
+            name: "" if value is None and fields[name] == "" else value
+            for name, value in body.items()
+            if name in fields
+        }
 
     def _list(self, method: str, endpoint: str, query: dict[str, str], body: JSON) -> tuple[int, JSON]:
         resource = RESOURCES[endpoint]
@@ -371,7 +534,11 @@ class Awx:
         if method != "POST":
             raise Refused(405, {"detail": f'Method "{method}" not allowed.'})
         self._check_fields(endpoint, body, None)
-        missing = [name for name, value in resource.fields.items() if (value is REQUIRED or (isinstance(value, Link) and value.required)) and name not in body]
+        missing = [
+            name
+            for name, value in resource.fields.items()
+            if (value is REQUIRED or (isinstance(value, Link) and value.required)) and name not in body
+        ]
         if missing:
             raise Refused(400, {name: ["This field is required."] for name in missing})
         item = self.add(endpoint, self._given(endpoint, body))
@@ -451,15 +618,23 @@ class Awx:
 
     def _settle(self, endpoint: str, item: JSON, before: JSON | None) -> None:
         resource = RESOURCES[endpoint]
-        twins = [one for one in self.items[endpoint].values() if all(one.get(name) == item.get(name) for name in resource.unique)]
+        twins = [
+            one
+            for one in self.items[endpoint].values()
+            if all(one.get(name) == item.get(name) for name in resource.unique)
+        ]
         if len(twins) > 1:
-            raise Refused(400, {"__all__": [f"{resource.type} with this {' and '.join(resource.unique)} already exists."]})
+            raise Refused(
+                400, {"__all__": [f"{resource.type} with this {' and '.join(resource.unique)} already exists."]}
+            )
         resource.check(self, item, before)
 
     def _delete(self, endpoint: str, item: JSON) -> None:
         if item.get("managed"):
             raise Refused(403, {"detail": "Deletion not allowed for managed objects"})
-        if endpoint == "credential_types" and any(one["credential_type"] == item["id"] for one in self.items["credentials"].values()):
+        if endpoint == "credential_types" and any(
+            one["credential_type"] == item["id"] for one in self.items["credentials"].values()
+        ):
             raise Refused(403, {"detail": "Credential types that are in use cannot be deleted"})
         field_name, owned = OWNED.get(endpoint, ("", ()))
         for other in owned:
@@ -478,9 +653,22 @@ class Awx:
                 raise Refused(400, {"detail": f"no field named '{name}'"})
         exact = {name: value for name, value in query.items() if not name.startswith("or__")}
         either = {name.removeprefix("or__"): value for name, value in query.items() if name.startswith("or__")}
-        hits = [(endpoint, one) for endpoint, one in found if all(str(one.get(name)) == value for name, value in exact.items())]
-        hits = [(e, one) for e, one in hits if not either or any(str(one.get(name)) == value for name, value in either.items())]
-        return {"count": len(hits), "next": None, "previous": None, "results": [self._shown(endpoint, one) for endpoint, one in hits]}
+        hits = [
+            (endpoint, one)
+            for endpoint, one in found
+            if all(str(one.get(name)) == value for name, value in exact.items())
+        ]
+        hits = [
+            (e, one)
+            for e, one in hits
+            if not either or any(str(one.get(name)) == value for name, value in either.items())
+        ]
+        return {
+            "count": len(hits),
+            "next": None,
+            "previous": None,
+            "results": [self._shown(endpoint, one) for endpoint, one in hits],
+        }
 
     def _shown(self, endpoint: str, item: JSON) -> JSON:
         address = self.address(endpoint, item)
@@ -509,7 +697,11 @@ class AwxServer:
                     status, body = refused.status, refused.body
                 payload = b"" if status == 204 else json.dumps(body).encode()
                 self.send_response(status)
-                for name, value in (("X-API-Product-Name", product), ("X-API-Product-Version", version), ("Content-Type", "application/json")):
+                for name, value in (
+                    ("X-API-Product-Name", product),
+                    ("X-API-Product-Version", version),
+                    ("Content-Type", "application/json"),
+                ):
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(payload)))
                 self.end_headers()
@@ -527,6 +719,8 @@ class AwxServer:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.shutdown()
         self._server.server_close()

@@ -15,15 +15,25 @@ from typing import Any
 PAGE = 2
 
 
-def issue_event(session: str, key: str, at: str, role: str = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", **changes: Any) -> dict[str, Any]:
+def issue_event(
+    session: str, key: str, at: str, role: str = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", **changes: Any
+) -> dict[str, Any]:
     """An AssumeRole event, shaped as AWS documents it."""
     event = {
         "eventVersion": "1.08",
-        "userIdentity": {"type": "AssumedRole", "arn": "arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/admin"},
+        "userIdentity": {
+            "type": "AssumedRole",
+            "arn": "arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/admin",
+        },
         "eventTime": at,
         "eventSource": "sts.amazonaws.com",
         "eventName": "AssumeRole",
-        "requestParameters": {"roleArn": role, "roleSessionName": session, "durationSeconds": 3600, "externalId": "HIDDEN_DUE_TO_SECURITY_REASONS"},
+        "requestParameters": {
+            "roleArn": role,
+            "roleSessionName": session,
+            "durationSeconds": 3600,
+            "externalId": "HIDDEN_DUE_TO_SECURITY_REASONS",
+        },
         "responseElements": {
             "credentials": {"accessKeyId": key, "sessionToken": "a-session-token-that-nobody-shall-see"},
             "assumedRoleUser": {
@@ -47,7 +57,9 @@ class CloudTrail:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.shutdown()
         self._server.server_close()
 
@@ -55,10 +67,20 @@ class CloudTrail:
         self.asked.append(asked)
         (attribute,) = asked["LookupAttributes"]
         by_name = attribute["AttributeKey"] == "EventName"
-        fitting = [one for one in events if attribute["AttributeValue"] in (one["eventName"] if by_name else one["requestParameters"]["roleArn"])]
+        fitting = [
+            one
+            for one in events
+            if attribute["AttributeValue"] in (one["eventName"] if by_name else one["requestParameters"]["roleArn"])
+        ]
         start = int(asked.get("NextToken", 0))
         more = {"NextToken": str(start + PAGE)} if start + PAGE < len(fitting) else {}
-        return {"Events": [{"EventName": one["eventName"], "CloudTrailEvent": json.dumps(one)} for one in fitting[start : start + PAGE]], **more}
+        return {
+            "Events": [
+                {"EventName": one["eventName"], "CloudTrailEvent": json.dumps(one)}
+                for one in fitting[start : start + PAGE]
+            ],
+            **more,
+        }
 
     def _handler(self, behind: str, events: list[dict[str, Any]]) -> type[BaseHTTPRequestHandler]:
         outer = self
@@ -67,9 +89,13 @@ class CloudTrail:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if self.headers.get("X-Amz-Target", "").endswith(".LookupEvents"):
-                    self._answer(200, "application/x-amz-json-1.1", json.dumps(outer._look_up(json.loads(body), events)).encode())
+                    self._answer(
+                        200, "application/x-amz-json-1.1", json.dumps(outer._look_up(json.loads(body), events)).encode()
+                    )
                     return
-                request = urllib.request.Request(behind + self.path, data=body, headers=dict(self.headers), method="POST")
+                request = urllib.request.Request(
+                    behind + self.path, data=body, headers=dict(self.headers), method="POST"
+                )
                 try:
                     with urllib.request.urlopen(request, timeout=30) as answer:
                         self._answer(answer.status, answer.headers.get("Content-Type", ""), answer.read())

@@ -8,7 +8,8 @@ A comment right before a block says how to treat it:
     <!-- prepare: COMMAND -->        what the page takes for granted; run before the block
     <!-- file: NAME -->              the block is the content of a file, not a command
     <!-- exit: NUMBER -->            the commands fail, as the page says
-    <!-- printed: WHERE -->          the block is in what the command before it prints, but for times and the home folder
+    <!-- printed: WHERE -->          the block is in what the command before it prints, but for times and the home
+    folder
 """
 
 from __future__ import annotations

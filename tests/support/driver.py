@@ -28,7 +28,12 @@ def validated(operation: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def connection(url: str, keys: dict[str, str]) -> dict[str, Any]:
     """The connection options for a server and keys as STS's answer has them."""
-    options = {"endpoint_url": url, "region": REGION, "access_key": keys["AccessKeyId"], "secret_key": keys["SecretAccessKey"]}
+    options = {
+        "endpoint_url": url,
+        "region": REGION,
+        "access_key": keys["AccessKeyId"],
+        "secret_key": keys["SecretAccessKey"],
+    }
     return options | ({"session_token": keys["SessionToken"]} if keys.get("SessionToken") else {})
 
 
@@ -39,7 +44,12 @@ def run(operation: str, options: dict[str, Any], **runtime: Any) -> tuple[bool, 
 
 def client(service: str, url: str, keys: dict[str, str], **config: Any) -> Any:
     """A boto3 client that neither retries nor checks parameters: what the server says counts."""
-    settings = {"retries": {"total_max_attempts": 1}, "parameter_validation": False, "max_pool_connections": 32, **config}
+    settings = {
+        "retries": {"total_max_attempts": 1},
+        "parameter_validation": False,
+        "max_pool_connections": 32,
+        **config,
+    }
     return boto3.client(
         service,
         endpoint_url=url,

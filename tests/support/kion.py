@@ -33,7 +33,13 @@ NEVER = {"Time": "0001-01-01T00:00:00Z", "Valid": False}
 
 def role(name: str, number: str = "123456789012", iam: str = "mcp-tenantOperator", **more: Any) -> dict[str, Any]:
     """A cloud access role, as Kion lists it."""
-    base = {"name": name, "account_number": number, "account_alias": "sbg-dev", "account_name": "SBG Dev", "aws_iam_role_name": iam}
+    base = {
+        "name": name,
+        "account_number": number,
+        "account_alias": "sbg-dev",
+        "account_name": "SBG Dev",
+        "aws_iam_role_name": iam,
+    }
     return {**base, "short_term_access_keys": True, "web_access": True, "deleted_at": NEVER, **more}
 
 
@@ -85,11 +91,19 @@ class Kion:
             return 200, self.version
         if (method, path) == ("POST", "/api/v3/token"):
             good = body == {"idms": 2, "username": "jdoe", "password": PASSWORD}
-            return (200, {"access": {"token": SESSION, "expiry": "2099-01-01T00:00:00Z"}}) if good else (400, "Invalid credentials.")
+            return (
+                (200, {"access": {"token": SESSION, "expiry": "2099-01-01T00:00:00Z"}})
+                if good
+                else (400, "Invalid credentials.")
+            )
         if bearer not in (API_KEY, SESSION):
             return 401, "App API key is expired."
         if (method, path) == ("GET", "/api/v3/app-config/aws-access"):
-            return (200, {"aws_temporary_credentials_duration": self.setting}) if self.setting else (403, "You do not have permission.")
+            return (
+                (200, {"aws_temporary_credentials_duration": self.setting})
+                if self.setting
+                else (403, "You do not have permission.")
+            )
         if (method, path) == ("GET", "/api/v3/me/cloud-access-role"):
             alias = query.get("account_alias", [""])[0]
             return 200, [one for one in self.roles if alias in ("", one["account_alias"])]
@@ -106,7 +120,9 @@ class Kion:
         if old or not alias:
             alias = "\0"
         live = [one for one in self.roles if one["deleted_at"] == NEVER and one["short_term_access_keys"]]
-        if not any(one[by] == name and (one["account_number"] == number or one["account_alias"] == alias) for one in live):
+        if not any(
+            one[by] == name and (one["account_number"] == number or one["account_alias"] == alias) for one in live
+        ):
             return 400, "Unable to find the cloud access role."
         return 200, {**self.keys, **({} if self.duration is None else {"duration": self.duration})}
 
@@ -174,4 +190,7 @@ def _certificate(ca: pathlib.Path, server: pathlib.Path) -> None:
     pem = certificate.public_bytes(serialization.Encoding.PEM)
     ca.write_bytes(pem)
     server.touch(mode=0o600)
-    server.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()) + pem)
+    server.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + pem
+    )

@@ -32,11 +32,15 @@ class Ministack:
     def __enter__(self) -> Ministack:
         given = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.port), **self._settings}
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen([HOME / "bin" / "ministack"], env={**os.environ, **given}, stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(
+                [HOME / "bin" / "ministack"], env={**os.environ, **given}, stdout=log, stderr=subprocess.STDOUT
+            )
         wait_until_it_answers(f"{self.url}/_ministack/health", self._process, self._log)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._process:
             stop(self._process)
 
@@ -51,6 +55,8 @@ class Ministack:
     def publish(self, project: str, venue: str) -> str:
         """Publish the venue's bucket, make it, and return its name."""
         bucket = f"{project}-{venue}-unity-data"
-        self.client("ssm").put_parameter(Name=f"/unity/{project}/{venue}/ds/datastore-bucket", Value=bucket, Type="String", Overwrite=True)
+        self.client("ssm").put_parameter(
+            Name=f"/unity/{project}/{venue}/ds/datastore-bucket", Value=bucket, Type="String", Overwrite=True
+        )
         self.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         return bucket

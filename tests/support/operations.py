@@ -13,7 +13,9 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operat
 
 def perform(operation: Operation, runtime: Runtime | None = None, **options: Any) -> dict[str, Any]:
     """Validate options, run, and return the result; a failure is told by ``failed``. Connection options come from the environment."""
-    checked = ArgumentSpecValidator({**aws_argument_spec(), **operation.argument_spec}, **operation.constraints).validate(options)
+    checked = ArgumentSpecValidator(
+        {**aws_argument_spec(), **operation.argument_spec}, **operation.constraints
+    ).validate(options)
     if checked.error_messages:
         return {"failed": True, "msg": checked.error_messages[0]}
     succeeded, result = operation.run(checked.validated_parameters, runtime or Runtime())

@@ -79,6 +79,14 @@ def request(principal: str, action: str, resource: str, identity: Sequence[Any],
 
 def parliament(policies: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """What parliament has to say against each permission policy."""
-    home = subprocess.run([sys.executable, ROOT / "tools" / "environment.py", "parliament"], check=True, capture_output=True, text=True).stdout.strip()
-    done = subprocess.run([f"{home}/bin/python", "-W", "ignore", "-c", PARLIAMENT], input=json.dumps(policies), capture_output=True, text=True, check=True)
+    home = subprocess.run(
+        [sys.executable, ROOT / "tools" / "environment.py", "parliament"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    done = subprocess.run(
+        [f"{home}/bin/python", "-W", "ignore", "-c", PARLIAMENT],
+        input=json.dumps(policies),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return list(json.loads(done.stdout))

@@ -23,7 +23,9 @@ DAY = datetime.timedelta(days=1)
 
 
 def run(*command: str | Path, data: bytes = b"", **environment: str) -> bytes:
-    done = subprocess.run([str(word) for word in command], input=data, capture_output=True, check=False, env={**os.environ, **environment})
+    done = subprocess.run(
+        [str(word) for word in command], input=data, capture_output=True, check=False, env={**os.environ, **environment}
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 
@@ -52,7 +54,19 @@ def age_person(folder: Path, name: str = "age") -> AgePerson:
 
 def ssh_person(folder: Path, kind: str = "ed25519", bits: int = 2048) -> AgePerson:
     file = folder / f"ssh_{kind}_{bits}"
-    run("ssh-keygen", "-q", "-t", kind, *(["-b", str(bits)] if kind == "rsa" else []), "-N", "", "-C", "somebody@example.org", "-f", file)
+    run(
+        "ssh-keygen",
+        "-q",
+        "-t",
+        kind,
+        *(["-b", str(bits)] if kind == "rsa" else []),
+        "-N",
+        "",
+        "-C",
+        "somebody@example.org",
+        "-f",
+        file,
+    )
     return AgePerson(file, file.with_suffix(".pub").read_text())
 
 
@@ -65,7 +79,18 @@ class GpgPerson:
         self.home = self._folder.name
 
     def gpg(self, *words: str, data: bytes = b"") -> bytes:
-        return run("gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "", *words, data=data, GNUPGHOME=self.home)
+        return run(
+            "gpg",
+            "--batch",
+            "--quiet",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase",
+            "",
+            *words,
+            data=data,
+            GNUPGHOME=self.home,
+        )
 
     def make(self, *, encryption: str = "rsa2048", expires: str = "never", at: str = "20260101T000000!") -> GpgPerson:
         clock = ["--faked-system-time", at]
@@ -107,7 +132,19 @@ class CardHolder:
         return self.certificate.read_text()
 
     def open(self, sealed: str) -> bytes:
-        return run("openssl", "cms", "-decrypt", "-binary", "-inform", "PEM", "-inkey", self.key, "-recip", self.certificate, data=sealed.encode())
+        return run(
+            "openssl",
+            "cms",
+            "-decrypt",
+            "-binary",
+            "-inform",
+            "PEM",
+            "-inkey",
+            self.key,
+            "-recip",
+            self.certificate,
+            data=sealed.encode(),
+        )
 
     def open_mail(self, message: bytes) -> bytes:
         return run("openssl", "cms", "-decrypt", "-inkey", self.key, "-recip", self.certificate, data=message)
@@ -119,9 +156,17 @@ USAGES = (
 )  # fmt: skip
 
 
-def certificate(key, *, usage: str | None = None, purpose=None, authority: bool | None = None, start=NOW - DAY, end=NOW + DAY):
+def certificate(
+    key, *, usage: str | None = None, purpose=None, authority: bool | None = None, start=NOW - DAY, end=NOW + DAY
+):
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Some Body")])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+    )
     builder = builder.not_valid_before(start).not_valid_after(end)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     if usage:
@@ -136,8 +181,14 @@ def certificate(key, *, usage: str | None = None, purpose=None, authority: bool 
 def card_holder(folder: Path, key=None, name: str = "card", **facts) -> CardHolder:
     key = key or rsa.generate_private_key(public_exponent=65537, key_size=2048)
     is_ec = isinstance(key, ec.EllipticCurvePrivateKey)
-    facts = {"usage": "key_agreement" if is_ec else "key_encipherment", "purpose": ExtendedKeyUsageOID.EMAIL_PROTECTION, **facts}
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    facts = {
+        "usage": "key_agreement" if is_ec else "key_encipherment",
+        "purpose": ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        **facts,
+    }
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
     issued = certificate(key, **facts).public_bytes(serialization.Encoding.PEM).decode()
     (folder / f"{name}.pem").write_text(issued)
     return CardHolder(private_file(folder / f"{name}.key", pem), folder / f"{name}.pem")

@@ -32,20 +32,37 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.certificate = people.certificate(self.key, authority=True, usage="key_cert_sign", start=NOW - people.DAY, end=NOW + people.DAY)
+        self.certificate = people.certificate(
+            self.key, authority=True, usage="key_cert_sign", start=NOW - people.DAY, end=NOW + people.DAY
+        )
         self.file = folder / "authority.pem"
         self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
     def context(self, name: str = HOST) -> ssl.SSLContext:
         key = ec.generate_private_key(ec.SECP256R1())
         alternative = x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
-        builder = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(self.certificate.subject).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(NOW - people.DAY).not_valid_after(NOW + people.DAY)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([]))
+            .issuer_name(self.certificate.subject)
+            .public_key(key.public_key())
+        )
+        builder = (
+            builder.serial_number(x509.random_serial_number())
+            .not_valid_before(NOW - people.DAY)
+            .not_valid_after(NOW + people.DAY)
+        )
         builder = builder.add_extension(x509.SubjectAlternativeName([alternative]), critical=True)
-        builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+        builder = builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
+        )
         issued = builder.sign(self.key, hashes.SHA256())
-        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
-        file = people.private_file(self.folder / f"{name}.server", pem + issued.public_bytes(serialization.Encoding.PEM).decode())
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
+        file = people.private_file(
+            self.folder / f"{name}.server", pem + issued.public_bytes(serialization.Encoding.PEM).decode()
+        )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context

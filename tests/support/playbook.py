@@ -29,8 +29,16 @@ class Run:
 def ansible_playbook(*arguments: str, env: dict[str, str], cwd: pathlib.Path) -> Run:
     """Run ansible-playbook with an environment of its own; standard output and error together."""
     kept = {name: os.environ[name] for name in os.environ if not name.startswith(("AWS_", "ANSIBLE_"))}
-    given = {"ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"], "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "false"}
-    quiet = {"ANSIBLE_INVENTORY_UNPARSED_WARNING": "false", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
+    given = {
+        "ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"],
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+    }
+    quiet = {
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+    }
     program = pathlib.Path(sys.prefix) / "bin" / "ansible-playbook"
     done = subprocess.run(
         [program, *arguments],
@@ -45,7 +53,12 @@ def ansible_playbook(*arguments: str, env: dict[str, str], cwd: pathlib.Path) ->
 
 
 def run_tasks(
-    tasks: list[dict[str, Any]], *, env: dict[str, str], cwd: pathlib.Path, options: tuple[str, ...] = (), shipped: bool = False
+    tasks: list[dict[str, Any]],
+    *,
+    env: dict[str, str],
+    cwd: pathlib.Path,
+    options: tuple[str, ...] = (),
+    shipped: bool = False,
 ) -> list[dict[str, Any]]:
     """Run tasks on localhost and return their registered results, in process or shipped as modules.
 
@@ -56,12 +69,30 @@ def run_tasks(
     body: list[dict[str, Any]] = []
     for number, task in enumerate(tasks):
         # "rescue" keeps the play going without hiding anything: the result is registered all the same.
-        body.append({"block": [{**task, **ship, "register": f"result_{number}"}], "rescue": [{"ansible.builtin.meta": "noop"}]})
+        body.append(
+            {"block": [{**task, **ship, "register": f"result_{number}"}], "rescue": [{"ansible.builtin.meta": "noop"}]}
+        )
     collected = ", ".join(f"result_{number}" for number in range(len(tasks)))
     body.append(
-        {"ansible.builtin.copy": {"content": f"{{{{ [{collected}] | to_json }}}}", "dest": str(results), "mode": "0600"}, "check_mode": False, "diff": False}
+        {
+            "ansible.builtin.copy": {
+                "content": f"{{{{ [{collected}] | to_json }}}}",
+                "dest": str(results),
+                "mode": "0600",
+            },
+            "check_mode": False,
+            "diff": False,
+        }
     )
-    play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": {"ansible_python_interpreter": sys.executable}, "tasks": body}]
+    play = [
+        {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "vars": {"ansible_python_interpreter": sys.executable},
+            "tasks": body,
+        }
+    ]
     (cwd / "play.yml").write_text(json.dumps(play))
     ansible_playbook("play.yml", *options, env=env, cwd=cwd).expect()
     return list(json.loads(results.read_text()))

@@ -39,7 +39,9 @@ def command(playbook: str, *arguments: str, inventory: Path | None = None) -> li
     return [str(BIN / "ansible-playbook"), *(["-i", str(inventory)] if inventory else []), playbook, *arguments]
 
 
-def run(playbook: str, home: Path, more: Mapping[str, str], *arguments: str, inventory: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    playbook: str, home: Path, more: Mapping[str, str], *arguments: str, inventory: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a playbook to its end; the output has standard error in it."""
     home.mkdir(exist_ok=True)
     return subprocess.run(

@@ -50,7 +50,11 @@ def _name(request: dict[str, Any]) -> str:
         return str(headers["x-amz-target"].split(".")[-1])
     body = base64.b64decode(request["body"]).decode() if request["body_encoded"] else request["body"]
     fields = urllib.parse.parse_qs(body)
-    return fields["Action"][0] if "Action" in fields else f"{request['method']} {urllib.parse.urlparse(request['url']).path}"
+    return (
+        fields["Action"][0]
+        if "Action" in fields
+        else f"{request['method']} {urllib.parse.urlparse(request['url']).path}"
+    )
 
 
 @contextmanager

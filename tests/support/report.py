@@ -42,7 +42,16 @@ def session(number: int, key: int, start: float, end: float, **changes: Any) -> 
         "access_key_id": f"ASIAEXAMPLE{number:04}{key}",
         "issuer_arn": "arn:aws:iam::123456789012:user/admin",
     }
-    return {**owner, **token, "source_identity": None, "issued_at": at(start), "expires_at": at(end), "state": "live", "sources": ["receipt"], **changes}
+    return {
+        **owner,
+        **token,
+        "source_identity": None,
+        "issued_at": at(start),
+        "expires_at": at(end),
+        "state": "live",
+        "sources": ["receipt"],
+        **changes,
+    }
 
 
 def facts(count: int) -> dict[str, Any]:
@@ -52,7 +61,9 @@ def facts(count: int) -> dict[str, Any]:
         one
         for number in range(0, count, 3)
         for one in (
-            session(number, 0, -30 - number % 20, 30 + number % 60, recipient=HOSTILE if number == 0 else f"user{number}"),
+            session(
+                number, 0, -30 - number % 20, 30 + number % 60, recipient=HOSTILE if number == 0 else f"user{number}"
+            ),
             session(number, 1, -50, 10),
             session(number, 2, -40, 20, state="revoked"),
             session(number, 3, -180, -120),

@@ -2,8 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A process that runs operations in children of its own, which may be killed at any moment.
 
-One JSON line in: a list of runs, ``{"operation", "options", "clock"}``. Lines out: ``{"run", "pid"}`` as each begins, ``{"run", "outcome"}``
-as it ends by itself, and ``{"done": true}`` once all children are gone. boto3 is loaded once, before the forks. Retries do not wait.
+One JSON line in: a list of runs, ``{"operation", "options", "clock"}``. Lines out: ``{"run", "pid"}`` as each begins,
+``{"run", "outcome"}``
+as it ends by itself, and ``{"done": true}`` once all children are gone. boto3 is loaded once, before the forks. Retries
+do not wait.
 """
 
 from __future__ import annotations
@@ -58,7 +60,13 @@ def child(number: int, run: dict[str, Any]) -> None:
     skew(run.get("skew", 0))
     try:
         succeeded, result = driver.run(run["operation"], run["options"], **patient)
-        say(run=number, outcome={"succeeded": succeeded, **{key: result[key] for key in ("msg", "error", "changed", "steps") if key in result}})
+        say(
+            run=number,
+            outcome={
+                "succeeded": succeeded,
+                **{key: result[key] for key in ("msg", "error", "changed", "steps") if key in result},
+            },
+        )
     except Exception:  # whatever it is, the test is to see it
         say(run=number, outcome={"crash": traceback.format_exc()})
 

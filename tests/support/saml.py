@@ -40,7 +40,8 @@ DOCUMENT = """<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"
     </saml:AuthnStatement>
     <saml:AttributeStatement>
       <saml:Attribute Name="https://aws.amazon.com/SAML/Attributes/Role">{roles}</saml:Attribute>
-      <saml:Attribute Name="https://aws.amazon.com/SAML/Attributes/RoleSessionName"><saml:AttributeValue>jdoe</saml:AttributeValue></saml:Attribute>
+      <saml:Attribute
+      Name="https://aws.amazon.com/SAML/Attributes/RoleSessionName"><saml:AttributeValue>jdoe</saml:AttributeValue></saml:Attribute>
     </saml:AttributeStatement>
   </saml:Assertion>
 </samlp:Response>"""
@@ -50,7 +51,9 @@ DOCUMENT = """<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"
 def _signer() -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Identity provider for tests")])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    builder = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    )
     day = datetime.timedelta(days=1)
     now = datetime.datetime.now(datetime.UTC)
     return key, builder.not_valid_before(now - day).not_valid_after(now + day).sign(key, hashes.SHA256())

@@ -27,7 +27,13 @@ def slices(secrets: Iterable[str]) -> dict[bytes, str]:
 
 def _forms(secret: str) -> Iterator[bytes]:
     plain = secret.encode()
-    yield from (plain, quote(secret, safe="").encode(), quote_plus(secret).encode(), json.dumps(secret)[1:-1].encode(), plain.hex().encode())
+    yield from (
+        plain,
+        quote(secret, safe="").encode(),
+        quote_plus(secret).encode(),
+        json.dumps(secret)[1:-1].encode(),
+        plain.hex().encode(),
+    )
     yield json.dumps(secret).replace("/", "\\/").encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for shift in range(3):  # where it begins in a longer text
@@ -37,7 +43,11 @@ def _forms(secret: str) -> Iterator[bytes]:
 
 def hits(blob: bytes, wanted: dict[bytes, str]) -> set[str]:
     """Which secrets have a slice in a text, with what stands around it."""
-    return {f"{wanted[blob[at : at + SLICE]]}... in {blob[max(0, at - 120) : at]!r}" for at in range(len(blob) - SLICE + 1) if blob[at : at + SLICE] in wanted}
+    return {
+        f"{wanted[blob[at : at + SLICE]]}... in {blob[max(0, at - 120) : at]!r}"
+        for at in range(len(blob) - SLICE + 1)
+        if blob[at : at + SLICE] in wanted
+    }
 
 
 def files_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
@@ -59,7 +69,9 @@ class ProcessList:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._over.set()
         self._thread.join()
 

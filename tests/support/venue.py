@@ -14,7 +14,10 @@ VENUE = Venue("sbg", "dev")
 ROLE_ID = "AROAEXAMPLEEXAMPLEEX"
 ROOT = "arn:aws:iam::123456789012:root"
 EXTERNAL_ID = "an-external-id-for-tests"
-POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::sbg-dev-unity-data/*"]}]}
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::sbg-dev-unity-data/*"]}],
+}
 
 
 def desired(**changes: Any) -> Desired:

@@ -18,7 +18,13 @@ def provision(server: Moto, project: str, venue: str, **options: Any) -> None:
     """Publish a venue's bucket and boundary and make its role."""
     server.publish(project, venue)
     defaults = {name: option.get("default") for name, option in OPERATION.argument_spec.items()}
-    keys = {"access_key": FAKE_KEYS["aws_access_key_id"], "secret_key": FAKE_KEYS["aws_secret_access_key"], "region": REGION}
+    keys = {
+        "access_key": FAKE_KEYS["aws_access_key_id"],
+        "secret_key": FAKE_KEYS["aws_secret_access_key"],
+        "region": REGION,
+    }
     connection = {**_UNUSED, **keys, "validate_certs": True, "endpoint_url": server.url}
-    succeeded, result = OPERATION.run({**defaults, **connection, "project": project, "venue": venue, **options}, Runtime())
+    succeeded, result = OPERATION.run(
+        {**defaults, **connection, "project": project, "venue": venue, **options}, Runtime()
+    )
     assert succeeded, result

@@ -58,7 +58,9 @@ class Account:
         bucket = bucket or f"{project}-{venue}-unity-data"
         location = {"LocationConstraint": driver.REGION}
         self.as_root("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
-        self.as_root("ssm").put_parameter(Name=f"/unity/{project}/{venue}/ds/datastore-bucket", Value=bucket, Type="String", Overwrite=True)
+        self.as_root("ssm").put_parameter(
+            Name=f"/unity/{project}/{venue}/ds/datastore-bucket", Value=bucket, Type="String", Overwrite=True
+        )
         return bucket
 
     def environment(self) -> dict[str, str]:
@@ -87,12 +89,24 @@ def role_session(account: Account, name: str, policy: dict[str, Any]) -> dict[st
     iam = account.as_root("iam")
     user = f"broker-{name}"
     iam.create_user(UserName=user)
-    assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::{account.account_id}:role/{name}"}
-    iam.put_user_policy(UserName=user, PolicyName="broker", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [assume]}))
+    assume = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Resource": f"arn:aws:iam::{account.account_id}:role/{name}",
+    }
+    iam.put_user_policy(
+        UserName=user, PolicyName="broker", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [assume]})
+    )
     made = iam.create_access_key(UserName=user)["AccessKey"]
     broker = {"AccessKeyId": made["AccessKeyId"], "SecretAccessKey": made["SecretAccessKey"]}
-    trusted = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account.account_id}:user/{user}"}, "Action": "sts:AssumeRole"}
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trusted]}))["Role"]
+    trusted = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account.account_id}:user/{user}"},
+        "Action": "sts:AssumeRole",
+    }
+    role = iam.create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
+    )["Role"]
     iam.put_role_policy(RoleName=name, PolicyName="admin", PolicyDocument=json.dumps(policy))
     sts = driver.client("sts", account.url, broker)
     return dict(sts.assume_role(RoleArn=role["Arn"], RoleSessionName="jane.admin")["Credentials"])
@@ -101,7 +115,8 @@ def role_session(account: Account, name: str, policy: dict[str, Any]) -> dict[st
 def for_emulator(policy: dict[str, Any]) -> dict[str, Any]:
     """The policy with two resources widened that ministack judges otherwise than AWS.
 
-    It takes every ssm:GetParameters to be about ``*``, and iam:RemoveRoleFromInstanceProfile to be about the role. The policy
+    It takes every ssm:GetParameters to be about ``*``, and iam:RemoveRoleFromInstanceProfile to be about the role. The
+    policy
     oracle judges the resources as written.
     """
     widened = ("ssm:GetParameters", "iam:RemoveRoleFromInstanceProfile")

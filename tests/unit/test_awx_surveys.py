@@ -16,11 +16,24 @@ from tests.support.awx_job import TEMPLATES
 from tests.support.awx_server import check_survey
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-SURVEYS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "roles/awx_setup/files/surveys").glob("*.yml"))}
+SURVEYS = {
+    path.stem: yaml.safe_load(path.read_text())
+    for path in sorted((ROOT / "roles/awx_setup/files/surveys").glob("*.yml"))
+}
 FIELDS = [(name, item) for name, survey in SURVEYS.items() for item in survey["spec"][1:]]
 IDS = [f"{name}-{item['variable']}" for name, item in FIELDS]
 # A survey's answers outrank the inventory: what belongs to a venue must not be asked for.
-OF_A_VENUE = {"project", "venue", "name_prefix", "role_name", "buckets", "permissions_boundary", "trusted_principals", "max_session_duration", "allow_delete"}
+OF_A_VENUE = {
+    "project",
+    "venue",
+    "name_prefix",
+    "role_name",
+    "buckets",
+    "permissions_boundary",
+    "trusted_principals",
+    "max_session_duration",
+    "allow_delete",
+}
 
 # Options that a playbook has a name of its own for.
 OWN_NAMES = {"retire": "provision_retire_previous_external_id"}
@@ -29,7 +42,9 @@ OWN_NAMES = {"retire": "provision_retire_previous_external_id"}
 def spec_of(item: dict) -> dict:
     variable = OWN_NAMES.get(item["variable"], item["variable"])
     role, _dash, option = variable.partition("_")
-    spec = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    spec = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text())["argument_specs"]["main"][
+        "options"
+    ]
     assert option not in OF_A_VENUE
     return spec[variable]
 
@@ -41,7 +56,12 @@ def text_of(spec: dict) -> str:
 @pytest.mark.parametrize(("name", "item"), FIELDS, ids=IDS)
 def test_a_field_takes_what_its_option_takes(name, item):
     spec = spec_of(item)
-    kinds = {"str": {"text", "password", "multiplechoice"}, "int": {"integer"}, "bool": {"multiplechoice"}, "list": {"text", "multiselect"}}
+    kinds = {
+        "str": {"text", "password", "multiplechoice"},
+        "int": {"integer"},
+        "bool": {"multiplechoice"},
+        "list": {"text", "multiselect"},
+    }
     assert item["type"] in kinds[spec["type"]]
     assert item["required"] is bool(spec.get("required"))
     if spec["type"] == "bool":
@@ -83,10 +103,14 @@ def test_the_workflow_asks_for_nothing_that_the_template_would_not_take():
 
 def test_every_survey_has_a_template_and_every_template_a_playbook():
     assert {row["survey"] for row in TEMPLATES.values()} | {"request"} == set(SURVEYS)
-    missing = [row["playbook"] for row in TEMPLATES.values() if not (ROOT / "playbooks" / f"{row['playbook']}.yml").exists()]
+    missing = [
+        row["playbook"] for row in TEMPLATES.values() if not (ROOT / "playbooks" / f"{row['playbook']}.yml").exists()
+    ]
     assert missing == []
 
 
 def test_surveys_and_pictures_are_up_to_date():
-    done = subprocess.run([sys.executable, ROOT / "tools/awx_surveys.py", "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/awx_surveys.py", "--check"], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (0, ""), "run tools/awx_surveys.py"

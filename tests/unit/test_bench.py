@@ -26,8 +26,25 @@ def test_the_chain_is_the_longest_one(spans: list[tuple[float, float]], expected
 
 
 def sample(contender: str, wall: float, **more: Any) -> dict[str, Any]:
-    measured = {"wall": wall, "cpu": wall / 2, "emulator_cpu": 0.1, "memory": 50, "calls": {"GetRole": 20}, "connections": 4, "depth": 0}
-    return {"contender": contender, "step": "no_change", "venues": 10, "latency": 0.0, "tls": False, "forks": 2, **measured, **more}
+    measured = {
+        "wall": wall,
+        "cpu": wall / 2,
+        "emulator_cpu": 0.1,
+        "memory": 50,
+        "calls": {"GetRole": 20},
+        "connections": 4,
+        "depth": 0,
+    }
+    return {
+        "contender": contender,
+        "step": "no_change",
+        "venues": 10,
+        "latency": 0.0,
+        "tls": False,
+        "forks": 2,
+        **measured,
+        **more,
+    }
 
 
 def test_medians_and_ratios() -> None:
@@ -45,6 +62,9 @@ def test_what_differs_in_forks_or_tls_is_not_mixed() -> None:
 
 def test_the_plot_has_a_line_per_contender_and_step() -> None:
     samples = [
-        sample(name, wall, venues=venues, step=step) for name, wall in (("ours", 1.0), ("other", 20.0)) for venues in (1, 10) for step in ("create", "issue")
+        sample(name, wall, venues=venues, step=step)
+        for name, wall in (("ours", 1.0), ("other", 20.0))
+        for venues in (1, 10)
+        for step in ("create", "issue")
     ]
     assert plot({"samples": samples}).count("<polyline") == 4

@@ -22,8 +22,17 @@ HEADER = """\
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """
 FOLDERS = ("demo", "docs", "plugins", "tests", "tools")
-PYTHON = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path.stat().st_size and "output" not in path.parts)
-GENERATED = sorted(path.parts[-3] for path in ROOT.glob("roles/*/meta/argument_specs.yml") if "# Written by tools/role_specs.py" in path.read_text())
+PYTHON = sorted(
+    path
+    for folder in FOLDERS
+    for path in (ROOT / folder).rglob("*.py")
+    if path.stat().st_size and "output" not in path.parts
+)
+GENERATED = sorted(
+    path.parts[-3]
+    for path in ROOT.glob("roles/*/meta/argument_specs.yml")
+    if "# Written by tools/role_specs.py" in path.read_text()
+)
 HAND_OVER = yaml.safe_load(venue_sts_handoff.DOCUMENTATION)
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "roles").glob("*/README.md")]
 
@@ -56,15 +65,22 @@ def documented(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a module's documentation in the form of an argument spec."""
     kept = ("type", "elements", "default", "choices", "required")
     return {
-        name: {key: one[key] for key in kept if key in one} | ({"options": documented(one["suboptions"])} if "suboptions" in one else {})
+        name: {key: one[key] for key in kept if key in one}
+        | ({"options": documented(one["suboptions"])} if "suboptions" in one else {})
         for name, one in options.items()
     }
 
 
 def specified(spec: Mapping[str, Any]) -> dict[str, Any]:
     """An argument spec without what documentation does not say."""
-    kept = {name: {key: value for key, value in one.items() if key not in ("no_log", "options")} for name, one in spec.items()}
-    return {name: kept[name] | ({"options": specified(one["options"])} if "options" in one else {}) for name, one in spec.items()}
+    kept = {
+        name: {key: value for key, value in one.items() if key not in ("no_log", "options")}
+        for name, one in spec.items()
+    }
+    return {
+        name: kept[name] | ({"options": specified(one["options"])} if "options" in one else {})
+        for name, one in spec.items()
+    }
 
 
 def test_the_options_of_the_hand_over_are_documented_as_they_are() -> None:
@@ -84,7 +100,9 @@ def messages() -> str:
     for path in sorted((ROOT / "plugins").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
-                found.append("".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values))
+                found.append(
+                    "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                )
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
     return "\n".join(found)
@@ -93,7 +111,9 @@ def messages() -> str:
 def test_the_page_on_errors_has_each_kind_and_no_other() -> None:
     trees = [ast.parse(path.read_text()) for path in (ROOT / "plugins").rglob("*.py")]
     classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
-    kinds = {one.name for one in classes if any(isinstance(base, ast.Name) and base.id == "VenueError" for base in one.bases)}
+    kinds = {
+        one.name for one in classes if any(isinstance(base, ast.Name) and base.id == "VenueError" for base in one.bases)
+    }
     page = (ROOT / "docs/errors.md").read_text()
     assert set(re.findall(r"^\| `([A-Z]\w+)` \|", page, re.MULTILINE)) == kinds
 
@@ -109,7 +129,11 @@ def test_the_messages_on_the_page_on_troubleshooting_are_those_of_the_code() -> 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_of_pages_lead_to_files(page: pathlib.Path) -> None:
     text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if not target.startswith(("http", "#", "mailto:"))]
+    targets = [
+        target.split("#")[0]
+        for target in re.findall(r"\]\(([^)\s]+)\)", text)
+        if not target.startswith(("http", "#", "mailto:"))
+    ]
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 

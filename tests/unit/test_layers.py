@@ -13,13 +13,29 @@ import pytest
 PLUGINS = pathlib.Path(__file__).resolve().parents[2] / "plugins"
 OWN = "ansible_collections.mdps.venue_sts.plugins."
 STANDARD = set(sys.stdlib_module_names)
-FORBIDDEN_IN_DOMAIN = {"time", "random", "secrets", "socket", "subprocess", "urllib", "http", "os", "pathlib", "tempfile", "threading"}
+FORBIDDEN_IN_DOMAIN = {
+    "time",
+    "random",
+    "secrets",
+    "socket",
+    "subprocess",
+    "urllib",
+    "http",
+    "os",
+    "pathlib",
+    "tempfile",
+    "threading",
+}
 
 
 def layer(module: str) -> str:
     """The layer that a module of ours is in, from its path below plugins/."""
     parts = module.split(".")
-    if parts[0] in ("module_utils", "plugin_utils") and len(parts) > 1 and parts[1] in ("_domain", "_aws", "_kion", "_operations"):
+    if (
+        parts[0] in ("module_utils", "plugin_utils")
+        and len(parts) > 1
+        and parts[1] in ("_domain", "_aws", "_kion", "_operations")
+    ):
         return parts[1]
     return {"module_utils": "front_end", "plugin_utils": "front_end"}.get(parts[0], parts[0])
 
@@ -49,7 +65,13 @@ def imports(path: pathlib.Path) -> list[str]:
             target = ".".join([*base, *([node.module] if node.module else [])])
             # "from .._domain import trust" names a module, "from ..._files import x" a name in one.
             found += [
-                OWN + (target if node.module and (PLUGINS / (target.replace(".", "/") + ".py")).exists() else f"{target}.{alias.name}") for alias in node.names
+                OWN
+                + (
+                    target
+                    if node.module and (PLUGINS / (target.replace(".", "/") + ".py")).exists()
+                    else f"{target}.{alias.name}"
+                )
+                for alias in node.names
             ]
         elif isinstance(node, ast.ImportFrom):
             found.append(node.module or "")
@@ -71,9 +93,13 @@ def test_imports_point_one_way(path: pathlib.Path) -> None:
         elif mine == "_domain":
             top = name.split(".")[0]
             assert top in STANDARD, f"{path.name} imports {name}: _domain knows the standard library only"
-            assert name == "urllib.parse" or top not in FORBIDDEN_IN_DOMAIN, f"{path.name} imports {name}: _domain has no clock, chance or I/O"
+            assert name == "urllib.parse" or top not in FORBIDDEN_IN_DOMAIN, (
+                f"{path.name} imports {name}: _domain has no clock, chance or I/O"
+            )
         elif mine == "_operations":
-            assert name.split(".")[0] in STANDARD or name.startswith("ansible.module_utils"), f"{path.name} imports {name}: boto3 belongs into _aws"
+            assert name.split(".")[0] in STANDARD or name.startswith("ansible.module_utils"), (
+                f"{path.name} imports {name}: boto3 belongs into _aws"
+            )
 
 
 def test_every_module_has_its_action_plugin_and_both_run_the_same_operation() -> None:
@@ -82,5 +108,7 @@ def test_every_module_has_its_action_plugin_and_both_run_the_same_operation() ->
         action = (PLUGINS / "action" / f"{name}.py").read_text()
         if "run_module(OPERATION)" not in text:
             continue  # runs on the controller only; its action plugin is the implementation
-        operation = next(line for line in text.splitlines() if "_operations." in line).split("_operations.")[1].split()[0]
+        operation = (
+            next(line for line in text.splitlines() if "_operations." in line).split("_operations.")[1].split()[0]
+        )
         assert f"_operations.{operation} import OPERATION" in action, name

@@ -35,7 +35,13 @@ BASE = {"role": {"project": "sbg", "venue": "dev"}, "token": {"project": "sbg", 
 OPERATIONS: dict[str, Operation] = {"role": role.OPERATION, "token": token.OPERATION}
 # Files are looked at when they are used, after the first call.
 WITHOUT_OPINION = ("dest", "saml_assertion", "saml_assertion_file")
-SETTINGS = hypothesis.settings(max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+SETTINGS = hypothesis.settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 
 
 class Reached(Exception):
@@ -57,11 +63,56 @@ class NoAws:
 # Text as people mistype it, as AWS knows it, and as nobody would write it.
 WORDS = st.sampled_from(
     [
-        *("sbg", "sbg-dev", "SBG", "a" * 64, "a--b", "-a", "1a", "é", "", " ", "none", "*", "sbg/*", "sbg/app", "sbg-dev/x?", "emit/*", "sbg/../x", "sbg//x"),
-        *("unityuser12252025", "jane.doe@example.org", "José Núñez", "日本", "a b", "x" * 65, "a", "aa", "0123456789", "123456789012", "000000000000"),
-        *("arn:aws:iam::123456789012:role/x", "arn:aws:iam:123456789012:role/x", "arn:aws-us-gov:iam::123456789012:role/x", "arn:aws:iam::123456789012:root"),
-        *("arn:aws:iam::123456789012:policy/p", "arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::123456789012:saml-provider/JPL", "arn:aws:iam::*:root"),
-        *("arn:aws:sts::123456789012:assumed-role/r/s", "arn:aws:kms:us-west-2:123456789012:key/1234", "arn:aws:kms:us-west-2:123456789012:alias/x"),
+        *(
+            "sbg",
+            "sbg-dev",
+            "SBG",
+            "a" * 64,
+            "a--b",
+            "-a",
+            "1a",
+            "é",
+            "",
+            " ",
+            "none",
+            "*",
+            "sbg/*",
+            "sbg/app",
+            "sbg-dev/x?",
+            "emit/*",
+            "sbg/../x",
+            "sbg//x",
+        ),
+        *(
+            "unityuser12252025",
+            "jane.doe@example.org",
+            "José Núñez",
+            "日本",
+            "a b",
+            "x" * 65,
+            "a",
+            "aa",
+            "0123456789",
+            "123456789012",
+            "000000000000",
+        ),
+        *(
+            "arn:aws:iam::123456789012:role/x",
+            "arn:aws:iam:123456789012:role/x",
+            "arn:aws-us-gov:iam::123456789012:role/x",
+            "arn:aws:iam::123456789012:root",
+        ),
+        *(
+            "arn:aws:iam::123456789012:policy/p",
+            "arn:aws:iam::aws:policy/ReadOnlyAccess",
+            "arn:aws:iam::123456789012:saml-provider/JPL",
+            "arn:aws:iam::*:root",
+        ),
+        *(
+            "arn:aws:sts::123456789012:assumed-role/r/s",
+            "arn:aws:kms:us-west-2:123456789012:key/1234",
+            "arn:aws:kms:us-west-2:123456789012:alias/x",
+        ),
         *(
             "s3_read",
             "ecr_push",
@@ -95,7 +146,12 @@ WORDS = st.sampled_from(
         ),
     ]
 )
-TEXT = st.one_of(WORDS, st.text(max_size=80), st.from_regex(r"[\w+=,.@:/-]{1,80}"), st.builds(lambda word, n: word * n, WORDS, st.integers(1, 400)))
+TEXT = st.one_of(
+    WORDS,
+    st.text(max_size=80),
+    st.from_regex(r"[\w+=,.@:/-]{1,80}"),
+    st.builds(lambda word, n: word * n, WORDS, st.integers(1, 400)),
+)
 NUMBERS = st.one_of(st.integers(), st.sampled_from([899, 900, 3599, 3600, 3601, 43200, 43201, 0, -1]))
 OF_TYPE: Mapping[str, st.SearchStrategy[Any]] = {
     "str": TEXT,
@@ -107,7 +163,8 @@ OF_TYPE: Mapping[str, st.SearchStrategy[Any]] = {
     "dict": st.dictionaries(TEXT, st.one_of(TEXT, st.integers(), st.booleans()), max_size=60),
 }
 ANYTHING = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXT), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXT),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
 )
 
 
@@ -115,7 +172,9 @@ ANYTHING = st.recursive(
 def options(draw: st.DrawFn, name: str, wild: bool = False, most: int = 3) -> dict[str, Any]:
     """Options of an operation: right ones, but for some."""
     spec = OPERATIONS[name].argument_spec
-    changed = draw(st.lists(st.sampled_from(sorted(set(spec) - set(WITHOUT_OPINION))), min_size=1, max_size=most, unique=True))
+    changed = draw(
+        st.lists(st.sampled_from(sorted(set(spec) - set(WITHOUT_OPINION))), min_size=1, max_size=most, unique=True)
+    )
     return {**BASE[name], **{option: draw(ANYTHING if wild else _of_type(spec[option])) for option in changed}}
 
 
@@ -126,7 +185,9 @@ def _of_type(option: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 def validated(name: str, given: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """What Ansible's own check of types says, and the options it lets through."""
     operation = OPERATIONS[name]
-    checked = ArgumentSpecValidator({**aws_argument_spec(), **operation.argument_spec}, **operation.constraints).validate(given)
+    checked = ArgumentSpecValidator(
+        {**aws_argument_spec(), **operation.argument_spec}, **operation.constraints
+    ).validate(given)
     return checked.error_messages, checked.validated_parameters
 
 
@@ -156,7 +217,10 @@ def test_a_refusal_names_the_option_and_comes_before_any_call(name: str, wild: b
             option = refusal.facts["option"]
             assert option in OPERATIONS[name].argument_spec and refusal.message.startswith(f"{option}: ")
             assert refusal.message.isprintable(), "control characters do not reach the terminal"
-            secret, others = str(given.get("external_id", "")), [value for option, value in given.items() if option != "external_id"]
+            secret, others = (
+                str(given.get("external_id", "")),
+                [value for option, value in given.items() if option != "external_id"],
+            )
             if len(secret) >= 8 and secret not in repr(others) and secret in refusal.message:
                 # Unless the message has that word anyway ("ecr_push" among what is allowed).
                 anyway = outcome(name, {**params, "external_id": "another-external-id"})
@@ -177,7 +241,11 @@ def pattern(text: str) -> re.Pattern[str]:
 
     def written_out(category: re.Match[str]) -> str:
         wanted = category.group(1)
-        return "".join(re.escape(chr(code)) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith(wanted))
+        return "".join(
+            re.escape(chr(code))
+            for code in range(sys.maxunicode + 1)
+            if unicodedata.category(chr(code)).startswith(wanted)
+        )
 
     return re.compile(re.sub(r"\\p\{(\w+)\}", written_out, text), re.ASCII)
 
@@ -213,7 +281,10 @@ def test_what_a_role_is_made_from_is_what_aws_documents(given: dict[str, Any]) -
     if errors or outcome("role", params):
         return
     wish = role.parse(params, "aws")
-    published = {wish.venue.bucket_parameter: Parameter("sbg-dev-data"), "/unity/cs/account/privilegedpolicyname": Parameter("boundary")}
+    published = {
+        wish.venue.bucket_parameter: Parameter("sbg-dev-data"),
+        "/unity/cs/account/privilegedpolicyname": Parameter("boundary"),
+    }
     found = role.Found(Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/admin/jane", ACCOUNT), Current(), published)
     try:
         desired, _discovered = role.desire(params, wish, found, REGION)
@@ -234,7 +305,16 @@ def test_what_sts_is_asked_for_is_what_aws_documents(given: dict[str, Any]) -> N
     policy = wish.session_policy
     if wish.grant and wish.grant.buckets:
         policy = permissions.policy(wish.grant, permissions.Place("aws", REGION, ACCOUNT))
-    named = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{wish.role_name}", "RoleSessionName": wish.session_name, "DurationSeconds": wish.duration}
-    asked = {**named, "ExternalId": params["external_id"] or "00", **wish.extras, **({"Policy": compact(policy)} if policy else {})}
+    named = {
+        "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{wish.role_name}",
+        "RoleSessionName": wish.session_name,
+        "DurationSeconds": wish.duration,
+    }
+    asked = {
+        **named,
+        "ExternalId": params["external_id"] or "00",
+        **wish.extras,
+        **({"Policy": compact(policy)} if policy else {}),
+    }
     assert_acceptable("sts", "AssumeRole", asked)
     assert len(json.dumps(asked)) < 10**6

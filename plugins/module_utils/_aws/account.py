@@ -10,7 +10,7 @@ from typing import Any
 
 from .._domain.role_facts import Observed
 from .._domain.role_plan import Parameter
-from .calls import at_once, call
+from .calls import call, run_concurrently
 from .venue_state import read_parameters, role_from
 
 PAGE = 1000  # the most that IAM lists in one answer
@@ -24,7 +24,7 @@ def read_roles(iam: Any) -> list[Observed]:
 
     iam:GetAccountAuthorizationDetails leaves out description and longest session, which iam:ListRoles tells.
     """
-    details, listed = at_once(
+    details, listed = run_concurrently(
         lambda: _pages(iam, "get_account_authorization_details", "RoleDetailList", Filter=["Role"]),
         lambda: _pages(iam, "list_roles", "Roles"),
     )

@@ -25,8 +25,15 @@ UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidA
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 MISSING = {"NoSuchEntity", "ParameterNotFound"}
 # Somebody created, deleted or changed it since it was read.
-OVERTAKEN = {*MISSING, "EntityAlreadyExists", "ParameterAlreadyExists", "ConcurrentModification", "TooManyUpdates", "DeleteConflict"}
-# AWS may quote these parameters in an error message; trust policies hold external ids.
+OVERTAKEN = {
+    *MISSING,
+    "EntityAlreadyExists",
+    "ParameterAlreadyExists",
+    "ConcurrentModification",
+    "TooManyUpdates",
+    "DeleteConflict",
+}
+# AWS may quote these parameters in an error message; trust policies hold external IDs.
 SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion", "TokenCode")
 TRUST_POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument")
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
@@ -57,7 +64,9 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
 
 def damaged_answer(client: Any, purpose: str) -> ConnectionProblem:
     """What to say of an answer that is not whole. A change may have been made; the next run finds out."""
-    return ConnectionProblem(f"could not {purpose}: the answer of {client.meta.endpoint_url} was damaged on its way. Run again; check proxies if it stays so.")
+    return ConnectionProblem(
+        f"could not {purpose}: the answer of {client.meta.endpoint_url} was damaged on its way. Run again; check proxies if it stays so."
+    )
 
 
 def call_or_none(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[str, Any] | None:
@@ -89,7 +98,7 @@ def apply(client_for: Callable[[str], Any], steps: Sequence[Step], done: list[tu
             raise ConcurrentChange(f"{step.target} was changed by somebody else at the same time.")
 
 
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
+def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
     """Run reads side by side, so that all take one round trip's time; results come in the order of the calls.
 
     :raises VenueError: that of the first call, in this order, that failed.
@@ -106,9 +115,13 @@ def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -
     request_id = str(error.response.get("ResponseMetadata", {}).get("RequestId", ""))
     answer = f'could not {purpose}: AWS said "{said}" ({code}{", request " + request_id if request_id else ""}).'
     if code in EXPIRED:
-        return ConnectionProblem(f"{answer} The AWS credentials have expired. {KEYS_ADVICE}", error_code=code, request_id=request_id)
+        return ConnectionProblem(
+            f"{answer} The AWS credentials have expired. {KEYS_ADVICE}", error_code=code, request_id=request_id
+        )
     if code in UNKNOWN_KEYS:
-        return ConnectionProblem(f"{answer} AWS does not know these credentials. {KEYS_ADVICE}", error_code=code, request_id=request_id)
+        return ConnectionProblem(
+            f"{answer} AWS does not know these credentials. {KEYS_ADVICE}", error_code=code, request_id=request_id
+        )
     return AwsRefused(f"{answer}{_advice(code, action, said)}", operation=action, code=code, request_id=request_id)
 
 
@@ -124,7 +137,8 @@ def _scrubbed(said: str, arguments: dict[str, Any]) -> str:
 
 def _advice(code: str, action: str, said: str) -> str:
     if code in DENIED:
-        # A call can need a second action beside its own, such as iam:TagRole to create a role with tags: AWS names the missing one.
+        # A call can need a second action beside its own, such as iam:TagRole to create a role with tags: AWS names the
+        # missing one.
         named = _NOT_AUTHORIZED.search(said)
         action = named.group(1) if named else action
         return f" The caller needs {action} (docs/admin-policy.json lists all that is needed), and no boundary or organization policy may deny it."
@@ -146,6 +160,8 @@ def _no_answer(error: Any, client: Any, purpose: str) -> VenueError:
             f"could not {purpose}: {where} cannot be reached. Check network, VPN and proxy, and that the region {client.meta.region_name} exists."
         )
     if isinstance(error, botocore_errors.SSLError):
-        return ConnectionProblem(f"could not {purpose}: the TLS certificate of {where} could not be verified. Behind an inspecting proxy, set aws_ca_bundle.")
+        return ConnectionProblem(
+            f"could not {purpose}: the TLS certificate of {where} could not be verified. Behind an inspecting proxy, set aws_ca_bundle."
+        )
     # ParamValidationError and the like may quote parameters: the class alone is safe to show.
     return ConnectionProblem(f"could not {purpose}: the connection to {where} failed ({type(error).__name__}).")

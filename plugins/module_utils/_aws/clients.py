@@ -41,7 +41,8 @@ EITHER_ADVICE = (
 # Every AWS service that this collection talks to.
 SERVICES = ("cloudtrail", "iam", "s3", "ssm", "sts")
 
-# What is made once per process and the same for every account. The API descriptions take 0.1 s to read; all sessions share them.
+# What is made once per process and the same for every account. The API descriptions take 0.1 s to read; all sessions
+# share them.
 _LOADER: Any = None
 # One session that nobody has used: it has read no setting, no file and no credentials yet, and is given away once.
 _UNUSED_SESSION: Any = None
@@ -80,7 +81,9 @@ class _Options:
         self.params = params
 
     def fail_json(self, msg: str, **facts: Any) -> None:
-        if self.params.get("profile") and any(self.params.get(name) for name in ("access_key", "secret_key", "session_token")):
+        if self.params.get("profile") and any(
+            self.params.get(name) for name in ("access_key", "secret_key", "session_token")
+        ):
             raise ConnectionProblem(EITHER_ADVICE)
         raise ConnectionProblem(msg)
 
@@ -116,7 +119,9 @@ class Clients:
         """The region the work is in, such as ``us-west-2``."""
         self._connect()
         if not self._region:
-            raise ConnectionProblem("No AWS region is set: set the option 'region', AWS_REGION, or a region in the profile (MDPS uses us-west-2).")
+            raise ConnectionProblem(
+                "No AWS region is set: set the option 'region', AWS_REGION, or a region in the profile (MDPS uses us-west-2)."
+            )
         return self._region
 
     @property
@@ -146,7 +151,11 @@ class Clients:
 
     def client_with_keys(self, service: str, access_key: str, secret_key: str, session_token: str) -> Any:
         """A client that speaks with other keys, to the same region and endpoint."""
-        keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key, "aws_session_token": session_token}
+        keys = {
+            "aws_access_key_id": access_key,
+            "aws_secret_access_key": secret_key,
+            "aws_session_token": session_token,
+        }
         return self._make(service, keys)
 
     def unsigned_client(self, service: str) -> Any:
@@ -156,11 +165,18 @@ class Clients:
     def _make(self, service: str, keys: Mapping[str, str], extra: Any = None) -> Any:
         session, endpoint, options = self._connect()
         settings = {**options, **keys}
-        config = botocore.config.Config(user_agent_extra=USER_AGENT, retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10, read_timeout=30)
+        config = botocore.config.Config(
+            user_agent_extra=USER_AGENT,
+            retries={"mode": "standard", "total_max_attempts": 6},
+            connect_timeout=10,
+            read_timeout=30,
+        )
         for more in (settings.pop("aws_config", None), extra):
             config = config.merge(more) if more else config
         try:
-            return session.create_client(service, region_name=self.region, endpoint_url=endpoint, config=config, **settings)
+            return session.create_client(
+                service, region_name=self.region, endpoint_url=endpoint, config=config, **settings
+            )
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise _unusable(error) from None
 
@@ -169,7 +185,8 @@ class Clients:
 def collector_paused() -> Iterator[None]:
     """For work that leaves hardly any garbage in cycles, but makes the garbage collector look for it, now or soon after.
 
-    Reading API descriptions takes it a third of the time. In a forked process it writes to each object it looks at, so that
+    Reading API descriptions takes it a third of the time. In a forked process it writes to each object it looks at, so
+    that
     the memory of the process it was forked from is copied page by page. What exists at the end is not looked at again.
     """
     was_on = gc.isenabled()

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from .calls import call
 
 PAGE = 50  # the most that LookupEvents returns at once
-# Two requests a second, per account and region: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
+# Two requests a second, per account and region:
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
 SECONDS_A_REQUEST = 0.5
 
 
@@ -22,7 +23,14 @@ class Lookup(NamedTuple):
     truncated: bool
 
 
-def look_up(cloudtrail: Any, attribute: tuple[str, str], window: tuple[datetime, datetime], *, most_pages: int, sleep: Callable[[float], None]) -> Lookup:
+def look_up(
+    cloudtrail: Any,
+    attribute: tuple[str, str],
+    window: tuple[datetime, datetime],
+    *,
+    most_pages: int,
+    sleep: Callable[[float], None],
+) -> Lookup:
     """The events of an attribute within a window of time (cloudtrail:LookupEvents).
 
     :param attribute: such as ``("EventName", "AssumeRole")``.
@@ -31,7 +39,12 @@ def look_up(cloudtrail: Any, attribute: tuple[str, str], window: tuple[datetime,
     """
     start, end = window
     key, value = attribute
-    asked = {"LookupAttributes": [{"AttributeKey": key, "AttributeValue": value}], "StartTime": start, "EndTime": end, "MaxResults": PAGE}
+    asked = {
+        "LookupAttributes": [{"AttributeKey": key, "AttributeValue": value}],
+        "StartTime": start,
+        "EndTime": end,
+        "MaxResults": PAGE,
+    }
     found: list[str] = []
     more: dict[str, str] = {}
     for page in range(most_pages):

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from .._domain.role_plan import POLICY_NAME, Parameter, Role
-from .calls import at_once, call, call_or_none, damaged_answer
+from .calls import call, call_or_none, damaged_answer, run_concurrently
 
 READERS = 8  # so that a role with many revocations does not run into IAM's rate
 
@@ -32,7 +32,9 @@ def read_caller_and_time(sts: Any) -> tuple[Caller, datetime]:
     """The caller, and what time it is by AWS's clock."""
     answer = call(sts, "get_caller_identity", "find out whose credentials these are")
     said = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-    return Caller(str(answer["Arn"]), str(answer["Account"])), parsedate_to_datetime(said) if said else datetime.now(UTC)
+    return Caller(str(answer["Arn"]), str(answer["Account"])), parsedate_to_datetime(said) if said else datetime.now(
+        UTC
+    )
 
 
 def read_role(iam: Any, name: str) -> Role | None:
@@ -71,8 +73,15 @@ def read_policies(iam: Any, role_name: str, names: Sequence[str]) -> dict[str, d
     found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(names), READERS):
         part = names[start : start + READERS]
-        reads = [lambda name=name: call_or_none(iam, "get_role_policy", purpose, RoleName=role_name, PolicyName=name) for name in part]
-        found |= {name: dict(answer["PolicyDocument"]) for name, answer in zip(part, at_once(*reads), strict=True) if answer}
+        reads = [
+            lambda name=name: call_or_none(iam, "get_role_policy", purpose, RoleName=role_name, PolicyName=name)
+            for name in part
+        ]
+        found |= {
+            name: dict(answer["PolicyDocument"])
+            for name, answer in zip(part, run_concurrently(*reads), strict=True)
+            if answer
+        }
     return found
 
 
@@ -87,7 +96,12 @@ def read_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
 
 def parameter_from(described: Mapping[str, Any]) -> Parameter:
     """A parameter from SSM's description of it."""
-    return Parameter(described["Value"], described.get("Type", "String"), described.get("Version", 1), described.get("LastModifiedDate"))
+    return Parameter(
+        described["Value"],
+        described.get("Type", "String"),
+        described.get("Version", 1),
+        described.get("LastModifiedDate"),
+    )
 
 
 def read_history(ssm: Any, name: str) -> list[Parameter]:
@@ -95,7 +109,15 @@ def read_history(ssm: Any, name: str) -> list[Parameter]:
     found: list[Parameter] = []
     more: dict[str, str] = {}
     while True:
-        answer = call(ssm, "get_parameter_history", f"read the history of {name} in SSM", Name=name, WithDecryption=True, MaxResults=50, **more)
+        answer = call(
+            ssm,
+            "get_parameter_history",
+            f"read the history of {name} in SSM",
+            Name=name,
+            WithDecryption=True,
+            MaxResults=50,
+            **more,
+        )
         found += [parameter_from(one) for one in answer["Parameters"]]
         if not answer.get("NextToken"):
             return sorted(found, key=lambda one: one.version)

@@ -35,7 +35,9 @@ def dns_suffix(partition: str) -> str:
     return DNS_SUFFIX.get(partition, "amazonaws.com")
 
 
-def parse_arn(option: str, text: str, *, service: str, resource: str, example: str, partition: str = "", account_id: str = "") -> Arn:
+def parse_arn(
+    option: str, text: str, *, service: str, resource: str, example: str, partition: str = "", account_id: str = ""
+) -> Arn:
     """Parse an ARN and hold it to what an option may name.
 
     :param option: the option's name, for the message.
@@ -51,10 +53,16 @@ def parse_arn(option: str, text: str, *, service: str, resource: str, example: s
     if not arn or arn.service != service or not re.fullmatch(resource, arn.resource):
         region = "" if service == "iam" else "REGION"
         shape = f"arn:{partition or 'aws'}:{service}:{region}:ACCOUNT:{example}"
-        hint = " (an IAM ARN has no region, but keeps the colon: two before the account)" if re.match(r"arn:aws[a-z-]*:iam:[0-9]", text) else ""
+        hint = (
+            " (an IAM ARN has no region, but keeps the colon: two before the account)"
+            if re.match(r"arn:aws[a-z-]*:iam:[0-9]", text)
+            else ""
+        )
         raise InvalidInput(option, f"'{text}' is not an ARN of the form {shape}{hint}.")
     if partition and arn.partition != partition:
-        raise InvalidInput(option, f"'{text}' lies in partition {arn.partition}, but the region is in partition {partition}.")
+        raise InvalidInput(
+            option, f"'{text}' lies in partition {arn.partition}, but the region is in partition {partition}."
+        )
     if account_id and arn.account_id != account_id:
         raise InvalidInput(option, f"'{text}' belongs to account {arn.account_id}, not to {account_id}.")
     return arn
@@ -66,7 +74,9 @@ def check_account_id(option: str, text: str) -> str:
     :raises InvalidInput: anything else.
     """
     if not _ACCOUNT.fullmatch(text):
-        raise InvalidInput(option, f"'{text}' is not an AWS account id (12 digits; quote it in YAML, so that leading zeros stay).")
+        raise InvalidInput(
+            option, f"'{text}' is not an AWS account id (12 digits; quote it in YAML, so that leading zeros stay)."
+        )
     return text
 
 

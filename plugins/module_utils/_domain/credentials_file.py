@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """One profile in the text of an AWS shared credentials file, changed without touching any other byte.
 
-Which line is what follows ``configparser.RawConfigParser``, which boto3 and the AWS CLI read this file with: an indented
+Which line is what follows ``configparser.RawConfigParser``, which boto3 and the AWS CLI read this file with: an
+indented
 line continues the value above it, ``#`` and ``;`` start a comment, ``=`` and ``:`` part name and value.
 """
 
@@ -25,7 +26,9 @@ WINNERS = ("role_arn", "web_identity_token_file", "sso_session", "sso_account_id
 
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
 _OPTION = re.compile(r"(?P<name>.*?)\s*[=:]")
-_MARK = re.compile(r"# mdps\.venue_sts: venue (?P<project>[^/\s]+)/(?P<venue>[^/\s]+)(?: in account (?P<account>\d{12}))?(?:, expires (?P<expires>\S+))?\s*")
+_MARK = re.compile(
+    r"# mdps\.venue_sts: venue (?P<project>[^/\s]+)/(?P<venue>[^/\s]+)(?: in account (?P<account>\d{12}))?(?:, expires (?P<expires>\S+))?\s*"
+)
 
 
 class MalformedFile(VenueError):
@@ -79,7 +82,9 @@ def read_profile(text: str, name: str) -> Profile | None:
         return None
     marks = [_MARK.fullmatch(line.text) for line in _scan(text) if line.section == name and not line.option]
     found = next((mark for mark in marks if mark), None)
-    mark = Mark(Venue(found["project"], found["venue"]), found["account"] or "", found["expires"] or "") if found else None
+    mark = (
+        Mark(Venue(found["project"], found["venue"]), found["account"] or "", found["expires"] or "") if found else None
+    )
     return Profile(parsed[name], mark)
 
 
@@ -91,7 +96,9 @@ def check_owner(name: str, profile: Profile | None, mark: Mark) -> None:
     if profile is None or (profile.mark and profile.mark.is_same_owner(mark)):
         return
     whose = f"belongs to {str(profile.mark).partition(': ')[2]}" if profile.mark else "was not written by this module"
-    raise OwnershipConflict(f"the profile {name} {whose}: name another one with the option profile, or set adopt to take this one over.")
+    raise OwnershipConflict(
+        f"the profile {name} {whose}: name another one with the option profile, or set adopt to take this one over."
+    )
 
 
 def with_profile(text: str, name: str, mark: Mark, values: Mapping[str, str]) -> str:
@@ -119,7 +126,11 @@ def without_profile(text: str, name: str) -> str:
     first = next((number for number, line in enumerate(lines) if line.is_header and line.section == name), None)
     if first is None:
         return text
-    last = max(number for number, line in enumerate(lines) if line.section == name and (line.is_header or line.option or _MARK.fullmatch(line.text)))
+    last = max(
+        number
+        for number, line in enumerate(lines)
+        if line.section == name and (line.is_header or line.option or _MARK.fullmatch(line.text))
+    )
     before, after = lines[:first], lines[last + 1 :]
     if before and not before[-1].text.strip() and (not after or not after[0].text.strip()):
         before.pop()  # the blank line that parted it from its neighbour
@@ -146,7 +157,11 @@ def _indent_below(lines: Sequence[_Line], name: str, values: Mapping[str, str]) 
 
 
 def _is_replaced(line: _Line, values: Mapping[str, str]) -> bool:
-    return line.option in values or line.option in (*KEY_NAMES.values(), OLD_SESSION_TOKEN) or (not line.option and bool(_MARK.fullmatch(line.text)))
+    return (
+        line.option in values
+        or line.option in (*KEY_NAMES.values(), OLD_SESSION_TOKEN)
+        or (not line.option and bool(_MARK.fullmatch(line.text)))
+    )
 
 
 def _line_end(text: str) -> str:
@@ -190,5 +205,7 @@ def _parse(text: str) -> dict[str, dict[str, str]]:
         # Its own message quotes the line, which may hold a key.
         number = getattr(error, "lineno", None) or error.errors[0][0]  # type: ignore[attr-defined]  # what ParsingError has instead
         kind = re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__.removesuffix("Error")).lower()
-        raise MalformedFile(f"line {number} is not what AWS tools can read ({kind}). Nothing was changed; correct the file by hand.") from None
+        raise MalformedFile(
+            f"line {number} is not what AWS tools can read ({kind}). Nothing was changed; correct the file by hand."
+        ) from None
     return {name: dict(parser[name]) for name in parser.sections()}

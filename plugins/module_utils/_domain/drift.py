@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Drift in words: how a venue's role differs from what it shall be. External ids are never named."""
+"""Drift in words: how a venue's role differs from what it shall be. External IDs are never named."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from .role_plan import POLICY_NAME
 from .steps import Plan
 from .trust import external_ids, principals
 
-SETTINGS = {"description": "description", "max_session_duration": "max_session_duration", "permissions_boundary": "permissions boundary"}
+SETTINGS = {
+    "description": "description",
+    "max_session_duration": "max_session_duration",
+    "permissions_boundary": "permissions boundary",
+}
 
 
 def in_words(plan: Plan) -> list[str]:
     """What applying a plan would change, one sentence a difference, for people who read a report.
 
-    :param plan: that of ``plan_present``; its states have external ids masked already.
+    :param plan: that of ``plan_present``; its states have external IDs masked already.
     """
     before, after = plan.before, plan.after
     if "role" not in before:
@@ -37,7 +41,10 @@ def in_words(plan: Plan) -> list[str]:
 def beside(observed: Observed) -> list[str]:
     """What hangs on a role that provisioning does not look after, one sentence each."""
     inline = [name for name in observed.inline if name != POLICY_NAME and not revocation.from_name(name)]
-    told = [f"has the policy {name} beside its own, which may change what tokens may do" for name in [*sorted(inline), *sorted(observed.attached)]]
+    told = [
+        f"has the policy {name} beside its own, which may change what tokens may do"
+        for name in [*sorted(inline), *sorted(observed.attached)]
+    ]
     changed = revocation.altered(observed.inline, observed.role.role_id)
     return [*told, *(f"the revocation {name} was altered and may refuse nothing" for name in changed)]
 
@@ -65,7 +72,7 @@ def _trust(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]
     told = [f"trusts {who}, which it should not" for who in found if who not in wanted]
     told += [f"does not trust {who}" for who in wanted if who not in found]
     if not ExternalIds(*external_ids(before)).current:
-        told.append("asks for no external id: whoever is trusted may assume the role")
+        told.append("asks for no external ID: whoever is trusted may assume the role")
     yield from told or ["the trust policy has other conditions or actions than it should"]
 
 
@@ -89,4 +96,4 @@ def _named(policy: Mapping[str, Any], key: str) -> set[str]:
 
 def _parameter(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Iterator[str]:
     if before and before["type"] != after["type"]:
-        yield f"the external id is stored as {before['type']} and should be {after['type']}"
+        yield f"the external ID is stored as {before['type']} and should be {after['type']}"

@@ -39,7 +39,8 @@ class InvalidInput(VenueError):
     """
 
     def __init__(self, option: str, problem: str) -> None:
-        # What the message quotes may come from a survey: no control character shall reach a terminal or forge a line of a log.
+        # What the message quotes may come from a survey: no control character shall reach a terminal or forge a line of
+        # a log.
         shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in problem)
         super().__init__(f"{option}: {shown}", option=option)
 
@@ -67,7 +68,7 @@ class AwsRefused(VenueError):
 
 
 class NotProvisioned(VenueError):
-    """The venue has no STS role, no external id, or no published bucket or boundary."""
+    """The venue has no STS role, no external ID, or no published bucket or boundary."""
 
 
 class OwnershipConflict(VenueError):
@@ -75,7 +76,7 @@ class OwnershipConflict(VenueError):
 
 
 class ExternalIdMismatch(VenueError):
-    """Two of the places that state the venue's external id do not agree. Values are never named."""
+    """Two of the places that state the venue's external ID do not agree. Values are never named."""
 
 
 class AccountMismatch(VenueError):

@@ -69,7 +69,10 @@ def make_account(text: str) -> Account:
     if re.fullmatch(r"\d{12}", text):
         return Account(text, "")
     if re.fullmatch(r"\d+", text) or not text.strip() or not text.isprintable():
-        raise InvalidInput("account", f"'{text}' is neither an account number (12 digits; quote it in YAML, so that leading zeros stay) nor an alias")
+        raise InvalidInput(
+            "account",
+            f"'{text}' is neither an account number (12 digits; quote it in YAML, so that leading zeros stay) nor an alias",
+        )
     return Account("", text)
 
 
@@ -97,7 +100,9 @@ def _is_deleted(moment: Any) -> bool:
 
 def is_in(role: Role, account: Account) -> bool:
     """Whether the role is in that account."""
-    return role.account.number == account.number if account.number else role.account.alias.lower() == account.alias.lower()
+    return (
+        role.account.number == account.number if account.number else role.account.alias.lower() == account.alias.lower()
+    )
 
 
 def explain_refusal(roles: Sequence[Role], account: Account, name: str, *, by_iam_name: bool) -> VenueError | None:
@@ -108,14 +113,19 @@ def explain_refusal(roles: Sequence[Role], account: Account, name: str, *, by_ia
     if any(role.has_keys for role in found):
         return None
     if found:
-        return RoleNotYours(f"The {kind} '{name}' in account {account} gives no temporary keys (Kion calls that 'Short-term access keys').", roles=[])
+        return RoleNotYours(
+            f"The {kind} '{name}' in account {account} gives no temporary keys (Kion calls that 'Short-term access keys').",
+            roles=[],
+        )
     choice = here or list(roles)
     where = f"in account {account}" if here else f"and nothing in account {account}"
     if not choice:
         return RoleNotYours("You have no cloud access role in Kion. Ask the project's owner for one.", roles=[])
     return RoleNotYours(
         f"You have no {kind} '{name}' {where}. Yours are: {_listed(choice)}.",
-        roles=[{"name": role.name, "iam_role_name": role.iam_role_name, "account": role.account.number} for role in choice],
+        roles=[
+            {"name": role.name, "iam_role_name": role.iam_role_name, "account": role.account.number} for role in choice
+        ],
     )
 
 

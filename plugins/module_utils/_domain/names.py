@@ -34,7 +34,7 @@ class Venue(NamedTuple):
 
     @property
     def external_id_parameter(self) -> str:
-        """Where the external id lives in SSM."""
+        """Where the external ID lives in SSM."""
         return f"/unity/{self.project}/{self.venue}/cs/sts/role/external-id"
 
     @property
@@ -52,7 +52,8 @@ class Venue(NamedTuple):
         name = f"{prefix}-{self}-sts"
         if len(name) > ROLE_NAME_LENGTH:
             raise InvalidInput(
-                "venue", f"the role name '{name}' has {len(name)} characters and IAM allows {ROLE_NAME_LENGTH}: shorten project or venue, or set role_name."
+                "venue",
+                f"the role name '{name}' has {len(name)} characters and IAM allows {ROLE_NAME_LENGTH}: shorten project or venue, or set role_name.",
             )
         return check_role_name("name_prefix", name)
 
@@ -83,7 +84,8 @@ def make_venue(project: str, venue: str) -> Venue:
     for option, text in (("project", project), ("venue", venue)):
         if not _WORD.fullmatch(text):
             raise InvalidInput(
-                option, f"'{text}' must be lower-case letters and digits with single hyphens, and start with a letter (such as 'sbg' or 'sbg-dev')."
+                option,
+                f"'{text}' must be lower-case letters and digits with single hyphens, and start with a letter (such as 'sbg' or 'sbg-dev').",
             )
     return Venue(project, venue)
 
@@ -134,14 +136,17 @@ def check_session_name(option: str, name: str) -> str:
     :raises InvalidInput: anything else.
     """
     if not _SESSION_NAME.fullmatch(name):
-        raise InvalidInput(option, f"'{name}' must be 2 to 64 letters, digits and _+=,.@- without spaces (STS allows no others).")
+        raise InvalidInput(
+            option, f"'{name}' must be 2 to 64 letters, digits and _+=,.@- without spaces (STS allows no others)."
+        )
     return name
 
 
 def default_session_name(user: str, now: datetime) -> str:
     """``user-20261122T093015Z``: who holds the token and since when, as CloudTrail's data events will show it.
 
-    Characters that STS refuses become hyphens, accents are dropped, and a long user is cut so that the time stays whole.
+    Characters that STS refuses become hyphens, accents are dropped, and a long user is cut so that the time stays
+    whole.
 
     :param user: the recipient, as the admin writes it: ``jdoe``, ``jane.doe@example.org``, ``José Núñez``.
     :raises InvalidInput: nothing legal is left of the user.
@@ -155,12 +160,14 @@ def default_session_name(user: str, now: datetime) -> str:
 
 
 def check_external_id(option: str, value: str) -> str:
-    """An external id: 2 to 1,224 of ``[A-Za-z0-9_+=,.@:/-]``. The message never quotes it.
+    """An external ID: 2 to 1,224 of ``[A-Za-z0-9_+=,.@:/-]``. The message never quotes it.
 
     https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 
     :raises InvalidInput: anything else.
     """
     if not _EXTERNAL_ID.fullmatch(value):
-        raise InvalidInput(option, "must be 2 to 1,224 letters, digits and _+=,.@:/- without spaces (the value is not shown).")
+        raise InvalidInput(
+            option, "must be 2 to 1,224 letters, digits and _+=,.@:/- without spaces (the value is not shown)."
+        )
     return value

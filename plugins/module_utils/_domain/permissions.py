@@ -19,7 +19,9 @@ from .policies import document
 
 ACCESS = ("s3_read", "s3_write", "ecr_create", "ecr_pull", "ecr_push")
 
-_BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--|sthree-)(?!.*(\.\.|-s3alias$|--ol-s3$|--x-s3$|--table-s3$|\.mrap$))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKET = re.compile(
+    r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--|sthree-)(?!.*(\.\.|-s3alias$|--ol-s3$|--x-s3$|--table-s3$|\.mrap$))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+)
 # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
 _REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*")
 _S3_READ = ["s3:GetObject"]
@@ -71,7 +73,13 @@ def _s3(grant: Grant, place: Place) -> Iterable[dict[str, Any]]:
     if folders:
         # ListBucketMultipartUploads knows no s3:prefix condition and would show keys of other folders: left out.
         condition = {"StringLike": {"s3:prefix": folders}}
-        yield {"Sid": "ListVenueFolders", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": buckets, "Condition": condition}
+        yield {
+            "Sid": "ListVenueFolders",
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket"],
+            "Resource": buckets,
+            "Condition": condition,
+        }
     else:
         on_bucket += ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
     yield {"Sid": "ListVenueBuckets", "Effect": "Allow", "Action": on_bucket, "Resource": buckets}
@@ -90,12 +98,21 @@ def _kms(grant: Grant, place: Place) -> Iterable[dict[str, Any]]:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuAndPermissions.html
     actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if "s3_write" in wanted else [])]
     only_s3 = {"StringEquals": {"kms:ViaService": f"s3.{place.region}.{dns_suffix(place.partition)}"}}
-    yield {"Sid": "UseVenueKeys", "Effect": "Allow", "Action": actions, "Resource": list(grant.kms_keys), "Condition": only_s3}
+    yield {
+        "Sid": "UseVenueKeys",
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": list(grant.kms_keys),
+        "Condition": only_s3,
+    }
 
 
 def _ecr(grant: Grant, place: Place) -> Iterable[dict[str, Any]]:
     wanted = set(grant.access)
-    repositories = [f"arn:{place.partition}:ecr:{place.region}:{place.account_id}:repository/{pattern}" for pattern in grant.repositories]
+    repositories = [
+        f"arn:{place.partition}:ecr:{place.region}:{place.account_id}:repository/{pattern}"
+        for pattern in grant.repositories
+    ]
     if wanted & {"ecr_pull", "ecr_push"}:
         # Has no resource to name; what the login may then do is decided by the statements below.
         yield {"Sid": "LogInToRegistry", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"}
@@ -115,7 +132,10 @@ def check_access(words: Sequence[str]) -> tuple[str, ...]:
     """
     unknown = [word for word in words if word not in ACCESS]
     if unknown or not words:
-        raise InvalidInput("access", f"{', '.join(map(repr, unknown)) or 'an empty list'} is not access; choose among {', '.join(ACCESS)}.")
+        raise InvalidInput(
+            "access",
+            f"{', '.join(map(repr, unknown)) or 'an empty list'} is not access; choose among {', '.join(ACCESS)}.",
+        )
     return tuple(word for word in ACCESS if word in words)
 
 
@@ -129,7 +149,8 @@ def check_buckets(option: str, buckets: Sequence[str]) -> tuple[str, ...]:
     for bucket in buckets:
         if not _BUCKET.fullmatch(bucket):
             raise InvalidInput(
-                option, f"'{bucket}' is not a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens (the name alone, no s3:// and no ARN)."
+                option,
+                f"'{bucket}' is not a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens (the name alone, no s3:// and no ARN).",
             )
     if not buckets:
         raise InvalidInput(option, "names no bucket.")
@@ -139,11 +160,20 @@ def check_buckets(option: str, buckets: Sequence[str]) -> tuple[str, ...]:
 def check_prefixes(prefixes: Sequence[str]) -> tuple[str, ...]:
     """Folders of a bucket, such as ``incoming`` or ``incoming/jdoe/``; each grants what lies below it.
 
-    :raises InvalidInput: a leading slash, a wildcard or policy variable (which would widen the grant), or more than S3's 1,024 bytes.
+    :raises InvalidInput: a leading slash, a wildcard or policy variable (which would widen the grant), or more than
+        S3's 1,024 bytes.
     """
     for prefix in prefixes:
-        if not prefix.strip("/") or prefix.startswith("/") or re.search(r"[*?$\\\s]|//|\.\./", prefix) or len(prefix.encode()) > 1024:
-            raise InvalidInput("bucket_prefixes", f"'{prefix}' must be a folder such as 'incoming/jdoe', without leading slash, spaces or any of *?$.")
+        if (
+            not prefix.strip("/")
+            or prefix.startswith("/")
+            or re.search(r"[*?$\\\s]|//|\.\./", prefix)
+            or len(prefix.encode()) > 1024
+        ):
+            raise InvalidInput(
+                "bucket_prefixes",
+                f"'{prefix}' must be a folder such as 'incoming/jdoe', without leading slash, spaces or any of *?$.",
+            )
     return tuple(dict.fromkeys(prefix.rstrip("/") for prefix in prefixes))
 
 
@@ -173,4 +203,11 @@ def check_kms_keys(arns: Sequence[str], partition: str) -> tuple[str, ...]:
 
     :raises InvalidInput: not the ARN of a key in this partition.
     """
-    return tuple(str(parse_arn("kms_key_arns", arn, service="kms", resource="key/[A-Za-z0-9-]+", example="key/ID", partition=partition)) for arn in arns)
+    return tuple(
+        str(
+            parse_arn(
+                "kms_key_arns", arn, service="kms", resource="key/[A-Za-z0-9-]+", example="key/ID", partition=partition
+            )
+        )
+        for arn in arns
+    )

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Policy documents as values: building, comparing, counting, and showing them without external ids."""
+"""Policy documents as values: building, comparing, counting, and showing them without external IDs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,12 @@ def _canonical_statement(statement: Mapping[str, Any]) -> Any:
         plain["Principal"] = sorted((kind, sorted(set(values(who)))) for kind, who in plain["Principal"].items())
     if "Condition" in plain:
         plain["Condition"] = sorted(
-            (operator, sorted((key.lower(), sorted({str(value) for value in values(wanted)})) for key, wanted in tests.items()))
+            (
+                operator,
+                sorted(
+                    (key.lower(), sorted({str(value) for value in values(wanted)})) for key, wanted in tests.items()
+                ),
+            )
             for operator, tests in plain["Condition"].items()
         )
     return sorted(plain.items())
@@ -67,17 +72,21 @@ def statements(policy: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def masked(policy: Any, labels: Mapping[str, str]) -> Any:
-    """A copy of a policy to show to people: every external id is replaced by what it is.
+    """A copy of a policy to show to people: every external ID is replaced by what it is.
 
-    :param labels: external id -> words, such as ``(the venue's external id)``; any other id becomes ``(another external id)``.
+    :param labels: external ID -> words, such as ``(the venue's external ID)``; any other id becomes ``(another external
+        id)``.
     """
     if isinstance(policy, Mapping):
-        return {key: _mask_ids(value, labels) if key.lower() == EXTERNAL_ID_KEY else masked(value, labels) for key, value in policy.items()}
+        return {
+            key: _mask_ids(value, labels) if key.lower() == EXTERNAL_ID_KEY else masked(value, labels)
+            for key, value in policy.items()
+        }
     if isinstance(policy, list):
         return [masked(item, labels) for item in policy]
     return policy
 
 
 def _mask_ids(value: Any, labels: Mapping[str, str]) -> Any:
-    shown = [labels.get(str(one), "(another external id)") for one in values(value)]
+    shown = [labels.get(str(one), "(another external ID)") for one in values(value)]
     return shown if isinstance(value, list) else shown[0]

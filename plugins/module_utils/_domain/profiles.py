@@ -10,12 +10,15 @@ from typing import Any
 
 from .errors import InvalidInput
 
-# A key travels in an HTTP header: printable ASCII without blanks. What has other characters was damaged on its way here.
+# A key travels in an HTTP header: printable ASCII without blanks. What has other characters was damaged on its way
+# here.
 KEY = re.compile(r"[\x21-\x7e]+")
 # Shell-safe and free of what ends or nests a section header; AWS itself sets no rule.
 PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=,-]{0,127}")
 REGION = re.compile(r"[a-z]{2,3}(?:-[a-z]+)+-[0-9]+")
-VENUE_ROLE_ARN = re.compile(r"arn:[a-z-]+:(?:sts|iam)::(\d{12}):(?:assumed-)?role/(?:[^:]*/)?(?:unity-)?([^/:]+?)-sts(?:/[^/]*)?")
+VENUE_ROLE_ARN = re.compile(
+    r"arn:[a-z-]+:(?:sts|iam)::(\d{12}):(?:assumed-)?role/(?:[^:]*/)?(?:unity-)?([^/:]+?)-sts(?:/[^/]*)?"
+)
 
 # The credentials file's names for what AssumeRole returns.
 KEY_NAMES = {
@@ -37,7 +40,10 @@ def credentials_of(token: Any) -> dict[str, str]:
     for name in names:
         value = credentials.get(name)
         if not isinstance(value, str) or not KEY.fullmatch(value):
-            raise InvalidInput("token", f"Credentials.{name} is missing, or has characters that no AWS key has (blanks, line ends, non-ASCII)")
+            raise InvalidInput(
+                "token",
+                f"Credentials.{name} is missing, or has characters that no AWS key has (blanks, line ends, non-ASCII)",
+            )
     return {name: credentials[name] for name in names}
 
 
@@ -53,7 +59,9 @@ def check_profile_name(name: str) -> str:
     :raises InvalidInput: brackets, line ends, blanks and the like; or ``DEFAULT``, which the file's format reserves.
     """
     if not PROFILE_NAME.fullmatch(name) or name == "DEFAULT":
-        raise InvalidInput("profile", "a profile's name has letters, digits and . _ @ + = , - only, 128 at most, and is not DEFAULT")
+        raise InvalidInput(
+            "profile", "a profile's name has letters, digits and . _ @ + = , - only, 128 at most, and is not DEFAULT"
+        )
     return name
 
 

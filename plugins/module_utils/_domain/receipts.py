@@ -58,8 +58,13 @@ def parse_receipt(option: str, given: Mapping[str, Any]) -> Receipt:
     if missing:
         raise InvalidInput(option, f"is not the receipt of an issued token: it has no {', '.join(missing)}.")
     issued, expires = parse_time(option, given["issued_at"]), parse_time(option, given["expires_at"])
-    texts = {name: str(given.get(name) or "") for name in ("recipient", "session_name", "access_key_id", "role_arn", "issuer_arn", "source_identity")}
-    return Receipt(Venue(given["project"], given["venue"]), issued, expires, _issued_by(given, issued, expires), **texts)
+    texts = {
+        name: str(given.get(name) or "")
+        for name in ("recipient", "session_name", "access_key_id", "role_arn", "issuer_arn", "source_identity")
+    }
+    return Receipt(
+        Venue(given["project"], given["venue"]), issued, expires, _issued_by(given, issued, expires), **texts
+    )
 
 
 def _issued_by(given: Mapping[str, Any], issued: datetime, expires: datetime) -> datetime:

@@ -44,7 +44,9 @@ def facts(infos: Iterable[Mapping[str, Any]], sessions: Iterable[Mapping[str, An
     tokens: dict[Any, list[dict[str, Any]]] = {}
     for result in sessions:
         for one in result["sessions"]:
-            tokens.setdefault((one["project"], one["venue"], one["role_name"]), []).append({**one, "state": _state(one, now)})
+            tokens.setdefault((one["project"], one["venue"], one["role_name"]), []).append(
+                {**one, "state": _state(one, now)}
+            )
     venues = []
     for result in infos:
         for venue in result["venues"]:
@@ -73,7 +75,14 @@ def table(report: Mapping[str, Any]) -> list[str]:
     lines = [" ".join(title.ljust(width) for title, width in COLUMNS) + " REMARKS"]
     for venue in report["venues"]:
         state = venue["external_id"]["state"] if venue["external_id"] else "-"
-        cells = (venue["name"], venue["account_id"] or "-", venue["status"], state, str(venue["live_tokens"]), venue["next_end"] or "-")
+        cells = (
+            venue["name"],
+            venue["account_id"] or "-",
+            venue["status"],
+            state,
+            str(venue["live_tokens"]),
+            venue["next_end"] or "-",
+        )
         padded = " ".join(str(cell).ljust(width) for cell, (_title, width) in zip(cells, COLUMNS, strict=True))
         lines.append(f"{padded} {'; '.join(remarks(venue))}".rstrip())
     return lines
@@ -84,11 +93,11 @@ def remarks(venue: Mapping[str, Any]) -> list[str]:
     told = [venue["problem"]] if venue["problem"] else []
     external = venue["external_id"] or {}
     if external.get("state") not in ("equal", None) and venue["role"]:
-        told.append(f"external id: {external['state'].replace('_', ' ').replace('ssm', 'SSM')}")
+        told.append(f"external ID: {external['state'].replace('_', ' ').replace('ssm', 'SSM')}")
     if external.get("shared_with"):
-        told.append(f"shares its external id with {', '.join(external['shared_with'])}")
+        told.append(f"shares its external ID with {', '.join(external['shared_with'])}")
     if external.get("previous_accepted"):
-        told.append("a rotation of the external id is under way")
+        told.append("a rotation of the external ID is under way")
     if venue["dead_principals"]:
         told.append(f"trusts deleted principals: {', '.join(venue['dead_principals'])}")
     told += venue["drift"]
@@ -99,7 +108,9 @@ def drawn(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report with remarks and, for each token, where its bar lies on a timeline that all venues share, in percent."""
     now = parse_time("generated_at", report["generated_at"])
     spans = [
-        (parse_time("issued_at", one["issued_at"]), parse_time("expires_at", one["expires_at"])) for venue in report["venues"] for one in venue["sessions"]
+        (parse_time("issued_at", one["issued_at"]), parse_time("expires_at", one["expires_at"]))
+        for venue in report["venues"]
+        for one in venue["sessions"]
     ]
     start = max(min((begin for begin, _end in spans), default=now), now - LONGEST_TIMELINE / 2)
     end = min(max((end for _begin, end in spans), default=now), now + LONGEST_TIMELINE / 2)

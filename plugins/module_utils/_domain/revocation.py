@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Revoking tokens: statements that deny everything to sessions issued before a moment.
 
-Each revocation is an inline policy of its own, named after what it says. So two admins at once cannot overwrite each other's
+Each revocation is an inline policy of its own, named after what it says. So two admins at once cannot overwrite each
+other's
 (IAM has no compare-and-set for a policy document), and lifting one is deleting one.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html
 """
@@ -54,7 +55,10 @@ class Revocation(NamedTuple):
 
         :param role_id: the role's unique id; a session's ``aws:userid`` is ``ROLE_ID:SESSION_NAME``.
         """
-        who = {"session": {"aws:userid": f"{role_id}:{self.value}"}, "source_identity": {"aws:SourceIdentity": self.value}}.get(self.kind)
+        who = {
+            "session": {"aws:userid": f"{role_id}:{self.value}"},
+            "source_identity": {"aws:SourceIdentity": self.value},
+        }.get(self.kind)
         older = {"DateLessThan": {"aws:TokenIssueTime": iso(self.before)}}
         condition = {"StringEquals": who, **older} if who else older
         return document([{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}])
@@ -74,7 +78,11 @@ class Revocation(NamedTuple):
 
     def shown(self) -> dict[str, Any]:
         """As results list it."""
-        who = {"all": "every token", "session": f"session {self.value}", "source_identity": f"source identity {self.value}"}[self.kind]
+        who = {
+            "all": "every token",
+            "session": f"session {self.value}",
+            "source_identity": f"source identity {self.value}",
+        }[self.kind]
         return {
             "kind": self.kind,
             "value": self.value or None,
@@ -113,7 +121,9 @@ def cutoff(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
 
 
-def plan_revoke(role_name: str, role_id: str, inline: Mapping[str, Mapping[str, Any]], wanted: Sequence[Revocation], now: datetime) -> Plan:
+def plan_revoke(
+    role_name: str, role_id: str, inline: Mapping[str, Mapping[str, Any]], wanted: Sequence[Revocation], now: datetime
+) -> Plan:
     """The steps that make revocations hold, and clear away those that no living token needs.
 
     New ones are put before those they replace are deleted: at no moment is a revoked token let in.
@@ -133,7 +143,10 @@ def plan_revoke(role_name: str, role_id: str, inline: Mapping[str, Mapping[str, 
     new += [one for one in standing if one not in intact and not any(other.covers(one) for other in [*intact, *new])]
     covered = [one for one in standing if one not in new and any(other != one and other.covers(one) for other in new)]
     _check_room(role_name, role_id, inline, spent, new)
-    steps = [*_delete(role_name, spent, "remove a revocation that no living token needs"), *_put(role_name, role_id, new)]
+    steps = [
+        *_delete(role_name, spent, "remove a revocation that no living token needs"),
+        *_put(role_name, role_id, new),
+    ]
     steps += _delete(role_name, covered, "remove a revocation that a later one covers")
     after = [one for one in standing if one not in covered and one not in new] + new
     return Plan(steps, _state(inline), {"revocations": {one.policy_name: one.policy(role_id) for one in after}})
@@ -158,21 +171,39 @@ def _state(inline: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def _put(role_name: str, role_id: str, revocations: Sequence[Revocation]) -> Iterator[Step]:
     for one in revocations:
-        arguments = {"RoleName": role_name, "PolicyName": one.policy_name, "PolicyDocument": compact(one.policy(role_id))}
+        arguments = {
+            "RoleName": role_name,
+            "PolicyName": one.policy_name,
+            "PolicyDocument": compact(one.policy(role_id)),
+        }
         yield Step("iam", "put_role_policy", one.policy_name, "revoke tokens", arguments)
 
 
 def _delete(role_name: str, revocations: Sequence[Revocation], summary: str) -> Iterator[Step]:
     for one in revocations:
-        yield Step("iam", "delete_role_policy", one.policy_name, summary, {"RoleName": role_name, "PolicyName": one.policy_name})
+        yield Step(
+            "iam",
+            "delete_role_policy",
+            one.policy_name,
+            summary,
+            {"RoleName": role_name, "PolicyName": one.policy_name},
+        )
 
 
-def _check_room(role_name: str, role_id: str, inline: Mapping[str, Mapping[str, Any]], spent: Sequence[Revocation], new: Sequence[Revocation]) -> None:
+def _check_room(
+    role_name: str,
+    role_id: str,
+    inline: Mapping[str, Mapping[str, Any]],
+    spent: Sequence[Revocation],
+    new: Sequence[Revocation],
+) -> None:
     """Keep within the quota for all inline policies of a role, and keep room in it for revoking everything."""
     if not new:
         return
     gone = {one.policy_name for one in (*spent, *new)}
-    used = sum(size(policy) for name, policy in inline.items() if name not in gone) + sum(size(one.policy(role_id)) for one in new)
+    used = sum(size(policy) for name, policy in inline.items() if name not in gone) + sum(
+        size(one.policy(role_id)) for one in new
+    )
     everything = size(Revocation("all", "", new[0].before).policy(role_id))
     reserve = 0 if all(one.kind == "all" for one in new) else 2 * everything  # one may stand while the next is put
     if used + reserve > INLINE_POLICY_LENGTH:

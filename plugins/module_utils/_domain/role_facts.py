@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a venue's role is like, from what IAM and SSM say: for people who look after many. External ids never enter the facts."""
+"""What a venue's role is like, from what IAM and SSM say: for people who look after many. External IDs never enter the facts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,19 @@ from .tags import OWNERSHIP
 from .token_request import iso
 from .trust import dead_principals, external_ids, principals
 
-# Options of venue_sts_role that tell it what to do, not what the role shall be; an external id would be shown among a module's arguments.
-NOT_DESCRIBING = frozenset({"state", "external_id", "on_external_id_conflict", "rotate_external_id", "retire_previous_external_id", "wait", "wait_timeout"})
+# Options of venue_sts_role that tell it what to do, not what the role shall be; an external ID would be shown among a
+# module's arguments.
+NOT_DESCRIBING = frozenset(
+    {
+        "state",
+        "external_id",
+        "on_external_id_conflict",
+        "rotate_external_id",
+        "retire_previous_external_id",
+        "wait",
+        "wait_timeout",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ def external_id_state(parameter: str, trusted: ExternalIds) -> str:
 
 
 def holders(observed: Iterable[Observed]) -> dict[str, list[str]]:
-    """Which roles accept each external id, to find one that two venues share."""
+    """Which roles accept each external ID, to find one that two venues share."""
     found: dict[str, list[str]] = {}
     for one in observed:
         for value in {*external_ids(one.role.trust)} - {""}:
@@ -81,8 +92,10 @@ def holders(observed: Iterable[Observed]) -> dict[str, list[str]]:
     return found
 
 
-def external_id_facts(venue: Venue, parameter: Parameter | None, role: Role | None, shared: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """State, age and duplicates of a venue's external id.
+def external_id_facts(
+    venue: Venue, parameter: Parameter | None, role: Role | None, shared: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """State, age and duplicates of a venue's external ID.
 
     :param shared: what ``holders`` gives.
     """
@@ -123,5 +136,10 @@ def status(facts: Mapping[str, Any]) -> str:
     """One word for the whole: absent, broken (no token, or not a safe one), drifted, ok."""
     if not facts["role"]:
         return "absent"
-    broken = facts["external_id"]["state"] != "equal" or facts["external_id"]["shared_with"] or facts["dead_principals"] or facts["problem"]
+    broken = (
+        facts["external_id"]["state"] != "equal"
+        or facts["external_id"]["shared_with"]
+        or facts["dead_principals"]
+        or facts["problem"]
+    )
     return "broken" if broken else "drifted" if facts["drift"] else "ok"

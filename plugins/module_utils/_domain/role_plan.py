@@ -20,10 +20,10 @@ from .trust import TRUST_POLICY_LENGTH, Trust, external_ids
 POLICY_NAME = "venue-access"
 INLINE_POLICY_LENGTH = 10240  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 KNOWN, PREVIOUS, NEW, TRUSTED = (
-    "(the venue's external id)",
-    "(the previous external id)",
-    "(a new external id)",
-    "(the trust policy's external id)",
+    "(the venue's external ID)",
+    "(the previous external ID)",
+    "(a new external ID)",
+    "(the trust policy's external ID)",
 )
 
 
@@ -88,27 +88,40 @@ class Desired:
 def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
     """The steps from the current to the desired state; none if they are the same.
 
-    :param candidate: a fresh random external id, in case one is needed.
-    :raises VenueError: another's role, unequal external ids, a policy over its quota.
+    :param candidate: a fresh random external ID, in case one is needed.
+    :raises VenueError: another's role, unequal external IDs, a policy over its quota.
     """
     role = current.role
     if role:
         check_ownership(desired.venue, role.name, role.tags, adopt=desired.adopt)
         if role.path != desired.path:
-            raise InvalidInput("path", f"the role exists with path '{role.path}', and IAM cannot move a role to '{desired.path}'.")
+            raise InvalidInput(
+                "path", f"the role exists with path '{role.path}', and IAM cannot move a role to '{desired.path}'."
+            )
     known = current.parameter.value if current.parameter else ""
     trusted = ids.ExternalIds(*external_ids(role.trust if role else None))
     settled = ids.settle(known, trusted, desired.external_id, candidate)
-    trust = desired.trust._replace(external_id=settled.current, previous_external_id=settled.previous).policy(desired.partition)
+    trust = desired.trust._replace(external_id=settled.current, previous_external_id=settled.previous).policy(
+        desired.partition
+    )
     _check_sizes(trust, desired.policy)
 
-    parameter_steps = list(_parameter_steps(current.parameter, desired, settled, recovered=settled.current == trusted.current))
+    parameter_steps = list(
+        _parameter_steps(current.parameter, desired, settled, recovered=settled.current == trusted.current)
+    )
     trust_steps = list(_trust_steps(role, trust, desired)) if role else [_create_role(trust, desired)]
     first, second = parameter_steps, trust_steps
-    # A change of type leaves SSM empty for a moment: by then the role must hold the value, lest it be lost with that run.
+    # A change of type leaves SSM empty for a moment: by then the role must hold the value, lest it be lost with that
+    # run.
     if len(parameter_steps) > 1 or not ids.parameter_first(known, trusted, settled):
         first, second = second, first
-    steps = [*first, *second, *_boundary_steps(role, desired), *_policy_steps(current.policy, desired), *_setting_steps(role, desired)]
+    steps = [
+        *first,
+        *second,
+        *_boundary_steps(role, desired),
+        *_policy_steps(current.policy, desired),
+        *_setting_steps(role, desired),
+    ]
     labels = {trusted.previous: PREVIOUS, known: KNOWN}
     labels.setdefault(trusted.current, TRUSTED if known else KNOWN)
     labels.setdefault(settled.current, NEW)
@@ -126,45 +139,85 @@ def plan_absent(current: Current, venue: Venue, role_name: str, *, adopt: bool) 
         check_ownership(venue, current.role.name, current.role.tags, adopt=adopt)
         name = {"RoleName": role_name}
         for arn in current.attached_policies:
-            steps.append(Step("iam", "detach_role_policy", arn, "detach the managed policy", {**name, "PolicyArn": arn}))
+            steps.append(
+                Step("iam", "detach_role_policy", arn, "detach the managed policy", {**name, "PolicyArn": arn})
+            )
         # What we grant goes before what others deny: should the run die here, no revoked token comes back to life.
         for policy in sorted(current.inline_policies, key=lambda one: one != POLICY_NAME):
-            steps.append(Step("iam", "delete_role_policy", policy, "remove the inline policy", {**name, "PolicyName": policy}))
+            steps.append(
+                Step("iam", "delete_role_policy", policy, "remove the inline policy", {**name, "PolicyName": policy})
+            )
         for profile in current.instance_profiles:
             arguments = {**name, "InstanceProfileName": profile}
-            steps.append(Step("iam", "remove_role_from_instance_profile", profile, "take the role out of the instance profile", arguments))
+            steps.append(
+                Step(
+                    "iam",
+                    "remove_role_from_instance_profile",
+                    profile,
+                    "take the role out of the instance profile",
+                    arguments,
+                )
+            )
         steps.append(Step("iam", "delete_role", role_name, "delete the role", name))
     if current.parameter:
         path = venue.external_id_parameter
-        steps.append(Step("ssm", "delete_parameter", path, "delete the external id", {"Name": path}))
+        steps.append(Step("ssm", "delete_parameter", path, "delete the external ID", {"Name": path}))
     labels = {current.parameter.value: KNOWN} if current.parameter else {}
     return Plan(steps, _current_state(current, labels), {})
 
 
 def _check_sizes(trust: Mapping[str, Any], policy: Mapping[str, Any]) -> None:
-    for what, document, limit in (("trusted_principals", trust, TRUST_POLICY_LENGTH), ("buckets", policy, INLINE_POLICY_LENGTH)):
+    for what, document, limit in (
+        ("trusted_principals", trust, TRUST_POLICY_LENGTH),
+        ("buckets", policy, INLINE_POLICY_LENGTH),
+    ):
         if size(document) > limit:
             kind = "trust" if document is trust else "permission"
-            raise InvalidInput(what, f"the {kind} policy would have {size(document)} characters and IAM allows {limit}: name fewer or shorter ones.")
+            raise InvalidInput(
+                what,
+                f"the {kind} policy would have {size(document)} characters and IAM allows {limit}: name fewer or shorter ones.",
+            )
 
 
-def _parameter_steps(parameter: Parameter | None, desired: Desired, settled: ids.ExternalIds, *, recovered: bool) -> Iterator[Step]:
+def _parameter_steps(
+    parameter: Parameter | None, desired: Desired, settled: ids.ExternalIds, *, recovered: bool
+) -> Iterator[Step]:
     path = desired.venue.external_id_parameter
     kind = desired.parameter_type or (parameter.type if parameter else "String")
     key = {"KeyId": desired.kms_key_id} if kind == "SecureString" and desired.kms_key_id else {}
     arguments = {"Name": path, "Value": settled.current, "Type": kind, **key}
     if parameter and parameter.type != kind:
-        # Parameter Store cannot change a type: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
-        yield Step("ssm", "delete_parameter", path, f"remove the {parameter.type}, to store it as {kind}", {"Name": path})
+        # Parameter Store cannot change a type:
+        # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+        yield Step(
+            "ssm", "delete_parameter", path, f"remove the {parameter.type}, to store it as {kind}", {"Name": path}
+        )
         parameter, recovered = None, True
     if not parameter:
         tags = [{"Key": k, "Value": v} for k, v in {**desired.tags, **desired.venue.tags("external-id")}.items()]
-        summary = f"store the external id that the role has, as {kind}" if recovered else f"store a new external id, as {kind}"
-        description = f"External id of the role {desired.role_name}. Written by mdps.venue_sts."
+        summary = (
+            f"store the external ID that the role has, as {kind}"
+            if recovered
+            else f"store a new external ID, as {kind}"
+        )
+        description = f"External ID of the role {desired.role_name}. Written by mdps.venue_sts."
         # Without Overwrite, the first of several runs wins and the others adopt its value.
-        yield Step("ssm", "put_parameter", path, summary, {**arguments, "Description": description, "Tags": tags, "Overwrite": False})
+        yield Step(
+            "ssm",
+            "put_parameter",
+            path,
+            summary,
+            {**arguments, "Description": description, "Tags": tags, "Overwrite": False},
+        )
     elif parameter.value != settled.current:
-        yield Step("ssm", "put_parameter", path, "replace the external id", {**arguments, "Overwrite": True}, version=parameter.version + 1)
+        yield Step(
+            "ssm",
+            "put_parameter",
+            path,
+            "replace the external ID",
+            {**arguments, "Overwrite": True},
+            version=parameter.version + 1,
+        )
 
 
 def _create_role(trust: Mapping[str, Any], desired: Desired) -> Step:
@@ -195,12 +248,18 @@ def _boundary_steps(role: Role | None, desired: Desired) -> Iterator[Step]:
         arguments = {**name, "PermissionsBoundary": desired.boundary}
         yield Step("iam", "put_role_permissions_boundary", desired.role_name, "set the permissions boundary", arguments)
     else:
-        yield Step("iam", "delete_role_permissions_boundary", desired.role_name, "remove the permissions boundary", name)
+        yield Step(
+            "iam", "delete_role_permissions_boundary", desired.role_name, "remove the permissions boundary", name
+        )
 
 
 def _policy_steps(policy: Mapping[str, Any] | None, desired: Desired) -> Iterator[Step]:
     if not same(policy, desired.policy):
-        arguments = {"RoleName": desired.role_name, "PolicyName": POLICY_NAME, "PolicyDocument": compact(desired.policy)}
+        arguments = {
+            "RoleName": desired.role_name,
+            "PolicyName": POLICY_NAME,
+            "PolicyDocument": compact(desired.policy),
+        }
         yield Step("iam", "put_role_policy", f"{desired.role_name}/{POLICY_NAME}", "set the permissions", arguments)
 
 
@@ -230,12 +289,17 @@ def _current_state(current: Current, labels: Mapping[str, str]) -> dict[str, Any
     return state
 
 
-def _desired_state(desired: Desired, trust: Mapping[str, Any], value: str, current: Current, labels: Mapping[str, str]) -> dict[str, Any]:
+def _desired_state(
+    desired: Desired, trust: Mapping[str, Any], value: str, current: Current, labels: Mapping[str, str]
+) -> dict[str, Any]:
     role, parameter = current.role, current.parameter
     tags = {**(role.tags if role else {}), **desired.tags}
     trusted = masked(role.trust if role and same(role.trust, trust) else trust, labels)
     return {
-        "external_id_parameter": {"type": desired.parameter_type or (parameter.type if parameter else "String"), "value": labels[value]},
+        "external_id_parameter": {
+            "type": desired.parameter_type or (parameter.type if parameter else "String"),
+            "value": labels[value],
+        },
         "role": _role_state(desired.role_name, desired, tags),
         "trust_policy": trusted,
         "permissions": current.policy if same(current.policy, desired.policy) else desired.policy,

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A SAML response, read to choose the role and to say early and clearly why AWS would refuse it.
 
-Nothing here vouches for a response: its signature is not looked at, and whoever wraps a signed assertion in a forged one
+Nothing here vouches for a response: its signature is not looked at, and whoever wraps a signed assertion in a forged
+one
 deceives at most these messages. STS verifies, and STS decides.
 
 What AWS wants in it: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_saml_assertions.html
@@ -67,7 +68,8 @@ class Response(NamedTuple):
 def read_response(text: str) -> Response:
     """Read a response as it was copied out of a browser: white space, URL-encoding and a leading ``SAMLResponse=`` do no harm.
 
-    :raises SamlProblem: empty, cut off, too long, no SAML response, or with a document type, which no identity provider sends.
+    :raises SamlProblem: empty, cut off, too long, no SAML response, or with a document type, which no identity provider
+        sends.
     """
     encoded = _normalize(text)
     root = _parse(_decode(encoded))
@@ -102,13 +104,17 @@ def find_role(response: Response, role_name: str, account_id: str = "") -> str:
     :raises SamlProblem: there is none, or one in each of several accounts. The message lists what there is.
     """
     if response.is_encrypted:
-        raise SamlProblem("The assertion is encrypted, so only AWS can read which roles it is for: give role_arn and saml_provider_arn.")
+        raise SamlProblem(
+            "The assertion is encrypted, so only AWS can read which roles it is for: give role_arn and saml_provider_arn."
+        )
     named = sorted({pair.role_arn for pair in response.pairs if pair.role_arn.rsplit("/", 1)[1] == role_name})
     found = [arn for arn in named if account_id in ("", arn.split(":")[4])]
     if len(found) == 1:
         return found[0]
     if found:
-        raise SamlProblem(f"The SAML response is for {role_name} in several accounts: choose one with expected_account_id ({', '.join(found)}).")
+        raise SamlProblem(
+            f"The SAML response is for {role_name} in several accounts: choose one with expected_account_id ({', '.join(found)})."
+        )
     where = f" in account {account_id}" if account_id else ""
     raise SamlProblem(f"The SAML response is not for the role {role_name}{where}. {_for_which(response)}")
 
@@ -121,7 +127,9 @@ def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePai
     """
     if response.is_encrypted:
         if not provider_arn:
-            raise SamlProblem("The assertion is encrypted, so only AWS can read which provider it is for: give saml_provider_arn.")
+            raise SamlProblem(
+                "The assertion is encrypted, so only AWS can read which provider it is for: give saml_provider_arn."
+            )
         return RolePair(role_arn, provider_arn)
     for_role = [pair for pair in response.pairs if pair.role_arn == role_arn]
     fitting = [pair for pair in for_role if provider_arn in ("", pair.provider_arn)]
@@ -129,7 +137,9 @@ def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePai
         return fitting[0]
     if fitting:
         names = ", ".join(pair.provider_arn for pair in fitting)
-        raise SamlProblem(f"The SAML response names several providers for {role_arn}: choose one with saml_provider_arn ({names}).")
+        raise SamlProblem(
+            f"The SAML response names several providers for {role_arn}: choose one with saml_provider_arn ({names})."
+        )
     if for_role:
         names = ", ".join(pair.provider_arn for pair in for_role)
         raise SamlProblem(f"The SAML response is not of the provider {provider_arn}, but of {names}.")
@@ -138,7 +148,9 @@ def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePai
 
 def _for_which(response: Response) -> str:
     if not response.pairs:
-        return f"It is for no AWS role at all (it has no attribute {ROLE_ATTRIBUTE}): was it made for another application?"
+        return (
+            f"It is for no AWS role at all (it has no attribute {ROLE_ATTRIBUTE}): was it made for another application?"
+        )
     return f"It is for {', '.join(sorted({pair.role_arn for pair in response.pairs}))}."
 
 
@@ -151,17 +163,25 @@ def check_fresh(response: Response, now: datetime) -> None:
     :raises SamlProblem: made for another service, too old, or not yet good.
     """
     if response.audiences and not any(_AUDIENCE.fullmatch(one) for one in response.audiences):
-        raise SamlProblem(f"The SAML response was made for {', '.join(response.audiences)}, not for AWS. Choose AWS at the identity provider.")
+        raise SamlProblem(
+            f"The SAML response was made for {', '.join(response.audiences)}, not for AWS. Choose AWS at the identity provider."
+        )
     if response.recipients and not any(_RECIPIENT.fullmatch(one) for one in response.recipients):
-        raise SamlProblem(f"The SAML response was to be sent to {', '.join(response.recipients)}, not to AWS. Choose AWS at the identity provider.")
+        raise SamlProblem(
+            f"The SAML response was to be sent to {', '.join(response.recipients)}, not to AWS. Choose AWS at the identity provider."
+        )
     ends = [(response.issued + REDEEM_WITHIN, "AWS wants it redeemed within 5 minutes")] if response.issued else []
     ends += [(response.not_on_or_after, "so its conditions say")] if response.not_on_or_after else []
     over = min(ends, default=None)
     if over and now >= over[0] + SKEW:
-        raise SamlProblem(f"The SAML response is stale: it was good until {_shown(over[0])} ({over[1]}), and it is {_shown(now)} now. {_FRESH_ONE}")
+        raise SamlProblem(
+            f"The SAML response is stale: it was good until {_shown(over[0])} ({over[1]}), and it is {_shown(now)} now. {_FRESH_ONE}"
+        )
     begins = max(filter(None, (response.issued, response.not_before)), default=None)
     if begins and now < begins - SKEW:
-        raise SamlProblem(f"The SAML response is good from {_shown(begins)} on only, and it is {_shown(now)} now: is the clock of this machine right?")
+        raise SamlProblem(
+            f"The SAML response is good from {_shown(begins)} on only, and it is {_shown(now)} now: is the clock of this machine right?"
+        )
 
 
 def _normalize(text: str) -> str:
@@ -174,7 +194,9 @@ def _normalize(text: str) -> str:
     if len(bare) > LONGEST:
         raise SamlProblem(f"The SAML assertion has {len(bare)} characters, and AWS takes {LONGEST}.")
     if bare.startswith("<"):
-        raise SamlProblem("This is the decoded XML; AWS wants the base64 text of SAMLResponse, as the browser sends it.")
+        raise SamlProblem(
+            "This is the decoded XML; AWS wants the base64 text of SAMLResponse, as the browser sends it."
+        )
     return bare
 
 
@@ -182,7 +204,9 @@ def _decode(encoded: str) -> bytes:
     try:
         return base64.b64decode(encoded, validate=True)
     except binascii.Error:
-        raise SamlProblem(f"The SAML assertion is not base64, or was cut off in copying ({len(encoded)} characters). {_FRESH_ONE}") from None
+        raise SamlProblem(
+            f"The SAML assertion is not base64, or was cut off in copying ({len(encoded)} characters). {_FRESH_ONE}"
+        ) from None
 
 
 def _parse(document: bytes) -> Element:
@@ -213,7 +237,9 @@ def _parse(document: bytes) -> Element:
     try:
         parser.Parse(document, True)
     except expat.ExpatError as error:
-        raise SamlProblem(f"The SAML assertion is not whole XML; it was probably cut off in copying (line {error.lineno}). {_FRESH_ONE}") from None
+        raise SamlProblem(
+            f"The SAML assertion is not whole XML; it was probably cut off in copying (line {error.lineno}). {_FRESH_ONE}"
+        ) from None
     return builder.close()
 
 
@@ -223,7 +249,9 @@ def _pairs(assertions: Iterable[Element]) -> Iterable[RolePair]:
             if attribute.get("Name") == ROLE_ATTRIBUTE:
                 for text in _texts(attribute.iter(f"{_A}AttributeValue")):
                     parts = [part.strip() for part in text.split(",")]
-                    roles, providers = ([part for part in parts if kind.fullmatch(part)] for kind in (_ROLE_ARN, _PROVIDER_ARN))
+                    roles, providers = (
+                        [part for part in parts if kind.fullmatch(part)] for kind in (_ROLE_ARN, _PROVIDER_ARN)
+                    )
                     if len(parts) == 2 and len(roles) == len(providers) == 1:  # in either order, as AWS takes them
                         yield RolePair(roles[0], providers[0])
 

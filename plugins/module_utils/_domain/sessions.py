@@ -40,7 +40,11 @@ class Session(NamedTuple):
         """``expired``, ``revoked`` or ``live``."""
         if self.expires_at <= now:
             return "expired"
-        return "revoked" if any(one.refuses(self.session_name, self.source_identity or None, self.issued_at) for one in revocations) else "live"
+        return (
+            "revoked"
+            if any(one.refuses(self.session_name, self.source_identity or None, self.issued_at) for one in revocations)
+            else "live"
+        )
 
     def shown(self, revocations: Sequence[Revocation], now: datetime) -> dict[str, Any]:
         """As results list it."""
@@ -70,7 +74,11 @@ def from_event(text: str) -> Session | None:
     if not isinstance(event, dict) or event.get("eventName") not in EVENTS or event.get("errorCode"):
         return None
     asked, given, who = (_part(event, name) for name in ("requestParameters", "responseElements", "userIdentity"))
-    role, session, issued = str(asked.get("roleArn") or ""), str(asked.get("roleSessionName") or ""), _time(event.get("eventTime"))
+    role, session, issued = (
+        str(asked.get("roleArn") or ""),
+        str(asked.get("roleSessionName") or ""),
+        _time(event.get("eventTime")),
+    )
     if not session:  # an assertion names the session: only the answer tells
         session = str(_part(given, "assumedRoleUser").get("arn") or "").rpartition("/")[2]
     if not role or not session or not issued:

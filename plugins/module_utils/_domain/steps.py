@@ -17,8 +17,9 @@ class Step:
     :param operation: botocore's method, such as ``create_role``.
     :param target: what is changed: a name or path.
     :param summary: the change in a few words, without secrets.
-    :param arguments: the call's parameters; they may hold the external id, so they are never shown.
-    :param version: the version that a parameter must have after the call; another one tells of a change by somebody else. 0 for any.
+    :param arguments: the call's parameters; they may hold the external ID, so they are never shown.
+    :param version: the version that a parameter must have after the call; another one tells of a change by somebody
+        else. 0 for any.
     """
 
     service: str
@@ -40,7 +41,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps, and the state before and after them, with external ids masked."""
+    """Steps, and the state before and after them, with external IDs masked."""
 
     steps: Sequence[Step]
     before: Mapping[str, Any]
@@ -49,4 +50,7 @@ class Plan:
     def diff(self) -> dict[str, Any]:
         """Ansible's form of a difference: the parts that change, and nothing of those that stay."""
         parts = [part for part in {**self.before, **self.after} if self.before.get(part) != self.after.get(part)]
-        return {name: {part: state[part] for part in parts if part in state} for name, state in (("before", self.before), ("after", self.after))}
+        return {
+            name: {part: state[part] for part in parts if part in state}
+            for name, state in (("before", self.before), ("after", self.after))
+        }

@@ -21,7 +21,8 @@ def check_tags(option: str, tags: Mapping[str, object], *, reserved: int = 0) ->
     """Tags as AWS takes them: at most 50, keys of 1 to 128 characters, values of at most 256.
 
     :param reserved: how many of the 50 are taken already.
-    :raises InvalidInput: more or longer ones, other characters, keys that differ only in case, or the reserved prefix ``aws:``.
+    :raises InvalidInput: more or longer ones, other characters, keys that differ only in case, or the reserved prefix
+        ``aws:``.
     """
     checked = {key: str(value) for key, value in tags.items()}
     if len(checked) > MOST_TAGS - reserved:
@@ -30,11 +31,15 @@ def check_tags(option: str, tags: Mapping[str, object], *, reserved: int = 0) ->
         raise InvalidInput(option, "has two keys that differ only in upper and lower case, which IAM takes for one.")
     for key, value in checked.items():
         if not 1 <= len(key) <= KEY_LENGTH or len(value) > VALUE_LENGTH:
-            raise InvalidInput(option, f"'{key}': keys have 1 to {KEY_LENGTH} characters, values at most {VALUE_LENGTH}.")
+            raise InvalidInput(
+                option, f"'{key}': keys have 1 to {KEY_LENGTH} characters, values at most {VALUE_LENGTH}."
+            )
         if key.lower().startswith("aws:"):
             raise InvalidInput(option, f"'{key}': the prefix aws: is reserved.")
         if not all(character.isalnum() or character in _PUNCTUATION for character in key + value):
-            raise InvalidInput(option, f"'{key}': only letters, digits, spaces and _.:/=+-@ are allowed in keys and values.")
+            raise InvalidInput(
+                option, f"'{key}': only letters, digits, spaces and _.:/=+-@ are allowed in keys and values."
+            )
     return checked
 
 

@@ -43,7 +43,10 @@ def cap_duration(asked: int, role_maximum: int, *, chained: bool) -> Duration:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use.html
     """
     if chained and min(asked, role_maximum) > CHAINED:
-        return Duration(CHAINED, "AWS gives at most 1 hour to a caller that is itself the session of a role, as with keys from Kion (role chaining)")
+        return Duration(
+            CHAINED,
+            "AWS gives at most 1 hour to a caller that is itself the session of a role, as with keys from Kion (role chaining)",
+        )
     if asked > role_maximum:
         return Duration(role_maximum, "the role's max_session_duration is shorter")
     return Duration(asked)
@@ -72,7 +75,10 @@ def check_policy_size(option: str, policy: dict[str, Any]) -> dict[str, Any]:
     """
     length = len(compact(policy))
     if length > SESSION_POLICY_LENGTH:
-        raise InvalidInput(option, f"the session policy has {length} characters and STS takes {SESSION_POLICY_LENGTH}: name fewer or shorter ones.")
+        raise InvalidInput(
+            option,
+            f"the session policy has {length} characters and STS takes {SESSION_POLICY_LENGTH}: name fewer or shorter ones.",
+        )
     return policy
 
 
@@ -83,7 +89,19 @@ def check_policy_arns(arns: Sequence[str], partition: str) -> tuple[str, ...]:
     """
     if len(arns) > MOST_POLICY_ARNS:
         raise InvalidInput("policy_arns", f"names {len(arns)} policies and STS takes {MOST_POLICY_ARNS}.")
-    return tuple(str(parse_arn("policy_arns", arn, service="iam", resource=r"policy/[\w+=,.@/-]+", example="policy/NAME", partition=partition)) for arn in arns)
+    return tuple(
+        str(
+            parse_arn(
+                "policy_arns",
+                arn,
+                service="iam",
+                resource=r"policy/[\w+=,.@/-]+",
+                example="policy/NAME",
+                partition=partition,
+            )
+        )
+        for arn in arns
+    )
 
 
 def check_transitive(keys: Sequence[str], tags: Mapping[str, str]) -> tuple[str, ...]:

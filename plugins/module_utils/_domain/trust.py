@@ -1,8 +1,8 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The trust policy of a venue's role: who may assume it, and with which external id.
+"""The trust policy of a venue's role: who may assume it, and with which external ID.
 
-The external id: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+The external ID: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ TRUST_POLICY_LENGTH = 2048  # the default quota of IAM for a role trust policy
 CURRENT, PREVIOUS = "AssumeWithExternalId", "AssumeWithPreviousExternalId"
 _WILDCARD = re.compile(r"[*?]")
 _DEAD = re.compile(r"A(RO|ID)A[A-Z0-9]{12,}")
-_SAML_AUDIENCE = {"aws-us-gov": "https://signin.amazonaws-us-gov.com/saml", "aws-cn": "https://signin.amazonaws.cn/saml"}
+_SAML_AUDIENCE = {
+    "aws-us-gov": "https://signin.amazonaws-us-gov.com/saml",
+    "aws-cn": "https://signin.amazonaws.cn/saml",
+}
 
 
 class Trust(NamedTuple):
@@ -48,15 +51,34 @@ class Trust(NamedTuple):
         for sid, value in ((CURRENT, self.external_id), (PREVIOUS, self.previous_external_id)):
             if value:
                 condition = {"StringEquals": {"sts:ExternalId": value}, **mfa}
-                yield {"Sid": sid, "Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole", "Condition": condition}
-        # These two come with an AssumeRole and give nothing by themselves; they know no sts:ExternalId condition, so they
-        # stand apart: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_permissions-required
-        yield {"Sid": "NameSession", "Effect": "Allow", "Principal": who, "Action": ["sts:TagSession", "sts:SetSourceIdentity"]}
+                yield {
+                    "Sid": sid,
+                    "Effect": "Allow",
+                    "Principal": who,
+                    "Action": "sts:AssumeRole",
+                    "Condition": condition,
+                }
+        # These two come with an AssumeRole and give nothing by themselves; they know no sts:ExternalId condition, so
+        # they
+        # stand apart:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_permissions-required
+        yield {
+            "Sid": "NameSession",
+            "Effect": "Allow",
+            "Principal": who,
+            "Action": ["sts:TagSession", "sts:SetSourceIdentity"],
+        }
         if self.saml_providers:
             audience = {"StringEquals": {"SAML:aud": saml_audience(partition)}}
             actions = ["sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"]
             federated = {"Federated": list(self.saml_providers)}
-            yield {"Sid": "AssumeWithSaml", "Effect": "Allow", "Principal": federated, "Action": actions, "Condition": audience}
+            yield {
+                "Sid": "AssumeWithSaml",
+                "Effect": "Allow",
+                "Principal": federated,
+                "Action": actions,
+                "Condition": audience,
+            }
 
 
 def saml_audience(partition: str) -> str:
@@ -68,17 +90,21 @@ def saml_audience(partition: str) -> str:
 
 
 def external_ids(policy: Mapping[str, Any] | None) -> tuple[str, str]:
-    """The external ids that a trust policy demands: (current, previous); '' where there is none.
+    """The external IDs that a trust policy demands: (current, previous); '' where there is none.
 
-    A policy made by hand has no statement called after ours: there, the first external id found is the current one.
-    A test for its mere presence (``Null``) or with a wildcard names no external id.
+    A policy made by hand has no statement called after ours: there, the first external ID found is the current one.
+    A test for its mere presence (``Null``) or with a wildcard names no external ID.
     """
     found: dict[str, str] = {}
     for statement in statements(policy):
         kind = PREVIOUS if statement.get("Sid") == PREVIOUS else CURRENT
         for operator, tests in statement.get("Condition", {}).items():
             for key, value in tests.items():
-                values = [str(one) for one in (value if isinstance(value, list) else [value]) if not _WILDCARD.search(str(one))]
+                values = [
+                    str(one)
+                    for one in (value if isinstance(value, list) else [value])
+                    if not _WILDCARD.search(str(one))
+                ]
                 if key.lower() == EXTERNAL_ID_KEY and "string" in operator.lower() and values:
                     found.setdefault(kind, values[0])
     return found.get(CURRENT, ""), found.get(PREVIOUS, "")
@@ -117,8 +143,22 @@ def check_principals(texts: Sequence[str], partition: str) -> tuple[str, ...]:
         session = re.fullmatch(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)/.*", text)
         if session:
             partition_, account, role = session.groups()
-            raise InvalidInput("trusted_principals", f"'{text}' is one session of a role: trust the role, arn:{partition_}:iam::{account}:role/{role}.")
-        checked.append(str(parse_arn("trusted_principals", text, service="iam", resource="root|(role|user)/[^*?]+", example="role/NAME", partition=partition)))
+            raise InvalidInput(
+                "trusted_principals",
+                f"'{text}' is one session of a role: trust the role, arn:{partition_}:iam::{account}:role/{role}.",
+            )
+        checked.append(
+            str(
+                parse_arn(
+                    "trusted_principals",
+                    text,
+                    service="iam",
+                    resource="root|(role|user)/[^*?]+",
+                    example="role/NAME",
+                    partition=partition,
+                )
+            )
+        )
     return tuple(dict.fromkeys(checked))
 
 
@@ -129,5 +169,15 @@ def check_saml_providers(arns: Sequence[str], partition: str) -> tuple[str, ...]
     """
     option = "saml_provider_arns"
     return tuple(
-        str(parse_arn(option, arn, service="iam", resource=r"saml-provider/[\w._-]{1,128}", example="saml-provider/NAME", partition=partition)) for arn in arns
+        str(
+            parse_arn(
+                option,
+                arn,
+                service="iam",
+                resource=r"saml-provider/[\w._-]{1,128}",
+                example="saml-provider/NAME",
+                partition=partition,
+            )
+        )
+        for arn in arns
     )

@@ -42,7 +42,14 @@ class Kion:
     :param jitter: a random number of seconds between 0 and its argument.
     """
 
-    def __init__(self, url: str, bearer: str, ca_path: str | None, sleep: Callable[[float], None], jitter: Callable[[float], float]) -> None:
+    def __init__(
+        self,
+        url: str,
+        bearer: str,
+        ca_path: str | None,
+        sleep: Callable[[float], None],
+        jitter: Callable[[float], float],
+    ) -> None:
         self._url, self._bearer, self._ca_path = url, bearer, ca_path
         self._sleep, self._jitter = sleep, jitter
 
@@ -110,16 +117,23 @@ class Kion:
     def _data(self, status: int, text: str, path: str) -> Any:
         host = urlsplit(self._url).netloc
         if 300 <= status < 400:
-            raise ConnectionProblem(f"{host} sends the request elsewhere (HTTP {status}). Give the address that Kion has in the browser after the login.")
+            raise ConnectionProblem(
+                f"{host} sends the request elsewhere (HTTP {status}). Give the address that Kion has in the browser after the login."
+            )
         try:
             answer = json.loads(text)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
             if status >= 500 or status == 429:
-                raise KionRefused(f"Kion at {host} has a failure of its own (HTTP {status}), also after {TRIES} tries. Try again later.", status)
+                raise KionRefused(
+                    f"Kion at {host} has a failure of its own (HTTP {status}), also after {TRIES} tries. Try again later.",
+                    status,
+                )
             what = "a web page" if text.lstrip().startswith("<") else "something else"
-            raise ConnectionProblem(f"{host} answers {what} where Kion would answer JSON (HTTP {status}, /api{path}). Is url Kion's own address?")
+            raise ConnectionProblem(
+                f"{host} answers {what} where Kion would answer JSON (HTTP {status}, /api{path}). Is url Kion's own address?"
+            )
         if status >= 300:
             message = " ".join(str(answer.get("message") or "no reason given").split())[:300]
             if self._bearer:

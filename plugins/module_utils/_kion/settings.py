@@ -31,9 +31,13 @@ def read_settings(path: Path, warn: Callable[[str], None]) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput("config_file", f"'{path}' cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
+        raise InvalidInput(
+            "config_file", f"'{path}' cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})"
+        ) from None
     if not HAS_YAML:
-        raise MissingDependency(f"PyYAML is not installed for this Python, so '{path}' cannot be read: pip install PyYAML")
+        raise MissingDependency(
+            f"PyYAML is not installed for this Python, so '{path}' cannot be read: pip install PyYAML"
+        )
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:  # its message would quote the line, which may hold a key

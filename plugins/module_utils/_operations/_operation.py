@@ -24,7 +24,8 @@ SHORTEST_SECRET = 16
 def worth_blanking(values: Iterable[str]) -> set[str]:
     """The secret options that are to be blanked wherever their text occurs in a result, in case one ever got there.
 
-    A short external id ("sbg") is not among them: blanking it would punch holes into names, ARNs and keys, and so give it away.
+    A short external ID ("sbg") is not among them: blanking it would punch holes into names, ARNs and keys, and so give
+    it away.
     """
     return {value for value in values if len(value) >= SHORTEST_SECRET}
 
@@ -54,7 +55,8 @@ class Operation:
     """One use case, free of Ansible.
 
     :param name: the module's name.
-    :param argument_spec: the module's own options; amazon.aws's connection options are added where ``services`` is not empty.
+    :param argument_spec: the module's own options; amazon.aws's connection options are added where ``services`` is not
+        empty.
     :param execute: does the work; raises VenueError.
     :param services: the AWS services it talks to, so that their models can be loaded once, before the fork.
     :param secret_result: the result carries keys, so it is hidden from callbacks, logs and job events.

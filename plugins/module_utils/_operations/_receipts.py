@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The receipts: who got what, when, sealed to which key. No secrets, so that they may be kept and shared.
 
-One line of JSON per hand-over, described by docs/receipt.schema.json. A line with the same ``access_key_id`` further down
+One line of JSON per hand-off, described by docs/receipt.schema.json. A line with the same ``access_key_id`` further
+down
 is a later attempt to deliver the same token.
 """
 
@@ -95,10 +96,14 @@ class Places(NamedTuple):
 def places(params: Params) -> Places:
     """The places that the options name."""
     file = params["receipts_file"]
-    return Places(Path(file).expanduser() if file else None, params["receipts_s3"] or "", params["receipts_ssm_path"] or "")
+    return Places(
+        Path(file).expanduser() if file else None, params["receipts_s3"] or "", params["receipts_ssm_path"] or ""
+    )
 
 
-def not_handed_over(receipt: Record, moment: datetime, target: str | None, problem: str | None = None) -> dict[str, Any]:
+def not_handed_over(
+    receipt: Record, moment: datetime, target: str | None, problem: str | None = None
+) -> dict[str, Any]:
     """The receipt of a token that stays where it was issued.
 
     :param target: the file that it is in.
@@ -113,7 +118,9 @@ def check_writable(path: Path) -> None:
     try:
         place = next(one for one in (path, *path.parents) if one.exists())
     except (OSError, ValueError) as error:  # a name that is too long, or none
-        raise InvalidInput("receipts_file", f"this cannot be a file ({getattr(error, 'strerror', None) or error}).") from None
+        raise InvalidInput(
+            "receipts_file", f"this cannot be a file ({getattr(error, 'strerror', None) or error})."
+        ) from None
     if not os.access(place, os.W_OK) or place.is_dir() == (place == path):
         raise InvalidInput("receipts_file", f"{path} cannot be written.")
 
@@ -138,7 +145,9 @@ def append(path: Path, receipt: Record) -> None:
             os.close(handle)
         sync_folder(path.parent)
     except OSError as error:
-        raise ReceiptNotKept(f"The receipt could not be added to {path}: {error.strerror}. Keep the one in this result.") from None
+        raise ReceiptNotKept(
+            f"The receipt could not be added to {path}: {error.strerror}. Keep the one in this result."
+        ) from None
 
 
 def _append_locked(handle: int, line: bytes) -> None:
@@ -172,12 +181,17 @@ def parse_s3(url: str) -> tuple[str, str]:
 def check_ssm_path(path: str) -> None:
     """:raises InvalidInput: Systems Manager would not take it as the start of a parameter's name."""
     if not re.fullmatch(r"(/[A-Za-z0-9_.-]+){1,13}/?", path):
-        raise InvalidInput("receipts_ssm_path", f"{path!r} is not a parameter path such as /unity/sbg/dev/cs/sts/receipts.")
+        raise InvalidInput(
+            "receipts_ssm_path", f"{path!r} is not a parameter path such as /unity/sbg/dev/cs/sts/receipts."
+        )
 
 
 def _to_s3(receipt: Record, url: str, clients: Clients) -> None:
     bucket, prefix = parse_s3(url)
-    name = "_".join(str(part).replace(":", "") for part in (receipt["issued_at"], receipt["access_key_id"], receipt["handoff"]["at"]))
+    name = "_".join(
+        str(part).replace(":", "")
+        for part in (receipt["issued_at"], receipt["access_key_id"], receipt["handoff"]["at"])
+    )
     key = "/".join(part for part in (prefix, receipt["project"], receipt["venue"], f"{name}.json") if part)
     body = to_line(receipt).encode()
     purpose = f"store the receipt in s3://{bucket}/{key}"
@@ -186,4 +200,12 @@ def _to_s3(receipt: Record, url: str, clients: Clients) -> None:
 
 def _to_ssm(receipt: Record, path: str, clients: Clients) -> None:
     name = f"{path.rstrip('/')}/{receipt['access_key_id']}"
-    call(clients.client("ssm"), "put_parameter", f"store the receipt in {name}", Name=name, Value=to_line(receipt), Type="String", Overwrite=True)
+    call(
+        clients.client("ssm"),
+        "put_parameter",
+        f"store the receipt in {name}",
+        Name=name,
+        Value=to_line(receipt),
+        Type="String",
+        Overwrite=True,
+    )

@@ -15,8 +15,17 @@ from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput
 from .._domain.saml import Response, RolePair, SamlProblem, check_fresh, choose, find_role, read_response
 from ._operation import Params
 
-# AssumeRoleWithSAML takes none of these: what corresponds to them is in the assertion, where the identity provider put it.
-IN_THE_ASSERTION = ("session_name", "external_id", "tags", "transitive_tag_keys", "source_identity", "mfa_serial_number", "mfa_token")
+# AssumeRoleWithSAML takes none of these: what corresponds to them is in the assertion, where the identity provider put
+# it.
+IN_THE_ASSERTION = (
+    "session_name",
+    "external_id",
+    "tags",
+    "transitive_tag_keys",
+    "source_identity",
+    "mfa_serial_number",
+    "mfa_token",
+)
 SAML_ONLY = ("saml_assertion", "saml_assertion_file", "saml_provider_arn")
 
 ADVICE = {
@@ -35,12 +44,19 @@ def check_options(params: Params) -> None:
     is_saml = params["method"] == "saml"
     for option in IN_THE_ASSERTION if is_saml else SAML_ONLY:
         if params[option]:
-            why = "is in the assertion with method saml, and cannot be given" if is_saml else "goes with method saml only"
+            why = (
+                "is in the assertion with method saml, and cannot be given" if is_saml else "goes with method saml only"
+            )
             raise InvalidInput(option, f"{why}.")
     if is_saml and params["require_requester_external_id"]:
-        raise InvalidInput("require_requester_external_id", "cannot be kept with method saml: AWS checks no external id there.")
+        raise InvalidInput(
+            "require_requester_external_id", "cannot be kept with method saml: AWS checks no external ID there."
+        )
     if is_saml and not (params["saml_assertion"] or params["saml_assertion_file"]):
-        raise InvalidInput("saml_assertion_file", "give it, or saml_assertion: the SAMLResponse of the identity provider, fresh from the login.")
+        raise InvalidInput(
+            "saml_assertion_file",
+            "give it, or saml_assertion: the SAMLResponse of the identity provider, fresh from the login.",
+        )
 
 
 def read_assertion(params: Params) -> Response:
@@ -60,7 +76,9 @@ def read_assertion(params: Params) -> Response:
         raise InvalidInput("saml_assertion_file", f"'{path}' cannot be read ({error.strerror}).") from None
 
 
-def settle_pair(params: Params, response: Response, now: datetime, *, role_name: str, account_id: str, partition: str) -> RolePair:
+def settle_pair(
+    params: Params, response: Response, now: datetime, *, role_name: str, account_id: str, partition: str
+) -> RolePair:
     """The role and provider to go with, once the response has been found fit for use.
 
     :raises SamlProblem: it is stale, for another service, or for other roles.
@@ -81,7 +99,9 @@ def assume(clients: Clients, response: Response, pair: RolePair, arguments: dict
     role = pair.role_arn.rsplit("/", 1)[1]
     sent = {"RoleArn": pair.role_arn, "PrincipalArn": pair.provider_arn, "SAMLAssertion": response.encoded, **arguments}
     try:
-        return call(clients.unsigned_client("sts"), "assume_role_with_saml", f"assume the role {role} with SAML", **sent)
+        return call(
+            clients.unsigned_client("sts"), "assume_role_with_saml", f"assume the role {role} with SAML", **sent
+        )
     except (AwsRefused, ConnectionProblem) as error:
         advice = ADVICE.get(str(error.facts.get("error_code")))
         if not advice:

@@ -70,7 +70,9 @@ def parse(params: Params, runtime: Runtime) -> Wish:
     settings = {option: params[option] for option in SETTINGS}
     if not settings["url"] or not (settings["api_key"] or (settings["username"] and settings["password"])):
         found = read_settings(Path(params["config_file"]), runtime.warn)
-        settings = {option: value if value is not None else found.get(SETTINGS[option]) for option, value in settings.items()}
+        settings = {
+            option: value if value is not None else found.get(SETTINGS[option]) for option, value in settings.items()
+        }
     if not settings["url"]:
         raise InvalidInput("url", f"give it, or set KION_URL, or kion.url in {params['config_file']}")
     if settings["api_key"]:
@@ -78,12 +80,21 @@ def parse(params: Params, runtime: Runtime) -> Wish:
     elif settings["username"] and settings["password"]:
         login = {option: settings[option] for option in ("username", "password", "idms")}
         if not str(login["idms"] or "").isdigit():
-            raise InvalidInput("idms", "a login with user name and password needs the number of the identity system (the login page's address has it)")
+            raise InvalidInput(
+                "idms",
+                "a login with user name and password needs the number of the identity system (the login page's address has it)",
+            )
     else:
-        raise InvalidInput("api_key", f"give it, or set KION_API_KEY, or kion.api_key in {params['config_file']} (or username, password and idms)")
+        raise InvalidInput(
+            "api_key",
+            f"give it, or set KION_API_KEY, or kion.api_key in {params['config_file']} (or username, password and idms)",
+        )
     name = params["cloud_access_role"] or params["iam_role_name"]
     if not name or not name.isprintable():
-        raise InvalidInput("cloud_access_role" if params["cloud_access_role"] is not None else "iam_role_name", "this is not a role's name")
+        raise InvalidInput(
+            "cloud_access_role" if params["cloud_access_role"] is not None else "iam_role_name",
+            "this is not a role's name",
+        )
     return Wish(kion.check_url(str(settings["url"])), login, account, name, not params["cloud_access_role"])
 
 
@@ -139,7 +150,10 @@ def _login(wish: Wish, server: Kion) -> Kion:
         if error.status not in (400, 401, 403):
             raise
         words = error.message.replace(password, "***")
-        raise KionRefused(f"Kion does not accept this user name and password for identity system {body['idms']}. {words}", error.status) from None
+        raise KionRefused(
+            f"Kion does not accept this user name and password for identity system {body['idms']}. {words}",
+            error.status,
+        ) from None
     access = data.get("access") if isinstance(data, dict) else None
     if not isinstance(access, dict) or not access.get("token"):
         raise ConnectionProblem("Kion accepted the login and gave no session token. Use an API key instead.")
@@ -152,7 +166,11 @@ def _mint(wish: Wish, server: Kion, runtime: Runtime) -> Keys:
         number = wish.account.number or _number_of(wish, server)
         data = server.post("/v3/temporary-credentials", {"account_number": number, "iam_role_name": wish.role})
     else:
-        body = {"account_number": wish.account.number, "account_alias": wish.account.alias, "cloud_access_role_name": wish.role}
+        body = {
+            "account_number": wish.account.number,
+            "account_alias": wish.account.alias,
+            "cloud_access_role_name": wish.role,
+        }
         data = server.post("/v3/temporary-credentials/cloud-access-role", body)
     fields = ("access_key", "secret_access_key", "session_token")
     if not isinstance(data, dict) or not all(isinstance(data.get(field), str) and data[field] for field in fields):
@@ -174,7 +192,10 @@ def _number_of(wish: Wish, server: Kion) -> str:
     roles = _roles(wish, server)
     numbers = {role.account.number for role in roles if kion.is_in(role, wish.account)}
     if len(numbers) != 1:
-        raise InvalidInput("account", f"no account of yours has the alias '{wish.account.alias}' (a Kion before 3.9.9 knows none): give its number")
+        raise InvalidInput(
+            "account",
+            f"no account of yours has the alias '{wish.account.alias}' (a Kion before 3.9.9 knows none): give its number",
+        )
     return numbers.pop()
 
 
@@ -187,15 +208,24 @@ def _roles(wish: Wish, server: Kion) -> list[kion.Role]:
 def _explain(wish: Wish, server: Kion, error: KionRefused) -> VenueError:
     """The refusal in words that help: what is wrong with the key, the alias or the role."""
     if error.status == 401:
-        what = "API key: it has expired or was revoked. Make a new one in Kion (your name > App API Keys)" if "api_key" in wish.login else "session"
+        what = (
+            "API key: it has expired or was revoked. Make a new one in Kion (your name > App API Keys)"
+            if "api_key" in wish.login
+            else "session"
+        )
         return KionRefused(f"Kion does not accept the {what}. {error.message}", error.status)
     if error.status not in (400, 403, 404):
         return error
     try:
         version = str(server.get("/version") or "")
         if wish.account.alias and not kion.knows_aliases(version):
-            return InvalidInput("account", f"this Kion ({version}) does not know aliases, as 3.9.9 and 3.10.2 do: give the account's number")
-        return kion.explain_refusal(_roles(wish, server), wish.account, wish.role, by_iam_name=wish.by_iam_name) or error
+            return InvalidInput(
+                "account",
+                f"this Kion ({version}) does not know aliases, as 3.9.9 and 3.10.2 do: give the account's number",
+            )
+        return (
+            kion.explain_refusal(_roles(wish, server), wish.account, wish.role, by_iam_name=wish.by_iam_name) or error
+        )
     except VenueError:  # the list is a help, and its failure no news
         return error
 
@@ -206,5 +236,8 @@ OPERATION = Operation(
     fetch_keys,
     services=(),
     secret_result=True,
-    constraints={"required_one_of": [("cloud_access_role", "iam_role_name")], "mutually_exclusive": [("cloud_access_role", "iam_role_name")]},
+    constraints={
+        "required_one_of": [("cloud_access_role", "iam_role_name")],
+        "mutually_exclusive": [("cloud_access_role", "iam_role_name")],
+    },
 )

@@ -13,7 +13,17 @@ from ansible.module_utils.common.parameters import env_fallback
 
 from .._aws.clients import Clients
 from .._domain.arns import check_account_id
-from .._domain.credentials_file import WINNERS, MalformedFile, Mark, Profile, check_owner, check_result, read_profile, with_profile, without_profile
+from .._domain.credentials_file import (
+    WINNERS,
+    MalformedFile,
+    Mark,
+    Profile,
+    check_owner,
+    check_result,
+    read_profile,
+    with_profile,
+    without_profile,
+)
 from .._domain.errors import InvalidInput
 from .._domain.names import make_venue
 from .._domain.profiles import KEY_NAMES, check_profile_name, check_region, credentials_of, role_arn
@@ -43,7 +53,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "account_id": {"type": "str"},
     "profile": {"type": "str"},
     "region": {"type": "str"},
-    "credentials_file": {"type": "path", "default": "~/.aws/credentials", "fallback": (env_fallback, ["AWS_SHARED_CREDENTIALS_FILE"])},
+    "credentials_file": {
+        "type": "path",
+        "default": "~/.aws/credentials",
+        "fallback": (env_fallback, ["AWS_SHARED_CREDENTIALS_FILE"]),
+    },
     "adopt": {"type": "bool", "default": False},
 }
 
@@ -86,7 +100,9 @@ def parse(params: Params) -> Wish:
             raise InvalidInput("account_id", f"the token is for account {account}, not for {stated}.")
         account = stated
     if not params["profile"] and not account:
-        raise InvalidInput("profile", "give it, or account_id: nothing else tells which account the default name would be for.")
+        raise InvalidInput(
+            "profile", "give it, or account_id: nothing else tells which account the default name would be for."
+        )
     values, expires = None, ""
     if params["state"] == "present":
         credentials = credentials_of(token)
@@ -95,7 +111,9 @@ def parse(params: Params) -> Wish:
         if params["region"]:
             values["region"] = check_region(params["region"])
     name = check_profile_name(params["profile"] or f"{account}-{venue}")
-    return Wish(name, Mark(venue, account, expires), values, Path(os.path.realpath(params["credentials_file"])), params["adopt"])
+    return Wish(
+        name, Mark(venue, account, expires), values, Path(os.path.realpath(params["credentials_file"])), params["adopt"]
+    )
 
 
 def make_plan(wish: Wish) -> Plan:
@@ -110,7 +128,11 @@ def make_plan(wish: Wish) -> Plan:
         before = read_profile(old, wish.name)
         if not wish.adopt:
             check_owner(wish.name, before, wish.mark)
-        new = without_profile(old, wish.name) if wish.values is None else with_profile(old, wish.name, wish.mark, wish.values)
+        new = (
+            without_profile(old, wish.name)
+            if wish.values is None
+            else with_profile(old, wish.name, wish.mark, wish.values)
+        )
         check_result(old, new, wish.name, wish.values)
     except MalformedFile as error:
         raise MalformedFile(f"credentials_file '{wish.target}': {error.message}") from None
@@ -153,7 +175,9 @@ def keep_profile(params: Params, clients: Clients, runtime: Runtime) -> Result:
     if wish.values:
         rivals = [name for name in WINNERS if plan.before and name in plan.before.values]
         if rivals:
-            runtime.warn(f"The profile {wish.name} also has {', '.join(rivals)}, so AWS tools will not use its keys. Remove that, or name another profile.")
+            runtime.warn(
+                f"The profile {wish.name} also has {', '.join(rivals)}, so AWS tools will not use its keys. Remove that, or name another profile."
+            )
     return {
         "changed": plan.is_change,
         "profile": wish.name,
@@ -172,7 +196,10 @@ def _diff(wish: Wish, plan: Plan) -> dict[str, str]:
         "after_header": str(wish.target),
         "before": _outline(wish.name, plan.before, "hidden", mode),
         "after": _outline(
-            wish.name, after, "hidden, new" if plan.before and _keys(plan.before) != _keys(after) else "hidden", 0o600 if plan.is_change else mode
+            wish.name,
+            after,
+            "hidden, new" if plan.before and _keys(plan.before) != _keys(after) else "hidden",
+            0o600 if plan.is_change else mode,
         ),
     }
 
@@ -184,8 +211,18 @@ def _keys(profile: Profile | None) -> list[str | None]:
 def _outline(name: str, profile: Profile | None, keys: str, mode: int) -> str:
     if not profile:
         return ""
-    shown = [*([str(profile.mark)] if profile.mark else []), f"keys: {keys}", *([f"region = {profile.values['region']}"] if "region" in profile.values else [])]
+    shown = [
+        *([str(profile.mark)] if profile.mark else []),
+        f"keys: {keys}",
+        *([f"region = {profile.values['region']}"] if "region" in profile.values else []),
+    ]
     return "\n".join([f"[{name}]", *shown, f"file mode: {mode:04o}", ""])
 
 
-OPERATION = Operation("venue_sts_profile", ARGUMENT_SPEC, keep_profile, services=(), constraints={"required_if": [("state", "present", ("token",))]})
+OPERATION = Operation(
+    "venue_sts_profile",
+    ARGUMENT_SPEC,
+    keep_profile,
+    services=(),
+    constraints={"required_if": [("state", "present", ("token",))]},
+)

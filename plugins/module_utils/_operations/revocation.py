@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from .._aws.calls import apply, at_once
+from .._aws.calls import apply, run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
 from .._domain.arns import check_account_id
@@ -78,10 +78,14 @@ def parse(params: Params, runtime: Runtime) -> Wish:
         raise InvalidInput("before", "lies in the future: tokens issued from now on would be dead on arrival.")
     return Wish(
         venue=venue,
-        role_name=check_role_name("role_name", params["role_name"]) if params["role_name"] else venue.role_name(params["name_prefix"]),
+        role_name=check_role_name("role_name", params["role_name"])
+        if params["role_name"]
+        else venue.role_name(params["name_prefix"]),
         before=before,
         session_name=check_session_name("session_name", params["session_name"]) if params["session_name"] else "",
-        source_identity=check_session_name("source_identity", params["source_identity"]) if params["source_identity"] else "",
+        source_identity=check_session_name("source_identity", params["source_identity"])
+        if params["source_identity"]
+        else "",
         receipts=_receipts(params, venue, runtime),
     )
 
@@ -97,7 +101,11 @@ def _receipts(params: Params, venue: Venue, runtime: Runtime) -> list[Receipt] |
         return None
     option = "user" if params["user"] else "access_key_id"
     wanted = check_user(params["user"]) if params["user"] else params["access_key_id"]
-    fitting = [one for one in read_receipts(params["receipts_file"]) if wanted == (one.recipient if option == "user" else one.access_key_id)]
+    fitting = [
+        one
+        for one in read_receipts(params["receipts_file"])
+        if wanted == (one.recipient if option == "user" else one.access_key_id)
+    ]
     if not fitting:
         raise InvalidInput(option, f"no receipt in {params['receipts_file']} is of a token of '{wanted}'.")
     return [one for one in fitting if one.venue == venue and one.expires_at > runtime.now() - timedelta(minutes=5)]
@@ -110,12 +118,16 @@ def read(wish: Wish, params: Params, clients: Clients) -> Found:
     :raises OwnershipConflict: it is another venue's.
     """
     iam, sts = clients.client("iam"), clients.client("sts")
-    (caller, now), role, names = at_once(
-        lambda: read_caller_and_time(sts), lambda: read_role(iam, wish.role_name), lambda: read_inline_names(iam, wish.role_name)
+    (caller, now), role, names = run_concurrently(
+        lambda: read_caller_and_time(sts),
+        lambda: read_role(iam, wish.role_name),
+        lambda: read_inline_names(iam, wish.role_name),
     )
     check_account(caller, params["expected_account_id"])
     if not role:
-        raise NotProvisioned(f"there is no role {wish.role_name} in account {caller.account_id}, so no token of it can be alive.")
+        raise NotProvisioned(
+            f"there is no role {wish.role_name} in account {caller.account_id}, so no token of it can be alive."
+        )
     check_ownership(wish.venue, role.name, role.tags, adopt=True)
     return Found(caller, now, role, read_policies(iam, wish.role_name, names))
 
@@ -127,7 +139,8 @@ def wanted(wish: Wish, now: datetime) -> list[Revocation]:
     """
     before = wish.before or cutoff(now)
     if wish.receipts is not None:
-        # The time keeps a later token of the same session name alive. It comes from the receipt alone, so that a second run finds nothing to do.
+        # The time keeps a later token of the same session name alive. It comes from the receipt alone, so that a second
+        # run finds nothing to do.
         return [Revocation("session", one.session_name, cutoff(one.issued_by + SECOND)) for one in wish.receipts]
     if wish.session_name:
         return [Revocation("session", wish.session_name, before)]
@@ -169,7 +182,12 @@ def revoke(params: Params, clients: Clients, runtime: Runtime) -> Result:
     steps = current.steps if runtime.check_mode else [step for step, _answer in done]
     return {
         "changed": bool(steps),
-        "role": {"arn": found.role.arn, "name": found.role.name, "role_id": found.role.role_id, "account_id": found.caller.account_id},
+        "role": {
+            "arn": found.role.arn,
+            "name": found.role.name,
+            "role_id": found.role.role_id,
+            "account_id": found.caller.account_id,
+        },
         "revocations": [one.shown() for one in found_in(current.after["revocations"])],
         "sessions": [one.session_name for one in wish.receipts or []],
         "steps": [step.shown() for step in steps],

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from .._aws.calls import apply, at_once
+from .._aws.calls import apply, run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import (
     Caller,
@@ -23,7 +23,15 @@ from .._domain import permissions, trust
 from .._domain.arns import check_account_id, parse_arn
 from .._domain.errors import AccountMismatch, ConcurrentChange, InvalidInput, NotProvisioned, VenueError
 from .._domain.external_id import CONFLICT_CHOICES, Request
-from .._domain.names import BOUNDARY_PARAMETER, Venue, check_external_id, check_path, check_range, check_role_name, make_venue
+from .._domain.names import (
+    BOUNDARY_PARAMETER,
+    Venue,
+    check_external_id,
+    check_path,
+    check_range,
+    check_role_name,
+    make_venue,
+)
 from .._domain.role_plan import Current, Desired, Parameter, plan_absent, plan_present
 from .._domain.steps import Plan, Step
 from .._domain.tags import OWNERSHIP, check_tags
@@ -100,7 +108,11 @@ def parse(params: Params, partition: str) -> Wish:
     :raises InvalidInput: an option cannot be right.
     """
     venue = make_venue(params["project"], params["venue"])
-    role_name = check_role_name("role_name", params["role_name"]) if params["role_name"] else venue.role_name(params["name_prefix"])
+    role_name = (
+        check_role_name("role_name", params["role_name"])
+        if params["role_name"]
+        else venue.role_name(params["name_prefix"])
+    )
     buckets = None if params["buckets"] is None else permissions.check_buckets("buckets", params["buckets"])
     check_range("wait_timeout", params["wait_timeout"], 0, LONGEST_WAIT)
     repositories = [f"{venue.project}/*"] if params["ecr_repositories"] is None else params["ecr_repositories"]
@@ -108,7 +120,9 @@ def parse(params: Params, partition: str) -> Wish:
         venue=venue,
         role_name=role_name,
         path=check_path(params["path"]),
-        description=_check_description(params["description"] or f"Short-term access to the MDPS venue {venue}. Managed by mdps.venue_sts."),
+        description=_check_description(
+            params["description"] or f"Short-term access to the MDPS venue {venue}. Managed by mdps.venue_sts."
+        ),
         tags=_check_role_tags(venue, params["tags"]),
         max_session_duration=check_range("max_session_duration", params["max_session_duration"], 3600, 43200),
         trusted_principals=trust.check_principals(params["trusted_principals"] or [], partition),
@@ -150,7 +164,11 @@ def _check_boundary(option: str, text: str | None, partition: str) -> str | None
     if text == "none":
         return ""
     if text.startswith("arn:"):
-        return str(parse_arn(option, text, service="iam", resource=r"policy/[\w+=,.@/-]+", example="policy/NAME", partition=partition))
+        return str(
+            parse_arn(
+                option, text, service="iam", resource=r"policy/[\w+=,.@/-]+", example="policy/NAME", partition=partition
+            )
+        )
     if not re.fullmatch(r"[\w+=,.@-]{1,128}", text, re.ASCII):
         raise InvalidInput(option, f"'{text}' is neither the ARN nor the name of a managed policy, nor 'none'.")
     return text
@@ -159,8 +177,12 @@ def _check_boundary(option: str, text: str | None, partition: str) -> str | None
 def _check_external_id_options(params: Params) -> Request:
     given = check_external_id("external_id", params["external_id"]) if params["external_id"] is not None else ""
     if params["kms_key_id"] and params["external_id_type"] == "String":
-        raise InvalidInput("kms_key_id", "encrypts a SecureString: set external_id_type to SecureString, or leave the key out.")
-    return Request(given, params["on_external_id_conflict"], params["rotate_external_id"], params["retire_previous_external_id"])
+        raise InvalidInput(
+            "kms_key_id", "encrypts a SecureString: set external_id_type to SecureString, or leave the key out."
+        )
+    return Request(
+        given, params["on_external_id_conflict"], params["rotate_external_id"], params["retire_previous_external_id"]
+    )
 
 
 def read(wish: Wish, clients: Clients, *, for_removal: bool) -> Found:
@@ -170,13 +192,17 @@ def read(wish: Wish, clients: Clients, *, for_removal: bool) -> Found:
     if not for_removal:
         names += [wish.venue.bucket_parameter] if wish.buckets is None else []
         names += [BOUNDARY_PARAMETER] if wish.boundary is None else []
-    reads: list[Any] = [lambda: read_caller(sts), lambda: read_role(iam, wish.role_name), lambda: read_parameters(ssm, names)]
+    reads: list[Any] = [
+        lambda: read_caller(sts),
+        lambda: read_role(iam, wish.role_name),
+        lambda: read_parameters(ssm, names),
+    ]
     if for_removal:
         hanging = (read_inline_names, read_attached, read_instance_profiles)
         reads += [lambda list_=list_: list_(iam, wish.role_name) for list_ in hanging]
     else:
         reads += [lambda: read_policy(iam, wish.role_name)]
-    caller, role, parameters, *more = at_once(*reads)
+    caller, role, parameters, *more = run_concurrently(*reads)
     parameter = parameters.get(wish.venue.external_id_parameter)
     current = Current(role, None, parameter, *more) if for_removal else Current(role, more[0], parameter)
     return Found(caller, current, parameters)
@@ -209,7 +235,9 @@ def desire(params: Params, wish: Wish, found: Found, region: str) -> tuple[Desir
     boundary, boundary_source = wish.boundary, "permissions_boundary"
     if boundary is None:
         boundary_source = BOUNDARY_PARAMETER
-        boundary = _check_boundary(boundary_source, _published(found, boundary_source, "permissions_boundary"), wish.partition)
+        boundary = _check_boundary(
+            boundary_source, _published(found, boundary_source, "permissions_boundary"), wish.partition
+        )
     if boundary and not boundary.startswith("arn:"):
         boundary = f"arn:{wish.partition}:iam::{account}:policy/{boundary}"
     principals = wish.trusted_principals or (f"arn:{wish.partition}:iam::{account}:root",)
@@ -222,7 +250,9 @@ def desire(params: Params, wish: Wish, found: Found, region: str) -> tuple[Desir
         boundary=boundary or "",
         tags=wish.tags,
         trust=trust.Trust(principals, "", "", wish.saml_providers, wish.require_mfa),
-        policy=permissions.policy(wish.grant._replace(buckets=buckets), permissions.Place(wish.partition, region, account)),
+        policy=permissions.policy(
+            wish.grant._replace(buckets=buckets), permissions.Place(wish.partition, region, account)
+        ),
         partition=wish.partition,
         parameter_type=params["external_id_type"] or "",
         kms_key_id=params["kms_key_id"] or "",
@@ -239,7 +269,9 @@ def desire(params: Params, wish: Wish, found: Found, region: str) -> tuple[Desir
 def _published(found: Found, name: str, option: str) -> str:
     if name not in found.parameters:
         alternative = "name the bucket" if option == "buckets" else "name one, or set it to 'none' to do without"
-        raise NotProvisioned(f"the SSM parameter {name} does not exist, so {option} cannot be discovered: {alternative} with the option {option}.")
+        raise NotProvisioned(
+            f"the SSM parameter {name} does not exist, so {option} cannot be discovered: {alternative} with the option {option}."
+        )
     return found.parameters[name].value
 
 
@@ -264,7 +296,9 @@ def ensure_role(params: Params, clients: Clients, runtime: Runtime) -> Result:
     return {**result, "changed": bool(steps), "steps": [step.shown() for step in steps], "diff": plan.diff()}
 
 
-def _converge(params: Params, wish: Wish, clients: Clients, runtime: Runtime, done: list[tuple[Step, dict[str, Any]]]) -> tuple[Plan, Result]:
+def _converge(
+    params: Params, wish: Wish, clients: Clients, runtime: Runtime, done: list[tuple[Step, dict[str, Any]]]
+) -> tuple[Plan, Result]:
     """Read, plan, apply; again from the start if somebody else came between. The first plan is the one to show."""
     plans: list[Plan] = []
     discovered: dict[str, Any] = {}

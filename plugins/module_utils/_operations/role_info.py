@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._aws.account import read_many_parameters, read_roles
-from .._aws.calls import at_once
+from .._aws.calls import run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller
 from .._domain import role_facts
@@ -34,7 +34,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "role_name": {"type": "str"},
     "expected_account_id": {"type": "str"},
 }
-UNUSED = "unused"  # stands for a new external id in a plan that is not applied
+UNUSED = "unused"  # stands for a new external ID in a plan that is not applied
 SETTLED = {"on_external_id_conflict": "use_parameter"}
 
 
@@ -65,7 +65,9 @@ def parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
     """
     refused = sorted(set(given) - set(ROLE_SPEC).difference(role_facts.NOT_DESCRIBING) - {"resource_tags"})
     if refused:
-        raise InvalidInput("venues", f"{', '.join(refused)} is no option of venue_sts_role that describes a role: leave it out.")
+        raise InvalidInput(
+            "venues", f"{', '.join(refused)} is no option of venue_sts_role that describes a role: leave it out."
+        )
     checked = ArgumentSpecValidator(ROLE_SPEC).validate(dict(given))
     if checked.error_messages:
         raise InvalidInput("venues", f"{given.get('project')}-{given.get('venue')}: {checked.error_messages[0]}.")
@@ -93,7 +95,7 @@ def tell(params: Params, clients: Clients, runtime: Runtime) -> Result:
     if params["expected_account_id"]:
         check_account_id("expected_account_id", params["expected_account_id"])
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
-    caller, roles = at_once(lambda: read_caller(sts), lambda: read_roles(iam))
+    caller, roles = run_concurrently(lambda: read_caller(sts), lambda: read_roles(iam))
     check_account(caller, params["expected_account_id"])
     venue_roles = [one for one in roles if role_facts.is_venue_role(one.role, params["name_prefix"])]
     unclaimed: list[Observed] = []
@@ -107,8 +109,13 @@ def tell(params: Params, clients: Clients, runtime: Runtime) -> Result:
     # Without regard to case, as IAM takes role names.
     by_name = {one.role.name.lower(): one for one in roles}
     account = Account(caller, by_name, {}, clients.region, claims, role_facts.holders(venue_roles))
-    told = [*_all_facts(asked, account, ssm, runtime)] + [_unclaimed(one, params["name_prefix"], runtime) for one in unclaimed]
-    return {"changed": False, "venues": sorted(told, key=lambda one: (one["project"] or "", one["venue"] or "", one["role_name"]))}
+    told = [*_all_facts(asked, account, ssm, runtime)] + [
+        _unclaimed(one, params["name_prefix"], runtime) for one in unclaimed
+    ]
+    return {
+        "changed": False,
+        "venues": sorted(told, key=lambda one: (one["project"] or "", one["venue"] or "", one["role_name"])),
+    }
 
 
 def _discovered(observed: Observed, params: Params, partition: str) -> Asked:
@@ -144,14 +151,20 @@ def _facts(one: Asked, account: Account, runtime: Runtime) -> dict[str, Any]:
     facts = {
         **_identity(wish.venue, wish.role_name, account),
         **role_facts.role_facts(observed, runtime.now()),
-        "external_id": role_facts.external_id_facts(wish.venue, parameter, observed.role if observed else None, account.shared),
+        "external_id": role_facts.external_id_facts(
+            wish.venue, parameter, observed.role if observed else None, account.shared
+        ),
         "name_also_reads_as": [
-            f"{other.project} + {other.venue}" for other in role_facts.readings(wish.role_name, one.params["name_prefix"]) if other != wish.venue
+            f"{other.project} + {other.venue}"
+            for other in role_facts.readings(wish.role_name, one.params["name_prefix"])
+            if other != wish.venue
         ],
         **_drift(one, observed, parameter, account),
     }
     if rivals:
-        facts["problem"] = f"the role name is also that of {', '.join(rivals)}: give one of them a role_name of its own."
+        facts["problem"] = (
+            f"the role name is also that of {', '.join(rivals)}: give one of them a role_name of its own."
+        )
     return {**facts, "status": role_facts.status(facts)}
 
 
@@ -169,12 +182,17 @@ def _drift(one: Asked, observed: Observed | None, parameter: Parameter | None, a
     """What differs from the desired state, and what keeps that from being told."""
     expected = one.params["expected_account_id"]
     if expected and expected != account.caller.account_id:
-        return {"drift": [], "problem": f"the credentials are for account {account.caller.account_id}, but the venue is in account {expected}."}
+        return {
+            "drift": [],
+            "problem": f"the credentials are for account {account.caller.account_id}, but the venue is in account {expected}.",
+        }
     if not observed:
         return {"drift": [], "problem": None}
     current = Current(observed.role, observed.inline.get(POLICY_NAME), parameter)
     try:
-        desired, _discovered_from = desire(one.params, one.wish, Found(account.caller, current, account.parameters), account.region)
+        desired, _discovered_from = desire(
+            one.params, one.wish, Found(account.caller, current, account.parameters), account.region
+        )
         return {"drift": [*in_words(plan_present(current, desired, UNUSED)), *beside(observed)], "problem": None}
     except VenueError as error:
         return {"drift": beside(observed), "problem": error.message}
@@ -199,5 +217,8 @@ OPERATION = Operation(
     "venue_sts_role_info",
     ARGUMENT_SPEC,
     tell,
-    constraints={"required_together": [("project", "venue")], "mutually_exclusive": [("project", "venues"), ("role_name", "venues")]},
+    constraints={
+        "required_together": [("project", "venue")],
+        "mutually_exclusive": [("project", "venues"), ("role_name", "venues")],
+    },
 )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from .._aws.account import read_roles
-from .._aws.calls import at_once
+from .._aws.calls import run_concurrently
 from .._aws.clients import Clients
 from .._aws.cloudtrail import SECONDS_A_REQUEST, Lookup, look_up
 from .._aws.venue_state import Caller, read_caller
@@ -61,7 +61,13 @@ def parse(params: Params, runtime: Runtime) -> Wish:
     venue = make_venue(params["project"], params["venue"]) if params["project"] else None
     if params["role_name"] and not venue:
         raise InvalidInput("role_name", "belongs to one venue: give project and venue too.")
-    name = check_role_name("role_name", params["role_name"]) if params["role_name"] else venue.role_name(params["name_prefix"]) if venue else ""
+    name = (
+        check_role_name("role_name", params["role_name"])
+        if params["role_name"]
+        else venue.role_name(params["name_prefix"])
+        if venue
+        else ""
+    )
     if params["expected_account_id"]:
         check_account_id("expected_account_id", params["expected_account_id"])
     since = parse_time("since", params["since"]) if params["since"] else now - LONGEST_TOKEN
@@ -83,7 +89,7 @@ def tell(params: Params, clients: Clients, runtime: Runtime) -> Result:
     """
     wish = parse(params, runtime)
     iam, sts = clients.client("iam"), clients.client("sts")
-    caller, roles = at_once(lambda: read_caller(sts), lambda: read_roles(iam))
+    caller, roles = run_concurrently(lambda: read_caller(sts), lambda: read_roles(iam))
     check_account(caller, params["expected_account_id"])
     venues = _venues(wish, params, roles, caller)
     looked = _look(wish, params, clients, runtime, venues) if params["cloudtrail"] else Lookup([], truncated=False)
@@ -94,15 +100,27 @@ def tell(params: Params, clients: Clients, runtime: Runtime) -> Result:
     if params["cloudtrail"]:
         _warn_of_gaps(held, params, runtime, now, truncated=looked.truncated)
     shown = [_shown(one, venues[one.role_name], now) for one in held]
-    return {"changed": False, "sessions": shown, "truncated": looked.truncated, "since": iso(wish.since), "until": iso(wish.until)}
+    return {
+        "changed": False,
+        "sessions": shown,
+        "truncated": looked.truncated,
+        "since": iso(wish.since),
+        "until": iso(wish.until),
+    }
 
 
-def _warn_of_gaps(held: list[sessions.Session], params: Params, runtime: Runtime, now: datetime, *, truncated: bool) -> None:
+def _warn_of_gaps(
+    held: list[sessions.Session], params: Params, runtime: Runtime, now: datetime, *, truncated: bool
+) -> None:
     unseen = [one for one in held if one.sources == ("receipt",) and one.issued_at < now - DELAY]
     if truncated:
-        runtime.warn(f"CloudTrail has more events than max_pages ({params['max_pages']}) holds: tokens are missing. Shorten the time, or raise it.")
+        runtime.warn(
+            f"CloudTrail has more events than max_pages ({params['max_pages']}) holds: tokens are missing. Shorten the time, or raise it."
+        )
     elif unseen:
-        runtime.warn(f"CloudTrail tells nothing of {len(unseen)} tokens that receipts tell of. Is this the region where they were issued?")
+        runtime.warn(
+            f"CloudTrail tells nothing of {len(unseen)} tokens that receipts tell of. Is this the region where they were issued?"
+        )
 
 
 def _venues(wish: Wish, params: Params, roles: list[Observed], caller: Caller) -> dict[str, Observed]:
@@ -117,7 +135,11 @@ def _venues(wish: Wish, params: Params, roles: list[Observed], caller: Caller) -
 
 def _look(wish: Wish, params: Params, clients: Clients, runtime: Runtime, venues: Mapping[str, Observed]) -> Lookup:
     """One venue is looked up by its role's ARN; all of an account by the names of the events, which are others' too."""
-    named = [("ResourceName", one.role.arn) for one in venues.values()] if wish.venue else [("EventName", name) for name in sessions.EVENTS]
+    named = (
+        [("ResourceName", one.role.arn) for one in venues.values()]
+        if wish.venue
+        else [("EventName", name) for name in sessions.EVENTS]
+    )
     client, window = clients.client("cloudtrail"), (wish.since, wish.until)
     found: list[str] = []
     truncated = False

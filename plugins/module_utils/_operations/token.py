@@ -10,13 +10,22 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from .._aws.calls import DENIED, at_once, call
+from .._aws.calls import DENIED, call, run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller, read_history, read_parameters, read_role
 from .._domain import permissions
 from .._domain import token_request as request
 from .._domain.arns import check_account_id, parse_arn, session_role_name
-from .._domain.errors import AccountMismatch, AwsRefused, ExternalIdMismatch, InvalidInput, NotAssumable, NotProvisioned, ReceiptNotKept, VenueError
+from .._domain.errors import (
+    AccountMismatch,
+    AwsRefused,
+    ExternalIdMismatch,
+    InvalidInput,
+    NotAssumable,
+    NotProvisioned,
+    ReceiptNotKept,
+    VenueError,
+)
 from .._domain.external_id import ExternalIds, agree, replaced_at, retired
 from .._domain.names import (
     Venue,
@@ -121,7 +130,10 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> Wish:
     if params["external_id"] is not None:
         check_external_id("external_id", params["external_id"])
     elif params["require_requester_external_id"]:
-        raise InvalidInput("external_id", "is required here (require_requester_external_id): ask the requester for the venue's external id.")
+        raise InvalidInput(
+            "external_id",
+            "is required here (require_requester_external_id): ask the requester for the venue's external ID.",
+        )
     wanted = DURATIONS[params["method"]] if params["duration_seconds"] is None else params["duration_seconds"]
     wish = Wish(
         venue=venue,
@@ -142,7 +154,9 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> Wish:
 
 def _check_role(params: Params, venue: Venue, partition: str) -> tuple[str, str]:
     """The role's name and, if an option tells it, its account."""
-    account = check_account_id("expected_account_id", params["expected_account_id"]) if params["expected_account_id"] else ""
+    account = (
+        check_account_id("expected_account_id", params["expected_account_id"]) if params["expected_account_id"] else ""
+    )
     if params["role_arn"]:
         kind = {"service": "iam", "resource": r"role/[\w+=,.@/-]+", "example": "role/NAME"}
         arn = parse_arn("role_arn", params["role_arn"], **kind, partition=partition, account_id=account)
@@ -155,7 +169,9 @@ def _check_role(params: Params, venue: Venue, partition: str) -> tuple[str, str]
 def _check_grant(params: Params, venue: Venue) -> permissions.Grant | None:
     """What the token is narrowed to; None for all that the role may do."""
     # An empty list is not "no limit": the checks below refuse it. (bucket_prefixes is empty by default.)
-    if not params["bucket_prefixes"] and all(params[option] is None for option in ("access", "buckets", "ecr_repositories")):
+    if not params["bucket_prefixes"] and all(
+        params[option] is None for option in ("access", "buckets", "ecr_repositories")
+    ):
         return None
     if params["session_policy"]:
         raise InvalidInput("session_policy", f"replaces what {', '.join(NARROWING)} would say: give one or the other.")
@@ -230,7 +246,9 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
     return {**told, "token": token, "sts_creds": sts_creds, "receipt": receipt}
 
 
-def _record(places: _receipts.Places, receipt: dict[str, Any], clients: Clients, runtime: Runtime, target: str | None) -> dict[str, Any]:
+def _record(
+    places: _receipts.Places, receipt: dict[str, Any], clients: Clients, runtime: Runtime, target: str | None
+) -> dict[str, Any]:
     """Keep the receipt, if it is to be kept.
 
     :raises ReceiptNotKept: the facts hold it, but no keys: who cannot say who had access gives none.
@@ -245,7 +263,9 @@ def _record(places: _receipts.Places, receipt: dict[str, Any], clients: Clients,
     return receipt
 
 
-def _record_unsaved(places: _receipts.Places, receipt: dict[str, Any], problem: VenueError, clients: Clients, runtime: Runtime) -> dict[str, Any]:
+def _record_unsaved(
+    places: _receipts.Places, receipt: dict[str, Any], problem: VenueError, clients: Clients, runtime: Runtime
+) -> dict[str, Any]:
     """A token that was issued is recorded, even if nothing could be done with it."""
     if any(places):
         receipt = _receipts.not_handed_over(receipt, runtime.now(), None, problem.message)
@@ -270,13 +290,23 @@ def _prepare(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> 
 def _prepare_saml(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Prepared:
     """The same without credentials: nothing of the venue can be looked up, and STS judges all."""
     response = _saml.read_assertion(params)
-    pair = _saml.settle_pair(params, response, runtime.now(), role_name=wish.role_name, account_id=wish.role_account, partition=wish.partition)
+    pair = _saml.settle_pair(
+        params,
+        response,
+        runtime.now(),
+        role_name=wish.role_name,
+        account_id=wish.role_account,
+        partition=wish.partition,
+    )
     account = pair.role_arn.split(":")[4]
     arguments: dict[str, Any] = {"DurationSeconds": wish.duration, **wish.extras}
     policy = wish.session_policy
     if wish.grant:
         if not wish.grant.buckets and {"s3_read", "s3_write"} & set(wish.grant.access):
-            raise InvalidInput("buckets", "must be named with method saml: without AWS credentials the published one cannot be looked up.")
+            raise InvalidInput(
+                "buckets",
+                "must be named with method saml: without AWS credentials the published one cannot be looked up.",
+            )
         policy = _narrowed(wish, wish.grant, account)
     if policy:
         arguments["Policy"] = compact(policy)
@@ -285,19 +315,25 @@ def _prepare_saml(params: Params, wish: Wish, clients: Clients, runtime: Runtime
 
 
 def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Issuable:
-    """Compare accounts and external ids, settle the duration: all that can be known before STS is asked.
+    """Compare accounts and external IDs, settle the duration: all that can be known before STS is asked.
 
     :raises AccountMismatch: the caller is in another account than the venue.
-    :raises NotProvisioned: no role, no external id or no published bucket.
+    :raises NotProvisioned: no role, no external ID or no published bucket.
     :raises OwnershipConflict: the role is another venue's.
     :raises ExternalIdMismatch: as said.
     """
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
     names = [wish.venue.external_id_parameter, wish.venue.bucket_parameter]
-    needs_bucket = wish.grant is not None and not wish.grant.buckets and {"s3_read", "s3_write"} & set(wish.grant.access)
-    caller, role, parameters = at_once(lambda: read_caller(sts), lambda: read_role(iam, wish.role_name), lambda: read_parameters(ssm, names))
+    needs_bucket = (
+        wish.grant is not None and not wish.grant.buckets and {"s3_read", "s3_write"} & set(wish.grant.access)
+    )
+    caller, role, parameters = run_concurrently(
+        lambda: read_caller(sts), lambda: read_role(iam, wish.role_name), lambda: read_parameters(ssm, names)
+    )
     check_account(caller, params["expected_account_id"] or wish.role_account or None)
-    role, parameter = _provisioned(wish, role, parameters.get(wish.venue.external_id_parameter), caller, params["role_arn"])
+    role, parameter = _provisioned(
+        wish, role, parameters.get(wish.venue.external_id_parameter), caller, params["role_arn"]
+    )
     warning = _compare(wish, ssm, role, parameter, params["external_id"] or "")
     if warning:
         runtime.warn(warning)
@@ -308,7 +344,13 @@ def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Iss
             grant = grant._replace(buckets=_published_bucket(wish.venue, parameters))
         policy = _narrowed(wish, grant, caller.account_id)
     duration = _settle_duration(params, wish, caller, role, runtime)
-    arguments = {"RoleArn": role.arn, "RoleSessionName": wish.session_name, "DurationSeconds": duration, "ExternalId": parameter.value, **wish.extras}
+    arguments = {
+        "RoleArn": role.arn,
+        "RoleSessionName": wish.session_name,
+        "DurationSeconds": duration,
+        "ExternalId": parameter.value,
+        **wish.extras,
+    }
     if policy:
         arguments["Policy"] = compact(policy)
     published = parameters.get(wish.venue.bucket_parameter)
@@ -317,7 +359,7 @@ def check(params: Params, wish: Wish, clients: Clients, runtime: Runtime) -> Iss
 
 
 def _compare(wish: Wish, ssm: Any, role: Role, parameter: Parameter, requester: str) -> str:
-    """Compare the external ids of SSM, trust policy and requester; a warning, or ''.
+    """Compare the external IDs of SSM, trust policy and requester; a warning, or ''.
 
     :raises ExternalIdMismatch: they differ; if the requester's is an old one of this venue, with when that was rotated.
     """
@@ -337,12 +379,16 @@ def _explain_retired(ssm: Any, name: str, requester: str) -> None:
         if refusal.code in DENIED:
             return  # the plain message stands: not being allowed to look into the past does not change it
         raise
-    rotated = replaced_at([(one.value, request.iso(one.modified) if one.modified else "an unknown day") for one in history], requester)
+    rotated = replaced_at(
+        [(one.value, request.iso(one.modified) if one.modified else "an unknown day") for one in history], requester
+    )
     if rotated:
         raise retired(rotated)
 
 
-def _provisioned(wish: Wish, role: Role | None, parameter: Parameter | None, caller: Caller, role_arn: str | None) -> tuple[Role, Parameter]:
+def _provisioned(
+    wish: Wish, role: Role | None, parameter: Parameter | None, caller: Caller, role_arn: str | None
+) -> tuple[Role, Parameter]:
     advice = "Run the provision playbook for this venue first."
     if not role:
         raise NotProvisioned(f"there is no role {wish.role_name} in account {caller.account_id}. {advice}")
@@ -351,7 +397,7 @@ def _provisioned(wish: Wish, role: Role | None, parameter: Parameter | None, cal
     # A role made by hand carries no tags; one of another venue does.
     check_ownership(wish.venue, role.name, role.tags, adopt=True)
     if not parameter:
-        raise NotProvisioned(f"there is no external id in SSM at {wish.venue.external_id_parameter}. {advice}")
+        raise NotProvisioned(f"there is no external ID in SSM at {wish.venue.external_id_parameter}. {advice}")
     return role, parameter
 
 
@@ -363,11 +409,15 @@ def _published_bucket(venue: Venue, parameters: dict[str, Parameter]) -> tuple[s
 
 
 def _settle_duration(params: Params, wish: Wish, caller: Caller, role: Role, runtime: Runtime) -> int:
-    settled = request.cap_duration(wish.duration, role.max_session_duration, chained=bool(session_role_name(caller.arn)))
+    settled = request.cap_duration(
+        wish.duration, role.max_session_duration, chained=bool(session_role_name(caller.arn))
+    )
     if settled.capped_by:
         message = f"{wish.duration} seconds cannot be had: {settled.capped_by}"
         if params["on_duration_cap"] == "fail":
-            raise InvalidInput("duration_seconds", f"{message}. Ask for at most {settled.seconds}, or set on_duration_cap to cap.")
+            raise InvalidInput(
+                "duration_seconds", f"{message}. Ask for at most {settled.seconds}, or set on_duration_cap to cap."
+            )
         runtime.warn(f"duration_seconds: {message}. The token will live {settled.seconds} seconds.")
     return settled.seconds
 
@@ -381,7 +431,9 @@ def _assume(clients: Clients, runtime: Runtime, checked: Issuable, wait_timeout:
     pause = 1.0
     while True:
         try:
-            return call(clients.client("sts"), "assume_role", f"assume the role {checked.role.name}", **checked.arguments)
+            return call(
+                clients.client("sts"), "assume_role", f"assume the role {checked.role.name}", **checked.arguments
+            )
         except AwsRefused as error:
             if error.code not in DENIED:
                 raise
@@ -397,7 +449,9 @@ def _verify(clients: Clients, token: dict[str, Any]) -> None:
     client = clients.client_with_keys("sts", keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     caller = read_caller(client)
     if caller.arn != token["AssumedRoleUser"]["Arn"]:
-        raise AccountMismatch(f"the new keys answer as {caller.arn}, not as {token['AssumedRoleUser']['Arn']}. Do not hand them over.")
+        raise AccountMismatch(
+            f"the new keys answer as {caller.arn}, not as {token['AssumedRoleUser']['Arn']}. Do not hand them over."
+        )
 
 
 def _receipt(params: Params, wish: Wish, account: str, role_arn: str, duration: int) -> dict[str, Any]:
@@ -426,7 +480,9 @@ def _receipt(params: Params, wish: Wish, account: str, role_arn: str, duration: 
 
 def _issued(answer: dict[str, Any], token: dict[str, Any], runtime: Runtime) -> dict[str, Any]:
     # With SAML, the identity provider names session and subject.
-    by_provider = {"saml_subject": answer["Subject"], "saml_issuer": answer.get("Issuer")} if "Subject" in answer else {}
+    by_provider = (
+        {"saml_subject": answer["Subject"], "saml_issuer": answer.get("Issuer")} if "Subject" in answer else {}
+    )
     return {
         "session_name": token["AssumedRoleUser"]["Arn"].rsplit("/", 1)[1],
         "assumed_role_id": token["AssumedRoleUser"]["AssumedRoleId"],
@@ -442,5 +498,8 @@ OPERATION = Operation(
     ARGUMENT_SPEC,
     issue_token,
     secret_result=True,
-    constraints={"required_together": [("mfa_serial_number", "mfa_token")], "mutually_exclusive": [("saml_assertion", "saml_assertion_file")]},
+    constraints={
+        "required_together": [("mfa_serial_number", "mfa_token")],
+        "mutually_exclusive": [("saml_assertion", "saml_assertion_file")],
+    },
 )

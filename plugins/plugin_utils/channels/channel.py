@@ -51,7 +51,7 @@ class Parcel:
 
 
 class Channel(ABC):
-    """One way to hand over. Made from the options, which it checks before anything is issued."""
+    """One way to hand off. Made from the options, which it checks before anything is issued."""
 
     NAME: ClassVar[str]
     KINDS: ClassVar[Sequence[str]] = tuple(sealing.SUFFIXES)
@@ -67,13 +67,17 @@ class Channel(ABC):
         kind = sealing.one_kind(keys)
         if kind not in self.KINDS:
             raise InvalidInput(
-                "recipients", f"{self.NAME} needs a key of the kind {' or '.join(self.KINDS)}, and this is of the kind {kind}: use another channel."
+                "recipients",
+                f"{self.NAME} needs a key of the kind {' or '.join(self.KINDS)}, and this is of the kind {kind}: use another channel.",
             )
 
     def check_resend(self, parcel: Parcel) -> None:
         """:raises InvalidInput: what was sealed for another channel cannot go by this one."""
         if parcel.media_type not in self.CARRIES:
-            raise InvalidInput("resend", f"{parcel.name} was not sealed for {self.NAME}, and cannot be sealed anew: use another channel.")
+            raise InvalidInput(
+                "resend",
+                f"{parcel.name} was not sealed for {self.NAME}, and cannot be sealed anew: use another channel.",
+            )
 
     def seal(self, bundle: Bundle, keys: Sequence[Recipient], to: str) -> Parcel:
         """Seal the zip to the recipient's keys.

@@ -58,7 +58,9 @@ class EmailChannel(Channel):
             if not given.get(name):
                 raise InvalidInput(f"email.{name}", "needed to send mail.")
         if given["tls"] not in ("starttls", "tls"):
-            raise InvalidInput("email.tls", f"starttls or tls; there is no mail without encryption on the way. {REASON}")
+            raise InvalidInput(
+                "email.tls", f"starttls or tls; there is no mail without encryption on the way. {REASON}"
+            )
         for name in ("sender", "to"):
             if given.get(name) and not ADDRESS.fullmatch(given[name]):
                 raise InvalidInput(f"email.{name}", f"{given[name]!r} is not one mail address.")
@@ -115,13 +117,17 @@ def _envelope(sealed: sealing.Sealed) -> EmailMessage:
     if sealed.kind == smime.KIND:
         der = base64.b64decode("".join(line for line in sealed.text.splitlines() if not line.startswith("-----")))
         parameters = {"smime-type": "enveloped-data", "name": "smime.p7m"}
-        message.set_content(der, "application", "pkcs7-mime", disposition="attachment", filename="smime.p7m", params=parameters)
+        message.set_content(
+            der, "application", "pkcs7-mime", disposition="attachment", filename="smime.p7m", params=parameters
+        )
         return message
     message["MIME-Version"] = "1.0"
     message["Content-Type"] = 'multipart/encrypted; protocol="application/pgp-encrypted"'
     version, body = EmailMessage(policy.SMTP), EmailMessage(policy.SMTP)
     version.set_content(b"Version: 1\n", "application", "pgp-encrypted", cte="7bit")
-    body.set_content(sealed.text.encode(), "application", "octet-stream", cte="7bit", disposition="inline", filename="encrypted.asc")
+    body.set_content(
+        sealed.text.encode(), "application", "octet-stream", cte="7bit", disposition="inline", filename="encrypted.asc"
+    )
     message.attach(version)
     message.attach(body)
     return message

@@ -64,7 +64,9 @@ class HttpsChannel(Channel):
                 timeout=SECONDS, http_agent="mdps.venue_sts", follow_redirects="none", use_netrc=False,
             ).close()  # fmt: skip
         except urllib.error.HTTPError as error:
-            raise DeliveryFailed(f"{shown} answered {error.code} {http.client.responses.get(error.code, '')}.") from None
+            raise DeliveryFailed(
+                f"{shown} answered {error.code} {http.client.responses.get(error.code, '')}."
+            ) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise DeliveryFailed(f"{shown} could not be reached safely: {getattr(error, 'reason', error)}.") from None
         return shown

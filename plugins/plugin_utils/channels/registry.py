@@ -14,7 +14,9 @@ from .file import FileChannel
 from .https import HttpsChannel
 from .output import OutputChannel
 
-CHANNELS: Mapping[str, type[Channel]] = {one.NAME: one for one in (FileChannel, EmailChannel, HttpsChannel, OutputChannel)}
+CHANNELS: Mapping[str, type[Channel]] = {
+    one.NAME: one for one in (FileChannel, EmailChannel, HttpsChannel, OutputChannel)
+}
 
 
 def choose(options: Mapping[str, Any]) -> Channel:

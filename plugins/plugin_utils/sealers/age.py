@@ -37,7 +37,11 @@ def _parse(line: str) -> Any:
         return make.from_str(line)
     except pyrage.RecipientError as error:
         weak = "TooSmall" in str(error)
-        problem = "an RSA key under 2048 bits is too weak" if weak else "not a whole age1… recipient, ssh-ed25519 or ssh-rsa key"
+        problem = (
+            "an RSA key under 2048 bits is too weak"
+            if weak
+            else "not a whole age1… recipient, ssh-ed25519 or ssh-rsa key"
+        )
         raise InvalidInput("recipients", f"{problem} (starts with {line[:16]!r}).") from None
 
 

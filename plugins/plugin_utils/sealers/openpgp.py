@@ -32,7 +32,10 @@ def _gpg(*keys: bytes) -> Iterator[tuple[list[str], list[str]]]:
         files = [Path(folder, f"{number}.key") for number, _key in enumerate(keys)]
         for file, key in zip(files, keys, strict=True):
             file.write_bytes(key)
-        yield ["gpg", "--homedir", str(home), "--no-options", "--no-autostart", "--batch", "--no-tty", "--quiet"], [str(file) for file in files]
+        yield (
+            ["gpg", "--homedir", str(home), "--no-options", "--no-autostart", "--batch", "--no-tty", "--quiet"],
+            [str(file) for file in files],
+        )
 
 
 def read(key: bytes, now: datetime) -> list[Recipient]:
@@ -49,7 +52,10 @@ def read(key: bytes, now: datetime) -> list[Recipient]:
     if any(record[0] in ("sec", "ssb") for record in records):
         raise InvalidInput("recipients", PRIVATE_KEY)
     if sum(record[0] == "pub" for record in records) != 1:
-        raise InvalidInput("recipients", "an OpenPGP key file must hold exactly one person's key: export it with gpg --armor --export ADDRESS.")
+        raise InvalidInput(
+            "recipients",
+            "an OpenPGP key file must hold exactly one person's key: export it with gpg --armor --export ADDRESS.",
+        )
     fingerprint = next(record[9] for record in records if record[0] == "fpr")
     _check(records, fingerprint, now)
     name = next((record[9] for record in records if record[0] == "uid"), "")
@@ -62,7 +68,9 @@ def _check(records: list[list[str]], fingerprint: str, now: datetime) -> None:
     problem = STATES.get(primary[1], "")
     if int(primary[5] or 0) > now.timestamp():
         problem = "is not valid yet (check this machine's clock)"
-    fit = [record for record in records if record[0] in ("pub", "sub") and "e" in record[11] and record[1] not in STATES]
+    fit = [
+        record for record in records if record[0] in ("pub", "sub") and "e" in record[11] and record[1] not in STATES
+    ]
     if not problem and ("E" not in primary[11] or not fit):
         problem = "has no valid subkey for encryption"
     # gpg picks the subkey by itself, so each one that it may pick must be strong.

@@ -21,10 +21,17 @@ def run(command: list[str], data: bytes = b"") -> bytes:
     """
     program = shutil.which(command[0])
     if program is None:
-        raise MissingDependency(f"{command[0]} is not installed on the controller: install it (the package gnupg or openssl) or use a key of another kind.")
+        raise MissingDependency(
+            f"{command[0]} is not installed on the controller: install it (the package gnupg or openssl) or use a key of another kind."
+        )
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program, no shell
-            [program, *command[1:]], input=data, capture_output=True, check=False, timeout=SECONDS, env={**os.environ, "LC_ALL": "C"}
+            [program, *command[1:]],
+            input=data,
+            capture_output=True,
+            check=False,
+            timeout=SECONDS,
+            env={**os.environ, "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired:
         raise SealingFailed(f"{command[0]} did not answer within {SECONDS} seconds.") from None

@@ -42,7 +42,9 @@ def read(material: bytes, now: datetime) -> list[Recipient]:
     :raises MissingDependency: cryptography is missing or old.
     """
     if not HAS_CRYPTOGRAPHY:
-        raise MissingDependency("a current cryptography is not installed for the Python that runs Ansible: pip install --upgrade cryptography")
+        raise MissingDependency(
+            "a current cryptography is not installed for the Python that runs Ansible: pip install --upgrade cryptography"
+        )
     try:
         armored = b"-----BEGIN" in material
         found = x509.load_pem_x509_certificates(material) if armored else [x509.load_der_x509_certificate(material)]

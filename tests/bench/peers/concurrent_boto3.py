@@ -33,7 +33,11 @@ class Job:
         self.user, self.dest = user, dest
 
     def _read(self, project: str, venue: str, *more: Any) -> list[Any]:
-        names = [f"/unity/{project}/{venue}/cs/sts/role/external-id", f"/unity/{project}/{venue}/ds/datastore-bucket", "/unity/cs/account/privilegedpolicyname"]
+        names = [
+            f"/unity/{project}/{venue}/cs/sts/role/external-id",
+            f"/unity/{project}/{venue}/ds/datastore-bucket",
+            "/unity/cs/account/privilegedpolicyname",
+        ]
         reads = [self.sts.get_caller_identity, lambda: self.ssm.get_parameters(Names=names), *more]
         return [one.result() for one in [self.reads.submit(read) for read in reads]]
 
@@ -70,11 +74,13 @@ class Job:
             raise SystemExit(f"{role}: the permissions differ")
 
     def issue(self, project: str, venue: str) -> None:
-        """Read the external id, assume the role, write the token."""
+        """Read the external ID, assume the role, write the token."""
         name = f"/unity/{project}/{venue}/cs/sts/role/external-id"
         external_id = self.ssm.get_parameter(Name=name)["Parameter"]["Value"]
         role = f"arn:aws:iam::123456789012:role/unity-{project}-{venue}-sts"
-        token = self.sts.assume_role(RoleArn=role, RoleSessionName=f"{self.user}-{time.time():.0f}", ExternalId=external_id)
+        token = self.sts.assume_role(
+            RoleArn=role, RoleSessionName=f"{self.user}-{time.time():.0f}", ExternalId=external_id
+        )
         place = os.open(f"{self.dest}{project}-{venue}.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(place, "w") as file:
             json.dump(token, file, default=str)
@@ -90,10 +96,17 @@ class Job:
         roles = {role["RoleName"] for page in details.result() for role in page["RoleDetailList"]}
         if missing := [one for one in venues if f"unity-{one['project']}-{one['venue']}-sts" not in roles]:
             raise SystemExit(f"no role for {missing}")
-        names = [f"/unity/{one['project']}/{one['venue']}/{name}" for one in venues for name in ("cs/sts/role/external-id", "ds/datastore-bucket")]
+        names = [
+            f"/unity/{one['project']}/{one['venue']}/{name}"
+            for one in venues
+            for name in ("cs/sts/role/external-id", "ds/datastore-bucket")
+        ]
         parts = [names[start : start + 10] for start in range(0, len(names), 10)]
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            found = sum(len(answer["Parameters"]) for answer in pool.map(lambda part: self.ssm.get_parameters(Names=part, WithDecryption=True), parts))
+            found = sum(
+                len(answer["Parameters"])
+                for answer in pool.map(lambda part: self.ssm.get_parameters(Names=part, WithDecryption=True), parts)
+            )
         if found != len(names):
             raise SystemExit(f"{found} of {len(names)} parameters")
 
@@ -107,7 +120,12 @@ def trust(account: str, external_id: str) -> dict[str, Any]:
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Principal": everyone, "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": external_id}}},
+            {
+                "Effect": "Allow",
+                "Principal": everyone,
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
+            },
             {"Effect": "Allow", "Principal": everyone, "Action": ["sts:TagSession", "sts:SetSourceIdentity"]},
         ],
     }
@@ -122,10 +140,18 @@ def permissions(account: str, project: str, bucket: str) -> dict[str, Any]:
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"], "Resource": f"arn:aws:s3:::{bucket}"},
+            {
+                "Effect": "Allow",
+                "Action": ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"],
+                "Resource": f"arn:aws:s3:::{bucket}",
+            },
             {"Effect": "Allow", "Action": objects, "Resource": f"arn:aws:s3:::{bucket}/*"},
             {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
-            {"Effect": "Allow", "Action": images, "Resource": f"arn:aws:ecr:us-west-2:{account}:repository/{project}/*"},
+            {
+                "Effect": "Allow",
+                "Action": images,
+                "Resource": f"arn:aws:ecr:us-west-2:{account}:repository/{project}/*",
+            },
         ],
     }
 

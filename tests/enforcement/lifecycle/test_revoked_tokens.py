@@ -17,7 +17,9 @@ from botocore.exceptions import ClientError
 from tests.support.ministack import HOME, Ministack
 from tests.support.operations import perform
 
-pytestmark = pytest.mark.skipif(not HOME.exists(), reason="ministack is not installed: python3 tools/environment.py ministack")
+pytestmark = pytest.mark.skipif(
+    not HOME.exists(), reason="ministack is not installed: python3 tools/environment.py ministack"
+)
 VENUE = {"project": "sbg", "venue": "dev"}
 OPTIONS = {**VENUE, "permissions_boundary": "none"}
 BUCKET = "sbg-dev-unity-data"
@@ -48,7 +50,12 @@ def issue(user: str, **options: Any) -> dict[str, Any]:
 
 def works(server: Ministack, issued: dict[str, Any]) -> bool:
     keys = issued["sts_creds"]
-    s3 = server.client("s3", aws_access_key_id=keys["access_key"], aws_secret_access_key=keys["secret_key"], aws_session_token=keys["session_token"])
+    s3 = server.client(
+        "s3",
+        aws_access_key_id=keys["access_key"],
+        aws_secret_access_key=keys["secret_key"],
+        aws_session_token=keys["session_token"],
+    )
     try:
         s3.list_objects_v2(Bucket=BUCKET)
     except ClientError as error:
@@ -100,7 +107,10 @@ def test_one_token_by_its_receipt_twice(venue: Ministack) -> None:
 
 
 def test_a_user_by_the_receipts_file(venue: Ministack, tmp_path: pathlib.Path) -> None:
-    jdoe, jane = [issue("jdoe", session_name=f"jdoe-{number}") for number in range(3)], issue("jane", session_name="jane-three")
+    jdoe, jane = (
+        [issue("jdoe", session_name=f"jdoe-{number}") for number in range(3)],
+        issue("jane", session_name="jane-three"),
+    )
     file = tmp_path / "receipts.jsonl"
     file.write_text("".join(json.dumps(one["receipt"]) + "\n" for one in [*jdoe, jane]))
     result = revoke(user="jdoe", receipts_file=str(file))
@@ -114,5 +124,7 @@ def test_provisioning_leaves_revocations_alone_and_sees_no_drift_in_them(venue: 
     assert not perform(role.OPERATION, **OPTIONS)["changed"]
     assert perform(role.OPERATION, **OPTIONS, description="other")["changed"]
     assert not works(venue, jdoe)
-    (seen,) = perform(role_info.OPERATION, venues=[{**OPTIONS, "description": "other", "permissions_boundary": "none"}])["venues"]
+    (seen,) = perform(
+        role_info.OPERATION, venues=[{**OPTIONS, "description": "other", "permissions_boundary": "none"}]
+    )["venues"]
     assert (seen["drift"], [one["value"] for one in seen["revocations"]]) == ([], ["jdoe-four"])

@@ -17,7 +17,9 @@ from tests.support.playbook import ansible_playbook
 @pytest.fixture(scope="session")
 def aws_cli() -> pathlib.Path:
     """The folder of the real AWS CLI, in an environment of its own."""
-    made = subprocess.run([sys.executable, ROOT / "tools/environment.py", "awscli"], stdout=subprocess.PIPE, text=True, check=True)
+    made = subprocess.run(
+        [sys.executable, ROOT / "tools/environment.py", "awscli"], stdout=subprocess.PIPE, text=True, check=True
+    )
     return pathlib.Path(made.stdout.strip()) / "bin"
 
 
@@ -25,5 +27,7 @@ def aws_cli() -> pathlib.Path:
 def venue(moto, tmp_path):
     """A venue on moto with its role; gives the name of its bucket."""
     bucket = moto.publish("sbg", "dev")
-    ansible_playbook("mdps.venue_sts.provision", "-e", "project=sbg", "-e", "venue=dev", env=moto.environment(), cwd=tmp_path).expect()
+    ansible_playbook(
+        "mdps.venue_sts.provision", "-e", "project=sbg", "-e", "venue=dev", env=moto.environment(), cwd=tmp_path
+    ).expect()
     return bucket

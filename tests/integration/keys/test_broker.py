@@ -46,7 +46,11 @@ def kion(tmp_path, moto):
     arn = moto.client("iam").create_role(RoleName="mcp-tenantOperator", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     issued = moto.client("sts").assume_role(RoleArn=arn, RoleSessionName="from-kion")["Credentials"]
     with Kion(tmp_path) as server:
-        server.keys = {"access_key": issued["AccessKeyId"], "secret_access_key": issued["SecretAccessKey"], "session_token": issued["SessionToken"]}
+        server.keys = {
+            "access_key": issued["AccessKeyId"],
+            "secret_access_key": issued["SecretAccessKey"],
+            "session_token": issued["SessionToken"],
+        }
         yield server
 
 
@@ -62,7 +66,9 @@ def play(tmp_path, kion, moto, *tasks, options=(), **environment):
         "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
     }
     env = {**kion.environment(), **given, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), **environment}
-    run = ansible_playbook("play.yml", "-vvvvv", "--diff", "-e", f"broker_ca_path={kion.ca}", *options, env=env, cwd=tmp_path)
+    run = ansible_playbook(
+        "play.yml", "-vvvvv", "--diff", "-e", f"broker_ca_path={kion.ca}", *options, env=env, cwd=tmp_path
+    )
     for secret in (kion.keys["secret_access_key"], kion.keys["session_token"], API_KEY):
         assert secret not in run.output
         assert secret not in (tmp_path / "log").read_text()
@@ -116,14 +122,19 @@ def test_good_keys_pass_the_check(tmp_path, kion, moto):
 def test_a_role_that_is_not_mine_shows_the_choice(tmp_path, kion, moto):
     kion.roles = [role("Reader", iam="mcp-reader")]
     run = play(tmp_path, kion, moto, WHO).expect(2)
-    assert "You have no IAM role 'mcp-tenantOperator' in account 123456789012. Yours are: 'Reader' (IAM role mcp-reader)" in run.output
+    assert (
+        "You have no IAM role 'mcp-tenantOperator' in account 123456789012. Yours are: 'Reader' (IAM role mcp-reader)"
+        in run.output
+    )
 
 
 def test_only_venues_that_name_an_account_get_keys_from_kion(tmp_path, kion, moto):
     for venue in ("dev", "ops"):
         moto.publish("sbg", venue)
     hosts = {"sbg-dev": {"project": "sbg", "venue": "dev", **WHERE}, "sbg-ops": {"project": "sbg", "venue": "ops"}}
-    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": hosts, "vars": {"broker_ca_path": str(kion.ca)}}}))
+    (tmp_path / "inventory.json").write_text(
+        json.dumps({"venues": {"hosts": hosts, "vars": {"broker_ca_path": str(kion.ca)}}})
+    )
     env = {**moto.environment(), **kion.environment(), "KION_CONFIG": str(tmp_path / "none"), "no_proxy": "127.0.0.1"}
     run = ansible_playbook("mdps.venue_sts.provision", "-i", "inventory.json", env=env, cwd=tmp_path).expect()
     assert minted(kion) == 1
@@ -133,9 +144,13 @@ def test_only_venues_that_name_an_account_get_keys_from_kion(tmp_path, kion, mot
 
 def test_a_venue_of_kion_never_falls_back_to_the_credentials_at_hand(tmp_path, kion, moto):
     moto.publish("sbg", "dev")
-    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": {"sbg-dev": {"project": "sbg", "venue": "dev", **WHERE}}}}))
+    (tmp_path / "inventory.json").write_text(
+        json.dumps({"venues": {"hosts": {"sbg-dev": {"project": "sbg", "venue": "dev", **WHERE}}}})
+    )
     passed_over = ("--start-at-task", "Make the venue's role what it shall be")
     env = {**moto.environment(), **kion.environment()}
-    run = ansible_playbook("mdps.venue_sts.provision", "-i", "inventory.json", *passed_over, env=env, cwd=tmp_path).expect(2)
+    run = ansible_playbook(
+        "mdps.venue_sts.provision", "-i", "inventory.json", *passed_over, env=env, cwd=tmp_path
+    ).expect(2)
     assert "broker_result" in run.output
     assert [role["RoleName"] for role in moto.client("iam").list_roles()["Roles"]] == ["mcp-tenantOperator"]

@@ -36,7 +36,12 @@ def token(moto):
 def clean(moto, tmp_path):
     """An environment with nothing of AWS in it but where it is, and stale settings that new keys must win over."""
     stale = {"AWS_SECURITY_TOKEN": "stale", "AWS_PROFILE": "stale", "AWS_CREDENTIAL_EXPIRATION": "2001-01-01T00:00:00Z"}
-    home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_EC2_METADATA_DISABLED": "true"}
+    home = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
     return {**home, "AWS_ENDPOINT_URL": moto.url}, stale
 
 
@@ -50,7 +55,9 @@ def clients(aws_cli, *options):
     return [[str(aws_cli / "aws"), "sts", "get-caller-identity", "--query", "Arn", "--output", "text", *options], BOTO3]
 
 
-@pytest.mark.parametrize(("shell", "name"), [("bash", "env.sh"), ("zsh", "env.sh"), ("fish", "env.fish"), ("pwsh", "env.ps1")])
+@pytest.mark.parametrize(
+    ("shell", "name"), [("bash", "env.sh"), ("zsh", "env.sh"), ("fish", "env.fish"), ("pwsh", "env.ps1")]
+)
 def test_the_environment_lines_work_for_both(token, clean, aws_cli, tmp_path, shell, name):
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed on this machine")
@@ -75,9 +82,24 @@ def test_the_texts_for_files_work_for_both(token, clean, aws_cli, tmp_path, name
 
 
 def write(tmp_path, token, *options, **more):
-    module = {"project": "sbg", "venue": "dev", "token": token, "region": "us-west-2", "credentials_file": str(tmp_path / ".aws/credentials"), **more}
+    module = {
+        "project": "sbg",
+        "venue": "dev",
+        "token": token,
+        "region": "us-west-2",
+        "credentials_file": str(tmp_path / ".aws/credentials"),
+        **more,
+    }
     task = {"mdps.venue_sts.venue_sts_profile": module, "register": "kept"}
-    play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": {"ansible_python_interpreter": sys.executable}, "tasks": [task]}]
+    play = [
+        {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "vars": {"ansible_python_interpreter": sys.executable},
+            "tasks": [task],
+        }
+    ]
     (tmp_path / "play.yml").write_text(json.dumps(play))
     run = ansible_playbook("play.yml", "-vvvvv", "--diff", *options, env={}, cwd=tmp_path).expect()
     for name in ("SecretAccessKey", "SessionToken"):
@@ -98,7 +120,9 @@ def test_the_written_profile_works_for_both(token, clean, aws_cli, tmp_path, shi
 
 def test_new_keys_win_over_a_forgotten_security_token(token, clean, aws_cli, tmp_path):
     (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws/credentials").write_text(f"[{PROFILE}]\naws_access_key_id = old\naws_security_token = forgotten\noutput = json\n")
+    (tmp_path / ".aws/credentials").write_text(
+        f"[{PROFILE}]\naws_access_key_id = old\naws_security_token = forgotten\noutput = json\n"
+    )
     write(tmp_path, token, adopt=True)
     assert "forgotten" not in (tmp_path / ".aws/credentials").read_text()
     for command in clients(aws_cli):
@@ -116,11 +140,28 @@ def test_the_cli_keeps_our_mark_and_we_keep_what_the_cli_wrote(token, clean, aws
 def test_the_filter_takes_a_registered_token_and_shows_nothing_hidden(token, tmp_path):
     files = "{{ token | mdps.venue_sts.token_files(region='us-gov-west-1', profile='mine') }}"
     tasks = [
-        {"ansible.builtin.assert": {"that": ["files | length == 8", "'[mine]' in files['credentials']", "'us-gov-west-1' in files['env.cmd']"], "quiet": True}},
+        {
+            "ansible.builtin.assert": {
+                "that": [
+                    "files | length == 8",
+                    "'[mine]' in files['credentials']",
+                    "'us-gov-west-1' in files['env.cmd']",
+                ],
+                "quiet": True,
+            }
+        },
         {"ansible.builtin.assert": {"that": "(files['token.json'] | from_json) == token", "quiet": True}},
         {"ansible.builtin.debug": {"msg": "{{ {} | mdps.venue_sts.token_files }}"}},
     ]
-    play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": {"files": files, "token": token}, "tasks": tasks}]
+    play = [
+        {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "vars": {"files": files, "token": token},
+            "tasks": tasks,
+        }
+    ]
     (tmp_path / "play.yml").write_text(json.dumps(play))
     run = ansible_playbook("play.yml", "-vvvvv", env={}, cwd=tmp_path).expect(2)
     assert "token_files: token: this is not the document" in run.output and "ok=2" in run.output

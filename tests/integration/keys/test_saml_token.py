@@ -39,7 +39,9 @@ def aws(moto, monkeypatch):
 
 def run(check_mode=False, **options):
     given = {**BASE, **options}
-    checked = ArgumentSpecValidator({**aws_argument_spec(), **OPERATION.argument_spec}, **OPERATION.constraints).validate(given)
+    checked = ArgumentSpecValidator(
+        {**aws_argument_spec(), **OPERATION.argument_spec}, **OPERATION.constraints
+    ).validate(given)
     assert not checked.error_messages, checked.error_messages
     return OPERATION.run(checked.validated_parameters, Runtime(check_mode=check_mode))
 
@@ -57,14 +59,23 @@ def test_a_token_comes_without_credentials_and_is_verified(aws):
     assert set(result["token"]) == {"AssumedRoleUser", "Credentials"}
     assert result["token"]["AssumedRoleUser"]["Arn"] == "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe"
     receipt = result["receipt"]
-    assert (receipt["method"], receipt["role_arn"], receipt["saml_provider_arn"], receipt["session_name"]) == ("saml", ROLE, PROVIDER, "jdoe")
+    assert (receipt["method"], receipt["role_arn"], receipt["saml_provider_arn"], receipt["session_name"]) == (
+        "saml",
+        ROLE,
+        PROVIDER,
+        "jdoe",
+    )
     assert (receipt["duration_requested"], receipt["issuer_arn"], receipt["external_id_source"]) == (1800, None, None)
 
 
 def test_the_call_is_unsigned_even_where_there_are_credentials(aws, monkeypatch):
     requests = []
     send = botocore.httpsession.URLLib3Session.send
-    monkeypatch.setattr(botocore.httpsession.URLLib3Session, "send", lambda self, request: requests.append(request) or send(self, request))
+    monkeypatch.setattr(
+        botocore.httpsession.URLLib3Session,
+        "send",
+        lambda self, request: requests.append(request) or send(self, request),
+    )
     succeeded, result = run(saml_assertion=fresh(), access_key="testing", secret_key="testing")
     assert succeeded, result
     assert len(requests) == 1 and "Authorization" not in requests[0].headers
@@ -112,7 +123,11 @@ def test_a_file_that_is_none_is_named(aws, tmp_path, make, words):
     ],
 )
 def test_options_that_do_not_go_together(options, words):
-    result = fail(**{"saml_assertion_file": "/nowhere"} if options and options.get("method") != "assume_role" else {}, **options, region="us-west-2")
+    result = fail(
+        **{"saml_assertion_file": "/nowhere"} if options and options.get("method") != "assume_role" else {},
+        **options,
+        region="us-west-2",
+    )
     assert result["error"] == "InvalidInput" and words in result["msg"]
 
 
@@ -176,7 +191,13 @@ def test_a_play_shows_the_receipt_and_neither_assertion_nor_keys(moto, tmp_path)
             "connection": "local",
             "gather_facts": False,
             "roles": [{"role": "mdps.venue_sts.issue"}],
-            "vars": {"issue_project": "sbg", "issue_venue": "dev", "issue_user": "jdoe", "issue_method": "saml", "issue_dest": str(tmp_path / "token.json")},
+            "vars": {
+                "issue_project": "sbg",
+                "issue_venue": "dev",
+                "issue_user": "jdoe",
+                "issue_method": "saml",
+                "issue_dest": str(tmp_path / "token.json"),
+            },
         }
     ]
     (tmp_path / "play.yml").write_text(json.dumps(play))

@@ -23,9 +23,23 @@ def token(moto, venue):
 
 
 def use(moto, aws_cli, tmp_path, *options, env):
-    paths = {"PATH": f"{aws_cli}:{os.environ['PATH']}", "AWS_URL": moto.url, "AWS_ENDPOINT_URL": moto.url, "AWS_REGION": "us-west-2"}
+    paths = {
+        "PATH": f"{aws_cli}:{os.environ['PATH']}",
+        "AWS_URL": moto.url,
+        "AWS_ENDPOINT_URL": moto.url,
+        "AWS_REGION": "us-west-2",
+    }
     paths["AWS_SHARED_CREDENTIALS_FILE"] = str(tmp_path / "credentials")
-    return ansible_playbook("mdps.venue_sts.use_token", "-vvvvv", "--diff", "-e", "repository=sbg/preprocess", *options, env={**paths, **env}, cwd=tmp_path)
+    return ansible_playbook(
+        "mdps.venue_sts.use_token",
+        "-vvvvv",
+        "--diff",
+        "-e",
+        "repository=sbg/preprocess",
+        *options,
+        env={**paths, **env},
+        cwd=tmp_path,
+    )
 
 
 def did_it_all(run, moto, bucket):
@@ -34,14 +48,22 @@ def did_it_all(run, moto, bucket):
     body = moto.client("s3").get_object(Bucket=bucket, Key="venue-sts/hello.txt")["Body"].read().decode()
     assert re.fullmatch(rf"Hello from {ASSUMED}\S*", body)
     assert '"venue-sts/hello.txt"' in run.output
-    assert [one["repositoryName"] for one in moto.client("ecr").describe_repositories()["repositories"]] == ["sbg/preprocess"]
+    assert [one["repositoryName"] for one in moto.client("ecr").describe_repositories()["repositories"]] == [
+        "sbg/preprocess"
+    ]
     assert "dkr.ecr.us-west-2.amazonaws.com/sbg/preprocess" in run.output
 
 
 def test_with_keys_from_the_role(moto, venue, aws_cli, tmp_path):
-    image = moto.client("ec2").run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    image = moto.client("ec2").run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0][
+        "InstanceId"
+    ]
     mine = moto.client("ec2").create_image(InstanceId=image, Name="mine")["ImageId"]
-    told = [option for name, value in (("project", "sbg"), ("venue", "dev"), ("user", "jdoe"), ("bucket", venue)) for option in ("-e", f"{name}={value}")]
+    told = [
+        option
+        for name, value in (("project", "sbg"), ("venue", "dev"), ("user", "jdoe"), ("bucket", venue))
+        for option in ("-e", f"{name}={value}")
+    ]
     run = use(moto, aws_cli, tmp_path, *told, env=moto.environment())
     did_it_all(run, moto, venue)
     assert f'"{mine}"' in run.output
@@ -54,13 +76,19 @@ def test_with_keys_from_a_profile(moto, venue, token, aws_cli, tmp_path):
         "[recipient]\n"
         f"aws_access_key_id = {token['AccessKeyId']}\naws_secret_access_key = {token['SecretAccessKey']}\naws_session_token = {token['SessionToken']}\n"
     )
-    run = use(moto, aws_cli, tmp_path, "-e", "source=profile", "-e", "profile=recipient", "-e", f"bucket={venue}", env={})
+    run = use(
+        moto, aws_cli, tmp_path, "-e", "source=profile", "-e", "profile=recipient", "-e", f"bucket={venue}", env={}
+    )
     did_it_all(run, moto, venue)
     assert token["SecretAccessKey"] not in run.output and token["SessionToken"] not in run.output
 
 
 def test_with_keys_from_the_environment(moto, venue, token, aws_cli, tmp_path):
-    keys = {"AWS_ACCESS_KEY_ID": token["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": token["SecretAccessKey"], "AWS_SESSION_TOKEN": token["SessionToken"]}
+    keys = {
+        "AWS_ACCESS_KEY_ID": token["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": token["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": token["SessionToken"],
+    }
     options = ("-e", "source=environment", "-e", f"bucket={venue}", "-e", "cleanup=true")
     run = use(moto, aws_cli, tmp_path, *options, env=keys)
     run.expect()
@@ -68,7 +96,10 @@ def test_with_keys_from_the_environment(moto, venue, token, aws_cli, tmp_path):
     assert token["SecretAccessKey"] not in run.output and token["SessionToken"] not in run.output
 
 
-@pytest.mark.parametrize("options", [(), ("-e", "bucket=x"), ("-e", "bucket=x", "-e", "source=profile"), ("-e", "bucket=x", "-e", "source=other")])
+@pytest.mark.parametrize(
+    "options",
+    [(), ("-e", "bucket=x"), ("-e", "bucket=x", "-e", "source=profile"), ("-e", "bucket=x", "-e", "source=other")],
+)
 def test_what_is_missing_is_said_first(tmp_path, options):
     run = ansible_playbook("mdps.venue_sts.use_token", *options, env={}, cwd=tmp_path).expect(2)
     assert "Give -e bucket=NAME" in run.output

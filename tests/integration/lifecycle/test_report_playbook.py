@@ -17,7 +17,10 @@ from tests.support.playbook import ansible_playbook
 from tests.support.report import HOSTILE
 from tests.support.servers import Moto
 
-VENUES = {"sbg-dev": {"project": "sbg", "venue": "dev"}, "emit-ops": {"project": "emit", "venue": "ops", "provision_allow_delete": True}}
+VENUES = {
+    "sbg-dev": {"project": "sbg", "venue": "dev"},
+    "emit-ops": {"project": "emit", "venue": "ops", "provision_allow_delete": True},
+}
 
 
 @pytest.fixture
@@ -29,7 +32,13 @@ def account(moto: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path)
         assert "failed" not in perform(role.OPERATION, project=project, venue=venue)
     now = datetime.now(UTC)
     issued, expires = ((now + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ") for minutes in (-10, 50))
-    receipt = {"project": "sbg", "venue": "dev", "recipient": HOSTILE, "session_name": "x-1", "access_key_id": "ASIAEXAMPLEEXAMPLE01"}
+    receipt = {
+        "project": "sbg",
+        "venue": "dev",
+        "recipient": HOSTILE,
+        "session_name": "x-1",
+        "access_key_id": "ASIAEXAMPLEEXAMPLE01",
+    }
     (tmp_path / "receipts.jsonl").write_text(json.dumps({**receipt, "issued_at": issued, "expires_at": expires}) + "\n")
     absent = {"asips-test": {"project": "asips", "venue": "test", "provision_external_id": "not-to-be-shown-anywhere"}}
     (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": {**VENUES, **absent}}}))
@@ -37,9 +46,15 @@ def account(moto: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path)
 
 
 def test_an_inventory(account: Moto, tmp_path: pathlib.Path) -> None:
-    files = {"dest": tmp_path / "report.html", "json": tmp_path / "report.json", "receipts_file": tmp_path / "receipts.jsonl"}
+    files = {
+        "dest": tmp_path / "report.html",
+        "json": tmp_path / "report.json",
+        "receipts_file": tmp_path / "receipts.jsonl",
+    }
     options = [part for name, path in files.items() for part in ("-e", f"{name}={path}")]
-    run = ansible_playbook("mdps.venue_sts.report", "-i", "inventory.json", *options, env=account.environment(), cwd=tmp_path).expect()
+    run = ansible_playbook(
+        "mdps.venue_sts.report", "-i", "inventory.json", *options, env=account.environment(), cwd=tmp_path
+    ).expect()
     document = json.loads(files["json"].read_text())
     assert [(one["name"], one["status"], one["live_tokens"]) for one in document["venues"]] == [
         ("emit / ops", "drifted", 0),
@@ -49,7 +64,9 @@ def test_an_inventory(account: Moto, tmp_path: pathlib.Path) -> None:
     html = files["dest"].read_text()
     assert HOSTILE not in html
     assert "&lt;script&gt;document.title" in html
-    assert [name for name in ("emit / ops", "asips / test", "sbg / dev") if name not in html or name not in run.output] == []
+    assert [
+        name for name in ("emit / ops", "asips / test", "sbg / dev") if name not in html or name not in run.output
+    ] == []
     assert [stat.S_IMODE(files[name].stat().st_mode) for name in ("dest", "json")] == [0o600, 0o600]
     value = account.client("ssm").get_parameter(Name="/unity/sbg/dev/cs/sts/role/external-id")["Parameter"]["Value"]
     for text in (html, run.output, files["json"].read_text()):

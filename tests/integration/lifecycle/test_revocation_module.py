@@ -35,8 +35,17 @@ def ago(**length: int) -> str:
 @pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])
 def test_revoke_again_and_lift(venue: Moto, tmp_path: pathlib.Path, shipped: bool) -> None:
     one, everything = {**VENUE, "session_name": "jdoe", "before": ago(hours=1)}, {**VENUE, "before": ago(minutes=5)}
-    asked: list[dict[str, Any]] = [one, one, everything, {**one, "state": "absent"}, {**VENUE, "state": "absent"}, {**VENUE, "state": "absent"}]
-    results = run_tasks([{MODULE: options} for options in asked], env=venue.environment(), cwd=tmp_path, shipped=shipped)
+    asked: list[dict[str, Any]] = [
+        one,
+        one,
+        everything,
+        {**one, "state": "absent"},
+        {**VENUE, "state": "absent"},
+        {**VENUE, "state": "absent"},
+    ]
+    results = run_tasks(
+        [{MODULE: options} for options in asked], env=venue.environment(), cwd=tmp_path, shipped=shipped
+    )
     assert [result["changed"] for result in results] == [True, False, True, False, True, False]
     assert [[step["action"] for step in result["steps"]] for result in results[:3]] == [
         ["iam:PutRolePolicy"],
@@ -53,7 +62,9 @@ def test_a_receipt_names_the_same_moment_whenever_it_is_used(venue: Moto) -> Non
     assert perform(revocation.OPERATION, **VENUE, receipt=receipt)["changed"]
     (name,) = policies(venue)
     venue.client("iam").delete_role_policy(RoleName=ROLE, PolicyName=name)
-    perform(revocation.OPERATION, Runtime(now=lambda: datetime.now(UTC) + timedelta(minutes=30)), **VENUE, receipt=receipt)
+    perform(
+        revocation.OPERATION, Runtime(now=lambda: datetime.now(UTC) + timedelta(minutes=30)), **VENUE, receipt=receipt
+    )
     assert policies(venue) == [name]
 
 
@@ -135,7 +146,9 @@ def test_no_role_and_no_fitting_receipt(venue: Moto, tmp_path: pathlib.Path) -> 
     ended = {**VENUE, "recipient": "jdoe", "session_name": "jdoe-1", "access_key_id": "ASIAEXAMPLEEXAMPLE01", **times}
     (tmp_path / "receipts").write_text(json.dumps(ended) + "\n")
     told: list[str] = []
-    result = perform(revocation.OPERATION, Runtime(warn=told.append), **VENUE, user="jdoe", receipts_file=str(tmp_path / "receipts"))
+    result = perform(
+        revocation.OPERATION, Runtime(warn=told.append), **VENUE, user="jdoe", receipts_file=str(tmp_path / "receipts")
+    )
     assert (result["changed"], len(told)) == (False, 1)
     nobody = perform(revocation.OPERATION, **VENUE, user="nobody", receipts_file=str(tmp_path / "receipts"))
     assert "no receipt" in nobody["msg"]
@@ -146,14 +159,29 @@ def test_no_role_and_no_fitting_receipt(venue: Moto, tmp_path: pathlib.Path) -> 
 def test_the_playbook(venue: Moto, tmp_path: pathlib.Path) -> None:
     def play(*options: str) -> str:
         return (
-            ansible_playbook("mdps.venue_sts.revoke", "-e", "project=sbg", "-e", "venue=dev", *options, env=venue.environment(), cwd=tmp_path).expect().output
+            ansible_playbook(
+                "mdps.venue_sts.revoke",
+                "-e",
+                "project=sbg",
+                "-e",
+                "venue=dev",
+                *options,
+                env=venue.environment(),
+                cwd=tmp_path,
+            )
+            .expect()
+            .output
         )
 
     assert "session jdoe, issued before" in play("-e", "session_name=jdoe")
     assert "nothing" in play("-e", "lift=true")
     assert policies(venue) == []
-    hosts = {"all": {"children": {"venues": {"hosts": {"sbg-dev": VENUE, "emit-ops": {"project": "emit", "venue": "ops"}}}}}}
+    hosts = {
+        "all": {"children": {"venues": {"hosts": {"sbg-dev": VENUE, "emit-ops": {"project": "emit", "venue": "ops"}}}}}
+    }
     (tmp_path / "inventory.json").write_text(json.dumps(hosts))
-    refused = ansible_playbook("mdps.venue_sts.revoke", "-i", "inventory.json", env=venue.environment(), cwd=tmp_path).expect(2)
+    refused = ansible_playbook(
+        "mdps.venue_sts.revoke", "-i", "inventory.json", env=venue.environment(), cwd=tmp_path
+    ).expect(2)
     assert "confirm=all" in refused.output
     assert policies(venue) == []

@@ -38,9 +38,13 @@ def tell(moto: Moto, cwd: pathlib.Path, *options: dict[str, Any], shipped: bool 
 
 @pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])
 def test_one_a_list_and_all(provisioned: Moto, tmp_path: pathlib.Path, shipped: bool) -> None:
-    listed = {"venues": [{"project": "sbg", "venue": "dev", "allow_delete": True}, {"project": "asips", "venue": "test"}]}
+    listed = {
+        "venues": [{"project": "sbg", "venue": "dev", "allow_delete": True}, {"project": "asips", "venue": "test"}]
+    }
     one, some, every = tell(provisioned, tmp_path, {"project": "sbg", "venue": "dev"}, listed, {}, shipped=shipped)
-    assert [(seen["role_name"], seen["status"], seen["external_id"]["state"]) for seen in one["venues"]] == [("unity-sbg-dev-sts", "ok", "equal")]
+    assert [(seen["role_name"], seen["status"], seen["external_id"]["state"]) for seen in one["venues"]] == [
+        ("unity-sbg-dev-sts", "ok", "equal")
+    ]
     assert [(seen["project"], seen["status"], seen["drift"]) for seen in some["venues"]] == [
         ("asips", "absent", []),
         ("sbg", "drifted", ["lacks s3:DeleteObject"]),
@@ -53,9 +57,16 @@ def test_one_a_list_and_all(provisioned: Moto, tmp_path: pathlib.Path, shipped: 
 
 def test_what_went_wrong_is_found(provisioned: Moto, tmp_path: pathlib.Path) -> None:
     iam, ssm = provisioned.client("iam"), provisioned.client("ssm")
-    trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "AROAEXAMPLEEXAMPLEEX"}, "Action": "sts:AssumeRole"}]}
-    iam.update_assume_role_policy(RoleName="unity-sbg-dev-sts", PolicyDocument=json.dumps({"Version": "2012-10-17", **trust}))
-    iam.create_role(RoleName="unity-unity-sbg-dev-sts", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+    trust = {
+        "Statement": [{"Effect": "Allow", "Principal": {"AWS": "AROAEXAMPLEEXAMPLEEX"}, "Action": "sts:AssumeRole"}]
+    }
+    iam.update_assume_role_policy(
+        RoleName="unity-sbg-dev-sts", PolicyDocument=json.dumps({"Version": "2012-10-17", **trust})
+    )
+    iam.create_role(
+        RoleName="unity-unity-sbg-dev-sts",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}),
+    )
     ssm.delete_parameter(Name="/unity/emit/ops/cs/sts/role/external-id")
     seen = {one["role_name"]: one for one in tell(provisioned, tmp_path, {})[0]["venues"]}
     assert seen["unity-sbg-dev-sts"]["dead_principals"] == ["AROAEXAMPLEEXAMPLEEX"]
@@ -87,7 +98,9 @@ BAD = [
 
 def test_bad_input_is_told_before_any_call(moto: Moto, tmp_path: pathlib.Path) -> None:
     before = calls(moto)
-    for result, (options, message) in zip(tell(moto, tmp_path, *(options for options, _message in BAD)), BAD, strict=True):
+    for result, (options, message) in zip(
+        tell(moto, tmp_path, *(options for options, _message in BAD)), BAD, strict=True
+    ):
         assert result["failed"], options
         assert message in result["msg"]
     assert calls(moto) == before

@@ -70,7 +70,9 @@ def test_who_sends_the_old_one_is_warned_then_told(venue: Moto) -> None:
     assert "failed" not in issue(in_ssm(venue))
 
 
-def test_not_being_allowed_to_see_the_history_leaves_the_plain_message(venue: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_being_allowed_to_see_the_history_leaves_the_plain_message(
+    venue: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(*_arguments: Any) -> Any:
         raise AwsRefused("no", operation="ssm:GetParameterHistory", code="AccessDeniedException")
 
@@ -80,7 +82,9 @@ def test_not_being_allowed_to_see_the_history_leaves_the_plain_message(venue: Mo
 
 @pytest.mark.parametrize("survived", [0, 1])
 @pytest.mark.parametrize("step", ["rotate_external_id", "retire_previous_external_id"])
-def test_a_crash_after_any_step_is_healed_and_nobody_is_cut_off(venue: Moto, monkeypatch: pytest.MonkeyPatch, step: str, survived: int) -> None:
+def test_a_crash_after_any_step_is_healed_and_nobody_is_cut_off(
+    venue: Moto, monkeypatch: pytest.MonkeyPatch, step: str, survived: int
+) -> None:
     old = in_ssm(venue)
     if step == "retire_previous_external_id":
         perform(role.OPERATION, **VENUE, rotate_external_id=True)
@@ -98,7 +102,11 @@ def test_a_crash_after_any_step_is_healed_and_nobody_is_cut_off(venue: Moto, mon
     assert in_ssm(venue) in accepted(venue)
     if step == "rotate_external_id":
         assert old in accepted(venue)
-    perform(role.OPERATION, **VENUE, rotate_external_id=old in accepted(venue) and step == "rotate_external_id" and accepted(venue)[1] == "")
+    perform(
+        role.OPERATION,
+        **VENUE,
+        rotate_external_id=old in accepted(venue) and step == "rotate_external_id" and accepted(venue)[1] == "",
+    )
     assert in_ssm(venue) == accepted(venue)[0]
     if step == "rotate_external_id":
         assert accepted(venue)[1] == old

@@ -45,30 +45,49 @@ def test_tokens_of_a_venue_and_of_the_account(venue: Moto, tmp_path: pathlib.Pat
     ]
     with CloudTrail(venue.url, events) as trail:
         environment = {**venue.environment(), "AWS_URL": trail.url}
-        one, every, kept = run_tasks([{"mdps.venue_sts.venue_sts_session_info": options} for options in asked], env=environment, cwd=tmp_path, shipped=shipped)
+        one, every, kept = run_tasks(
+            [{"mdps.venue_sts.venue_sts_session_info": options} for options in asked],
+            env=environment,
+            cwd=tmp_path,
+            shipped=shipped,
+        )
     states = {"jdoe": "live", "jane": "revoked", "late": "expired"}
     for result in (one, every):
         assert {seen["session_name"].split("-")[0]: seen["state"] for seen in result["sessions"]} == states
         assert {(seen["project"], seen["venue"]) for seen in result["sessions"]} == {("sbg", "dev")}
-    assert [(seen["recipient"], seen["sources"]) for seen in one["sessions"] if seen["recipient"]] == [("jdoe", ["cloudtrail", "receipt"])]
+    assert [(seen["recipient"], seen["sources"]) for seen in one["sessions"] if seen["recipient"]] == [
+        ("jdoe", ["cloudtrail", "receipt"])
+    ]
     assert [(seen["recipient"], seen["sources"]) for seen in kept["sessions"]] == [("jdoe", ["receipt"])]
     names = [(question["LookupAttributes"][0]["AttributeKey"], "NextToken" in question) for question in trail.asked]
     # Two events a page: the venue's four, then the account's five, then no sign-ins with assertions.
     assert (
         names
-        == [("ResourceName", False), ("ResourceName", True), *[("EventName", False), ("EventName", True), ("EventName", True)], ("EventName", False)][
-            : len(names)
-        ]
+        == [
+            ("ResourceName", False),
+            ("ResourceName", True),
+            *[("EventName", False), ("EventName", True), ("EventName", True)],
+            ("EventName", False),
+        ][: len(names)]
     )
     assert "nobody-shall-see" not in json.dumps([one, every, kept])
 
 
 def test_gaps_are_warned_of(venue: Moto, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = {**VENUE, "recipient": "jdoe", "session_name": "jdoe-1", "access_key_id": "ASIAEXAMPLEEXAMPLE01", "issued_at": ago(30), "expires_at": ago(-30)}
+    old = {
+        **VENUE,
+        "recipient": "jdoe",
+        "session_name": "jdoe-1",
+        "access_key_id": "ASIAEXAMPLEEXAMPLE01",
+        "issued_at": ago(30),
+        "expires_at": ago(-30),
+    }
     (tmp_path / "receipts").write_text(json.dumps(old) + "\n")
     told: list[str] = []
     runtime = Runtime(warn=told.append, sleep=lambda _seconds: None)
-    with CloudTrail(venue.url, [issue_event(f"jane-{number}", f"ASIA{number}", ago(5)) for number in range(3)]) as trail:
+    with CloudTrail(
+        venue.url, [issue_event(f"jane-{number}", f"ASIA{number}", ago(5)) for number in range(3)]
+    ) as trail:
         monkeypatch.setenv("AWS_URL", trail.url)
         perform(session_info.OPERATION, runtime, **VENUE, receipts_file=str(tmp_path / "receipts"))
         result = perform(session_info.OPERATION, runtime, **VENUE, max_pages=1)

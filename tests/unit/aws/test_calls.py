@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import calls
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused, ConcurrentChange, ConnectionProblem, VenueError
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
+    AwsRefused,
+    ConcurrentChange,
+    ConnectionProblem,
+    VenueError,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.steps import Step
 from botocore.config import Config
 from cryptography import x509
@@ -85,7 +90,11 @@ def test_denied_is_not_not_found_and_names_the_action_to_ask_for(code: str) -> N
         ("ExpiredToken", ConnectionProblem, "The AWS credentials have expired. Get an hour's keys from Kion"),
         ("ExpiredTokenException", ConnectionProblem, "The AWS credentials have expired."),
         ("RequestExpired", ConnectionProblem, "The AWS credentials have expired."),
-        ("InvalidClientTokenId", ConnectionProblem, "AWS does not know these credentials. Get an hour's keys from Kion"),
+        (
+            "InvalidClientTokenId",
+            ConnectionProblem,
+            "AWS does not know these credentials. Get an hour's keys from Kion",
+        ),
         ("UnrecognizedClientException", ConnectionProblem, "AWS does not know these credentials."),
         ("InvalidAccessKeyId", ConnectionProblem, "AWS does not know these credentials."),
         ("SignatureDoesNotMatch", AwsRefused, "this machine's clock is off"),
@@ -106,11 +115,33 @@ def test_advice(code: str, kind: type[VenueError], advice: str) -> None:
 
 
 def test_a_malformed_trust_policy_points_at_the_principals_and_a_malformed_permission_policy_does_not() -> None:
-    trust = refused("iam", "update_assume_role_policy", "MalformedPolicyDocument", "Invalid principal in policy", RoleName=ROLE, PolicyDocument="{}")
+    trust = refused(
+        "iam",
+        "update_assume_role_policy",
+        "MalformedPolicyDocument",
+        "Invalid principal in policy",
+        RoleName=ROLE,
+        PolicyDocument="{}",
+    )
     assert "A principal in trusted_principals does not exist" in trust.message
-    made = refused("iam", "create_role", "MalformedPolicyDocument", "Invalid principal in policy", RoleName=ROLE, AssumeRolePolicyDocument="{}")
+    made = refused(
+        "iam",
+        "create_role",
+        "MalformedPolicyDocument",
+        "Invalid principal in policy",
+        RoleName=ROLE,
+        AssumeRolePolicyDocument="{}",
+    )
     assert "A principal in trusted_principals does not exist" in made.message
-    inline = refused("iam", "put_role_policy", "MalformedPolicyDocument", "Syntax", RoleName=ROLE, PolicyName="p", PolicyDocument="{}")
+    inline = refused(
+        "iam",
+        "put_role_policy",
+        "MalformedPolicyDocument",
+        "Syntax",
+        RoleName=ROLE,
+        PolicyName="p",
+        PolicyDocument="{}",
+    )
     assert inline.message == 'could not do the thing: AWS said "Syntax" (MalformedPolicyDocument, request req-1).'
 
 
@@ -134,22 +165,45 @@ def test_an_error_without_message_code_or_request_id_is_still_a_sentence() -> No
         (
             "assume_role_with_saml",
             "sts",
-            {"RoleArn": ASSUMED["RoleArn"], "PrincipalArn": "arn:aws:iam::123456789012:saml-provider/x", "SAMLAssertion": "dG9wLXNlY3JldA=="},
+            {
+                "RoleArn": ASSUMED["RoleArn"],
+                "PrincipalArn": "arn:aws:iam::123456789012:saml-provider/x",
+                "SAMLAssertion": "dG9wLXNlY3JldA==",
+            },
             "dG9wLXNlY3JldA==",
         ),
-        ("assume_role", "sts", {**ASSUMED, "SerialNumber": "arn:aws:iam::123456789012:mfa/jdoe", "TokenCode": "246810"}, "246810"),
+        (
+            "assume_role",
+            "sts",
+            {**ASSUMED, "SerialNumber": "arn:aws:iam::123456789012:mfa/jdoe", "TokenCode": "246810"},
+            "246810",
+        ),
     ],
 )
-def test_secrets_that_aws_quotes_are_scrubbed(operation: str, service: str, arguments: dict[str, str], secret: str) -> None:
-    error = refused(service, operation, "ValidationError", f"1 validation error detected: Value '{secret}' failed", **arguments)
+def test_secrets_that_aws_quotes_are_scrubbed(
+    operation: str, service: str, arguments: dict[str, str], secret: str
+) -> None:
+    error = refused(
+        service, operation, "ValidationError", f"1 validation error detected: Value '{secret}' failed", **arguments
+    )
     assert secret not in str(error.to_result())
     assert "Value '(the " in error.message  # and the rest is still there
 
 
-@pytest.mark.parametrize(("operation", "argument"), [("create_role", "AssumeRolePolicyDocument"), ("update_assume_role_policy", "PolicyDocument")])
+@pytest.mark.parametrize(
+    ("operation", "argument"),
+    [("create_role", "AssumeRolePolicyDocument"), ("update_assume_role_policy", "PolicyDocument")],
+)
 def test_an_external_id_inside_a_quoted_trust_policy_is_scrubbed(operation: str, argument: str) -> None:
     document = '{"Statement":[{"Condition":{"StringEquals":{"sts:ExternalId":"top-secret-external-id"}}}]}'
-    error = refused("iam", operation, "ValidationError", f"Value '{document}' at '{argument}' is too long", RoleName=ROLE, **{argument: document})
+    error = refused(
+        "iam",
+        operation,
+        "ValidationError",
+        f"Value '{document}' at '{argument}' is too long",
+        RoleName=ROLE,
+        **{argument: document},
+    )
     assert "top-secret" not in str(error.to_result())
     assert '"sts:ExternalId":"(the ExternalId)"' in error.message
 
@@ -167,11 +221,16 @@ def unreachable(message: str, **settings: Any) -> None:
 
 def test_no_network_names_the_endpoint_and_what_to_look_at() -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    unreachable(f"{url} cannot be reached. Check network, VPN and proxy, and that the region us-west-2 exists.", endpoint_url=url)
+    unreachable(
+        f"{url} cannot be reached. Check network, VPN and proxy, and that the region us-west-2 exists.",
+        endpoint_url=url,
+    )
 
 
 def test_no_credentials_tell_how_to_get_some() -> None:
-    unreachable("no AWS credentials found. Get an hour's keys from Kion", aws_access_key_id=None, aws_secret_access_key=None)
+    unreachable(
+        "no AWS credentials found. Get an hour's keys from Kion", aws_access_key_id=None, aws_secret_access_key=None
+    )
 
 
 def test_a_certificate_that_nobody_trusts(tls_server: str) -> None:
@@ -180,7 +239,14 @@ def test_a_certificate_that_nobody_trusts(tls_server: str) -> None:
 
 def test_an_argument_that_botocore_refuses_is_not_quoted() -> None:
     with pytest.raises(ConnectionProblem) as caught:
-        calls.call(plain_client("sts"), "assume_role", "assume", RoleArn=ASSUMED["RoleArn"], RoleSessionName="x", ExternalId=["top-secret"])
+        calls.call(
+            plain_client("sts"),
+            "assume_role",
+            "assume",
+            RoleArn=ASSUMED["RoleArn"],
+            RoleSessionName="x",
+            ExternalId=["top-secret"],
+        )
     assert "ParamValidationError" in caught.value.message
     assert "top-secret" not in str(caught.value.to_result())
 
@@ -215,7 +281,9 @@ def self_signed(path: Any) -> str:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     begin, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2126, 1, 1, tzinfo=UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), begin, end)
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     path.write_bytes(private + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     path.chmod(0o600)
     return str(path)
@@ -224,7 +292,14 @@ def self_signed(path: Any) -> str:
 # Steps.
 
 DELETE = Step("iam", "delete_role", ROLE, "delete the role", {"RoleName": ROLE})
-OVERWRITE = Step("ssm", "put_parameter", PATH, "replace the external id", {"Name": PATH, "Value": "new", "Overwrite": True}, version=4)
+OVERWRITE = Step(
+    "ssm",
+    "put_parameter",
+    PATH,
+    "replace the external ID",
+    {"Name": PATH, "Value": "new", "Overwrite": True},
+    version=4,
+)
 
 
 def test_steps_are_applied_in_order_and_their_answers_kept() -> None:
@@ -249,7 +324,15 @@ def test_what_was_done_before_a_failure_is_known() -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["NoSuchEntity", "ParameterNotFound", "EntityAlreadyExists", "ParameterAlreadyExists", "ConcurrentModification", "TooManyUpdates", "DeleteConflict"],
+    [
+        "NoSuchEntity",
+        "ParameterNotFound",
+        "EntityAlreadyExists",
+        "ParameterAlreadyExists",
+        "ConcurrentModification",
+        "TooManyUpdates",
+        "DeleteConflict",
+    ],
 )
 def test_somebody_came_between(code: str) -> None:
     with stubbed("iam") as (iam, stub):
@@ -279,7 +362,7 @@ def test_reads_run_side_by_side_and_come_back_in_order() -> None:
         meeting.wait()
         return result
 
-    assert calls.at_once(lambda: read(1), lambda: read(2), lambda: read(3)) == [1, 2, 3]
+    assert calls.run_concurrently(lambda: read(1), lambda: read(2), lambda: read(3)) == [1, 2, 3]
 
 
 def test_the_first_error_in_order_wins_however_late_it_comes() -> None:
@@ -294,4 +377,4 @@ def test_the_first_error_in_order_wins_however_late_it_comes() -> None:
         raise VenueError("second")
 
     with pytest.raises(VenueError, match="first"):
-        calls.at_once(lambda: None, first, second)
+        calls.run_concurrently(lambda: None, first, second)

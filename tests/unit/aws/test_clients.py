@@ -16,7 +16,9 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ConnectionProblem, MissingDependency
 
 KEYS = {"access_key": "AKIAFAKEFAKEFAKEFAKE", "secret_key": "fake-secret", "session_token": "fake-token"}
-NONE = dict.fromkeys(("region", "endpoint_url", "profile", "aws_ca_bundle", "aws_config", "debug_botocore_endpoint_logs", *KEYS))
+NONE = dict.fromkeys(
+    ("region", "endpoint_url", "profile", "aws_ca_bundle", "aws_config", "debug_botocore_endpoint_logs", *KEYS)
+)
 
 
 def options(**given: Any) -> dict[str, Any]:
@@ -33,14 +35,18 @@ def test_a_client_speaks_to_the_region_with_the_keys_given_and_says_who_it_is() 
     assert iam._request_signer._credentials.access_key == KEYS["access_key"]
 
 
-@pytest.mark.parametrize(("region", "partition"), [("us-west-2", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")])
+@pytest.mark.parametrize(
+    ("region", "partition"), [("us-west-2", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")]
+)
 def test_the_partition_is_told_by_the_region(region: str, partition: str) -> None:
     clients = Clients(options(region=region, **KEYS))
     assert (clients.region, clients.partition) == (region, partition)
 
 
 def test_an_endpoint_of_ones_own_and_botocore_settings_are_honoured() -> None:
-    clients = Clients(options(region="us-west-2", endpoint_url="http://127.0.0.1:9", aws_config={"read_timeout": 7}, **KEYS))
+    clients = Clients(
+        options(region="us-west-2", endpoint_url="http://127.0.0.1:9", aws_config={"read_timeout": 7}, **KEYS)
+    )
     ssm = clients.client("ssm")
     assert ssm.meta.endpoint_url == "http://127.0.0.1:9"
     assert (ssm.meta.config.read_timeout, ssm.meta.config.connect_timeout) == (7, 10)
@@ -62,13 +68,18 @@ def test_an_unsigned_client_signs_nothing() -> None:
 
 
 def test_no_credentials_anywhere() -> None:
-    with pytest.raises(ConnectionProblem, match=r"No AWS credentials found. Get an hour's keys from Kion .* or name their profile"):
+    with pytest.raises(
+        ConnectionProblem, match=r"No AWS credentials found. Get an hour's keys from Kion .* or name their profile"
+    ):
         Clients(options(region="us-west-2")).client("sts")
 
 
 def test_no_region_anywhere() -> None:
     clients = Clients(options(**KEYS))
-    with pytest.raises(ConnectionProblem, match=r"No AWS region is set: set the option 'region', AWS_REGION, .* \(MDPS uses us-west-2\)"):
+    with pytest.raises(
+        ConnectionProblem,
+        match=r"No AWS region is set: set the option 'region', AWS_REGION, .* \(MDPS uses us-west-2\)",
+    ):
         clients.client("sts")
     with pytest.raises(ConnectionProblem, match="No AWS region"):
         assert clients.partition
@@ -81,7 +92,9 @@ def test_a_profile_that_does_not_exist_is_named() -> None:
 
 def test_a_profile_brings_keys_and_region(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "config"
-    config.write_text("[profile kion]\nregion = us-gov-west-1\naws_access_key_id = AKIAFROMPROFILE\naws_secret_access_key = fake\n")
+    config.write_text(
+        "[profile kion]\nregion = us-gov-west-1\naws_access_key_id = AKIAFROMPROFILE\naws_secret_access_key = fake\n"
+    )
     config.chmod(0o600)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     clients = Clients(options(profile="kion"))
@@ -131,7 +144,9 @@ print(OPERATION.run({**params, 'project': 'sbg', 'venue': 'dev', 'user': 'jdoe'}
 
 def test_without_boto3_everything_imports_and_the_failure_says_what_to_install(tmp_path: pathlib.Path) -> None:
     collections = next(path for path in sys.path if (pathlib.Path(path) / "ansible_collections" / "mdps").exists())
-    done = subprocess.run([sys.executable, "-c", WITHOUT_BOTO3, collections], capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_BOTO3, collections], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "boto3 and botocore are not installed for this Python: pip install boto3" in done.stdout
     assert MissingDependency.__name__ in done.stdout

@@ -18,7 +18,9 @@ SECRET = "secretExampleKey0123456789"
 
 def answering(service: str, body: str) -> Any:
     """A client whose every call is answered with this body."""
-    client = boto3.client(service, region_name="us-west-2", aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="example")
+    client = boto3.client(
+        service, region_name="us-west-2", aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="example"
+    )
     answer = AWSResponse("https://example.org", 200, {}, None)
     answer._content = body.encode()
     client.meta.events.register("before-send", lambda **_request: answer)
@@ -34,4 +36,6 @@ def test_half_an_xml_answer() -> None:
 
 def test_half_a_json_answer_is_not_an_empty_one() -> None:
     with pytest.raises(ConnectionProblem, match="damaged"):
-        read_parameters(answering("ssm", '{"Parameters": [{"Name": "/unity/sbg'), ["/unity/sbg/dev/cs/sts/role/external-id"])
+        read_parameters(
+            answering("ssm", '{"Parameters": [{"Name": "/unity/sbg'), ["/unity/sbg/dev/cs/sts/role/external-id"]
+        )

@@ -16,7 +16,10 @@ ARN = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"
 @pytest.mark.parametrize(
     ("said", "needed"),
     [
-        (f"User: x is not authorized to perform: iam:TagRole on resource: {ARN} because no identity-based policy allows it", "iam:TagRole"),
+        (
+            f"User: x is not authorized to perform: iam:TagRole on resource: {ARN} because no identity-based policy allows it",
+            "iam:TagRole",
+        ),
         ("Access denied", "iam:CreateRole"),
     ],
 )

@@ -31,7 +31,11 @@ DESCRIBED = {
 
 def test_the_caller() -> None:
     with stubbed("sts") as (sts, stub):
-        stub.add_response("get_caller_identity", {"Account": "012345678901", "Arn": "arn:aws:iam::012345678901:root", "UserId": "u"}, {})
+        stub.add_response(
+            "get_caller_identity",
+            {"Account": "012345678901", "Arn": "arn:aws:iam::012345678901:root", "UserId": "u"},
+            {},
+        )
         assert venue_state.read_caller(sts) == venue_state.Caller("arn:aws:iam::012345678901:root", "012345678901")
 
 
@@ -41,21 +45,35 @@ def test_a_role_with_everything() -> None:
         "AssumeRolePolicyDocument": QUOTED,
         "Description": "d",
         "MaxSessionDuration": 7200,
-        "PermissionsBoundary": {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b"},
+        "PermissionsBoundary": {
+            "PermissionsBoundaryType": "Policy",
+            "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/b",
+        },
         "Tags": [{"Key": "Proj", "Value": "sbg"}],
     }
     with stubbed("iam") as (iam, stub):
         stub.add_response("get_role", {"Role": described}, {"RoleName": NAME})
         role = venue_state.read_role(iam, NAME)
     assert role == Role(
-        DESCRIBED["Arn"], NAME, "AROAEXAMPLEEXAMPLEEX", "/mdps/", POLICY, "d", 7200, "arn:aws:iam::123456789012:policy/b", {"Proj": "sbg"}, NOON
+        DESCRIBED["Arn"],
+        NAME,
+        "AROAEXAMPLEEXAMPLEEX",
+        "/mdps/",
+        POLICY,
+        "d",
+        7200,
+        "arn:aws:iam::123456789012:policy/b",
+        {"Proj": "sbg"},
+        NOON,
     )
 
 
 def test_a_role_with_as_little_as_iam_may_say() -> None:
     with stubbed("iam") as (iam, stub):
         stub.add_response("get_role", {"Role": DESCRIBED}, {"RoleName": NAME})
-        assert venue_state.read_role(iam, NAME) == Role(DESCRIBED["Arn"], NAME, "AROAEXAMPLEEXAMPLEEX", "/mdps/", {}, created=NOON)
+        assert venue_state.read_role(iam, NAME) == Role(
+            DESCRIBED["Arn"], NAME, "AROAEXAMPLEEXAMPLEEX", "/mdps/", {}, created=NOON
+        )
 
 
 def test_the_inline_policy() -> None:
@@ -68,7 +86,10 @@ def test_the_inline_policy() -> None:
 def test_parameters_are_decrypted_and_missing_ones_left_out() -> None:
     with stubbed("ssm") as (ssm, stub):
         answer = {
-            "Parameters": [{"Name": "/a", "Value": "x", "Type": "SecureString", "Version": 4, "LastModifiedDate": NOON}, {"Name": "/b", "Value": "y"}],
+            "Parameters": [
+                {"Name": "/a", "Value": "x", "Type": "SecureString", "Version": 4, "LastModifiedDate": NOON},
+                {"Name": "/b", "Value": "y"},
+            ],
             "InvalidParameters": ["/c"],
         }
         stub.add_response("get_parameters", answer, {"Names": ["/a", "/b", "/c"], "WithDecryption": True})
@@ -115,7 +136,11 @@ def test_what_hangs_on_a_role(read: Any, operation: str, answer: dict[str, Any],
 
 @pytest.mark.parametrize(
     ("read", "operation"),
-    [(venue_state.read_role, "get_role"), (venue_state.read_policy, "get_role_policy"), *((read, operation) for read, operation, *_rest in HANGING)],
+    [
+        (venue_state.read_role, "get_role"),
+        (venue_state.read_policy, "get_role_policy"),
+        *((read, operation) for read, operation, *_rest in HANGING),
+    ],
 )
 def test_absent_is_none_and_denied_is_an_error(read: Any, operation: str) -> None:
     with stubbed("iam") as (iam, stub):
@@ -128,6 +153,8 @@ def test_absent_is_none_and_denied_is_an_error(read: Any, operation: str) -> Non
 
 def test_a_key_that_cannot_decrypt_the_parameter_is_an_error_too() -> None:
     with stubbed("ssm") as (ssm, stub):
-        stub.add_client_error("get_parameters", "AccessDeniedException", "The ciphertext refers to a key you may not use")
+        stub.add_client_error(
+            "get_parameters", "AccessDeniedException", "The ciphertext refers to a key you may not use"
+        )
         with pytest.raises(AwsRefused, match="could not read /a in SSM"):
             venue_state.read_parameters(ssm, ["/a"])

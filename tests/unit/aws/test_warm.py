@@ -25,7 +25,10 @@ def _cold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def profiles(path: str, **keys: str) -> None:
-    text = "\n".join(f"[{name}]\naws_access_key_id = {key}\naws_secret_access_key = fake\nregion = us-west-2\n" for name, key in keys.items())
+    text = "\n".join(
+        f"[{name}]\naws_access_key_id = {key}\naws_secret_access_key = fake\nregion = us-west-2\n"
+        for name, key in keys.items()
+    )
     pathlib.Path(path).write_text(text)
 
 

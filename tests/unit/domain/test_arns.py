@@ -5,7 +5,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.arns import Arn, check_account_id, dns_suffix, parse_arn, session_role_name
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.arns import (
+    Arn,
+    check_account_id,
+    dns_suffix,
+    parse_arn,
+    session_role_name,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 
 ROLE = {"service": "iam", "resource": r"role/[\w+=,.@/-]+", "example": "role/NAME"}
@@ -45,13 +51,17 @@ def test_the_procedures_arn_as_written_lacks_a_colon_and_the_message_says_so() -
     ],
 )
 def test_what_is_no_role_arn(text: str) -> None:
-    with pytest.raises(InvalidInput, match=r"(?s)role_arn: .* is not an ARN of the form arn:aws:iam::ACCOUNT:role/NAME"):
+    with pytest.raises(
+        InvalidInput, match=r"(?s)role_arn: .* is not an ARN of the form arn:aws:iam::ACCOUNT:role/NAME"
+    ):
         parse_arn("role_arn", text, **ROLE)
 
 
 def test_the_form_shown_has_a_region_where_the_service_has_and_the_known_partition() -> None:
     with pytest.raises(InvalidInput, match=r"of the form arn:aws-us-gov:kms:REGION:ACCOUNT:key/ID\.$"):
-        parse_arn("kms_key_arns", "alias/mine", service="kms", resource="key/.+", example="key/ID", partition="aws-us-gov")
+        parse_arn(
+            "kms_key_arns", "alias/mine", service="kms", resource="key/.+", example="key/ID", partition="aws-us-gov"
+        )
 
 
 def test_another_partition_and_another_account_are_refused() -> None:
@@ -85,6 +95,8 @@ def test_whose_session_a_caller_is(arn: str, role: str) -> None:
     assert session_role_name(arn) == role
 
 
-@pytest.mark.parametrize(("partition", "suffix"), [("aws", "amazonaws.com"), ("aws-us-gov", "amazonaws.com"), ("aws-cn", "amazonaws.com.cn")])
+@pytest.mark.parametrize(
+    ("partition", "suffix"), [("aws", "amazonaws.com"), ("aws-us-gov", "amazonaws.com"), ("aws-cn", "amazonaws.com.cn")]
+)
 def test_dns_suffix(partition: str, suffix: str) -> None:
     assert dns_suffix(partition) == suffix

@@ -68,10 +68,15 @@ def test_again_changes_nothing():
 
 
 def test_own_settings_in_the_profile_stay_and_old_keys_go():
-    ours = SECTION + "region = us-west-2\n# mine\noutput = json\naws_security_token = forgotten\n    and its second line\n"
+    ours = (
+        SECTION + "region = us-west-2\n# mine\noutput = json\naws_security_token = forgotten\n    and its second line\n"
+    )
     text = OTHERS + "\n" + ours + "\n# below\n[last]\nx = 1\n"
     changed = with_profile(text, NAME, MARK._replace(expires=""), {**VALUES, "aws_session_token": "new"})
-    expected = SECTION.replace(", expires 2026-11-22T10:30:15Z", "").replace("t0k/en+==", "new") + "region = us-west-2\n# mine\noutput = json\n"
+    expected = (
+        SECTION.replace(", expires 2026-11-22T10:30:15Z", "").replace("t0k/en+==", "new")
+        + "region = us-west-2\n# mine\noutput = json\n"
+    )
     assert changed == OTHERS + "\n" + expected + "\n# below\n[last]\nx = 1\n"
 
 
@@ -81,7 +86,10 @@ def test_a_given_region_replaces_the_one_that_is_there():
 
 
 def test_removing_keeps_the_comment_that_introduces_the_next_profile():
-    assert without_profile(OTHERS + "\n" + SECTION + "\n# below\n[last]\nx = 1\n", NAME) == OTHERS + "\n# below\n[last]\nx = 1\n"
+    assert (
+        without_profile(OTHERS + "\n" + SECTION + "\n# below\n[last]\nx = 1\n", NAME)
+        == OTHERS + "\n# below\n[last]\nx = 1\n"
+    )
 
 
 def test_removing_what_is_not_there_changes_nothing():
@@ -157,7 +165,8 @@ def test_a_change_that_did_not_take_is_caught():
         check_result(SECTION, SECTION, NAME, None)
 
 
-# Texts made of the pieces that credentials files are made of, in every order; those boto3 could not read are passed over.
+# Texts made of the pieces that credentials files are made of, in every order; those boto3 could not read are passed
+# over.
 PIECES = st.sampled_from(
     [
         "[a]",
@@ -185,7 +194,10 @@ PIECES = st.sampled_from(
     ]
 )
 TEXTS = st.builds(
-    lambda pieces, end, last: end.join(pieces) + (end if last else ""), st.lists(PIECES, max_size=14), st.sampled_from(["\n", "\r\n"]), st.booleans()
+    lambda pieces, end, last: end.join(pieces) + (end if last else ""),
+    st.lists(PIECES, max_size=14),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
 )
 
 

@@ -22,17 +22,29 @@ def test_a_result_names_subject_class_and_facts() -> None:
 
 
 def test_bad_input_names_its_option() -> None:
-    assert errors.InvalidInput("venue", "is odd.").to_result() == {"msg": "venue: is odd.", "error": "InvalidInput", "option": "venue"}
+    assert errors.InvalidInput("venue", "is odd.").to_result() == {
+        "msg": "venue: is odd.",
+        "error": "InvalidInput",
+        "option": "venue",
+    }
 
 
 def test_a_refusal_carries_what_support_asks_for() -> None:
     error = errors.AwsRefused("no.", operation="iam:GetRole", code="AccessDenied", request_id="r-1")
-    assert error.to_result() == {"msg": "no.", "error": "AwsRefused", "operation": "iam:GetRole", "error_code": "AccessDenied", "request_id": "r-1"}
+    assert error.to_result() == {
+        "msg": "no.",
+        "error": "AwsRefused",
+        "operation": "iam:GetRole",
+        "error_code": "AccessDenied",
+        "request_id": "r-1",
+    }
     assert (error.operation, error.code) == ("iam:GetRole", "AccessDenied")
 
 
 def test_every_error_is_a_venue_error() -> None:
     """Operation.run turns VenueError, and nothing else, into a failure of the task."""
-    classes = [thing for _name, thing in inspect.getmembers(errors, inspect.isclass) if thing.__module__ == errors.__name__]
+    classes = [
+        thing for _name, thing in inspect.getmembers(errors, inspect.isclass) if thing.__module__ == errors.__name__
+    ]
     assert len(classes) > 5
     assert all(issubclass(one, errors.VenueError) for one in classes)

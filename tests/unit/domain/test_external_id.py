@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which external id a venue shall have: every meeting of parameter, trust policy and wish."""
+"""Which external ID a venue shall have: every meeting of parameter, trust policy and wish."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ def test_the_second_run_of_a_rotation_with_a_given_value_retires_the_old() -> No
         ("a", ExternalIds("b"), ExternalIds("a"), False),
     ],
 )
-def test_ssm_never_holds_what_the_role_does_not_accept(parameter: str, trusted: ExternalIds, settled: ExternalIds, first: bool) -> None:
+def test_ssm_never_holds_what_the_role_does_not_accept(
+    parameter: str, trusted: ExternalIds, settled: ExternalIds, first: bool
+) -> None:
     assert parameter_first(parameter, trusted, settled) is first
 
 
@@ -101,7 +103,10 @@ def test_agreement_says_nothing(trusted: ExternalIds, requester: str) -> None:
 
 def test_a_requester_with_the_previous_id_is_served_with_a_warning() -> None:
     warning = agree("a", ExternalIds("a", "old"), "old", "on 2026-11-22T00:00:00Z")
-    assert warning == "The requester sent the previous external id; it was rotated on 2026-11-22T00:00:00Z and will be retired. Give them the new one."
+    assert (
+        warning
+        == "The requester sent the previous external ID; it was rotated on 2026-11-22T00:00:00Z and will be retired. Give them the new one."
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,7 +118,9 @@ def test_a_requester_with_the_previous_id_is_served_with_a_warning() -> None:
         ("secret1", ExternalIds("secret1", "secret0"), "secret3", ["requester", "parameter"]),
     ],
 )
-def test_any_two_that_differ_stop_the_token_and_no_value_is_named(parameter: str, trusted: ExternalIds, requester: str, places: list[str]) -> None:
+def test_any_two_that_differ_stop_the_token_and_no_value_is_named(
+    parameter: str, trusted: ExternalIds, requester: str, places: list[str]
+) -> None:
     with pytest.raises(ExternalIdMismatch) as caught:
         agree(parameter, trusted, requester, "lately")
     assert caught.value.facts == {"places": places}
@@ -124,7 +131,9 @@ def test_any_two_that_differ_stop_the_token_and_no_value_is_named(parameter: str
 HISTORY = [("first", "May"), ("first", "June"), ("second", "July"), ("first", "August"), ("third", "September")]
 
 
-@pytest.mark.parametrize(("requester", "at"), [("first", "September"), ("second", "August"), ("third", ""), ("never", "")])
+@pytest.mark.parametrize(
+    ("requester", "at"), [("first", "September"), ("second", "August"), ("third", ""), ("never", "")]
+)
 def test_when_an_external_id_was_last_replaced(requester: str, at: str) -> None:
     assert replaced_at(HISTORY, requester) == at
     assert replaced_at(HISTORY[:1], requester) == replaced_at([], requester) == ""

@@ -33,7 +33,10 @@ def test_a_list_that_is_none_has_no_roles(data):
     assert kion.read_roles(data) == []
 
 
-@pytest.mark.parametrize(("version", "known"), [("3.9.8", False), ("3.9.9", True), ("3.10.1", False), ("3.10.2", True), ("4.0.0-dev", True), ("", True)])
+@pytest.mark.parametrize(
+    ("version", "known"),
+    [("3.9.8", False), ("3.9.9", True), ("3.10.1", False), ("3.10.2", True), ("4.0.0-dev", True), ("", True)],
+)
 def test_versions_that_know_aliases(version, known):
     assert kion.knows_aliases(version) is known
 
@@ -48,5 +51,9 @@ def test_no_expiry_is_made_up(duration):
 def test_a_long_list_is_cut():
     roles = kion.read_roles([{"name": f"Role {number:03}", "account_number": "123456789012"} for number in range(40)])
     problem = kion.explain_refusal(roles, kion.make_account("123456789012"), "Mine", by_iam_name=False)
-    assert "'Role 024'" in problem.message and "'Role 025'" not in problem.message and problem.message.endswith("and 15 more.")
+    assert (
+        "'Role 024'" in problem.message
+        and "'Role 025'" not in problem.message
+        and problem.message.endswith("and 15 more.")
+    )
     assert len(problem.facts["roles"]) == 40

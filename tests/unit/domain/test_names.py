@@ -61,7 +61,9 @@ def test_good_projects_and_venues(project: str, venue: str) -> None:
     assert names.make_venue(project, venue) == names.Venue(project, venue)
 
 
-@pytest.mark.parametrize("text", ["", "SBG", "sbg_dev", "sbg dev", "-sbg", "sbg-", "a--b", "1sbg", "sbg/dev", "sbg\n", "sbgé", "*"])
+@pytest.mark.parametrize(
+    "text", ["", "SBG", "sbg_dev", "sbg dev", "-sbg", "sbg-", "a--b", "1sbg", "sbg/dev", "sbg\n", "sbgé", "*"]
+)
 def test_bad_projects_and_venues(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"^project: "):
         names.make_venue(text, "dev")
@@ -106,7 +108,11 @@ REFUSED: list[tuple[Callable[[str], str], str, str]] = [
     (names.check_path, "/" + "p" * 511 + "/", "must begin and end"),
     (lambda text: names.check_session_name("session_name", text), "x", "session_name: 'x' must be 2 to 64"),
     (lambda text: names.check_session_name("session_name", text), "s" * 65, "must be 2 to 64"),
-    (lambda text: names.check_session_name("source_identity", text), "jane doe", "source_identity: 'jane doe' must be 2 to 64"),
+    (
+        lambda text: names.check_session_name("source_identity", text),
+        "jane doe",
+        "source_identity: 'jane doe' must be 2 to 64",
+    ),
     (lambda text: names.check_session_name("source_identity", text), "jdoe\n", "must be 2 to 64"),
 ]
 

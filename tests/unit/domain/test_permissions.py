@@ -28,7 +28,11 @@ NARROW = Grant(buckets=["sbg-dev-unity-data"], repositories=["*"], kms_keys=["*"
         ("permissions_prefixes", VENUE._replace(bucket_prefixes=["incoming", "products/l2"]), PLACE),
         ("permissions_kms", VENUE._replace(kms_keys=[KEY]), PLACE),
         ("permissions_delete", VENUE._replace(delete=True), PLACE),
-        ("permissions_govcloud", VENUE._replace(buckets=["a-bucket", "b-bucket"], repositories=["sbg/*", "sbg-dev/*"]), GOV),
+        (
+            "permissions_govcloud",
+            VENUE._replace(buckets=["a-bucket", "b-bucket"], repositories=["sbg/*", "sbg-dev/*"]),
+            GOV,
+        ),
         ("session_read_one_folder", NARROW._replace(access=["s3_read"], bucket_prefixes=["products/l2"]), PLACE),
         ("session_pull_one_repository", NARROW._replace(access=["ecr_pull"], repositories=["sbg/app"]), PLACE),
     ],
@@ -56,7 +60,14 @@ PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownload
         (["ecr_pull"], {"ecr:GetAuthorizationToken", *PULL}),
         (
             ["ecr_push"],
-            {"ecr:GetAuthorizationToken", *PULL, "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage"},
+            {
+                "ecr:GetAuthorizationToken",
+                *PULL,
+                "ecr:InitiateLayerUpload",
+                "ecr:UploadLayerPart",
+                "ecr:CompleteLayerUpload",
+                "ecr:PutImage",
+            },
         ),
     ],
 )
@@ -80,9 +91,14 @@ def test_access_words_are_put_in_order_without_repetition() -> None:
     assert permissions.check_access(["ecr_pull", "s3_read", "ecr_pull"]) == ("s3_read", "ecr_pull")
 
 
-@pytest.mark.parametrize(("words", "named"), [(["s3_read", "s3"], "'s3'"), (["S3_READ"], "'S3_READ'"), ([], "an empty list")])
+@pytest.mark.parametrize(
+    ("words", "named"), [(["s3_read", "s3"], "'s3'"), (["S3_READ"], "'S3_READ'"), ([], "an empty list")]
+)
 def test_unknown_access(words: list[str], named: str) -> None:
-    with pytest.raises(InvalidInput, match=f"access: {named} is not access; choose among s3_read, s3_write, ecr_create, ecr_pull, ecr_push"):
+    with pytest.raises(
+        InvalidInput,
+        match=f"access: {named} is not access; choose among s3_read, s3_write, ecr_create, ecr_pull, ecr_push",
+    ):
         permissions.check_access(words)
 
 
@@ -130,13 +146,30 @@ def test_good_prefixes() -> None:
     assert permissions.check_prefixes(["x" * 1024])
 
 
-@pytest.mark.parametrize("prefix", ["", "/", "/incoming", "in*", "in?", "${aws:username}", "a b", "a//b", "a/../b", "a\\b", "é" * 513, "x" * 1025])
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "/", "/incoming", "in*", "in?", "${aws:username}", "a b", "a//b", "a/../b", "a\\b", "é" * 513, "x" * 1025],
+)
 def test_prefixes_that_would_widen_the_grant_or_never_match(prefix: str) -> None:
     with pytest.raises(InvalidInput, match=r"bucket_prefixes: .* must be a folder"):
         permissions.check_prefixes([prefix])
 
 
-@pytest.mark.parametrize("pattern", ["sbg/*", "sbg-dev/*", "sbg/app", "sbg/app-?", "sbg/a.b_c-d/e", "sbg/a__b", "other/app", "tropess", "ab", "x" * 256])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "sbg/*",
+        "sbg-dev/*",
+        "sbg/app",
+        "sbg/app-?",
+        "sbg/a.b_c-d/e",
+        "sbg/a__b",
+        "other/app",
+        "tropess",
+        "ab",
+        "x" * 256,
+    ],
+)
 def test_good_repositories(pattern: str) -> None:
     assert permissions.check_repositories(SBG, [pattern, pattern]) == (pattern,)
 
@@ -147,7 +180,22 @@ def test_patterns_that_reach_beyond_the_venue(pattern: str) -> None:
         permissions.check_repositories(SBG, [pattern])
 
 
-@pytest.mark.parametrize("pattern", ["", "a", "SBG/app", "sbg//app", "sbg/../app", "sbg/app-", "/sbg/app", "sbg/app:latest", "sbg/ app", "x" * 257, "sbg/.*"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        "a",
+        "SBG/app",
+        "sbg//app",
+        "sbg/../app",
+        "sbg/app-",
+        "/sbg/app",
+        "sbg/app:latest",
+        "sbg/ app",
+        "x" * 257,
+        "sbg/.*",
+    ],
+)
 def test_what_is_no_repository(pattern: str) -> None:
     with pytest.raises(InvalidInput, match="is not a repository name or pattern"):
         permissions.check_repositories(SBG, [pattern])

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Policies as values: what counts as the same, how long they are, and that shown ones hold no external id."""
+"""Policies as values: what counts as the same, how long they are, and that shown ones hold no external ID."""
 
 from __future__ import annotations
 
@@ -53,8 +53,15 @@ def test_size_counts_no_white_space() -> None:
         policy(OTHER, STATEMENT),
         changed(Action=["sts:TagSession", "STS:AssumeRole"]),
         changed(Principal={"AWS": list(reversed(STATEMENT["Principal"]["AWS"]))}),
-        changed(Condition={"Bool": {"aws:multifactorauthpresent": ["true"]}, "StringEquals": {"STS:externalid": ["y", "x"]}}),
-        changed(Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}, "StringEquals": {"sts:ExternalId": ["x", "y", "x"]}}),
+        changed(
+            Condition={"Bool": {"aws:multifactorauthpresent": ["true"]}, "StringEquals": {"STS:externalid": ["y", "x"]}}
+        ),
+        changed(
+            Condition={
+                "Bool": {"aws:MultiFactorAuthPresent": "true"},
+                "StringEquals": {"sts:ExternalId": ["x", "y", "x"]},
+            }
+        ),
     ],
 )
 def test_the_same(right: dict[str, Any]) -> None:
@@ -75,9 +82,13 @@ def test_the_same(right: dict[str, Any]) -> None:
         changed(Principal={"Federated": STATEMENT["Principal"]["AWS"]}),
         changed(Principal="*"),
         changed(Condition={"StringEquals": {"sts:ExternalId": ["x"]}, "Bool": {"aws:MultiFactorAuthPresent": "true"}}),
-        changed(Condition={"StringLike": {"sts:ExternalId": ["x", "y"]}, "Bool": {"aws:MultiFactorAuthPresent": "true"}}),
-        # Values of external ids and names of resources do have case.
-        changed(Condition={"StringEquals": {"sts:ExternalId": ["X", "y"]}, "Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+        changed(
+            Condition={"StringLike": {"sts:ExternalId": ["x", "y"]}, "Bool": {"aws:MultiFactorAuthPresent": "true"}}
+        ),
+        # Values of external IDs and names of resources do have case.
+        changed(
+            Condition={"StringEquals": {"sts:ExternalId": ["X", "y"]}, "Bool": {"aws:MultiFactorAuthPresent": "true"}}
+        ),
         policy(STATEMENT, {**OTHER, "Resource": ["arn:aws:s3:::B/*"]}),
     ],
 )
@@ -95,7 +106,10 @@ def test_nothing_is_the_same_as_nothing_only() -> None:
 
 
 def test_a_single_statement_and_single_values_are_lists_of_one() -> None:
-    assert policies.same({"Version": "2012-10-17", "Statement": {**OTHER, "Action": "s3:getobject", "Resource": "arn:aws:s3:::b/*"}}, policy(OTHER))
+    assert policies.same(
+        {"Version": "2012-10-17", "Statement": {**OTHER, "Action": "s3:getobject", "Resource": "arn:aws:s3:::b/*"}},
+        policy(OTHER),
+    )
 
 
 def test_masking_says_what_each_id_is_and_keeps_the_rest() -> None:
@@ -104,10 +118,12 @@ def test_masking_says_what_each_id_is_and_keeps_the_rest() -> None:
         {**STATEMENT, "Condition": {"StringLike": {"STS:EXTERNALID": ["old", "stranger"]}}},
     )
     before = copy.deepcopy(secret)
-    shown = policies.masked(secret, {"current": "(the venue's external id)", "old": "(the previous external id)"})
+    shown = policies.masked(secret, {"current": "(the venue's external ID)", "old": "(the previous external ID)"})
     assert secret == before
-    assert shown["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": "(the venue's external id)"}}
-    assert shown["Statement"][1]["Condition"] == {"StringLike": {"STS:EXTERNALID": ["(the previous external id)", "(another external id)"]}}
+    assert shown["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": "(the venue's external ID)"}}
+    assert shown["Statement"][1]["Condition"] == {
+        "StringLike": {"STS:EXTERNALID": ["(the previous external ID)", "(another external ID)"]}
+    }
     assert shown["Statement"][0]["Principal"] == STATEMENT["Principal"]
 
 
@@ -117,7 +133,11 @@ def test_masking_says_what_each_id_is_and_keeps_the_rest() -> None:
         st.none() | st.booleans() | st.text(max_size=4),
         lambda inner: (
             st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["Statement", "Condition", "StringEquals", "sts:ExternalId", "STS:externalID"]), inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["Statement", "Condition", "StringEquals", "sts:ExternalId", "STS:externalID"]),
+                inner,
+                max_size=3,
+            )
         ),
         max_leaves=12,
     )

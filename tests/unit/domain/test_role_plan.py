@@ -13,10 +13,21 @@ from typing import Any
 import botocore.session
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions, policies
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ExternalIdMismatch, InvalidInput, OwnershipConflict
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
+    ExternalIdMismatch,
+    InvalidInput,
+    OwnershipConflict,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import Request
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Desired, Parameter, Role, plan_absent, plan_present
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import (
+    Current,
+    Desired,
+    Parameter,
+    Role,
+    plan_absent,
+    plan_present,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.steps import Plan, Step
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust
 from botocore.model import ServiceModel
@@ -32,7 +43,9 @@ ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/zsmce-tenantOperator-AMI-APIG"
 ID, OLD, FRESH, STRANGE = "id-in-use", "id-before-it", "id-freshly-made", "id-of-a-stranger"
 IDS = (ID, OLD, FRESH, STRANGE)
-POLICY = permissions.policy(permissions.Grant(["sbg-dev-unity-data"], ["sbg/*"]), permissions.Place("aws", "us-west-2", ACCOUNT))
+POLICY = permissions.policy(
+    permissions.Grant(["sbg-dev-unity-data"], ["sbg/*"]), permissions.Place("aws", "us-west-2", ACCOUNT)
+)
 DESIRED = Desired(
     venue=VENUE,
     role_name=NAME,
@@ -52,7 +65,7 @@ def wanted(**changes: Any) -> Desired:
 
 
 def role(current: str = ID, previous: str = "", **changes: Any) -> Role:
-    """The role as a run with these external ids leaves it."""
+    """The role as a run with these external IDs leaves it."""
     trust = DESIRED.trust._replace(external_id=current, previous_external_id=previous).policy("aws") if current else {}
     made = Role(
         arn=f"arn:aws:iam::{ACCOUNT}:role/{NAME}",
@@ -82,9 +95,19 @@ def as_calls(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Steps as golden files keep them, policies readable."""
     calls = []
     for step in steps:
-        arguments = {key: json.loads(value) if key.endswith("PolicyDocument") else value for key, value in step.arguments.items()}
+        arguments = {
+            key: json.loads(value) if key.endswith("PolicyDocument") else value for key, value in step.arguments.items()
+        }
         version = {"version": step.version} if step.version else {}
-        calls.append({"call": f"{step.service}.{step.operation}", "summary": step.summary, "target": step.target, "arguments": arguments, **version})
+        calls.append(
+            {
+                "call": f"{step.service}.{step.operation}",
+                "summary": step.summary,
+                "target": step.target,
+                "arguments": arguments,
+                **version,
+            }
+        )
     return calls
 
 
@@ -135,8 +158,14 @@ PLANS = {
     "plan_remove_boundary": (RIGHT, wanted(boundary="")),
     "plan_type_change": (RIGHT, SECURE),
     "plan_type_change_role_missing": (Current(parameter=Parameter(ID, version=3)), SECURE),
-    "plan_conflict_parameter_wins": (having(role=role(STRANGE)), wanted(external_id=Request(on_conflict="use_parameter"))),
-    "plan_conflict_trust_policy_wins": (having(role=role(STRANGE)), wanted(external_id=Request(on_conflict="use_trust_policy"))),
+    "plan_conflict_parameter_wins": (
+        having(role=role(STRANGE)),
+        wanted(external_id=Request(on_conflict="use_parameter")),
+    ),
+    "plan_conflict_trust_policy_wins": (
+        having(role=role(STRANGE)),
+        wanted(external_id=Request(on_conflict="use_trust_policy")),
+    ),
     "plan_rotate": (RIGHT, ROTATE),
     "plan_rotate_died_half_way": (having(role=role(FRESH, ID)), ROTATE),
     "plan_retire": (having(role=role(ID, OLD)), RETIRE),
@@ -162,13 +191,15 @@ def test_removal_takes_the_role_before_the_record_of_its_external_id() -> None:
     assert_golden("plan_remove", as_calls(plan.steps))
     assert_botocore_takes(plan.steps)
     assert ID not in json.dumps(plan.diff())
-    assert plan.diff()["before"]["external_id_parameter"] == {"type": "String", "value": "(the venue's external id)"}
+    assert plan.diff()["before"]["external_id_parameter"] == {"type": "String", "value": "(the venue's external ID)"}
     assert plan.diff()["after"] == {}
 
 
 def test_removal_takes_grants_before_denials_so_that_no_revoked_token_revives() -> None:
     targets = [step.target for step in plan_absent(FULL, VENUE, NAME, adopt=False).steps]
-    assert targets.index("AWSRevokeOlderSessions") > max(targets.index("venue-access"), targets.index("arn:aws:iam::aws:policy/ReadOnlyAccess"))
+    assert targets.index("AWSRevokeOlderSessions") > max(
+        targets.index("venue-access"), targets.index("arn:aws:iam::aws:policy/ReadOnlyAccess")
+    )
 
 
 def test_the_validator_would_notice() -> None:
@@ -219,7 +250,11 @@ def test_what_means_the_same_is_left_alone(current: Current) -> None:
 @pytest.mark.parametrize(
     ("current", "operation", "part"),
     [
-        (having(role=role(trust=Trust(["arn:aws:iam::210987654321:root"], ID).policy("aws"))), "update_assume_role_policy", "trust_policy"),
+        (
+            having(role=role(trust=Trust(["arn:aws:iam::210987654321:root"], ID).policy("aws"))),
+            "update_assume_role_policy",
+            "trust_policy",
+        ),
         (having(policy=None), "put_role_policy", "permissions"),
         (having(policy={**POLICY, "Statement": POLICY["Statement"][1:]}), "put_role_policy", "permissions"),
         (having(role=role(boundary="")), "put_role_permissions_boundary", "role"),
@@ -268,16 +303,24 @@ def test_unequal_ids_stop_everything() -> None:
 
 def test_labels_say_which_id_is_which() -> None:
     diff = present(having(role=role(STRANGE, OLD)), wanted(external_id=Request(on_conflict="use_parameter"))).diff()
-    before = [one["Condition"]["StringEquals"]["sts:ExternalId"] for one in diff["before"]["trust_policy"]["Statement"] if "Condition" in one]
-    after = [one["Condition"]["StringEquals"]["sts:ExternalId"] for one in diff["after"]["trust_policy"]["Statement"] if "Condition" in one]
-    assert before == ["(the trust policy's external id)", "(the previous external id)"]
-    assert after == ["(the venue's external id)", "(the previous external id)"]
+    before = [
+        one["Condition"]["StringEquals"]["sts:ExternalId"]
+        for one in diff["before"]["trust_policy"]["Statement"]
+        if "Condition" in one
+    ]
+    after = [
+        one["Condition"]["StringEquals"]["sts:ExternalId"]
+        for one in diff["after"]["trust_policy"]["Statement"]
+        if "Condition" in one
+    ]
+    assert before == ["(the trust policy's external ID)", "(the previous external ID)"]
+    assert after == ["(the venue's external ID)", "(the previous external ID)"]
 
 
 def test_a_rotation_shows_a_new_id_without_showing_it() -> None:
     diff = present(RIGHT, ROTATE).diff()
-    assert diff["before"]["external_id_parameter"]["value"] == "(the venue's external id)"
-    assert diff["after"]["external_id_parameter"]["value"] == "(a new external id)"
+    assert diff["before"]["external_id_parameter"]["value"] == "(the venue's external ID)"
+    assert diff["after"]["external_id_parameter"]["value"] == "(a new external ID)"
 
 
 def test_others_roles_are_refused_and_nobodys_need_adopt() -> None:
@@ -295,21 +338,30 @@ def test_a_role_without_any_trusted_id_gets_the_one_in_ssm() -> None:
 
 
 def test_a_role_is_not_moved_to_another_path() -> None:
-    with pytest.raises(InvalidInput, match="path: the role exists with path '/', and IAM cannot move a role to '/mdps/'"):
+    with pytest.raises(
+        InvalidInput, match="path: the role exists with path '/', and IAM cannot move a role to '/mdps/'"
+    ):
         present(RIGHT, wanted(path="/mdps/"))
 
 
 def test_policies_over_their_quota_are_refused_before_they_are_sent() -> None:
     crowd = tuple(f"arn:aws:iam::{number:012}:role/some-role-of-a-partner-organization" for number in range(40))
-    with pytest.raises(InvalidInput, match=r"trusted_principals: the trust policy would have \d+ characters and IAM allows 2048"):
+    with pytest.raises(
+        InvalidInput, match=r"trusted_principals: the trust policy would have \d+ characters and IAM allows 2048"
+    ):
         present(Current(), wanted(trust=Trust(crowd, "")))
-    many = permissions.policy(permissions.Grant([f"bucket-{number:050}" for number in range(90)], ["sbg/*"]), permissions.Place("aws", "us-west-2", ACCOUNT))
-    with pytest.raises(InvalidInput, match=r"buckets: the permission policy would have \d+ characters and IAM allows 10240"):
+    many = permissions.policy(
+        permissions.Grant([f"bucket-{number:050}" for number in range(90)], ["sbg/*"]),
+        permissions.Place("aws", "us-west-2", ACCOUNT),
+    )
+    with pytest.raises(
+        InvalidInput, match=r"buckets: the permission policy would have \d+ characters and IAM allows 10240"
+    ):
         present(Current(), wanted(policy=many))
 
 
 def test_quotas_are_used_to_the_last_character() -> None:
-    # The external id stands in the trust policy once, so it can fill it to the last character.
+    # The external ID stands in the trust policy once, so it can fill it to the last character.
     longest = "x" * (2048 - policies.size(Trust([ROOT], "x").policy("aws")) + 1)
     present(Current(), wanted(external_id=Request(given=longest)))
     with pytest.raises(InvalidInput, match="would have 2049 characters"):
@@ -348,7 +400,11 @@ def test_a_run_that_dies_between_any_two_steps_is_healed_by_the_next(name: str) 
 
 
 def _trusted(current: Current) -> list[str]:
-    return [one["Condition"]["StringEquals"]["sts:ExternalId"] for one in current.role.trust["Statement"] if "Condition" in one]
+    return [
+        one["Condition"]["StringEquals"]["sts:ExternalId"]
+        for one in current.role.trust["Statement"]
+        if "Condition" in one
+    ]
 
 
 def _applied(current: Current, steps: Sequence[Step]) -> Current:
@@ -372,8 +428,19 @@ def _after(current: Current, operation: str, arguments: Any) -> Current:
             return there(parameter=None)
         case "create_role":
             trust = json.loads(arguments["AssumeRolePolicyDocument"])
-            settings = {"description": arguments["Description"], "max_session_duration": arguments["MaxSessionDuration"]}
-            return there(role=role(trust=trust, path=arguments["Path"], boundary=arguments.get("PermissionsBoundary", ""), tags=tags, **settings))
+            settings = {
+                "description": arguments["Description"],
+                "max_session_duration": arguments["MaxSessionDuration"],
+            }
+            return there(
+                role=role(
+                    trust=trust,
+                    path=arguments["Path"],
+                    boundary=arguments.get("PermissionsBoundary", ""),
+                    tags=tags,
+                    **settings,
+                )
+            )
         case "update_assume_role_policy":
             return there(role=mine(trust=json.loads(arguments["PolicyDocument"])))
         case "put_role_permissions_boundary":
@@ -383,7 +450,9 @@ def _after(current: Current, operation: str, arguments: Any) -> Current:
         case "put_role_policy":
             return there(policy=json.loads(arguments["PolicyDocument"]))
         case "update_role":
-            return there(role=mine(description=arguments["Description"], max_session_duration=arguments["MaxSessionDuration"]))
+            return there(
+                role=mine(description=arguments["Description"], max_session_duration=arguments["MaxSessionDuration"])
+            )
         case "tag_role":
             return there(role=mine(tags={**current.role.tags, **tags}))
     raise AssertionError(f"the model does not know {operation}")

@@ -31,7 +31,11 @@ def test_a_signed_response_is_read():
     response = saml.read_response(signed())
     assert response.pairs == (saml.RolePair(ROLE, PROVIDER),)
     assert response.audiences == response.recipients == ("https://signin.aws.amazon.com/saml",)
-    assert (response.issued, response.not_before, response.not_on_or_after) == (ISSUED, ISSUED, ISSUED + timedelta(minutes=5))
+    assert (response.issued, response.not_before, response.not_on_or_after) == (
+        ISSUED,
+        ISSUED,
+        ISSUED + timedelta(minutes=5),
+    )
     assert not response.is_encrypted
     saml.check_fresh(response, NOW)
 
@@ -95,7 +99,11 @@ def test_what_is_no_usable_response_is_told_apart(text, words):
 
 # --- hostile documents ---
 
-LAUGHS = '<!DOCTYPE r [<!ENTITY a "ha">' + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True)) + "]><r>&i;</r>"
+LAUGHS = (
+    '<!DOCTYPE r [<!ENTITY a "ha">'
+    + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+    + "]><r>&i;</r>"
+)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +140,9 @@ def test_a_forged_assertion_around_a_signed_one_only_changes_what_is_tried():
     # Signature wrapping: this reader believes both and vouches for neither; STS gets the text unchanged and judges it.
     forged = document(roles=(f"{OTHER},{OTHER_PROVIDER}",)).replace(
         "<saml:Subject>",
-        "<saml:Advice>" + document()[document().index("<saml:Assertion") : document().index("</samlp:Response>")] + "</saml:Advice><saml:Subject>",
+        "<saml:Advice>"
+        + document()[document().index("<saml:Assertion") : document().index("</samlp:Response>")]
+        + "</saml:Advice><saml:Subject>",
     )
     text = encoded(forged)
     response = saml.read_response(text)
@@ -148,9 +158,13 @@ def test_role_and_provider_come_in_either_order(value):
     assert saml.read_response(signed([value])).pairs == (saml.RolePair(ROLE, PROVIDER),)
 
 
-@pytest.mark.parametrize("value", [ROLE, f"{ROLE},{ROLE}", f"{PROVIDER},{PROVIDER}", f"{ROLE},{PROVIDER},{PROVIDER}", "nonsense"])
+@pytest.mark.parametrize(
+    "value", [ROLE, f"{ROLE},{ROLE}", f"{PROVIDER},{PROVIDER}", f"{ROLE},{PROVIDER},{PROVIDER}", "nonsense"]
+)
 def test_what_is_no_pair_is_passed_over(value):
-    assert saml.read_response(signed([value, f"{OTHER},{OTHER_PROVIDER}"])).pairs == (saml.RolePair(OTHER, OTHER_PROVIDER),)
+    assert saml.read_response(signed([value, f"{OTHER},{OTHER_PROVIDER}"])).pairs == (
+        saml.RolePair(OTHER, OTHER_PROVIDER),
+    )
 
 
 def test_among_several_the_one_for_the_role_is_chosen():
@@ -218,7 +232,10 @@ def test_five_minutes_and_a_minute_of_skew(seconds, words):
 
 
 def test_stale_says_what_to_do():
-    with pytest.raises(saml.SamlProblem, match=r"good until 2026-11-22T09:35:15Z .* within 5 minutes.* it is 2026-11-22T10:30:15Z now. Log in .* again"):
+    with pytest.raises(
+        saml.SamlProblem,
+        match=r"good until 2026-11-22T09:35:15Z .* within 5 minutes.* it is 2026-11-22T10:30:15Z now. Log in .* again",
+    ):
         saml.check_fresh(saml.read_response(signed(life=timedelta(hours=1))), ISSUED + timedelta(hours=1))
 
 
@@ -237,7 +254,9 @@ def test_the_tighter_of_both_time_limits_counts():
     assert response.not_on_or_after == ISSUED + timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("text", ["2026-11-22T09:30:15Z", "2026-11-22T09:30:15.1234567Z", "2026-11-22T10:30:15+01:00", "2026-11-22T09:30:15"])
+@pytest.mark.parametrize(
+    "text", ["2026-11-22T09:30:15Z", "2026-11-22T09:30:15.1234567Z", "2026-11-22T10:30:15+01:00", "2026-11-22T09:30:15"]
+)
 def test_times_come_in_several_forms(text):
     response = saml.read_response(encoded(document().replace("2026-11-22T09:30:15.000000Z", text)))
     assert response.issued.astimezone(UTC).replace(microsecond=0) == datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
@@ -260,7 +279,12 @@ def test_aws_as_audience(audience):
 
 @pytest.mark.parametrize("place", ["audience", "recipient"])
 @pytest.mark.parametrize(
-    "value", ["https://kion.example.org/saml", "https://signin.aws.amazon.com.evil.example/saml", "https://evil.example/signin.aws.amazon.com/saml"]
+    "value",
+    [
+        "https://kion.example.org/saml",
+        "https://signin.aws.amazon.com.evil.example/saml",
+        "https://evil.example/signin.aws.amazon.com/saml",
+    ],
 )
 def test_another_service_is_named(place, value):
     with pytest.raises(saml.SamlProblem, match=r"not (for|to) AWS") as caught:
@@ -269,5 +293,8 @@ def test_another_service_is_named(place, value):
 
 
 def test_the_recipient_may_be_regional_or_for_encrypted_assertions():
-    for recipient in ("https://us-west-2.signin.aws.amazon.com/saml", "https://signin.aws.amazon.com/saml/acs/SAMLSP123"):
+    for recipient in (
+        "https://us-west-2.signin.aws.amazon.com/saml",
+        "https://signin.aws.amazon.com/saml/acs/SAMLSP123",
+    ):
         saml.check_fresh(saml.read_response(signed(recipient=recipient)), NOW)

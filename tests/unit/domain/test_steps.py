@@ -6,11 +6,22 @@ from __future__ import annotations
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.steps import Plan, Step
 
-STEP = Step("ssm", "put_parameter", "/unity/sbg/dev/cs/sts/role/external-id", "store a new external id", {"Value": "secret"}, version=2)
+STEP = Step(
+    "ssm",
+    "put_parameter",
+    "/unity/sbg/dev/cs/sts/role/external-id",
+    "store a new external ID",
+    {"Value": "secret"},
+    version=2,
+)
 
 
 def test_a_step_shows_its_action_as_policies_name_it_and_never_its_arguments() -> None:
-    assert STEP.shown() == {"action": "ssm:PutParameter", "target": "/unity/sbg/dev/cs/sts/role/external-id", "summary": "store a new external id"}
+    assert STEP.shown() == {
+        "action": "ssm:PutParameter",
+        "target": "/unity/sbg/dev/cs/sts/role/external-id",
+        "summary": "store a new external ID",
+    }
     assert "secret" not in repr(STEP)
 
 

@@ -57,7 +57,10 @@ def test_the_venues_own_role_is_its_own(adopt: bool) -> None:
 
 
 @pytest.mark.parametrize("adopt", [False, True])
-@pytest.mark.parametrize("tags", [{"Proj": "unity-sbg", "Venue": "dev"}, {"Proj": "unity-sbg"}, {"Venue": "dev"}, {"Proj": "unity", "Venue": "dev"}])
+@pytest.mark.parametrize(
+    "tags",
+    [{"Proj": "unity-sbg", "Venue": "dev"}, {"Proj": "unity-sbg"}, {"Venue": "dev"}, {"Proj": "unity", "Venue": "dev"}],
+)
 def test_another_venues_role_is_never_taken(tags: dict[str, str], adopt: bool) -> None:
     with pytest.raises(OwnershipConflict, match="belongs to another venue") as caught:
         check_ownership(SBG_DEV, "unity-unity-sbg-dev-sts", tags, adopt=adopt)

@@ -49,7 +49,16 @@ def test_what_was_built_reads_back(previous: str) -> None:
 
 
 def by_hand(condition: Any, **more: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "sts:AssumeRole", "Condition": condition, **more}}
+    return {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"AWS": ROOT},
+            "Action": "sts:AssumeRole",
+            "Condition": condition,
+            **more,
+        },
+    }
 
 
 @pytest.mark.parametrize(
@@ -63,10 +72,13 @@ def by_hand(condition: Any, **more: Any) -> dict[str, Any]:
         (by_hand({"StringLike": {"STS:EXTERNALID": ["hand-made", "second"]}}), ("hand-made", "")),
         (by_hand({"StringEquals": {"sts:ExternalId": []}}), ("", "")),
         (by_hand({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}), ("", "")),
-        # Tests that name no external id to send.
+        # Tests that name no external ID to send.
         (by_hand({"Null": {"sts:ExternalId": "false"}}), ("", "")),
         (by_hand({"StringLike": {"sts:ExternalId": "*"}}), ("", "")),
-        (by_hand({"Null": {"sts:ExternalId": "false"}, "StringEquals": {"sts:ExternalId": "hand-made"}}), ("hand-made", "")),
+        (
+            by_hand({"Null": {"sts:ExternalId": "false"}, "StringEquals": {"sts:ExternalId": "hand-made"}}),
+            ("hand-made", ""),
+        ),
     ],
 )
 def test_external_ids_of_policies_made_by_hand(policy: dict[str, Any] | None, found: tuple[str, str]) -> None:
@@ -90,14 +102,23 @@ def test_principals_of_every_kind_once_each() -> None:
 
 
 def test_dead_principals_are_the_unique_ids() -> None:
-    policy = {"Statement": [{"Principal": {"AWS": [ROOT, DEAD_ROLE, DEAD_USER, "arn:aws:iam::123456789012:role/AROAEXAMPLEEXAMPLEEX"]}}]}
+    policy = {
+        "Statement": [
+            {"Principal": {"AWS": [ROOT, DEAD_ROLE, DEAD_USER, "arn:aws:iam::123456789012:role/AROAEXAMPLEEXAMPLEEX"]}}
+        ]
+    }
     assert trust.dead_principals(policy) == (DEAD_ROLE, DEAD_USER)
     assert trust.dead_principals(Trust([ROOT], "id").policy("aws")) == ()
 
 
 def test_good_principals_and_account_ids() -> None:
     texts = ["000123456789", ADMIN, "arn:aws:iam::123456789012:user/people/jdoe", ROOT, ROOT]
-    assert trust.check_principals(texts, "aws") == ("arn:aws:iam::000123456789:root", ADMIN, "arn:aws:iam::123456789012:user/people/jdoe", ROOT)
+    assert trust.check_principals(texts, "aws") == (
+        "arn:aws:iam::000123456789:root",
+        ADMIN,
+        "arn:aws:iam::123456789012:user/people/jdoe",
+        ROOT,
+    )
     assert trust.check_principals(["123456789012"], "aws-us-gov") == ("arn:aws-us-gov:iam::123456789012:root",)
 
 
@@ -127,6 +148,11 @@ def test_principals_that_are_refused(text: str, message: str) -> None:
 
 def test_saml_providers() -> None:
     assert trust.check_saml_providers([IDP], "aws") == (IDP,)
-    for arn in ("arn:aws:iam::123456789012:oidc-provider/x", "Launchpad", IDP.replace("arn:aws:", "arn:aws-us-gov:"), IDP + "*"):
+    for arn in (
+        "arn:aws:iam::123456789012:oidc-provider/x",
+        "Launchpad",
+        IDP.replace("arn:aws:", "arn:aws-us-gov:"),
+        IDP + "*",
+    ):
         with pytest.raises(InvalidInput, match=r"^saml_provider_arns: "):
             trust.check_saml_providers([arn], "aws")

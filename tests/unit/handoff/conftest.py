@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the hand-over's tests need of the machine."""
+"""What the hand-off's tests need of the machine."""
 
 from __future__ import annotations
 
@@ -96,7 +96,11 @@ class Desk:
 
     @property
     def receipts(self):
-        return [json.loads(line) for line in self.receipts_file.read_text().splitlines()] if self.receipts_file.exists() else []
+        return (
+            [json.loads(line) for line in self.receipts_file.read_text().splitlines()]
+            if self.receipts_file.exists()
+            else []
+        )
 
 
 @pytest.fixture

@@ -30,12 +30,22 @@ def test_a_folder(folder, tmp_path, name):
 
 def test_a_binary_certificate_in_a_folder(folder, tmp_path):
     card = people.card_holder(tmp_path)
-    (folder / "jdoe@example.org.cer").write_bytes(people.run("openssl", "x509", "-outform", "DER", "-in", card.certificate))
+    (folder / "jdoe@example.org.cer").write_bytes(
+        people.run("openssl", "x509", "-outform", "DER", "-in", card.certificate)
+    )
     found = book.find(str(folder), "jdoe@example.org", people.NOW)
     assert found.keys[0].kind == "smime" and found.email == "jdoe@example.org"
 
 
-@pytest.mark.parametrize("form", [lambda key: key, lambda key: [key], lambda key: {"key": key}, lambda key: {"keys": [key], "email": "j@example.org"}])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda key: key,
+        lambda key: [key],
+        lambda key: {"key": key},
+        lambda key: {"keys": [key], "email": "j@example.org"},
+    ],
+)
 def test_a_variable(tmp_path, form):
     person = people.age_person(tmp_path)
     found = book.find({"jdoe": form(person.public)}, "jdoe", people.NOW)

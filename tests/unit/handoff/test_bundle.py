@@ -52,7 +52,9 @@ def test_three_lines_for_each_shell(receipt, shell):
 
 
 def test_it_tells_only_what_the_token_opens(receipt):
-    reader = leaflet({**receipt, "access": ["s3_read"], "bucket_prefixes": ["products/l2", "calibration/*"], "bucket": "b"})
+    reader = leaflet(
+        {**receipt, "access": ["s3_read"], "bucket_prefixes": ["products/l2", "calibration/*"], "bucket": "b"}
+    )
     assert "aws s3 ls s3://b/products/l2/" in reader and "aws s3 cp s3://b/calibration/NAME ." in reader
     for word in ("docker", "ecr", "aws s3 cp NAME"):
         assert word not in reader
@@ -87,7 +89,9 @@ def test_the_same_input_gives_the_same_zip():
     assert first == bundle.pack({"a": "1", "b": "2"}, "read", made_at)
     archive = zipfile.ZipFile(io.BytesIO(first))
     assert archive.namelist() == ["README.txt", "a", "b"] and archive.testzip() is None
-    assert {(entry.date_time, entry.external_attr >> 16) for entry in archive.infolist()} == {((2026, 3, 15, 0, 5, 8), 0o600)}
+    assert {(entry.date_time, entry.external_attr >> 16) for entry in archive.infolist()} == {
+        ((2026, 3, 15, 0, 5, 8), 0o600)
+    }
 
 
 def test_the_files_that_the_leaflet_names_are_those_that_exist(receipt, token):

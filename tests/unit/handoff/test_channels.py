@@ -77,7 +77,11 @@ def test_mail_over_tls_from_the_first_byte(desk, authority, gpg_person):
 def test_the_address_comes_from_the_book_or_is_the_user(desk, authority, gpg_person, receipt):
     with places.mail_server(authority.context()) as (box, port):
         options = mail_options(port, authority, to="")
-        desk(channel="email", recipients={"unityuser": {"key": gpg_person.public, "email": "book@example.org"}}, email=options)
+        desk(
+            channel="email",
+            recipients={"unityuser": {"key": gpg_person.public, "email": "book@example.org"}},
+            email=options,
+        )
         named = {**receipt, "recipient": "jdoe@example.org"}
         desk(channel="email", recipients={"jdoe@example.org": gpg_person.public}, receipt=named, email=options)
         with pytest.raises(InvalidInput, match=r"email\.to"):
@@ -96,28 +100,53 @@ def undelivered(desk, box, words, **options) -> dict:
 
 def test_mail_without_starttls_is_not_sent(desk, authority, gpg_person):
     with places.mail_server(None) as (box, port):
-        undelivered(desk, box.messages, "STARTTLS", channel="email", recipients={"unityuser": gpg_person.public}, email=mail_options(port, authority))
+        undelivered(
+            desk,
+            box.messages,
+            "STARTTLS",
+            channel="email",
+            recipients={"unityuser": gpg_person.public},
+            email=mail_options(port, authority),
+        )
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
 def test_a_mail_server_that_cannot_prove_its_name_is_not_used(desk, authority, gpg_person, tls):
     with places.mail_server(authority.context("127.0.0.9"), implicit=tls == "tls") as (box, port):
         options = mail_options(port, authority, tls=tls)
-        undelivered(desk, box.messages, "certificate", channel="email", recipients={"unityuser": gpg_person.public}, email=options)
+        undelivered(
+            desk,
+            box.messages,
+            "certificate",
+            channel="email",
+            recipients={"unityuser": gpg_person.public},
+            email=options,
+        )
 
 
 def test_a_mail_server_of_an_unknown_authority_is_not_used(desk, authority, gpg_person):
     with places.mail_server(authority.context()) as (box, port):
         options = mail_options(port, authority, ca_file=None)
-        undelivered(desk, box.messages, "certificate", channel="email", recipients={"unityuser": gpg_person.public}, email=options)
+        undelivered(
+            desk,
+            box.messages,
+            "certificate",
+            channel="email",
+            recipients={"unityuser": gpg_person.public},
+            email=options,
+        )
 
 
 def test_a_refused_login_keeps_the_message_for_resending(desk, authority, gpg_person):
     book = {"unityuser": gpg_person.public}
     with places.mail_server(authority.context()) as (box, port):
         wrong = mail_options(port, authority, password="FAKE-wrong")
-        facts = undelivered(desk, box.messages, "refused the login of mdps", channel="email", recipients=book, email=wrong)
-        result = desk(token=None, receipt=None, channel="email", resend=facts["kept"], email=mail_options(port, authority))
+        facts = undelivered(
+            desk, box.messages, "refused the login of mdps", channel="email", recipients=book, email=wrong
+        )
+        result = desk(
+            token=None, receipt=None, channel="email", resend=facts["kept"], email=mail_options(port, authority)
+        )
     assert result["delivered"] and result["user"] == "unityuser"
     assert len(box.messages) == 1
     assert [one["handoff"]["delivered"] for one in desk.receipts] == [False, True]
@@ -127,14 +156,30 @@ def test_a_refused_login_keeps_the_message_for_resending(desk, authority, gpg_pe
 def test_a_message_that_is_refused_is_kept(desk, authority, gpg_person):
     with places.mail_server(authority.context()) as (box, port):
         box.refuse = "552 too big"
-        undelivered(desk, box.messages, "552", channel="email", recipients={"unityuser": gpg_person.public}, email=mail_options(port, authority))
+        undelivered(
+            desk,
+            box.messages,
+            "552",
+            channel="email",
+            recipients={"unityuser": gpg_person.public},
+            email=mail_options(port, authority),
+        )
 
 
 def test_a_server_that_is_not_there(desk, authority, gpg_person, someone):
     port = places.free_port()
-    undelivered(desk, [], "refused", channel="email", recipients={"unityuser": gpg_person.public}, email=mail_options(port, authority))
+    undelivered(
+        desk,
+        [],
+        "refused",
+        channel="email",
+        recipients={"unityuser": gpg_person.public},
+        email=mail_options(port, authority),
+    )
     desk.receipts_file.unlink()
-    undelivered(desk, [], "refused", channel="https", recipients=someone.book, https={"url": f"https://127.0.0.1:{port}/"})
+    undelivered(
+        desk, [], "refused", channel="https", recipients=someone.book, https={"url": f"https://127.0.0.1:{port}/"}
+    )
 
 
 def https_options(server, authority, path="/drop/", **more):
@@ -159,9 +204,14 @@ def test_post_as_a_form(desk, authority, someone):
         result = desk(channel="https", recipients=someone.book, https=options)
     ((method, path, headers, body),) = server.uploads
     assert (method, path) == ("POST", "/form?signature=FAKE-signature")
-    form = email.message_from_bytes(f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + body, policy=policy.HTTP)
+    form = email.message_from_bytes(
+        f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + body, policy=policy.HTTP
+    )
     (part,) = form.iter_parts()
-    assert part["Content-Disposition"].params == {"name": "upload", "filename": "sbg-dev-unityuser-20260315T000507Z.zip.age"}
+    assert part["Content-Disposition"].params == {
+        "name": "upload",
+        "filename": "sbg-dev-unityuser-20260315T000507Z.zip.age",
+    }
     assert part["Content-Transfer-Encoding"] is None  # upload services store what they get
     assert names(someone.open(part.get_content().decode())) == ["README.txt", "env.cmd", "token.json"]
     assert "FAKE-signature" not in json.dumps(result)
@@ -170,7 +220,9 @@ def test_post_as_a_form(desk, authority, someone):
 @pytest.mark.parametrize(("answer", "words"), [(500, "answered 500"), (403, "answered 403"), (302, "answered 302")])
 def test_an_upload_that_is_not_taken_is_kept(desk, authority, someone, answer, words):
     with places.upload_server(authority.context(), answer) as server:
-        facts = undelivered(desk, [], words, channel="https", recipients=someone.book, https=https_options(server, authority))
+        facts = undelivered(
+            desk, [], words, channel="https", recipients=someone.book, https=https_options(server, authority)
+        )
         assert len(server.uploads) == 1, "it went elsewhere"
     with places.upload_server(authority.context()) as server:
         desk(token=None, receipt=None, channel="https", resend=facts["kept"], https=https_options(server, authority))
@@ -193,14 +245,30 @@ def test_a_transfer_service_that_cannot_prove_its_name_gets_nothing(desk, author
         ({"channel": "email", "unsealed": True}, "unsealed", "Do not send this via slack or email"),
         ({"channel": "https", "unsealed": True}, "unsealed", "Do not send this via slack or email"),
         ({"channel": "output", "unsealed": True}, "unsealed", "Do not send this via slack or email"),
-        ({"channel": "https", "https": {"url": "http://lft.example.org/"}}, "https.url", "Do not send this via slack or email"),
+        (
+            {"channel": "https", "https": {"url": "http://lft.example.org/"}},
+            "https.url",
+            "Do not send this via slack or email",
+        ),
         ({"channel": "https", "https": {"url": "https://user:FAKE@lft.example.org/"}}, "https.url", "password"),
         ({"channel": "https"}, "https.url", "missing"),
-        ({"channel": "email", "email": {"host": "mail.example.org", "sender": "a@example.org", "tls": "none"}}, "email.tls", "Do not send"),
+        (
+            {"channel": "email", "email": {"host": "mail.example.org", "sender": "a@example.org", "tls": "none"}},
+            "email.tls",
+            "Do not send",
+        ),
         ({"channel": "email"}, "email.host", "needed"),
         ({"channel": "email", "email": {"host": "mail.example.org"}}, "email.sender", "needed"),
-        ({"channel": "email", "email": {"host": "m", "sender": "a@example.org\nBcc: x@example.org"}}, "email.sender", "not one mail address"),
-        ({"channel": "email", "email": {"host": "m", "sender": "a@example.org", "to": "a@b.org, c@d.org"}}, "email.to", "not one mail address"),
+        (
+            {"channel": "email", "email": {"host": "m", "sender": "a@example.org\nBcc: x@example.org"}},
+            "email.sender",
+            "not one mail address",
+        ),
+        (
+            {"channel": "email", "email": {"host": "m", "sender": "a@example.org", "to": "a@b.org, c@d.org"}},
+            "email.to",
+            "not one mail address",
+        ),
     ],
 )
 def test_what_the_procedure_forbids_is_refused_with_its_reason(desk, someone, options, option, words):
@@ -214,10 +282,21 @@ def test_what_the_procedure_forbids_is_refused_with_its_reason(desk, someone, op
 
 def test_age_keys_are_of_no_use_in_mail(desk, someone):
     with pytest.raises(InvalidInput, match="email needs a key of the kind smime or openpgp"):
-        desk(True, channel="email", recipients=someone.book, email={"host": "mail.example.org", "sender": "a@example.org"})
+        desk(
+            True,
+            channel="email",
+            recipients=someone.book,
+            email={"host": "mail.example.org", "sender": "a@example.org"},
+        )
 
 
 def test_a_sealed_zip_cannot_be_resent_as_mail(desk, someone):
     path = desk(recipients=someone.book)["path"]
     with pytest.raises(InvalidInput, match="was not sealed for email"):
-        desk(token=None, receipt=None, resend=path, channel="email", email={"host": "mail.example.org", "sender": "a@example.org"})
+        desk(
+            token=None,
+            receipt=None,
+            resend=path,
+            channel="email",
+            email={"host": "mail.example.org", "sender": "a@example.org"},
+        )

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The whole hand-over, from a fake token to what its recipient finds."""
+"""The whole hand-off, from a fake token to what its recipient finds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed, InvalidInput, NoRecipientKey, ReceiptNotKept, SealingFailed
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
+    DeliveryFailed,
+    InvalidInput,
+    NoRecipientKey,
+    ReceiptNotKept,
+    SealingFailed,
+)
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, secrets_of
 
@@ -48,7 +54,12 @@ def test_a_sealed_file_that_its_recipient_opens(desk, someone, token):
     assert json.loads(found["token.json"]) == token
     assert result["how_to_open"] == f"age --decrypt --identity YOUR-PRIVATE-KEY-FILE --output {STEM}.zip {STEM}.zip.age"
     assert result["recipient_keys"] == [{"kind": "age", "fingerprint": someone.public, "name": ""}]
-    assert (result["changed"], result["delivered"], result["user"], result["channel"]) == (True, True, "unityuser", "file")
+    assert (result["changed"], result["delivered"], result["user"], result["channel"]) == (
+        True,
+        True,
+        "unityuser",
+        "file",
+    )
 
 
 @pytest.mark.parametrize("channel", ["file", "output"])
@@ -235,13 +246,21 @@ def test_a_full_disk_loses_nothing(desk, someone, token, full_disk):
     # Neither the file nor the copy nor the receipt could be written: all of it is in the result.
     assert json.loads(unzip(someone.open(facts["sealed"]))["token.json"]) == token
     jsonschema.validate(facts["receipt"], SCHEMA)
-    assert facts["delivered"] is False and "stands in this result" in caught.value.message and "receipt could not be added" in caught.value.message
-    assert not [file for file in desk.folder.rglob("*") if file.is_file() and "someone" not in file.name and file.stat().st_size]
+    assert (
+        facts["delivered"] is False
+        and "stands in this result" in caught.value.message
+        and "receipt could not be added" in caught.value.message
+    )
+    assert not [
+        file for file in desk.folder.rglob("*") if file.is_file() and "someone" not in file.name and file.stat().st_size
+    ]
 
 
 def test_a_full_disk_under_the_target_alone(desk, someone):
     (desk.folder / "blocked").touch()
-    with pytest.raises(DeliveryFailed, match="without issuing again, while the token lasts: -e handoff_resend=") as caught:
+    with pytest.raises(
+        DeliveryFailed, match="without issuing again, while the token lasts: -e handoff_resend="
+    ) as caught:
         desk(recipients=someone.book, dest=f"{desk.folder}/blocked/x/")
     kept = Path(caught.value.facts["kept"])
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
@@ -263,7 +282,11 @@ def test_resending_needs_no_token_and_no_key(desk, someone, token):
     result = desk(token=None, receipt=None, resend=caught.value.facts["kept"])
     assert json.loads(unzip(someone.open(Path(result["path"]).read_text()))["token.json"]) == token
     first, second = desk.receipts
-    assert (first["handoff"]["delivered"], second["handoff"]["delivered"], second["handoff"]["resent"]) == (False, True, True)
+    assert (first["handoff"]["delivered"], second["handoff"]["delivered"], second["handoff"]["resent"]) == (
+        False,
+        True,
+        True,
+    )
     for field in ("sealed_to", "sealed_sha256", "file"):
         assert first["handoff"][field] == second["handoff"][field]
     assert first["access_key_id"] == second["access_key_id"]
@@ -300,7 +323,9 @@ def test_resending_without_a_receipt_is_possible_and_told(desk, someone):
     assert "No receipt" in desk.warnings[0] and not desk.receipts
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04 a zip", b'{"Credentials": {"SecretAccessKey": "FAKE"}}', b"Subject: plain\r\n\r\nFAKE"])
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04 a zip", b'{"Credentials": {"SecretAccessKey": "FAKE"}}', b"Subject: plain\r\n\r\nFAKE"]
+)
 def test_resending_what_is_not_sealed_is_refused(desk, content):
     file = desk.folder / "plain"
     file.write_bytes(content)

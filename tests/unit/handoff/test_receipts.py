@@ -33,7 +33,9 @@ def test_runs_at_once_do_not_mix_their_lines(tmp_path):
         writer.join()
         assert writer.exitcode == 0
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert sorted((line["from"], line["turn"]) for line in lines) == [(number, turn) for number in range(3) for turn in range(50)]
+    assert sorted((line["from"], line["turn"]) for line in lines) == [
+        (number, turn) for number in range(3) for turn in range(50)
+    ]
     assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode)) == (0o600, 0o700)
 
 
@@ -92,7 +94,11 @@ def test_a_file_that_others_could_read_is_closed(tmp_path):
 def test_it_is_on_the_disk_before_it_is_said_to_be(tmp_path, monkeypatch):
     order = []
     real = receipts.os.fsync
-    monkeypatch.setattr(receipts.os, "fsync", lambda handle: (order.append(stat.S_ISDIR(receipts.os.fstat(handle).st_mode)), real(handle)))
+    monkeypatch.setattr(
+        receipts.os,
+        "fsync",
+        lambda handle: (order.append(stat.S_ISDIR(receipts.os.fstat(handle).st_mode)), real(handle)),
+    )
     receipts.append(tmp_path / "receipts.jsonl", {"n": 1})
     assert order == [False, True]
 
@@ -108,7 +114,11 @@ def clients(monkeypatch):
 def test_copies_in_the_venue(desk, someone, monkeypatch, clients):
     s3, ssm = boto3.client("s3", "us-west-2"), boto3.client("ssm", "us-west-2")
     s3.create_bucket(Bucket="venue-records", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    options = {"region": "us-west-2", "receipts_s3": "s3://venue-records/sts/", "receipts_ssm_path": "/unity/sbg/dev/cs/sts/receipts"}
+    options = {
+        "region": "us-west-2",
+        "receipts_s3": "s3://venue-records/sts/",
+        "receipts_ssm_path": "/unity/sbg/dev/cs/sts/receipts",
+    }
     path = desk(recipients=someone.book, **options)["path"]
     desk(token=None, receipt=None, resend=path, **options)
     keys = [one["Key"] for one in s3.list_objects_v2(Bucket="venue-records")["Contents"]]
@@ -128,6 +138,9 @@ def test_a_store_that_fails_does_not_keep_it_from_the_others(desk, someone, clie
     assert boto3.client("ssm", "us-west-2").get_parameter(Name="/unity/receipts/ASIAJEXAMPLEXEG2JICE")
 
 
-@pytest.mark.parametrize(("url", "parts"), [("s3://bucket", ("bucket", "")), ("s3://bucket/", ("bucket", "")), ("s3://bucket/a/b/", ("bucket", "a/b"))])
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [("s3://bucket", ("bucket", "")), ("s3://bucket/", ("bucket", "")), ("s3://bucket/a/b/", ("bucket", "a/b"))],
+)
 def test_s3_addresses(url, parts):
     assert receipts.parse_s3(url) == parts

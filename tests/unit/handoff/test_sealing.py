@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mdps.venue_sts.plugins.filter.seal import FilterModule
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput, MissingDependency, SealingFailed, VenueError
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
+    InvalidInput,
+    MissingDependency,
+    SealingFailed,
+    VenueError,
+)
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers import age, program, smime
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -68,7 +73,10 @@ def test_several_recipients_each_open_it(tmp_path, gpg_person, new_gpg_person):
         [people.age_person(tmp_path), people.ssh_person(tmp_path)],
         [gpg_person, new_gpg_person(encryption="cv25519")],
         [people.card_holder(tmp_path, name="one"), people.card_holder(tmp_path, name="two")],
-        [people.card_holder(tmp_path, name="three"), people.card_holder(tmp_path, ec.generate_private_key(ec.SECP521R1()), name="four")],
+        [
+            people.card_holder(tmp_path, name="three"),
+            people.card_holder(tmp_path, ec.generate_private_key(ec.SECP521R1()), name="four"),
+        ],
     ]
     for group in groups:
         sealed = sealing.seal(SECRET, [one for person in group for one in read(person.public)])
@@ -79,14 +87,19 @@ def test_several_recipients_each_open_it(tmp_path, gpg_person, new_gpg_person):
 def test_the_cipher_is_aes_256(tmp_path):
     for number, key in enumerate((rsa_key(), ec.generate_private_key(ec.SECP256R1()))):
         sealed = sealing.seal(SECRET, read(people.card_holder(tmp_path, key, name=str(number)).public))
-        assert b"aes-256-cbc" in people.run("openssl", "cms", "-cmsout", "-print", "-inform", "PEM", data=sealed.text.encode())
+        assert b"aes-256-cbc" in people.run(
+            "openssl", "cms", "-cmsout", "-print", "-inform", "PEM", data=sealed.text.encode()
+        )
 
 
 def test_fingerprints_are_those_of_the_owners_tools(tmp_path, gpg_person):
     card, ssh, plain = people.card_holder(tmp_path), people.ssh_person(tmp_path), people.age_person(tmp_path)
     assert read(gpg_person.public)[0].fingerprint == gpg_person.fingerprint
     assert read(ssh.public)[0].fingerprint in people.run("ssh-keygen", "-l", "-f", ssh.identity).decode()
-    assert read(card.public)[0].fingerprint in people.run("openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", card.certificate).decode()
+    assert (
+        read(card.public)[0].fingerprint
+        in people.run("openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", card.certificate).decode()
+    )
     assert read(plain.public)[0].fingerprint == plain.public
 
 
@@ -112,7 +125,13 @@ def test_one_text_may_hold_several_age_keys_and_remarks(tmp_path):
 def test_private_keys_are_refused_unquoted(tmp_path, gpg_person):
     card, ssh, plain = people.card_holder(tmp_path), people.ssh_person(tmp_path), people.age_person(tmp_path)
     bundled = card.public + card.key.read_text()
-    private = [card.key.read_text(), bundled, ssh.identity.read_text(), f"# public key: {plain.public}\n{plain.identity.read_text()}", gpg_person.private]
+    private = [
+        card.key.read_text(),
+        bundled,
+        ssh.identity.read_text(),
+        f"# public key: {plain.public}\n{plain.identity.read_text()}",
+        gpg_person.private,
+    ]
     for material in [*private, gpg_person.gpg("--export-secret-keys")]:
         message = refusal(material)
         assert "private key" in message
@@ -130,7 +149,10 @@ def test_private_keys_are_refused_unquoted(tmp_path, gpg_person):
         ("jdoe@example.org", "not a whole age1"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a whole certificate"),
         (b"\x30\x82garbage", "not a whole certificate"),
-        ("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n", "not an OpenPGP public key"),
+        (
+            "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
+            "not an OpenPGP public key",
+        ),
         (b"\x99garbage", "not an OpenPGP public key"),
     ],
 )
@@ -153,7 +175,11 @@ def test_openpgp_keys_out_of_their_time_or_purpose_are_refused(new_gpg_person):
 
 def test_a_revoked_openpgp_key_is_refused(new_gpg_person):
     person = new_gpg_person()
-    certificate = Path(person.home, "openpgp-revocs.d", f"{person.fingerprint}.rev").read_text().replace(":-----BEGIN", "-----BEGIN")
+    certificate = (
+        Path(person.home, "openpgp-revocs.d", f"{person.fingerprint}.rev")
+        .read_text()
+        .replace(":-----BEGIN", "-----BEGIN")
+    )
     person.gpg("--import", data=certificate.encode())
     assert "is revoked" in refusal(person.public)
 
@@ -183,7 +209,9 @@ def test_a_certificate_that_restricts_nothing_is_taken(tmp_path):
 
 
 def test_a_key_that_only_signs_is_refused(tmp_path):
-    assert "cannot be encrypted to" in refusal(people.card_holder(tmp_path, ed25519.Ed25519PrivateKey.generate()).public)
+    assert "cannot be encrypted to" in refusal(
+        people.card_holder(tmp_path, ed25519.Ed25519PrivateKey.generate()).public
+    )
 
 
 def test_a_chain_is_refused(tmp_path):
@@ -210,7 +238,9 @@ def test_missing_libraries_and_programs_are_named(tmp_path, monkeypatch, gpg_per
     monkeypatch.setattr(age, "HAS_PYRAGE", False)
     monkeypatch.setattr(smime, "HAS_CRYPTOGRAPHY", False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    for material, words in zip(keys, ("pip install pyrage", "pip install --upgrade cryptography", "gpg is not installed"), strict=True):
+    for material, words in zip(
+        keys, ("pip install pyrage", "pip install --upgrade cryptography", "gpg is not installed"), strict=True
+    ):
         with pytest.raises(MissingDependency, match=words):
             read(material)
 
@@ -231,7 +261,13 @@ def test_the_filter(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("secret", "recipients"), [({"SecretAccessKey": "FAKESECRET"}, "age1"), ("FAKESECRET", {"a": 1}), ("FAKESECRET", [1]), ("FAKESECRET", "age1")]
+    ("secret", "recipients"),
+    [
+        ({"SecretAccessKey": "FAKESECRET"}, "age1"),
+        ("FAKESECRET", {"a": 1}),
+        ("FAKESECRET", [1]),
+        ("FAKESECRET", "age1"),
+    ],
 )
 def test_the_filter_fails_without_quoting_the_secret(secret, recipients):
     with pytest.raises(AnsibleFilterError) as caught:

@@ -38,14 +38,30 @@ def test_pages_are_followed_and_both_listings_joined() -> None:
     one = described("one", RolePolicyList=inline, RoleLastUsed={"LastUsedDate": USED, "Region": "us-west-2"})
     with Stubber(details) as first, Stubber(listed) as second:
         arguments = {"MaxItems": 1000, "Filter": ["Role"]}
-        first.add_response("get_account_authorization_details", {"RoleDetailList": [one], "IsTruncated": True, "Marker": "next"}, arguments)
-        first.add_response("get_account_authorization_details", {"RoleDetailList": [described("two")], "IsTruncated": False}, {**arguments, "Marker": "next"})
-        roles = {"Roles": [described("one", Description="d", MaxSessionDuration=7200), described("two")], "IsTruncated": False}
+        first.add_response(
+            "get_account_authorization_details",
+            {"RoleDetailList": [one], "IsTruncated": True, "Marker": "next"},
+            arguments,
+        )
+        first.add_response(
+            "get_account_authorization_details",
+            {"RoleDetailList": [described("two")], "IsTruncated": False},
+            {**arguments, "Marker": "next"},
+        )
+        roles = {
+            "Roles": [described("one", Description="d", MaxSessionDuration=7200), described("two")],
+            "IsTruncated": False,
+        }
         second.add_response("list_roles", roles, {"MaxItems": 1000})
         found = read_roles(Both)
         first.assert_no_pending_responses()
     assert [seen.role.name for seen in found] == ["one", "two"]
-    assert (found[0].role.description, found[0].role.max_session_duration, found[0].last_used, found[0].last_used_region) == ("d", 7200, USED, "us-west-2")
+    assert (
+        found[0].role.description,
+        found[0].role.max_session_duration,
+        found[0].last_used,
+        found[0].last_used_region,
+    ) == ("d", 7200, USED, "us-west-2")
     assert found[0].inline == {"venue-access": TRUST}
 
 
@@ -60,7 +76,11 @@ def test_parameters_are_read_ten_a_call_and_each_once() -> None:
     with Stubber(ssm) as stub:
         for _page in range(3):
             stub.add_response("get_parameters", {"Parameters": []})
-        parts = [names for names, _found in read_many_parameters(ssm, [f"/p/{number}" for number in range(25)] + ["/p/0"])]
+        parts = [
+            names for names, _found in read_many_parameters(ssm, [f"/p/{number}" for number in range(25)] + ["/p/0"])
+        ]
     assert sorted(map(len, asked)) == [5, 10, 10]
     assert sorted(name for names in asked for name in names) == sorted({f"/p/{number}" for number in range(25)})
-    assert [name for names in parts for name in names] == [f"/p/{number}" for number in range(25)], "in order, as whoever waits for them expects"
+    assert [name for names in parts for name in names] == [f"/p/{number}" for number in range(25)], (
+        "in order, as whoever waits for them expects"
+    )

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Drift is told in words that name what differs, and never an external id."""
+"""Drift is told in words that name what differs, and never an external ID."""
 
 from __future__ import annotations
 
@@ -15,20 +15,52 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust impor
 from tests.support.venue import EXTERNAL_ID, POLICY, ROOT, current, desired, role
 
 OTHER = "arn:aws:iam::999999999999:role/old"
-WIDE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "s3:DeleteObject"], "Resource": ["arn:aws:s3:::other/*"]}]}
-CONDITIONAL = {"Version": "2012-10-17", "Statement": [{**POLICY["Statement"][0], "Condition": {"Bool": {"aws:SecureTransport": "true"}}}]}
+WIDE = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:DeleteObject"], "Resource": ["arn:aws:s3:::other/*"]}
+    ],
+}
+CONDITIONAL = {
+    "Version": "2012-10-17",
+    "Statement": [{**POLICY["Statement"][0], "Condition": {"Bool": {"aws:SecureTransport": "true"}}}],
+}
 
 CASES: dict[str, tuple[Current, dict[str, Any], list[str]]] = {
     "nothing": (current(), {}, []),
     "no role": (current(role=None), {}, ["the role does not exist"]),
-    "duration": (current(role=role(max_session_duration=7200)), {}, ["max_session_duration is 7200 and should be 3600"]),
-    "boundary": (current(role=role(boundary="")), {}, ["permissions boundary is none and should be 'arn:aws:iam::123456789012:policy/boundary'"]),
+    "duration": (
+        current(role=role(max_session_duration=7200)),
+        {},
+        ["max_session_duration is 7200 and should be 3600"],
+    ),
+    "boundary": (
+        current(role=role(boundary="")),
+        {},
+        ["permissions boundary is none and should be 'arn:aws:iam::123456789012:policy/boundary'"],
+    ),
     "tag": (current(role=role(tags={**role().tags, "Env": "x"})), {}, ["tag Env is 'x' and should be 'dev'"]),
-    "missing tag": (current(role=role(tags={"Proj": "sbg", "Venue": "dev"})), {"tags": {"Env": "dev"}}, ["tag Env is missing and should be 'dev'"]),
-    "somebody else trusted": (current(role=role(trust=Trust([ROOT, OTHER], EXTERNAL_ID).policy("aws"))), {}, [f"trusts {OTHER}, which it should not"]),
+    "missing tag": (
+        current(role=role(tags={"Proj": "sbg", "Venue": "dev"})),
+        {"tags": {"Env": "dev"}},
+        ["tag Env is missing and should be 'dev'"],
+    ),
+    "somebody else trusted": (
+        current(role=role(trust=Trust([ROOT, OTHER], EXTERNAL_ID).policy("aws"))),
+        {},
+        [f"trusts {OTHER}, which it should not"],
+    ),
     "somebody not trusted": (current(), {"trust": Trust([ROOT, OTHER], "")}, [f"does not trust {OTHER}"]),
-    "no external id asked": (current(role=role("")), {}, ["asks for no external id: whoever is trusted may assume the role"]),
-    "mfa": (current(), {"trust": Trust([ROOT], "", require_mfa=True)}, ["the trust policy has other conditions or actions than it should"]),
+    "no external ID asked": (
+        current(role=role("")),
+        {},
+        ["asks for no external ID: whoever is trusted may assume the role"],
+    ),
+    "mfa": (
+        current(),
+        {"trust": Trust([ROOT], "", require_mfa=True)},
+        ["the trust policy has other conditions or actions than it should"],
+    ),
     "no policy": (current(policy=None), {}, ["grants nothing: the policy venue-access is missing"]),
     "wide policy": (
         current(policy=WIDE),
@@ -39,8 +71,16 @@ CASES: dict[str, tuple[Current, dict[str, Any], list[str]]] = {
             "lacks arn:aws:s3:::sbg-dev-unity-data/*",
         ],
     ),
-    "conditions": (current(policy=CONDITIONAL), {}, ["the permissions combine actions, resources or conditions otherwise than they should"]),
-    "kind of parameter": (current(), {"parameter_type": "SecureString"}, ["the external id is stored as String and should be SecureString"]),
+    "conditions": (
+        current(policy=CONDITIONAL),
+        {},
+        ["the permissions combine actions, resources or conditions otherwise than they should"],
+    ),
+    "kind of parameter": (
+        current(),
+        {"parameter_type": "SecureString"},
+        ["the external ID is stored as String and should be SecureString"],
+    ),
 }
 
 
@@ -51,13 +91,19 @@ def test_each_difference_has_its_words(name: str) -> None:
 
 
 def test_an_external_id_is_never_told() -> None:
-    found = current(role=role("one-secret-value", "previous-secret-value"), parameter=Parameter("one-secret-value", "SecureString"))
-    assert "secret-value" not in str(in_words(plan_present(found, desired(parameter_type="String", tags={"x": "y"}), "unused")))
+    found = current(
+        role=role("one-secret-value", "previous-secret-value"), parameter=Parameter("one-secret-value", "SecureString")
+    )
+    assert "secret-value" not in str(
+        in_words(plan_present(found, desired(parameter_type="String", tags={"x": "y"}), "unused"))
+    )
 
 
 def test_what_hangs_on_the_role_beside_ours_is_told_and_revocations_are_not() -> None:
     revoked = "revoked-20261122T093015Z-all"
-    seen = Observed(role(), {"venue-access": POLICY, "extra": POLICY, revoked: POLICY}, ("arn:aws:iam::aws:policy/ReadOnlyAccess",))
+    seen = Observed(
+        role(), {"venue-access": POLICY, "extra": POLICY, revoked: POLICY}, ("arn:aws:iam::aws:policy/ReadOnlyAccess",)
+    )
     told = beside(seen)
     assert told[0].startswith("has the policy extra ")
     assert told[1].startswith("has the policy arn:aws:iam::aws:policy/ReadOnlyAccess ")

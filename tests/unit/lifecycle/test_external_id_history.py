@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""When an external id was replaced, from what SSM remembers."""
+"""When an external ID was replaced, from what SSM remembers."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ def test_the_history_is_read_to_its_end_and_put_in_order() -> None:
     ssm = boto3.client("ssm", region_name="us-west-2", aws_access_key_id="testing", aws_secret_access_key="testing")
     asked = {"Name": "/p", "WithDecryption": True, "MaxResults": 50}
     with Stubber(ssm) as stub:
-        stub.add_response("get_parameter_history", {"Parameters": [{"Value": "b", "Version": 2}], "NextToken": "more"}, asked)
-        stub.add_response("get_parameter_history", {"Parameters": [{"Value": "a", "Version": 1}]}, {**asked, "NextToken": "more"})
+        stub.add_response(
+            "get_parameter_history", {"Parameters": [{"Value": "b", "Version": 2}], "NextToken": "more"}, asked
+        )
+        stub.add_response(
+            "get_parameter_history", {"Parameters": [{"Value": "a", "Version": 1}]}, {**asked, "NextToken": "more"}
+        )
         assert [one.value for one in read_history(ssm, "/p")] == ["a", "b"]

@@ -14,8 +14,20 @@ from tests.support.report import NOW, at, facts, session, venue
 
 def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> None:
     hosts = [
-        {"project": "sbg", "venue": "dev", "inventory_hostname": "x", "provision_allow_delete": True, "provision_external_id": "not-to-be-shown"},
-        {"project": "emit", "venue": "ops", "provision_profile": "emit", "provision_region": "us-west-2", "provision_result": {}},
+        {
+            "project": "sbg",
+            "venue": "dev",
+            "inventory_hostname": "x",
+            "provision_allow_delete": True,
+            "provision_external_id": "not-to-be-shown",
+        },
+        {
+            "project": "emit",
+            "venue": "ops",
+            "provision_profile": "emit",
+            "provision_region": "us-west-2",
+            "provision_result": {},
+        },
         {"project": "sbg", "venue": "ops", "provision_wait": True},
     ]
     assert report.accounts(hosts) == [
@@ -26,7 +38,9 @@ def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> Non
 
 def test_what_needs_care_comes_first_and_everything_is_counted() -> None:
     document = facts(8)
-    assert [one["status"] for one in document["venues"]] == ["broken"] * 2 + ["drifted"] * 2 + ["absent"] * 2 + ["ok"] * 2
+    assert [one["status"] for one in document["venues"]] == ["broken"] * 2 + ["drifted"] * 2 + ["absent"] * 2 + [
+        "ok"
+    ] * 2
     totals = {"venues": 8, "ok": 2, "drifted": 2, "broken": 2, "absent": 2, "live_tokens": 6, "ending_tokens": 3}
     assert document["totals"] == totals
     json.dumps(document)
@@ -34,7 +48,13 @@ def test_what_needs_care_comes_first_and_everything_is_counted() -> None:
 
 @pytest.mark.parametrize(
     ("end", "told", "state"),
-    [(16, "live", "live"), (15, "live", "ending"), (15, "revoked", "revoked"), (0, "live", "expired"), (-1, "revoked", "expired")],
+    [
+        (16, "live", "live"),
+        (15, "live", "ending"),
+        (15, "revoked", "revoked"),
+        (0, "live", "expired"),
+        (-1, "revoked", "expired"),
+    ],
 )
 def test_states_are_told_as_of_now(end: int, told: str, state: str) -> None:
     document = report.facts([{"venues": [venue(0, "ok")]}], [{"sessions": [session(0, 0, -60, end, state=told)]}], NOW)
@@ -45,11 +65,25 @@ def test_states_are_told_as_of_now(end: int, told: str, state: str) -> None:
 
 def test_the_table_has_a_line_a_venue_with_remarks() -> None:
     external = {"state": "different", "shared_with": ["unity-x-y-sts"], "previous_accepted": True}
-    odd = venue(0, "broken", external_id=external, dead_principals=["AROAEXAMPLE"], problem="no bucket.", revocations=[{"summary": "every token"}])
+    odd = venue(
+        0,
+        "broken",
+        external_id=external,
+        dead_principals=["AROAEXAMPLE"],
+        problem="no bucket.",
+        revocations=[{"summary": "every token"}],
+    )
     unclaimed = venue(1, "broken", external_id=None, project=None, venue=None, account_id=None)
     lines = report.table(report.facts([{"venues": [odd, unclaimed]}], [], NOW))
     assert lines[0].startswith("VENUE")
-    wanted = ("no bucket.", "external id: different", "shares its external id with unity-x-y-sts", "rotation", "AROAEXAMPLE", "revoked: every token")
+    wanted = (
+        "no bucket.",
+        "external ID: different",
+        "shares its external ID with unity-x-y-sts",
+        "rotation",
+        "AROAEXAMPLE",
+        "revoked: every token",
+    )
     assert [text for text in wanted if text not in lines[1]] == []
     assert lines[2].startswith("unity-p0-v1-sts")
 

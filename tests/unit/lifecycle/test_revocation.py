@@ -36,7 +36,9 @@ def standing(*revocations: Revocation) -> dict[str, Any]:
 
 
 def steps(inline: dict[str, Any], *wanted: Revocation, now: datetime = NOW) -> list[tuple[str, str]]:
-    return [(step.operation.split("_")[0], step.target) for step in plan_revoke(ROLE, ROLE_ID, inline, wanted, now).steps]
+    return [
+        (step.operation.split("_")[0], step.target) for step in plan_revoke(ROLE, ROLE_ID, inline, wanted, now).steps
+    ]
 
 
 @pytest.mark.parametrize("one", [ALL, JDOE, SOURCE, Revocation("session", "a=b,c.d@e+f_g-h" * 4 + "1234", NOW)])
@@ -46,7 +48,14 @@ def test_the_name_says_all_that_the_document_does(one: Revocation) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["venue-access", "AWSRevokeOlderSessions", "revoked-20261122T093015Z-other", "revoked-20269922T093015Z-all", "xrevoked-20261122T093015Z-all"]
+    "name",
+    [
+        "venue-access",
+        "AWSRevokeOlderSessions",
+        "revoked-20261122T093015Z-other",
+        "revoked-20269922T093015Z-all",
+        "xrevoked-20261122T093015Z-all",
+    ],
 )
 def test_other_policies_are_not_ours(name: str) -> None:
     assert from_name(name) is None
@@ -94,7 +103,11 @@ def test_a_later_cutoff_replaces_the_earlier_one_and_is_put_first() -> None:
 
 
 def test_everything_covers_the_single_ones() -> None:
-    assert steps(standing(JDOE, SOURCE), ALL) == [("put", ALL.policy_name), ("delete", JDOE.policy_name), ("delete", SOURCE.policy_name)]
+    assert steps(standing(JDOE, SOURCE), ALL) == [
+        ("put", ALL.policy_name),
+        ("delete", JDOE.policy_name),
+        ("delete", SOURCE.policy_name),
+    ]
     later = JDOE._replace(before=NOW + timedelta(seconds=1))
     assert ("delete", later.policy_name) not in steps(standing(later), ALL)
 

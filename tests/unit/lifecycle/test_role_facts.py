@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Facts about roles: whose they are, what their names may mean, and whether external ids are in order."""
+"""Facts about roles: whose they are, what their names may mean, and whether external IDs are in order."""
 
 from __future__ import annotations
 
@@ -32,18 +32,32 @@ def test_state_of_the_external_id(parameter: str, trusted: ExternalIds, state: s
 
 
 def test_names_with_hyphens_read_in_several_ways() -> None:
-    assert role_facts.readings("unity-unity-sbg-dev-sts", "unity") == [Venue("unity", "sbg-dev"), Venue("unity-sbg", "dev")]
+    assert role_facts.readings("unity-unity-sbg-dev-sts", "unity") == [
+        Venue("unity", "sbg-dev"),
+        Venue("unity-sbg", "dev"),
+    ]
     assert role_facts.readings("unity-sbg-dev-sts", "unity") == [Venue("sbg", "dev")]
     assert role_facts.readings("something-else", "unity") == []
-    assert role_facts.readings("unity-sbg-2x-dev-sts", "unity") == [Venue("sbg-2x", "dev")]  # no venue begins with a digit
+    assert role_facts.readings("unity-sbg-2x-dev-sts", "unity") == [
+        Venue("sbg-2x", "dev")
+    ]  # no venue begins with a digit
 
 
 def test_the_same_keys_are_told_of_a_role_and_of_none() -> None:
     now = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
-    seen = role_facts.Observed(role(created=now), {"venue-access": {}, "revoked-20261122T093015Z-all": {}}, last_used=now, last_used_region="us-west-2")
+    seen = role_facts.Observed(
+        role(created=now),
+        {"venue-access": {}, "revoked-20261122T093015Z-all": {}},
+        last_used=now,
+        last_used_region="us-west-2",
+    )
     there, nothing = role_facts.role_facts(seen, now), role_facts.role_facts(None, now)
     assert there.keys() == nothing.keys()
-    assert (there["created_at"], there["last_used_at"], there["last_used_region"]) == ("2026-11-22T09:30:15Z", "2026-11-22T09:30:15Z", "us-west-2")
+    assert (there["created_at"], there["last_used_at"], there["last_used_region"]) == (
+        "2026-11-22T09:30:15Z",
+        "2026-11-22T09:30:15Z",
+        "us-west-2",
+    )
     assert [one["summary"] for one in there["revocations"]] == ["every token, issued before 2026-11-22T09:30:15Z"]
     assert not any(nothing.values())
     assert role_facts.role_facts(seen, now + timedelta(hours=12))["revocations"] == []
@@ -86,5 +100,11 @@ def test_a_shared_external_id_is_found_without_being_told() -> None:
     ],
 )
 def test_status(changes: dict[str, object], expected: str) -> None:
-    facts = {"role": {"name": "unity-sbg-dev-sts"}, "external_id": {"state": "equal", "shared_with": []}, "dead_principals": [], "problem": None, "drift": []}
+    facts = {
+        "role": {"name": "unity-sbg-dev-sts"},
+        "external_id": {"state": "equal", "shared_with": []},
+        "dead_principals": [],
+        "problem": None,
+        "drift": [],
+    }
     assert role_facts.status({**facts, **changes}) == expected

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_lines, parse_receipt, parse_time
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import (
+    parse_lines,
+    parse_receipt,
+    parse_time,
+)
 
 RECEIPT = {
     "schema": 1,
@@ -58,5 +62,16 @@ def test_zones_are_converted() -> None:
 def test_a_file_with_a_torn_line_a_check_and_a_repeated_receipt() -> None:
     delivered = {**RECEIPT, "recipient": "jane"}
     other = {**RECEIPT, "access_key_id": "ASIAEXAMPLEEXAMPLE02"}
-    lines = [json.dumps(RECEIPT), json.dumps(RECEIPT)[:40], "", "[]", json.dumps({**RECEIPT, "expires_at": None}), json.dumps(other), json.dumps(delivered)]
-    assert [(one.recipient, one.access_key_id[-2:]) for one in parse_lines("\n".join(lines))] == [("jane", "01"), ("jdoe", "02")]
+    lines = [
+        json.dumps(RECEIPT),
+        json.dumps(RECEIPT)[:40],
+        "",
+        "[]",
+        json.dumps({**RECEIPT, "expires_at": None}),
+        json.dumps(other),
+        json.dumps(delivered),
+    ]
+    assert [(one.recipient, one.access_key_id[-2:]) for one in parse_lines("\n".join(lines))] == [
+        ("jane", "01"),
+        ("jdoe", "02"),
+    ]

@@ -13,7 +13,12 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.cloudtrail import SECONDS_A_REQUEST, look_up
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions import CHECK_SESSION, from_event, from_receipt, join
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions import (
+    CHECK_SESSION,
+    from_event,
+    from_receipt,
+    join,
+)
 from botocore.stub import Stubber
 
 from tests.support.cloudtrail import issue_event
@@ -29,13 +34,20 @@ def event(**changes: Any) -> str:
 def test_an_event_of_an_issue() -> None:
     session = from_event(event())
     assert session
-    assert (session.role_name, session.session_name, session.access_key_id) == ("unity-sbg-dev-sts", "jdoe-1", "ASIAEXAMPLEEXAMPLE01")
+    assert (session.role_name, session.session_name, session.access_key_id) == (
+        "unity-sbg-dev-sts",
+        "jdoe-1",
+        "ASIAEXAMPLEEXAMPLE01",
+    )
     assert (session.issued_at, session.expires_at) == (ISSUED, ISSUED + timedelta(hours=1))
     assert session.issuer_arn.endswith("mcp-tenantOperator/admin")
     assert "nobody-shall-see" not in str(session.shown([], ISSUED))
 
 
-@pytest.mark.parametrize("expiration", ["Nov 22, 2026, 9:45:15 AM", "Nov 22, 2026 9:45:15 AM", "Nov 22, 2026, 9:45:15\u202fAM", "2026-11-22T09:45:15Z"])
+@pytest.mark.parametrize(
+    "expiration",
+    ["Nov 22, 2026, 9:45:15 AM", "Nov 22, 2026 9:45:15 AM", "Nov 22, 2026, 9:45:15\u202fAM", "2026-11-22T09:45:15Z"],
+)
 def test_the_end_that_the_answer_tells_counts(expiration: str) -> None:
     session = from_event(event(responseElements={"credentials": {"accessKeyId": "A", "expiration": expiration}}))
     assert session
@@ -43,13 +55,25 @@ def test_the_end_that_the_answer_tells_counts(expiration: str) -> None:
 
 
 def test_without_a_duration_it_is_an_hour() -> None:
-    session = from_event(event(requestParameters={"roleArn": "arn:aws:iam::123456789012:role/path/unity-sbg-dev-sts", "roleSessionName": "x"}))
+    session = from_event(
+        event(
+            requestParameters={
+                "roleArn": "arn:aws:iam::123456789012:role/path/unity-sbg-dev-sts",
+                "roleSessionName": "x",
+            }
+        )
+    )
     assert session
     assert (session.role_name, session.expires_at) == ("unity-sbg-dev-sts", ISSUED + timedelta(hours=1))
 
 
 def test_an_assertion_names_the_session_in_the_answer_only() -> None:
-    session = from_event(event(eventName="AssumeRoleWithSAML", requestParameters={"roleArn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"}))
+    session = from_event(
+        event(
+            eventName="AssumeRoleWithSAML",
+            requestParameters={"roleArn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"},
+        )
+    )
     assert session
     assert session.session_name == "jdoe-1"
 
@@ -90,7 +114,14 @@ def test_states() -> None:
 
 def receipt(key: str, recipient: str = "jdoe") -> dict[str, Any]:
     times = {"issued_at": AT, "expires_at": "2026-11-22T10:30:15Z"}
-    return {"project": "sbg", "venue": "dev", "session_name": "jdoe-1", "access_key_id": key, "recipient": recipient, **times}
+    return {
+        "project": "sbg",
+        "venue": "dev",
+        "session_name": "jdoe-1",
+        "access_key_id": key,
+        "recipient": recipient,
+        **times,
+    }
 
 
 def test_events_and_receipts_of_one_token_are_joined() -> None:
@@ -98,18 +129,36 @@ def test_events_and_receipts_of_one_token_are_joined() -> None:
     second = from_event(json.dumps(issue_event("other", "ASIAEXAMPLEEXAMPLE02", "2026-11-22T09:31:00Z")))
     assert first
     assert second
-    receipts = [from_receipt(parse_receipt("receipt", receipt(f"ASIAEXAMPLEEXAMPLE{number}")), "unity-sbg-dev-sts") for number in ("01", "03")]
+    receipts = [
+        from_receipt(parse_receipt("receipt", receipt(f"ASIAEXAMPLEEXAMPLE{number}")), "unity-sbg-dev-sts")
+        for number in ("01", "03")
+    ]
     told = [(one.access_key_id[-2:], one.recipient, one.sources) for one in join([first, second, first], receipts)]
-    assert told == [("02", "", ("cloudtrail",)), ("01", "jdoe", ("cloudtrail", "receipt")), ("03", "jdoe", ("receipt",))]
+    assert told == [
+        ("02", "", ("cloudtrail",)),
+        ("01", "jdoe", ("cloudtrail", "receipt")),
+        ("03", "jdoe", ("receipt",)),
+    ]
 
 
 def test_pages_are_fetched_at_cloudtrails_pace_and_no_further_than_allowed() -> None:
-    client = boto3.client("cloudtrail", region_name="us-west-2", aws_access_key_id="testing", aws_secret_access_key="testing")
-    asked = {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "AssumeRole"}], "StartTime": ISSUED, "EndTime": ISSUED, "MaxResults": 50}
+    client = boto3.client(
+        "cloudtrail", region_name="us-west-2", aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
+    asked = {
+        "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "AssumeRole"}],
+        "StartTime": ISSUED,
+        "EndTime": ISSUED,
+        "MaxResults": 50,
+    }
     slept: list[float] = []
     with Stubber(client) as stub:
         stub.add_response("lookup_events", {"Events": [{"CloudTrailEvent": "one"}], "NextToken": "more"}, asked)
-        stub.add_response("lookup_events", {"Events": [{"CloudTrailEvent": "two"}], "NextToken": "more"}, {**asked, "NextToken": "more"})
+        stub.add_response(
+            "lookup_events",
+            {"Events": [{"CloudTrailEvent": "two"}], "NextToken": "more"},
+            {**asked, "NextToken": "more"},
+        )
         found = look_up(client, ("EventName", "AssumeRole"), (ISSUED, ISSUED), most_pages=2, sleep=slept.append)
         stub.assert_no_pending_responses()
     assert found == (["one", "two"], True)

@@ -41,7 +41,9 @@ def run(kion, naps=None, warnings=None, **options):
     checked = ArgumentSpecValidator(dict(OPERATION.argument_spec), **OPERATION.constraints).validate(given)
     assert not checked.error_messages
     sleep = (naps if naps is not None else []).append
-    runtime = Runtime(now=lambda: NOW, sleep=sleep, jitter=lambda most: most, warn=(warnings if warnings is not None else []).append)
+    runtime = Runtime(
+        now=lambda: NOW, sleep=sleep, jitter=lambda most: most, warn=(warnings if warnings is not None else []).append
+    )
     return OPERATION.run(checked.validated_parameters, runtime)
 
 
@@ -91,7 +93,13 @@ def test_the_keys_come_in_three_forms(kion):
 
 def test_an_iam_role_name_goes_to_the_other_endpoint(kion):
     succeed(kion, cloud_access_role=None, iam_role_name="mcp-tenantOperator")
-    assert kion.seen == [("POST", "/api/v3/temporary-credentials", {"account_number": "123456789012", "iam_role_name": "mcp-tenantOperator"})]
+    assert kion.seen == [
+        (
+            "POST",
+            "/api/v3/temporary-credentials",
+            {"account_number": "123456789012", "iam_role_name": "mcp-tenantOperator"},
+        )
+    ]
 
 
 def test_an_alias_serves_both_endpoints(kion):
@@ -182,13 +190,18 @@ def test_a_role_that_is_not_mine_brings_the_list(kion):
     ]
     result = fail(kion)
     assert result["error"] == "RoleNotYours"
-    assert result["msg"].startswith("You have no cloud access role 'Operator' in account 123456789012. Yours are: 'Reader'")
+    assert result["msg"].startswith(
+        "You have no cloud access role 'Operator' in account 123456789012. Yours are: 'Reader'"
+    )
     assert result["roles"] == [{"name": "Reader", "iam_role_name": "mcp-reader", "account": "123456789012"}]
 
 
 def test_an_account_that_is_not_mine_brings_the_whole_list(kion):
     result = fail(kion, account="999999999999")
-    assert "nothing in account 999999999999" in result["msg"] and "'Operator' (IAM role mcp-tenantOperator) in SBG Dev 123456789012" in result["msg"]
+    assert (
+        "nothing in account 999999999999" in result["msg"]
+        and "'Operator' (IAM role mcp-tenantOperator) in SBG Dev 123456789012" in result["msg"]
+    )
 
 
 def test_a_deleted_role_and_one_without_keys_are_told_apart(kion):
@@ -204,7 +217,10 @@ def test_kions_own_words_stand_where_the_list_explains_nothing(kion):
     assert result["error"] == "KionRefused" and "Enforcement in place." in result["msg"]
 
 
-@pytest.mark.parametrize(("version", "blamed"), [("3.9.8", True), ("3.10.1", True), ("3.6.0", True), ("3.9.9", False), ("3.10.2", False), ("4.0.0-dev", False)])
+@pytest.mark.parametrize(
+    ("version", "blamed"),
+    [("3.9.8", True), ("3.10.1", True), ("3.6.0", True), ("3.9.9", False), ("3.10.2", False), ("4.0.0-dev", False)],
+)
 def test_an_alias_on_an_old_server(kion, version, blamed):
     kion.version = version
     kion.roles = []
@@ -231,7 +247,11 @@ def test_failures_of_the_server_are_tried_again_with_growing_pauses(kion):
 
 
 def test_the_server_may_say_how_long_to_wait_within_reason(kion):
-    kion.script = [(429, "{}", {"Retry-After": "7"}), (429, "{}", {"Retry-After": "86400"}), (429, "{}", {"Retry-After": "soon"})]
+    kion.script = [
+        (429, "{}", {"Retry-After": "7"}),
+        (429, "{}", {"Retry-After": "86400"}),
+        (429, "{}", {"Retry-After": "soon"}),
+    ]
     naps: list[float] = []
     succeed(kion, naps=naps)
     assert naps == [7.0, 30.0, 4.0]
@@ -248,7 +268,10 @@ def test_nothing_else_is_tried_again(kion, status):
     kion.script = [(status, '{"message": "no"}', {})]
     naps: list[float] = []
     fail(kion, naps=naps, account="999999999999")
-    assert naps == [] and [path for _method, path, _body in kion.seen].count("/api/v3/temporary-credentials/cloud-access-role") == 1
+    assert (
+        naps == []
+        and [path for _method, path, _body in kion.seen].count("/api/v3/temporary-credentials/cloud-access-role") == 1
+    )
 
 
 @pytest.mark.parametrize("status", [200, 401, 404])
@@ -339,7 +362,10 @@ def test_what_is_missing_is_named_with_all_its_places(kion, monkeypatch, gone, w
 
 
 def test_an_alias_of_no_account_of_mine(kion):
-    assert "no account of yours has the alias 'elsewhere'" in fail(kion, account="elsewhere", cloud_access_role=None, iam_role_name="x")["msg"]
+    assert (
+        "no account of yours has the alias 'elsewhere'"
+        in fail(kion, account="elsewhere", cloud_access_role=None, iam_role_name="x")["msg"]
+    )
 
 
 def test_a_login_that_gives_no_session(kion, monkeypatch):
@@ -355,7 +381,11 @@ def test_a_login_while_kion_is_down(kion, monkeypatch):
 
 
 def test_a_list_that_fails_too_leaves_kions_own_words(kion):
-    kion.script = [(400, '{"message": "Not you."}', {}), (200, '{"data": "3.14.3"}', {}), (400, '{"message": "No list."}', {})]
+    kion.script = [
+        (400, '{"message": "Not you."}', {}),
+        (200, '{"data": "3.14.3"}', {}),
+        (400, '{"message": "No list."}', {}),
+    ]
     assert "Not you." in fail(kion)["msg"]
 
 

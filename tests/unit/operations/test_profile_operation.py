@@ -25,7 +25,12 @@ OTHERS = "# mine\n[default]\nregion=us-east-1\n\n"
 
 
 def token(secret=SECRET, arn=ARN):
-    keys = {"AccessKeyId": "ASIAFAKE", "SecretAccessKey": secret, "SessionToken": SESSION, "Expiration": "2026-11-22T10:30:15Z"}
+    keys = {
+        "AccessKeyId": "ASIAFAKE",
+        "SecretAccessKey": secret,
+        "SessionToken": SESSION,
+        "Expiration": "2026-11-22T10:30:15Z",
+    }
     return {"Credentials": keys, **({"AssumedRoleUser": {"Arn": arn, "AssumedRoleId": "AROAFAKE:x"}} if arn else {})}
 
 

@@ -99,7 +99,9 @@ def test_the_external_id_is_160_bits_of_the_systems_secure_source(role: Runner, 
 
 
 def test_the_loser_of_a_race_for_the_parameter_adopts_the_winners_value(role: Runner, account: Account) -> None:
-    account.before("ssm:PutParameter", lambda: account.ssm.put_parameter(Name=PATH, Value="the-winners-id", Type="String") and None)
+    account.before(
+        "ssm:PutParameter", lambda: account.ssm.put_parameter(Name=PATH, Value="the-winners-id", Type="String") and None
+    )
     result = role.execute()
     assert stored(account) == trust_of(account, NAME).current == "the-winners-id"
     assert actions(result) == ["iam:CreateRole", "iam:PutRolePolicy"]
@@ -128,16 +130,23 @@ def test_two_rotations_at_once_converge_and_nobody_rotates_twice(role: Runner, a
     assert role.execute()["changed"] is False
 
 
-def test_a_parameter_that_somebody_overwrites_at_the_same_moment_is_noticed_by_its_version(role: Runner, account: Account) -> None:
+def test_a_parameter_that_somebody_overwrites_at_the_same_moment_is_noticed_by_its_version(
+    role: Runner, account: Account
+) -> None:
     role.execute()
     before = stored(account)
-    account.before("ssm:PutParameter", lambda: account.ssm.put_parameter(Name=PATH, Value="by-hand", Type="String", Overwrite=True) and None)
+    account.before(
+        "ssm:PutParameter",
+        lambda: account.ssm.put_parameter(Name=PATH, Value="by-hand", Type="String", Overwrite=True) and None,
+    )
     role.execute(rotate_external_id=True)
     assert stored(account) == trust_of(account, NAME).current
     assert before == trust_of(account, NAME).previous
 
 
-def test_a_role_that_is_deleted_while_it_is_repaired_is_made_anew_with_the_same_id(role: Runner, account: Account) -> None:
+def test_a_role_that_is_deleted_while_it_is_repaired_is_made_anew_with_the_same_id(
+    role: Runner, account: Account
+) -> None:
     role.execute()
     before = stored(account)
 
@@ -165,7 +174,10 @@ def test_endless_meddling_ends_with_a_named_error_and_the_waits_grow(role: Runne
 
 
 def test_another_account_than_expected(role: Runner, account: Account) -> None:
-    with pytest.raises(AccountMismatch, match=rf"credentials are for account {MOTO_ACCOUNT} .* but the venue is in account 210987654321") as caught:
+    with pytest.raises(
+        AccountMismatch,
+        match=rf"credentials are for account {MOTO_ACCOUNT} .* but the venue is in account 210987654321",
+    ) as caught:
         role.execute(expected_account_id="210987654321")
     assert caught.value.facts == {"account_id": MOTO_ACCOUNT, "expected_account_id": "210987654321", "steps": []}
     assert account.writes == []
@@ -180,7 +192,9 @@ def test_another_account_than_expected(role: Runner, account: Account) -> None:
         ("/unity/cs/account/privilegedpolicyname", "permissions_boundary", "by-name", "name one"),
     ],
 )
-def test_what_is_not_published_must_be_named(role: Runner, account: Account, missing: str, option: str, value: Any, advice: str) -> None:
+def test_what_is_not_published_must_be_named(
+    role: Runner, account: Account, missing: str, option: str, value: Any, advice: str
+) -> None:
     account.ssm.delete_parameter(Name=missing)
     with pytest.raises(NotProvisioned) as caught:
         role.execute()
@@ -191,7 +205,9 @@ def test_what_is_not_published_must_be_named(role: Runner, account: Account, mis
 
 
 def test_a_published_name_that_cannot_be_right_is_named_by_its_parameter(role: Runner, account: Account) -> None:
-    account.ssm.put_parameter(Name="/unity/sbg/dev/ds/datastore-bucket", Value="s3://bucket", Type="String", Overwrite=True)
+    account.ssm.put_parameter(
+        Name="/unity/sbg/dev/ds/datastore-bucket", Value="s3://bucket", Type="String", Overwrite=True
+    )
     with pytest.raises(InvalidInput, match="/unity/sbg/dev/ds/datastore-bucket: 's3://bucket' is not a bucket name"):
         role.execute()
 
@@ -210,7 +226,10 @@ def test_boundaries_by_name_and_arn(role: Runner, given: str, arn: str | None) -
         with pytest.raises(InvalidInput, match="permissions_boundary: 'team/by-name' is neither the ARN nor the name"):
             role.execute(permissions_boundary=given)
         return
-    assert role.execute(permissions_boundary=given)["permissions_boundary"] == {"arn": arn, "source": "permissions_boundary"}
+    assert role.execute(permissions_boundary=given)["permissions_boundary"] == {
+        "arn": arn,
+        "source": "permissions_boundary",
+    }
 
 
 def test_refused_reads_are_not_taken_for_an_empty_account(role: Runner, account: Account) -> None:
@@ -320,9 +339,12 @@ def test_a_role_that_iam_does_not_show_looks_like_propagation_too(role: Runner, 
 
 
 def test_a_changed_parameter_looks_like_a_wrong_external_id(role: Runner, account: Account) -> None:
-    account.before("iam:PutRolePolicy", lambda: account.ssm.put_parameter(Name=PATH, Value="by-hand", Type="String", Overwrite=True) and None)
+    account.before(
+        "iam:PutRolePolicy",
+        lambda: account.ssm.put_parameter(Name=PATH, Value="by-hand", Type="String", Overwrite=True) and None,
+    )
     message = never(role, account)
-    assert "It looks like a wrong external id" in message
+    assert "It looks like a wrong external ID" in message
     assert "by-hand" not in message
 
 
@@ -330,7 +352,9 @@ def test_a_deleted_principal_is_named(role: Runner, account: Account) -> None:
     role.execute()
     described = account.iam.get_role(RoleName=NAME)["Role"]
     # moto refuses the unique id that IAM shows in place of a deleted principal, so IAM's answer is given for it.
-    policy = json.dumps(described["AssumeRolePolicyDocument"]).replace(f"arn:aws:iam::{MOTO_ACCOUNT}:root", "AROAEXAMPLEEXAMPLEEX")
+    policy = json.dumps(described["AssumeRolePolicyDocument"]).replace(
+        f"arn:aws:iam::{MOTO_ACCOUNT}:root", "AROAEXAMPLEEXAMPLEEX"
+    )
     dead = answer({"Role": {**described, "AssumeRolePolicyDocument": urllib.parse.quote(policy)}})
     account.before("iam:GetRole", lambda: None, *[dead] * 50)
     age(role)
@@ -348,7 +372,10 @@ def test_a_caller_who_is_not_trusted_is_named(role: Runner, account: Account) ->
 def test_a_trusted_caller_lacks_permission(role: Runner, account: Account) -> None:
     age(role)
     message = never(role, account)
-    assert f"missing caller permission: arn:aws:sts::123456789012:user/moto needs sts:AssumeRole on arn:aws:iam::123456789012:role/{NAME}" in message
+    assert (
+        f"missing caller permission: arn:aws:sts::123456789012:user/moto needs sts:AssumeRole on arn:aws:iam::123456789012:role/{NAME}"
+        in message
+    )
 
 
 def test_other_errors_are_not_waited_for(role: Runner, account: Account) -> None:

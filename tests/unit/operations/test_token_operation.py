@@ -55,7 +55,9 @@ def stored(account: Account) -> str:
 
 def as_caller(account: Account, arn: str, times: int = 1) -> None:
     """Let AWS say that the credentials are somebody's."""
-    account.before("sts:GetCallerIdentity", *[answer({"Account": arn.split(":")[4], "Arn": arn, "UserId": "u"})] * times)
+    account.before(
+        "sts:GetCallerIdentity", *[answer({"Account": arn.split(":")[4], "Arn": arn, "UserId": "u"})] * times
+    )
 
 
 def secrets_in(result: dict[str, Any]) -> set[str]:
@@ -71,7 +73,9 @@ def test_a_token_is_the_procedures_document_and_what_amazon_aws_takes(issue: Run
     assert list(document) == ["AssumedRoleUser", "Credentials"]
     assert list(document["AssumedRoleUser"]) == ["AssumedRoleId", "Arn"]
     assert list(document["Credentials"]) == ["SecretAccessKey", "SessionToken", "Expiration", "AccessKeyId"]
-    assert document["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{MOTO_ACCOUNT}:assumed-role/{NAME}/jdoe-20261122T093015Z"
+    assert (
+        document["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{MOTO_ACCOUNT}:assumed-role/{NAME}/jdoe-20261122T093015Z"
+    )
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", document["Credentials"]["Expiration"])
     keys = document["Credentials"]
     assert result["sts_creds"] == {
@@ -81,7 +85,12 @@ def test_a_token_is_the_procedures_document_and_what_amazon_aws_takes(issue: Run
         "expiration": keys["Expiration"],
     }
     assert result["changed"] is False
-    assert sorted(account.calls) == ["iam:GetRole", "ssm:GetParameters", "sts:AssumeRole", "sts:GetCallerIdentity"]  # at most 5
+    assert sorted(account.calls) == [
+        "iam:GetRole",
+        "ssm:GetParameters",
+        "sts:AssumeRole",
+        "sts:GetCallerIdentity",
+    ]  # at most 5
     assert issue.warnings == []
 
 
@@ -124,7 +133,12 @@ def test_every_option_reaches_sts(issue: Runner, account: Account) -> None:
 
 
 def test_the_receipt_says_everything_but_secrets(issue: Runner, account: Account) -> None:
-    result = issue.execute(access=["s3_read", "ecr_pull"], bucket_prefixes=["incoming/"], ecr_repositories=["sbg/app"], source_identity="jdoe")
+    result = issue.execute(
+        access=["s3_read", "ecr_pull"],
+        bucket_prefixes=["incoming/"],
+        ecr_repositories=["sbg/app"],
+        source_identity="jdoe",
+    )
     receipt = result["receipt"]
     user = result["token"]["AssumedRoleUser"]
     assert receipt == {
@@ -154,7 +168,9 @@ def test_the_receipt_says_everything_but_secrets(issue: Runner, account: Account
     assert not [secret for secret in {*secrets_in(result), stored(account)} if secret in json.dumps(receipt)]
 
 
-def test_check_mode_compares_everything_and_issues_nothing(issue: Runner, account: Account, tmp_path: pathlib.Path) -> None:
+def test_check_mode_compares_everything_and_issues_nothing(
+    issue: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
     result = issue.execute(check=True, dest=str(tmp_path / "new" / "token.json"))
     assert (result["token"], result["sts_creds"], result["changed"]) == (None, None, True)
     assert result["receipt"]["session_name"].startswith("jdoe-")
@@ -166,13 +182,15 @@ def test_check_mode_compares_everything_and_issues_nothing(issue: Runner, accoun
         issue.execute(check=True)
 
 
-# The three external ids and the two accounts.
+# The three external IDs and the two accounts.
 
 
 def test_the_requesters_id_is_compared_and_not_echoed(issue: Runner, account: Account) -> None:
     result = issue.execute(external_id=stored(account), require_requester_external_id=True)
     assert result["receipt"]["external_id_source"] == "parameter+requester"
-    with pytest.raises(ExternalIdMismatch, match=r"the requester sent is not this venue's. No token was issued") as caught:
+    with pytest.raises(
+        ExternalIdMismatch, match=r"the requester sent is not this venue's. No token was issued"
+    ) as caught:
         issue.execute(external_id="the-id-of-another-venue")
     assert "the-id-of-another-venue" not in str(caught.value.to_result())
     assert account.calls.count("sts:AssumeRole") == 1
@@ -199,7 +217,7 @@ def test_during_a_rotation_the_previous_id_is_served_with_a_warning(issue: Runne
     assert old == trust_of(account, NAME).previous
     assert result["token"]
     assert len(issue.warnings) == 1
-    assert re.search(r"The requester sent the previous external id; it was rotated on \d{4}-", issue.warnings[0])
+    assert re.search(r"The requester sent the previous external ID; it was rotated on \d{4}-", issue.warnings[0])
     assert old not in issue.warnings[0]
 
 
@@ -221,10 +239,13 @@ def test_a_role_arn_must_be_the_roles_own_to_the_path(issue: Runner, account: Ac
 
 
 def test_what_is_not_provisioned(issue: Runner, account: Account) -> None:
-    with pytest.raises(NotProvisioned, match=rf"there is no role unity-sbg-ops-sts in account {MOTO_ACCOUNT}. Run the provision playbook"):
+    with pytest.raises(
+        NotProvisioned,
+        match=rf"there is no role unity-sbg-ops-sts in account {MOTO_ACCOUNT}. Run the provision playbook",
+    ):
         issue.execute(venue="ops")
     account.ssm.delete_parameter(Name=PATH)
-    with pytest.raises(NotProvisioned, match=rf"there is no external id in SSM at {PATH}"):
+    with pytest.raises(NotProvisioned, match=rf"there is no external ID in SSM at {PATH}"):
         issue.execute()
 
 
@@ -286,7 +307,9 @@ def test_access_and_prefixes_become_a_session_policy_on_the_published_bucket(iss
 def test_repositories_alone_need_no_bucket(issue: Runner, account: Account) -> None:
     account.ssm.delete_parameter(Name="/unity/sbg/dev/ds/datastore-bucket")
     issue.execute(access=["ecr_pull"], ecr_repositories=["sbg/app"])
-    assert statements(account)["UseVenueRepositories"]["Resource"] == [f"arn:aws:ecr:us-west-2:{MOTO_ACCOUNT}:repository/sbg/app"]
+    assert statements(account)["UseVenueRepositories"]["Resource"] == [
+        f"arn:aws:ecr:us-west-2:{MOTO_ACCOUNT}:repository/sbg/app"
+    ]
     with pytest.raises(NotProvisioned, match="name the bucket with the option buckets"):
         issue.execute(access=["s3_read"])
     issue.execute(access=["s3_read"], buckets=["mine"])
@@ -311,7 +334,9 @@ def test_a_session_policy_that_grows_too_long_is_refused_before_any_call(issue: 
     assert account.calls == []
 
 
-def test_a_session_policy_that_grows_too_long_with_the_published_bucket_is_refused_before_sts(issue: Runner, account: Account) -> None:
+def test_a_session_policy_that_grows_too_long_with_the_published_bucket_is_refused_before_sts(
+    issue: Runner, account: Account
+) -> None:
     with pytest.raises(InvalidInput, match="STS takes 2048"):
         issue.execute(bucket_prefixes=[f"folder-{number:050}" for number in range(20)])
     assert "sts:AssumeRole" not in account.calls
@@ -333,19 +358,31 @@ def test_a_session_policy_that_grows_too_long_with_the_published_bucket_is_refus
         ({"duration_seconds": 43201}, "duration_seconds: 43201 must be 900 to 43200"),
         ({"wait_timeout": -1}, "wait_timeout: -1 must be 0 to 3600"),
         ({"access": ["admin"]}, "access: 'admin' is not access"),
-        ({"role_arn": "arn:aws-us-gov:iam::123456789012:role/x"}, "lies in partition aws-us-gov, but the region is in partition aws"),
-        ({"role_arn": ARN, "expected_account_id": "210987654321"}, "belongs to account 123456789012, not to 210987654321"),
+        (
+            {"role_arn": "arn:aws-us-gov:iam::123456789012:role/x"},
+            "lies in partition aws-us-gov, but the region is in partition aws",
+        ),
+        (
+            {"role_arn": ARN, "expected_account_id": "210987654321"},
+            "belongs to account 123456789012, not to 210987654321",
+        ),
         ({"role_arn": f"arn:aws:iam::{MOTO_ACCOUNT}:role/" + "x" * 65}, "is not a role name"),
         ({"expected_account_id": "12"}, "is not an AWS account id"),
         ({"session_policy": "{"}, "session_policy: is not JSON"),
-        ({"session_policy": '{"Statement": []}', "access": ["s3_read"]}, "session_policy: replaces what access, buckets"),
+        (
+            {"session_policy": '{"Statement": []}', "access": ["s3_read"]},
+            "session_policy: replaces what access, buckets",
+        ),
         ({"policy_arns": ["arn:aws:iam::aws:policy/x"] * 11}, "policy_arns: names 11"),
         ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 51 tags"),
         ({"transitive_tag_keys": ["Proj"]}, "transitive_tag_keys: Proj is not among the tags"),
         ({"ecr_repositories": ["*"]}, "would reach beyond the venue"),
         ({"buckets": ["My_Bucket"]}, "is not a bucket name"),
         ({"bucket_prefixes": ["/x"]}, "must be a folder"),
-        ({"mfa_serial_number": "arn:aws:iam::123456789012:mfa/x", "mfa_token": "1"}, "mfa_token: must be the six digits"),
+        (
+            {"mfa_serial_number": "arn:aws:iam::123456789012:mfa/x", "mfa_token": "1"},
+            "mfa_token: must be the six digits",
+        ),
     ],
 )
 def test_bad_input_costs_no_call(issue: Runner, account: Account, given: dict[str, Any], message: str) -> None:
@@ -384,7 +421,11 @@ def test_an_old_role_is_asked_once(issue: Runner, account: Account) -> None:
 
 def test_an_old_role_with_a_newly_written_id_is_tried_again(issue: Runner, account: Account) -> None:
     described = account.iam.get_role(RoleName=NAME)["Role"]
-    old = {**described, "CreateDate": described["CreateDate"] - timedelta(days=400), "AssumeRolePolicyDocument": trust_of(account, NAME).text}
+    old = {
+        **described,
+        "CreateDate": described["CreateDate"] - timedelta(days=400),
+        "AssumeRolePolicyDocument": trust_of(account, NAME).text,
+    }
     account.before("iam:GetRole", answer({"Role": old}))
     account.before("sts:AssumeRole", refuse("AccessDenied"))
     assert issue.execute()["token"]
@@ -393,7 +434,10 @@ def test_an_old_role_with_a_newly_written_id_is_tried_again(issue: Runner, accou
 
 def test_other_refusals_are_passed_on_at_once(issue: Runner, account: Account) -> None:
     account.before("sts:AssumeRole", refuse("PackedPolicyTooLarge", "Packed size 110%"))
-    with pytest.raises(AwsRefused, match=r'could not assume the role unity-sbg-dev-sts: AWS said "Packed size 110%" \(PackedPolicyTooLarge'):
+    with pytest.raises(
+        AwsRefused,
+        match=r'could not assume the role unity-sbg-dev-sts: AWS said "Packed size 110%" \(PackedPolicyTooLarge',
+    ):
         issue.execute()
     account.before("sts:AssumeRole", refuse("ExpiredToken"))
     with pytest.raises(ConnectionProblem, match="have expired"):
@@ -411,9 +455,18 @@ def test_verify_asks_with_the_new_keys(issue: Runner, account: Account) -> None:
     assert result["token"]
 
 
-def test_keys_that_answer_as_somebody_else_are_not_handed_over_and_the_receipt_remains(issue: Runner, account: Account, tmp_path: pathlib.Path) -> None:
-    account.before("sts:GetCallerIdentity", lambda: None, answer({"Account": MOTO_ACCOUNT, "Arn": "arn:aws:iam::123456789012:user/else", "UserId": "u"}))
-    with pytest.raises(AccountMismatch, match=r"the new keys answer as arn:aws:iam::123456789012:user/else, not as .*Do not hand them over") as caught:
+def test_keys_that_answer_as_somebody_else_are_not_handed_over_and_the_receipt_remains(
+    issue: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    account.before(
+        "sts:GetCallerIdentity",
+        lambda: None,
+        answer({"Account": MOTO_ACCOUNT, "Arn": "arn:aws:iam::123456789012:user/else", "UserId": "u"}),
+    )
+    with pytest.raises(
+        AccountMismatch,
+        match=r"the new keys answer as arn:aws:iam::123456789012:user/else, not as .*Do not hand them over",
+    ) as caught:
         issue.execute(verify=True, dest=str(tmp_path / "token.json"))
     assert caught.value.facts["receipt"]["access_key_id"]
     assert list(tmp_path.iterdir()) == []
@@ -444,7 +497,9 @@ def test_the_file_is_the_owners_alone_and_so_are_folders_made_for_it(issue: Runn
     assert [path.name for path in dest.parent.iterdir()] == ["token.json"]
 
 
-def test_an_open_file_becomes_private_and_a_link_is_replaced_not_followed(issue: Runner, tmp_path: pathlib.Path) -> None:
+def test_an_open_file_becomes_private_and_a_link_is_replaced_not_followed(
+    issue: Runner, tmp_path: pathlib.Path
+) -> None:
     shared = tmp_path / "shared.json"
     shared.write_text("old")
     shared.chmod(0o644)
@@ -458,7 +513,9 @@ def test_an_open_file_becomes_private_and_a_link_is_replaced_not_followed(issue:
     assert not link.is_symlink()
 
 
-def test_a_place_that_cannot_be_written_is_found_out_before_a_token_is_issued(issue: Runner, account: Account, tmp_path: pathlib.Path) -> None:
+def test_a_place_that_cannot_be_written_is_found_out_before_a_token_is_issued(
+    issue: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
     with pytest.raises(InvalidInput, match=r"dest: .* is a folder; name a file in it"):
         issue.execute(dest=str(tmp_path))
     (tmp_path / "file").write_text("")
@@ -485,8 +542,14 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_of_a_new_one(
 
 
 def test_a_folder_gets_a_file_for_each_venue_and_user(issue: Runner, tmp_path: pathlib.Path) -> None:
-    assert issue.execute(dest=f"{tmp_path}/tokens/", user="jane.doe@example.org")["dest"] == f"{tmp_path}/tokens/sbg-dev-jane.doe@example.org.json"
-    assert issue.execute(dest=f"{tmp_path}/tokens/", user="j/../doe", check=True)["dest"] == f"{tmp_path}/tokens/sbg-dev-j-..-doe.json"
+    assert (
+        issue.execute(dest=f"{tmp_path}/tokens/", user="jane.doe@example.org")["dest"]
+        == f"{tmp_path}/tokens/sbg-dev-jane.doe@example.org.json"
+    )
+    assert (
+        issue.execute(dest=f"{tmp_path}/tokens/", user="j/../doe", check=True)["dest"]
+        == f"{tmp_path}/tokens/sbg-dev-j-..-doe.json"
+    )
 
 
 def lines(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -496,7 +559,13 @@ def lines(path: pathlib.Path) -> list[dict[str, Any]]:
 def test_a_token_that_stays_is_in_the_book_with_its_place(issue: Runner, tmp_path: pathlib.Path) -> None:
     dest, book = tmp_path / "token.json", tmp_path / "book" / "receipts.jsonl"
     result = issue.execute(dest=str(dest), receipts_file=str(book))
-    handoff = {"at": result["receipt"]["issued_at"], "channel": "none", "delivered": False, "target": str(dest), "problem": None}
+    handoff = {
+        "at": result["receipt"]["issued_at"],
+        "channel": "none",
+        "delivered": False,
+        "target": str(dest),
+        "problem": None,
+    }
     assert result["receipt"]["handoff"] == handoff
     assert lines(book) == [result["receipt"]]
     assert (mode(book), mode(book.parent)) == (0o600, 0o700)
@@ -521,7 +590,9 @@ def test_a_look_keeps_nothing_and_says_where_the_token_would_be(issue: Runner, t
         ({"receipts_ssm_path": "sts"}, "receipts_ssm_path: .* is not a parameter path"),
     ],
 )
-def test_a_book_that_cannot_be_written_is_found_out_before_a_token_is_issued(issue: Runner, account: Account, places: dict[str, str], message: str) -> None:
+def test_a_book_that_cannot_be_written_is_found_out_before_a_token_is_issued(
+    issue: Runner, account: Account, places: dict[str, str], message: str
+) -> None:
     with pytest.raises(InvalidInput, match=message):
         issue.execute(**places)
     assert account.calls == []
@@ -540,7 +611,9 @@ def full_from(call: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", fsync)
 
 
-def test_keys_whose_receipt_cannot_be_kept_are_not_returned(issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_whose_receipt_cannot_be_kept_are_not_returned(
+    issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full_from(2, monkeypatch)
     with pytest.raises(ReceiptNotKept, match=r"No space left on device\. Keep the one in this result") as caught:
         issue.execute(dest=str(tmp_path / "token.json"), receipts_file=str(tmp_path / "receipts.jsonl"))
@@ -549,7 +622,9 @@ def test_keys_whose_receipt_cannot_be_kept_are_not_returned(issue: Runner, tmp_p
     assert not set(caught.value.facts) & {"token", "sts_creds"}
 
 
-def test_a_token_that_could_not_be_saved_is_in_the_book_with_the_reason(issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_could_not_be_saved_is_in_the_book_with_the_reason(
+    issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     book = tmp_path / "receipts.jsonl"
 
     def full(place: pathlib.Path, text: str) -> None:
@@ -563,7 +638,9 @@ def test_a_token_that_could_not_be_saved_is_in_the_book_with_the_reason(issue: R
     assert lines(book)[0]["handoff"]["target"] is None
 
 
-def test_if_neither_token_nor_receipt_can_be_saved_both_are_said(issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_neither_token_nor_receipt_can_be_saved_both_are_said(
+    issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full_from(1, monkeypatch)
     with pytest.raises(FileNotWritten) as caught:
         issue.execute(dest=str(tmp_path / "token.json"), receipts_file=str(tmp_path / "receipts.jsonl"))

@@ -31,10 +31,17 @@ NAMES = {
 }
 
 
-def make_token(secret="9drTJvcXLB89EXAMPLELB8923FB892xMFI", session="AQoXdzELDDY//////////wEaoAK1wvxJY12r2IrDFT2IvAzTCn3z+=="):
+def make_token(
+    secret="9drTJvcXLB89EXAMPLELB8923FB892xMFI", session="AQoXdzELDDY//////////wEaoAK1wvxJY12r2IrDFT2IvAzTCn3z+=="
+):
     return {
         "AssumedRoleUser": {"AssumedRoleId": "AROA3XFRBF535PLBIFPI4:unityuser12252025", "Arn": ARN},
-        "Credentials": {"SecretAccessKey": secret, "SessionToken": session, "Expiration": EXPIRATION, "AccessKeyId": "ASIAJEXAMPLEXEG2JICEA"},
+        "Credentials": {
+            "SecretAccessKey": secret,
+            "SessionToken": session,
+            "Expiration": EXPIRATION,
+            "AccessKeyId": "ASIAJEXAMPLEXEG2JICEA",
+        },
     }
 
 
@@ -45,7 +52,12 @@ def expected(token):
 
 # --- the shells, each run for real ---
 
-STALE = {"AWS_SECURITY_TOKEN": "stale", "AWS_PROFILE": "stale", "AWS_DEFAULT_PROFILE": "stale", "AWS_CREDENTIAL_EXPIRATION": "2001-01-01T00:00:00Z"}
+STALE = {
+    "AWS_SECURITY_TOKEN": "stale",
+    "AWS_PROFILE": "stale",
+    "AWS_DEFAULT_PROFILE": "stale",
+    "AWS_CREDENTIAL_EXPIRATION": "2001-01-01T00:00:00Z",
+}
 SHELLS = {
     "sh": ("env.sh", ["sh", "-c", '. "$1"; exec env -0', "sh"]),
     "bash": ("env.sh", ["bash", "--norc", "-euc", '. "$1"; exec env -0', "bash"]),
@@ -70,7 +82,9 @@ def run_shell(shell, token, folder, **options):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("secret", ["plain/Secret+Key", PRINTABLE, PRINTABLE[::-1], "=ls", "~root", "'", "\\", "\\'", "''"])
+@pytest.mark.parametrize(
+    "secret", ["plain/Secret+Key", PRINTABLE, PRINTABLE[::-1], "=ls", "~root", "'", "\\", "\\'", "''"]
+)
 def test_the_shell_gets_exactly_the_keys_and_none_of_the_stale_ones(shell, secret, tmp_path):
     token = make_token(secret=secret)
     if set(secret) & set(CMD_REFUSES):  # one refusal for all: shown below
@@ -88,7 +102,9 @@ def test_an_unknown_expiry_clears_the_stale_one(shell, tmp_path):
 
 def test_no_executable_line_but_assignments_in_powershell():
     tree_sitter = pytest.importorskip("tree_sitter", reason="tree-sitter is not installed in this environment")
-    grammar = pytest.importorskip("tree_sitter_powershell", reason="tree-sitter-powershell is not installed in this environment")
+    grammar = pytest.importorskip(
+        "tree_sitter_powershell", reason="tree-sitter-powershell is not installed in this environment"
+    )
     token = make_token(secret=CMD_TAKES)
     text = token_files(token)["env.ps1"]
     root = tree_sitter.Parser(tree_sitter.Language(grammar.language())).parse(text.encode()).root_node
@@ -96,7 +112,11 @@ def test_no_executable_line_but_assignments_in_powershell():
     found = {}
     for statement in [node for top in root.children for node in (top.children if top.type == "statement_list" else [])]:
         name, _sign, value = statement.text.decode().partition(" = ")
-        leaves = [n for n in walk(statement) if n.type in ("verbatim_string_characters", "expandable_string_literal", "command")]
+        leaves = [
+            n
+            for n in walk(statement)
+            if n.type in ("verbatim_string_characters", "expandable_string_literal", "command")
+        ]
         if value == "$null":
             assert not leaves
             continue
@@ -174,7 +194,10 @@ def test_token_json_is_the_procedures_document():
 
 
 def test_credential_process_answer():
-    assert json.loads(token_files(make_token())["credential_process.json"]) == {"Version": 1, **make_token()["Credentials"]}
+    assert json.loads(token_files(make_token())["credential_process.json"]) == {
+        "Version": 1,
+        **make_token()["Credentials"],
+    }
 
 
 def test_credential_process_invents_no_expiry():

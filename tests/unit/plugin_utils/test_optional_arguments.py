@@ -34,7 +34,9 @@ def finalized(value: str, *, by_jinja: bool) -> Any:
     """What an argument becomes: by the action, or by the templating that it cuts short."""
     templar = Templar(loader=DataLoader(), variables=dict(VARIABLES))._engine  # what ansible-core gives to an action
     try:
-        return templar.template(value) if by_jinja else OptionalArguments.finalize_task_arg("option", value, templar, None)
+        return (
+            templar.template(value) if by_jinja else OptionalArguments.finalize_task_arg("option", value, templar, None)
+        )
     except AnsibleValueOmittedError:
         return OMITTED
     except AnsibleTemplateError as error:  # its text may tell the way, and the way is what is cut short
@@ -58,16 +60,31 @@ def test_an_argument_becomes_what_jinja_makes_of_it(name: str, shape: str) -> No
     assert finalized(value, by_jinja=False) == finalized(value, by_jinja=True)
 
 
-@pytest.mark.parametrize("template", ["{{ unset | default(omit) }}", "{{ unset | default(omit, true) }}", "{{ set.id if unset is defined else omit }}"])
-def test_an_option_that_nobody_set_is_left_out_without_a_template(monkeypatch: pytest.MonkeyPatch, template: str) -> None:
+@pytest.mark.parametrize(
+    "template",
+    ["{{ unset | default(omit) }}", "{{ unset | default(omit, true) }}", "{{ set.id if unset is defined else omit }}"],
+)
+def test_an_option_that_nobody_set_is_left_out_without_a_template(
+    monkeypatch: pytest.MonkeyPatch, template: str
+) -> None:
     value = trust_as_template(template)
-    monkeypatch.setattr("ansible._internal._templating._engine.TemplateEngine.template", lambda *_, **__: pytest.fail("a template was made"))
+    monkeypatch.setattr(
+        "ansible._internal._templating._engine.TemplateEngine.template",
+        lambda *_, **__: pytest.fail("a template was made"),
+    )
     assert finalized(value, by_jinja=False) is OMITTED
 
 
 def test_what_is_handed_on_needs_no_template(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible._internal._templating._jinja_bits.AnsibleEnvironment.from_string", lambda *_, **__: pytest.fail("a template was compiled"))
-    chain = {"role": trust_as_template("{{ playbook }}"), "playbook": trust_as_template("{{ inventory }}"), "inventory": "sbg"}
+    monkeypatch.setattr(
+        "ansible._internal._templating._jinja_bits.AnsibleEnvironment.from_string",
+        lambda *_, **__: pytest.fail("a template was compiled"),
+    )
+    chain = {
+        "role": trust_as_template("{{ playbook }}"),
+        "playbook": trust_as_template("{{ inventory }}"),
+        "inventory": "sbg",
+    }
     templar = Templar(loader=DataLoader(), variables=chain)._engine
     assert OptionalArguments.finalize_task_arg("project", trust_as_template("{{ role }}"), templar, None) == "sbg"
 
