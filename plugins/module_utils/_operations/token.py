@@ -42,7 +42,7 @@ from .._domain.role_plan import Parameter, Role
 from .._domain.tags import check_ownership, check_tags
 from .._domain.trust import external_ids
 from .._files import private_file, write_synced
-from . import _receipts, _saml
+from . import _receipts, _reuse, _saml
 from ._operation import Operation, Params, Result, Runtime
 from ._prove import FRESH, diagnose
 from .role import LONGEST_WAIT, check_account
@@ -78,6 +78,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "verify": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 60},
     "dest": {"type": "path"},
+    **_reuse.ARGUMENT_SPEC,
     **_receipts.ARGUMENT_SPEC,
 }
 DURATIONS = {"assume_role": 3600, "saml": 1800}  # as the two procedures have it
