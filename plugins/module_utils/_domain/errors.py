@@ -105,3 +105,7 @@ class DeliveryFailed(VenueError):
 
 class ReceiptNotKept(VenueError):
     """The record of an issue could not be written. The receipt itself is among the facts: it is no secret."""
+
+
+class FileNotWritten(VenueError):
+    """A file could not be written. An existing file is unchanged."""
