@@ -38,10 +38,10 @@ class _SharedSessions(dict[str, Any]):
         self._files: Any = JSONFileCache(str(Path(CLI_CACHE).expanduser()))
 
     def __contains__(self, key: object) -> bool:
-        return super().__contains__(key) or key in self._files
-
-    def __missing__(self, key: str) -> Any:
-        return self._files[key]
+        if not super().__contains__(key):
+            with contextlib.suppress(KeyError):  # there is none, or it is damaged
+                self[str(key)] = self._files[key]
+        return super().__contains__(key)
 
 
 def prepare(session: Any, region: str | None) -> None:
@@ -217,7 +217,7 @@ def _bad_token_file(error: Any, session: Any) -> VenueError:
 
 def _file_problem(error: Any, session: Any) -> VenueError:
     name, reason = os.fspath(error.filename or ""), error.strerror
-    if name in (os.environ.get(WEB_IDENTITY_FILE), _setting(session, "web_identity_token_file")):
+    if name and name in (os.environ.get(WEB_IDENTITY_FILE), _setting(session, "web_identity_token_file")):
         return CredentialsProblem(f"The web identity token file '{name}' cannot be read ({reason}).")
     if name == os.environ.get(CONTAINER_TOKEN_FILE):
         return CredentialsProblem(f"The file '{name}' ({CONTAINER_TOKEN_FILE}) cannot be read ({reason}).")
