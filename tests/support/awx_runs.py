@@ -79,7 +79,9 @@ def launch_job(awx: Awx, template: JSON, body: JSON) -> tuple[int, JSON]:
     job = awx.add("jobs", fields)
     lacking = [text for one in used for text in lacking_inputs(awx, awx.items["credentials"][one])]
     if lacking:
-        job |= {"status": "error", "failed": True, "job_explanation": f"Job cannot start because {lacking[0]}."}
+        words = f"Job cannot start because {lacking[0]}. Task failed pre-start check."
+        job |= {"status": "failed", "failed": True, "job_explanation": words}
+    template["summary_fields"] = {"last_job": {"id": job["id"], "status": job["status"]}}
     template |= {"status": job["status"], "last_job_run": "2026-11-22T09:30:15Z"}
     return 201, {**job, "ignored_fields": ignored}
 
@@ -89,7 +91,8 @@ def launch_workflow(awx: Awx, template: JSON, body: JSON) -> tuple[int, JSON]:
     accepted, ignored = prompted(template, body)
     variables = survey_answers(awx, "workflow_job_templates", template, accepted, ignored)
     fields = {"name": template["name"], "workflow_job_template": template["id"], "extra_vars": variables}
-    job = awx.add("workflow_jobs", {**fields, "status": "running"})
+    launched_by = {"id": awx.acting["id"], "name": awx.acting["username"], "type": "user"}
+    job = awx.add("workflow_jobs", {**fields, "status": "running", "launched_by": launched_by})
     for node in awx.items["workflow_job_template_nodes"].values():
         approval = awx.items["workflow_approval_templates"].get(node["unified_job_template"] or 0)
         if node["workflow_job_template"] == template["id"] and approval:
@@ -106,25 +109,49 @@ def prompted(template: JSON, body: JSON) -> tuple[JSON, JSON]:
     return {name: value for name, value in body.items() if name not in ignored}, ignored
 
 
+def survey_problems(item: JSON, given: JSON) -> list[str]:
+    """What AWX finds wrong with the answer to one question (``SurveyJobTemplateMixin._survey_element_validation``)."""
+    name, kind = item["variable"], item["type"]
+    if name not in given:
+        return [f"'{name}' value missing"] if item["required"] else []
+    value = given[name]
+    types: dict[str, Any] = {"integer": int, "float": (int, float), "multiselect": list}
+    if kind != "multiplechoice" and not isinstance(value, types.get(kind, str)):
+        return [f"Value {value} for '{name}' expected to be {kind}."]
+    if kind.startswith("multi"):
+        chosen = value if isinstance(value, list) else [value]
+        wrong = [one for one in chosen if one not in item["choices"]]
+        return [f"Value {one} for '{name}' expected to be one of {item['choices']}." for one in wrong]
+    size = len(value) if isinstance(value, str) else value
+    low, high = item.get("min"), item.get("max")
+    small = [f"'{name}' value {value} is too small (must be at least {low})."] if low is not None and size < low else []
+    large = [f"'{name}' value {value} is too large (at most {high})."] if high is not None and size > high else []
+    return small + large
+
+
+def survey_defaults(spec: JSON) -> JSON:
+    """The defaults that AWX passes on where a question is left alone: every valid one, an empty text included."""
+    with_default = [item for item in spec["spec"] if item.get("default") is not None]
+    return {
+        item["variable"]: item["default"]
+        for item in with_default
+        if not survey_problems(item, {item["variable"]: item["default"]})
+    }
+
+
 def survey_answers(awx: Awx, endpoint: str, template: JSON, accepted: JSON, ignored: JSON) -> JSON:
     """The variables of a launch: answers to the survey, and others only where the template asks for variables."""
-    spec = awx.surveys.get((endpoint, template["id"]), {}).get("spec", [])
+    spec = awx.surveys.get((endpoint, template["id"]), {"spec": []})
     given: JSON = dict(accepted.get("extra_vars", {}))
-    missing = [one["variable"] for one in spec if one["required"] and one["variable"] not in given]
-    if missing:
-        raise Refused(400, {"variables_needed_to_start": [f"'{name}' value missing" for name in missing]})
-    for one in spec:
-        value = given.get(one["variable"])
-        if value is not None and one["type"].startswith("multi"):
-            wrong = {value} - set(one["choices"]) if isinstance(value, str) else set(value) - set(one["choices"])
-            if wrong:
-                raise Refused(400, {"variables_needed_to_start": [f"Value {value} not in choices {one['choices']}"]})
-    known = {one["variable"] for one in spec}
-    refused = {name: value for name, value in given.items() if name not in known}
-    if refused and not template["ask_variables_on_launch"]:
-        ignored["extra_vars"] = refused
+    problems = [problem for item in spec["spec"] for problem in survey_problems(item, given)]
+    if problems:
+        raise Refused(400, {"variables_needed_to_start": problems})
+    known = {item["variable"] for item in spec["spec"]}
+    others = {name: value for name, value in given.items() if name not in known}
+    if others and not template["ask_variables_on_launch"]:
+        ignored["extra_vars"] = others
         given = {name: value for name, value in given.items() if name in known}
-    return given
+    return {**survey_defaults(spec), **given}
 
 
 def replaced(awx: Awx, used: list[int], given: list[int]) -> list[int]:
@@ -144,12 +171,16 @@ def replaced(awx: Awx, used: list[int], given: list[int]) -> list[int]:
 def lacking_inputs(awx: Awx, credential: JSON) -> list[str]:
     """Why a credential keeps a job from starting: required fields that neither it nor an external source fills."""
     inputs = awx.items["credential_types"][credential["credential_type"]]["inputs"]
-    sources = [one for one in awx.items["credential_input_sources"].values() if one["target_credential"] == credential["id"]]
+    sources = [
+        one for one in awx.items["credential_input_sources"].values() if one["target_credential"] == credential["id"]
+    ]
     filled = {name for name, value in credential["inputs"].items() if value}
     filled |= {one["input_field_name"] for one in sources}
     missing = sorted(set(inputs.get("required", [])) - filled)
     names = ", ".join(missing)
-    return [f"Credential {credential['name']} does not provide one or more required fields ({names})"] if missing else []
+    return (
+        [f"Credential {credential['name']} does not provide one or more required fields ({names})"] if missing else []
+    )
 
 
 def unified(job: JSON) -> JSON:
@@ -166,6 +197,7 @@ def decide(awx: Awx, approval: JSON, status: str) -> tuple[int, JSON]:
     if approval["status"] != "pending":
         raise Refused(400, {"error": "This workflow step has already been approved or denied."})
     approval["status"] = status
+    approval["summary_fields"] = {"approved_or_denied_by": dict(awx.acting)}
     if status == "failed":
         awx.items["workflow_jobs"][approval["workflow_job"]]["status"] = "failed"
     return 204, {}

@@ -174,7 +174,9 @@ def check_notification(awx: Awx, item: JSON, before: JSON | None) -> None:
 def check_schedule(awx: Awx, item: JSON, before: JSON | None) -> None:
     """A rule needs its beginning; variables must be answers to the survey of what is launched."""
     if not re.match(r"DTSTART(;TZID=[\w/]+)?:\d{8}T\d{6}Z? RRULE:.*INTERVAL=", item["rrule"]):
-        _refuse(rrule="Valid DTSTART required in rrule, and INTERVAL. Value should start with: DTSTART:YYYYMMDDTHHMMSSZ")
+        _refuse(
+            rrule="Valid DTSTART required in rrule, and INTERVAL. Value should start with: DTSTART:YYYYMMDDTHHMMSSZ"
+        )
     spec = awx.surveys.get(("job_templates", item["unified_job_template"]), {}).get("spec", [])
     unknown = set(item["extra_data"]) - {one["variable"] for one in spec}
     if unknown:
@@ -536,7 +538,8 @@ class Awx:
     :param playbooks: the files that every project is said to have.
     :param prefix: where the API is: ``/api/v2/``, or ``/api/controller/v2/`` on Automation Controller.
 
-    Set ``sync_problem`` to let every update of a project fail for that reason.
+    Set ``sync_problem`` to let every update of a project fail for that reason, and ``acting`` to the user who launches
+    and approves.
     """
 
     def __init__(self, playbooks: list[str], prefix: str = "/api/v2/") -> None:
@@ -546,6 +549,7 @@ class Awx:
         self.surveys: dict[tuple[str, int], JSON] = {}
         self.log: list[tuple[str, str]] = []
         self.sync_problem = ""
+        self.acting: JSON = {"id": 1, "username": "admin"}
         self.roles: dict[tuple[str, int, str], int] = {}
         self.grants: dict[tuple[str, int, str, str], list[int]] = {}
         self._last_id = 0
