@@ -211,7 +211,7 @@ def nodes_of(awx: Awx, job: JSON) -> list[JSON]:
             "id": one["id"],
             "type": "workflow_job_node",
             "job": one["id"],
-            "summary_fields": {"job": {"name": one["name"], "type": "workflow_approval", "status": one["status"]}},
+            "summary_fields": {"job": {name: one[name] for name in ("id", "name", "type", "status")}},
             "related": {"job": awx.address("workflow_approvals", one)},
         }
         for one in found
