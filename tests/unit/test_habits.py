@@ -50,6 +50,16 @@ def test_a_role_passes_every_option_on(role: str) -> None:
     assert [name for name in specs["argument_specs"]["main"]["options"] if not re.search(rf"\b{name}\b", tasks)] == []
 
 
+TEMPLATES = sorted(path for folder in ("roles", "playbooks") for path in (ROOT / folder).rglob("*.yml"))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_undefined_variable_is_taken_for_an_option_that_nobody_set(path: pathlib.Path) -> None:
+    # "x | default(omit)" and "… if x is defined else omit" omit the option as well if x refers to an undefined variable.
+    swallowing = re.findall(r"default\(\s*omit.*|\bomit if .*|(?<![\w.])\w+ is defined else omit.*", path.read_text())
+    assert swallowing == []
+
+
 def test_a_hand_over_is_checked_with_the_options_that_it_is_done_with() -> None:
     checked, done = (
         set(task["mdps.venue_sts.venue_sts_handoff"])
