@@ -27,7 +27,7 @@ NOW = people.NOW
 
 
 def read(material):
-    return sealing.read_recipients(material, NOW)
+    return list(sealing.read_keys(material, NOW).usable)
 
 
 def refusal(material) -> str:
@@ -143,10 +143,10 @@ def test_private_keys_are_refused_unquoted(tmp_path, gpg_person):
     [
         ("", "there is no key in it"),
         ("# only a remark", "there is no key in it"),
-        ("age1qqq", "not a whole age1"),
-        ("ssh-ed25519 AAAA", "not a whole age1"),
-        ("ecdsa-sha2-nistp256 AAAA jdoe", "not a whole age1"),
-        ("jdoe@example.org", "not a whole age1"),
+        ("age1qqq", "line 1 is not a whole age1"),
+        ("# laptop\n\nssh-ed25519 AAAA", "line 3 is not a whole age1"),
+        ("jdoe@example.org", "line 1 is not a whole age1"),
+        ("Age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", "line 1 is not a whole age1"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a whole certificate"),
         (b"\x30\x82garbage", "not a whole certificate"),
         (
@@ -222,7 +222,7 @@ def test_kinds_do_not_mix(tmp_path, gpg_person):
     mixed = read(people.age_person(tmp_path).public) + read(gpg_person.public)
     with pytest.raises(InvalidInput, match="age, openpgp"):
         sealing.seal(SECRET, mixed)
-    with pytest.raises(InvalidInput, match="nobody is named"):
+    with pytest.raises(InvalidInput, match="no public key is given"):
         sealing.seal(SECRET, [])
 
 
