@@ -13,13 +13,14 @@ from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
 from .._domain.arns import check_account_id
 from .._domain.errors import ConcurrentChange, InvalidInput, NotProvisioned
-from .._domain.names import Venue, check_role_name, check_session_name, check_user, make_venue
+from .._domain.names import Venue, check_role_name, check_session_name, make_venue
 from .._domain.receipts import Receipt, parse_receipt
 from .._domain.revocation import Revocation, cutoff, found_in, plan_lift, plan_revoke
 from .._domain.role_plan import Role
 from .._domain.steps import Plan, Step
 from .._domain.tags import check_ownership
 from .._domain.times import parse_time
+from .._domain.users import check_user
 from .._receipt_store import read_file
 from ._operation import Operation, Params, Result, Runtime
 from .role import ATTEMPTS, check_account
@@ -101,7 +102,7 @@ def _receipts(params: Params, venue: Venue, runtime: Runtime) -> list[Receipt] |
     if not (params["user"] or params["access_key_id"]):
         return None
     option = "user" if params["user"] else "access_key_id"
-    wanted = check_user(params["user"]) if params["user"] else params["access_key_id"]
+    wanted = check_user("user", params["user"]) if params["user"] else params["access_key_id"]
     fitting = [
         one
         for one in read_file(params["receipts_file"]).tokens
@@ -197,9 +198,9 @@ def revoke(params: Params, clients: Clients, runtime: Runtime) -> Result:
 
 
 OPERATION = Operation(
-    "venue_sts_revocation",
-    ARGUMENT_SPEC,
-    revoke,
+    name="venue_sts_revocation",
+    argument_spec=ARGUMENT_SPEC,
+    execute=revoke,
     services=("iam", "sts"),
     constraints={
         "mutually_exclusive": [TARGETS, *[("before", name) for name in TARGETS[2:]]],
