@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import stat
@@ -20,7 +19,7 @@ from ._aws.clients import Clients
 from ._domain.errors import InvalidInput, ReceiptNotKept, VenueError
 from ._domain.receipts import LONGEST_LINE, Receipt, ReceiptLog, read_log
 from ._domain.times import stamp
-from ._files import make_folders, sync_folder
+from ._files import append_private, check_append_file
 
 DEFAULT_FILE = "~/.mdps/receipts.jsonl"
 # The options of a module that keeps receipts.
@@ -42,7 +41,7 @@ class ReceiptStores:
     :param ssm_path: a parameter path. The parameter is named after the receipt and holds its latest state.
     """
 
-    file: Path | None = None
+    file: str | None = None
     s3: tuple[str, str] | None = None
     ssm_path: str = ""
 
@@ -54,7 +53,7 @@ class ReceiptStores:
         """
         file, url, path = params["receipts_file"], params["receipts_s3"], params["receipts_ssm_path"]
         return cls(
-            file=Path(file).expanduser() if file is not None else None,
+            file=file,
             s3=_parse_s3(url) if url is not None else None,
             ssm_path=_parse_ssm_path(path) if path is not None else "",
         )
@@ -65,10 +64,10 @@ class ReceiptStores:
     def check(self) -> None:
         """Find out before any AWS call whether the file can be written.
 
-        :raises InvalidInput: it cannot.
+        :raises VenueError: it cannot.
         """
         if self.file:
-            _check_writable(self.file)
+            check_append_file("receipts_file", self.file)
 
     def record(self, receipt: Receipt, clients: Clients) -> None:
         """Write the receipt to every store. One store that fails does not keep it from the others.
@@ -87,7 +86,7 @@ class ReceiptStores:
     def _writers(self, receipt: Receipt, clients: Clients) -> Iterator[Callable[[], None]]:
         file, s3, path = self.file, self.s3, self.ssm_path
         if file:
-            yield lambda: _append(file, receipt.to_line())
+            yield lambda: append_private("receipts_file", file, receipt.to_line().encode())
         if s3:
             yield lambda: _to_s3(receipt, *s3, clients)
         if path:
@@ -103,15 +102,21 @@ def read_file(path: str | None, since: datetime | None = None) -> ReceiptLog:
     """
     place = Path(DEFAULT_FILE if path is None else path).expanduser()
     try:
-        handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with place.open("rb", opener=_open_regular) as stream:
+            return read_log(_lines(stream), since)
     except (OSError, ValueError) as error:
         if path is None and isinstance(error, FileNotFoundError):
             return ReceiptLog([])
         raise InvalidInput("receipts_file", f"'{place}' cannot be read ({_reason(error)}).") from None
-    with os.fdopen(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise InvalidInput("receipts_file", f"'{place}' is not a regular file.")
-        return read_log(_lines(stream), since)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a file, but not a FIFO or a device, which would block or never end."""
+    handle = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return handle
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -125,47 +130,6 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
 def _reason(error: OSError | ValueError) -> str:
     """Why a path cannot be used. A ValueError is about a path with a NUL character."""
     return getattr(error, "strerror", None) or os.strerror(errno.EINVAL)
-
-
-def _check_writable(path: Path) -> None:
-    try:
-        place = next(one for one in (path, *path.parents) if one.exists())
-    except (OSError, ValueError) as error:
-        raise InvalidInput("receipts_file", f"this cannot be a file ({_reason(error)}).") from None
-    if not os.access(place, os.W_OK) or (not path.is_file() if place == path else not place.is_dir()):
-        raise InvalidInput("receipts_file", f"'{path}' cannot be written.")
-
-
-def _append(path: Path, line: str) -> None:
-    """Add a line: locked against other runs, flushed to the disk, 0600. A line that does not fit is removed again."""
-    try:
-        make_folders(path.parent)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)  # released when the handle is closed
-            _append_locked(handle, line.encode())
-        finally:
-            os.close(handle)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise ReceiptNotKept(f"The receipt could not be added to {path}: {error.strerror}.") from None
-
-
-def _append_locked(handle: int, line: bytes) -> None:
-    if os.fstat(handle).st_mode & 0o077:
-        os.fchmod(handle, 0o600)
-    end = os.lseek(handle, 0, os.SEEK_END)
-    # A line that a killed run left unfinished must not swallow this one.
-    torn = end > 0 and os.pread(handle, 1, end - 1) != b"\n"
-    rest = memoryview((b"\n" if torn else b"") + line + b"\n")
-    try:
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-        os.fsync(handle)
-    except OSError:
-        if stat.S_ISREG(os.fstat(handle).st_mode):
-            os.ftruncate(handle, end)
-        raise
 
 
 def _parse_s3(url: str) -> tuple[str, str]:
