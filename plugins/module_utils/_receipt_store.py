@@ -102,7 +102,7 @@ def read_file(path: str | None, since: datetime | None = None) -> ReceiptLog:
     """
     place = Path(DEFAULT_FILE if path is None else path).expanduser()
     try:
-        with open(place, "rb", opener=_open_regular) as stream:  # noqa: PTH123 - Path.open takes no opener
+        with open(place, "rb", opener=_open_regular) as stream:
             return read_log(_lines(stream), since)
     except (OSError, ValueError) as error:
         if path is None and isinstance(error, FileNotFoundError):

@@ -45,6 +45,10 @@ class InvalidInput(VenueError):
         super().__init__(f"{option}: {shown}", option=option)
 
 
+class LimitExceeded(InvalidInput):
+    """A request for more than the venue's limits allow."""
+
+
 class MissingDependency(VenueError):
     """A library or program is not installed where the work runs."""
 

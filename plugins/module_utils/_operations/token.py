@@ -15,6 +15,7 @@ from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller, read_history, read_parameters, read_role
 from .._domain import permissions
 from .._domain import token_request as request
+from .._domain.access import ACCESS, check_access, check_buckets, check_prefixes, check_repositories
 from .._domain.arns import check_account_id, parse_arn, session_role_name
 from .._domain.errors import (
     AccountMismatch,
@@ -181,12 +182,12 @@ def _check_grant(params: Params, venue: Venue) -> permissions.Grant | None:
         raise InvalidInput("session_policy", f"replaces what {', '.join(NARROWING)} would say: give one or the other.")
     repositories = params["ecr_repositories"]
     return permissions.Grant(
-        buckets=() if params["buckets"] is None else permissions.check_buckets("buckets", params["buckets"]),
+        buckets=() if params["buckets"] is None else check_buckets("buckets", params["buckets"]),
         # A session policy only takes away: a star, and the permission to delete, mean "as far as the role goes".
-        repositories=("*",) if repositories is None else permissions.check_repositories(venue, repositories),
-        bucket_prefixes=permissions.check_prefixes(params["bucket_prefixes"]),
+        repositories=("*",) if repositories is None else check_repositories(venue, repositories),
+        bucket_prefixes=check_prefixes(params["bucket_prefixes"]),
         kms_keys=("*",),
-        access=permissions.check_access(permissions.ACCESS if params["access"] is None else params["access"]),
+        access=check_access(ACCESS if params["access"] is None else params["access"]),
         delete=True,
     )
 
@@ -409,7 +410,7 @@ def _published_bucket(venue: Venue, parameters: dict[str, Parameter]) -> tuple[s
     name = venue.bucket_parameter
     if name not in parameters:
         raise NotProvisioned(f"the SSM parameter {name} does not exist: name the bucket with the option buckets.")
-    return permissions.check_buckets(name, [parameters[name].value])
+    return check_buckets(name, [parameters[name].value])
 
 
 def _settle_duration(params: Params, wish: Wish, caller: Caller, role: Role, runtime: Runtime) -> int:
