@@ -20,6 +20,7 @@ from .._aws.venue_state import (
     read_role,
 )
 from .._domain import permissions, trust
+from .._domain.access import check_buckets, check_prefixes, check_repositories
 from .._domain.arns import check_account_id, parse_arn
 from .._domain.errors import AccountMismatch, ConcurrentChange, InvalidInput, NotProvisioned, VenueError
 from .._domain.external_id import CONFLICT_CHOICES, Request
@@ -113,7 +114,7 @@ def parse(params: Params, partition: str) -> Wish:
         if params["role_name"]
         else venue.role_name(params["name_prefix"])
     )
-    buckets = None if params["buckets"] is None else permissions.check_buckets("buckets", params["buckets"])
+    buckets = None if params["buckets"] is None else check_buckets("buckets", params["buckets"])
     check_range("wait_timeout", params["wait_timeout"], 0, LONGEST_WAIT)
     repositories = [f"{venue.project}/*"] if params["ecr_repositories"] is None else params["ecr_repositories"]
     return Wish(
@@ -131,8 +132,8 @@ def parse(params: Params, partition: str) -> Wish:
         buckets=buckets,
         grant=permissions.Grant(
             buckets=buckets or (),
-            repositories=permissions.check_repositories(venue, repositories),
-            bucket_prefixes=permissions.check_prefixes(params["bucket_prefixes"]),
+            repositories=check_repositories(venue, repositories),
+            bucket_prefixes=check_prefixes(params["bucket_prefixes"]),
             kms_keys=permissions.check_kms_keys(params["kms_key_arns"], partition),
             delete=params["allow_delete"],
         ),
@@ -231,7 +232,7 @@ def desire(params: Params, wish: Wish, found: Found, region: str) -> tuple[Desir
     buckets, bucket_source = wish.buckets, "buckets"
     if buckets is None:
         bucket_source = wish.venue.bucket_parameter
-        buckets = permissions.check_buckets(bucket_source, [_published(found, bucket_source, "buckets")])
+        buckets = check_buckets(bucket_source, [_published(found, bucket_source, "buckets")])
     boundary, boundary_source = wish.boundary, "permissions_boundary"
     if boundary is None:
         boundary_source = BOUNDARY_PARAMETER
