@@ -20,7 +20,7 @@ from .._domain.role_plan import Role
 from .._domain.steps import Plan, Step
 from .._domain.tags import check_ownership
 from .._domain.users import check_user
-from ._operation import Operation, Params, Result, Runtime
+from ._operation import Operation, Params, Result, Runtime, filled_in
 from ._receipts import read_receipts
 from .role import ATTEMPTS, check_account
 
@@ -200,6 +200,7 @@ OPERATION = Operation(
     name="venue_sts_revocation",
     argument_spec=ARGUMENT_SPEC,
     execute=revoke,
+    narrowing=filled_in(ARGUMENT_SPEC),
     services=("iam", "sts"),
     constraints={
         "mutually_exclusive": [TARGETS, *[("before", name) for name in TARGETS[2:]]],

@@ -21,7 +21,7 @@ from .._domain.receipts import Receipt, parse_time
 from .._domain.revocation import found_in
 from .._domain.role_facts import Observed
 from .._domain.token_request import iso
-from ._operation import Operation, Params, Result, Runtime
+from ._operation import Operation, Params, Result, Runtime, filled_in
 from ._receipts import read_receipts
 from .role import check_account
 
@@ -166,6 +166,7 @@ OPERATION = Operation(
     name="venue_sts_session_info",
     argument_spec=ARGUMENT_SPEC,
     execute=tell,
+    narrowing=filled_in(ARGUMENT_SPEC),
     services=("iam", "sts", "cloudtrail"),
     constraints={"required_together": [("project", "venue")]},
 )
