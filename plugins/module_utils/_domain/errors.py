@@ -99,6 +99,10 @@ class NoRecipientKey(VenueError):
     """Nobody's public key is on file for the person the token is for, so nothing can be sealed to them."""
 
 
+class KeyChanged(InvalidInput):
+    """The recipient's key is not the one of their last token, and nobody has confirmed the new one."""
+
+
 class SealingFailed(VenueError):
     """The encryption program refused keys that looked right."""
 

@@ -15,7 +15,7 @@ from .names import Venue, make_venue
 from .revocation import found_in
 from .role_plan import Parameter, Role
 from .tags import OWNERSHIP
-from .token_request import iso
+from .times import iso
 from .trust import dead_principals, external_ids, principals
 
 # Options of venue_sts_role that tell it what to do, not what the role shall be; an external ID would be shown among a

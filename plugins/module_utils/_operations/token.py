@@ -39,6 +39,7 @@ from .._domain.names import (
 from .._domain.policies import compact
 from .._domain.role_plan import Parameter, Role
 from .._domain.tags import check_ownership, check_tags
+from .._domain.times import iso
 from .._domain.trust import external_ids
 from .._domain.users import SUFFIX_BYTES, check_user, session_name
 from .._files import private_file, write_synced
@@ -367,7 +368,7 @@ def _compare(wish: Wish, ssm: Any, role: Role, parameter: Parameter, requester: 
 
     :raises ExternalIdMismatch: they differ; if the requester's is an old one of this venue, with when that was rotated.
     """
-    rotated = f"on {request.iso(parameter.modified)}" if parameter.modified else "lately"
+    rotated = f"on {iso(parameter.modified)}" if parameter.modified else "lately"
     try:
         return agree(parameter.value, ExternalIds(*external_ids(role.trust)), requester, rotated)
     except ExternalIdMismatch as mismatch:
@@ -384,7 +385,7 @@ def _explain_retired(ssm: Any, name: str, requester: str) -> None:
             return  # the plain message stands: not being allowed to look into the past does not change it
         raise
     rotated = replaced_at(
-        [(one.value, request.iso(one.modified) if one.modified else "an unknown day") for one in history], requester
+        [(one.value, iso(one.modified) if one.modified else "an unknown day") for one in history], requester
     )
     if rotated:
         raise retired(rotated)
@@ -491,7 +492,7 @@ def _issued(answer: dict[str, Any], token: dict[str, Any], runtime: Runtime) -> 
         "session_name": token["AssumedRoleUser"]["Arn"].rsplit("/", 1)[1],
         "assumed_role_id": token["AssumedRoleUser"]["AssumedRoleId"],
         "access_key_id": token["Credentials"]["AccessKeyId"],
-        "issued_at": request.iso(runtime.now()),
+        "issued_at": iso(runtime.now()),
         "expires_at": token["Credentials"]["Expiration"],
         **by_provider,
     }
