@@ -20,7 +20,7 @@ from .._domain.token_request import LONGEST
 from .._kion.client import Kion, KionRefused
 from .._kion.settings import read_settings
 from . import _reuse
-from ._operation import Operation, Params, Result, Runtime
+from ._operation import Operation, Params, Result, Runtime, filled_in
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "url": {"type": "str", "fallback": (env_fallback, ["KION_URL"])},
@@ -237,6 +237,7 @@ OPERATION = Operation(
     name="kion_credentials",
     argument_spec=ARGUMENT_SPEC,
     execute=fetch_keys,
+    narrowing=filled_in(ARGUMENT_SPEC),
     services=(),
     secret_result=True,
     constraints={
