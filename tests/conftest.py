@@ -18,7 +18,12 @@ for place in (COLLECTIONS, ROOT):
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
 
+from ansible.plugins.loader import init_plugin_loader  # noqa: E402 - needs the path above
+
 from tests.support.servers import Moto, free_port  # noqa: E402 - needs the path above
+
+# As in ansible-playbook, and before anything is imported from a collection: templates with lookups need it.
+init_plugin_loader([str(COLLECTIONS)])
 
 __all__ = ["free_port"]
 

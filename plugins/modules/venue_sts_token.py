@@ -98,7 +98,6 @@ options:
       - Folders of the buckets that the token is limited to.
     type: list
     elements: str
-    default: []
   ecr_repositories:
     description:
       - ECR repositories that the token is limited to, by name or pattern. A pattern must stay below C(<project>/) or
@@ -116,7 +115,6 @@ options:
       - At most 10 managed policies that limit the token further.
     type: list
     elements: str
-    default: []
   tags:
     description:
       - Session tags, at most 50.
@@ -182,6 +180,8 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
+  - An option that is given must have a value. An empty text, list or mapping is an error, except for O(tags) and
+    O(transitive_tag_keys).
   - With C(ANSIBLE_DEBUG=1), ansible-core itself prints what modules return. In process there is no module; shipped to a
     host there is, so do not set it there.
 seealso:

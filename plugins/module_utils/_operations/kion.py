@@ -19,7 +19,7 @@ from .._domain.times import iso
 from .._domain.token_request import LONGEST
 from .._kion.client import Kion, KionRefused
 from .._kion.settings import read_settings
-from ._operation import Operation, Params, Result, Runtime
+from ._operation import Operation, Params, Result, Runtime, filled_in
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "url": {"type": "str", "fallback": (env_fallback, ["KION_URL"])},
@@ -235,6 +235,7 @@ OPERATION = Operation(
     name="kion_credentials",
     argument_spec=ARGUMENT_SPEC,
     execute=fetch_keys,
+    narrowing=filled_in(ARGUMENT_SPEC),
     services=(),
     secret_result=True,
     constraints={
