@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+VERSION = "2012-10-17"  # the current policy language, and the first with policy variables
 EXTERNAL_ID_KEY = "sts:externalid"  # condition keys have no case
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
 def document(statements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A policy of these statements, in the current policy language."""
-    return {"Version": "2012-10-17", "Statement": list(statements)}
+    return {"Version": VERSION, "Statement": list(statements)}
 
 
 def compact(policy: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A plan: ordered API calls, each with what it is for. Made by pure functions, shown in check mode, applied by a loop."""
+"""A plan: ordered API calls, each with its purpose. Pure functions make it, check mode shows it, a loop applies it."""
 
 from __future__ import annotations
 
@@ -41,11 +41,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps, and the state before and after them, with external IDs masked."""
+    """Steps, and the state before and after them, with external IDs masked.
+
+    :param notes: what the admin needs to know besides, one sentence each.
+    :param locked: whether nobody can assume the role after the run.
+    """
 
     steps: Sequence[Step]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    notes: Sequence[str] = ()
+    locked: bool = False
 
     def diff(self) -> dict[str, Any]:
         """Ansible's form of a difference: the parts that change, and nothing of those that stay."""
