@@ -14,7 +14,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ._operations._operation import Operation, Runtime, worth_blanking
 
 
-def run_module(operation: Operation) -> None:
+def run_module(operation: Operation[Any]) -> None:
     """Parse the options, run the operation, exit. Connection options and their fallbacks are amazon.aws's own."""
     make: Any = AnsibleAWSModule if operation.services else AnsibleModule
     module = make(argument_spec=dict(operation.argument_spec), supports_check_mode=True, **operation.constraints)

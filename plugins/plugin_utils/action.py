@@ -63,9 +63,12 @@ class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has n
 
 
 class VenueAction(OptionalArguments):
-    """Runs ``OPERATION`` in the worker that ansible-playbook has forked already, or ships the module of the same name."""
+    """Runs ``OPERATION`` in the worker that ansible-playbook has already forked, or ships the module of the same name.
 
-    OPERATION: ClassVar[Operation]
+    A subclass may override :meth:`run_local` and :meth:`run_shipped`.
+    """
+
+    OPERATION: ClassVar[Operation[Any]]
 
     def __init_subclass__(cls) -> None:
         """Called when ansible-playbook loads the plugin, which it does before it forks a worker per host."""
@@ -77,45 +80,20 @@ class VenueAction(OptionalArguments):
         # An asynchronous result is fetched by async_status, which hides nothing.
         self._supports_async = not self.OPERATION.secret_result
         self._supports_check_mode = True
+        task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
-        if self._may_run_here(task_vars or {}):
+        if self._may_run_here(task_vars):
             with collector_paused():
-                result.update(self._run_here(task_vars or {}))
+                result.update(self.run_local(task_vars))
         else:
-            if self.OPERATION.secret_result:
-                # The ssh connection prints at -vvv what comes back from a host, keys and all, unless it is told not to.
-                self._connection._play_context.no_log = True
-            wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
-            result.update(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
-        if self.OPERATION.secret_result:
-            if result.get("failed"):
-                result = {key: value for key, value in result.items() if key not in RAW_OUTPUT}
-            else:
-                for warning in result.pop("warnings", ()):  # the hidden result would swallow them
-                    # A shipped module's warning arrives as a summary of ansible-core's, whose type has no public name.
-                    Display().warning(warning if isinstance(warning, str) else warning.event.msg)
-                result["_ansible_no_log"] = True
-        return result
+            result.update(self.run_shipped(task_vars))
+        return self._hidden(result) if self.OPERATION.secret_result else result
 
-    def _may_run_here(self, task_vars: dict[str, Any]) -> bool:
-        """Whether a module would run on this machine, as this user, with this Python and this environment."""
-        if self._task.delegate_to:
-            task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
-        asked = str(
-            self._templar.template(
-                follow(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars), task_vars)
-            )
-        )
-        return (
-            self._connection.transport == "local"
-            and not self._connection.become
-            and not self._task.async_val
-            and not any(self._task.environment or ())
-            and (asked.startswith("auto") or asked == sys.executable)
-        )
+    def run_local(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Do what ``_module.run_module`` does, with this process's environment as the fallback for connection options.
 
-    def _run_here(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """What ``_module.run_module`` does, with this process's environment as the fallback for connection options."""
+        :param task_vars: the variables of the task's host.
+        """
         operation = self.OPERATION
         connection = aws_argument_spec() if operation.services else {}
         # Through JSON, as a module's options go: plain types, whatever the templates made of them.
@@ -134,3 +112,39 @@ class VenueAction(OptionalArguments):
         if always or C.config.get_config_value("INJECT_INVOCATION", variables=task_vars):
             clean["invocation"] = {"module_args": remove_values(params, hidden)}
         return {"changed": False, **clean} if succeeded else {"failed": True, **clean}
+
+    def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Ship the module to the host of the task and return its result.
+
+        :param task_vars: the variables of the task's host.
+        """
+        if self.OPERATION.secret_result:
+            # The ssh connection prints at -vvv what comes back from a host, keys and all, unless it is told not to.
+            self._connection._play_context.no_log = True
+        wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
+        return dict(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
+
+    def _hidden(self, result: dict[str, Any]) -> dict[str, Any]:
+        if result.get("failed"):
+            return {key: value for key, value in result.items() if key not in RAW_OUTPUT}
+        for warning in result.pop("warnings", ()):  # the hidden result would swallow them
+            # A shipped module's warning arrives as a summary of ansible-core's, whose type has no public name.
+            Display().warning(warning if isinstance(warning, str) else warning.event.msg)
+        return {**result, "_ansible_no_log": True}
+
+    def _may_run_here(self, task_vars: dict[str, Any]) -> bool:
+        """Whether a module would run on this machine, as this user, with this Python and this environment."""
+        if self._task.delegate_to:
+            task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
+        asked = str(
+            self._templar.template(
+                follow(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars), task_vars)
+            )
+        )
+        return (
+            self._connection.transport == "local"
+            and not self._connection.become
+            and not self._task.async_val
+            and not any(self._task.environment or ())
+            and (asked.startswith("auto") or asked == sys.executable)
+        )

@@ -105,3 +105,24 @@ class DeliveryFailed(VenueError):
 
 class ReceiptNotKept(VenueError):
     """The record of an issue could not be written. The receipt itself is among the facts: it is no secret."""
+
+
+class UnexpectedError(VenueError):
+    """A fault of this collection, or a state of the machine that it does not know. No value and no text of the cause.
+
+    :param operation: the module that was running.
+    :param kind: the exception's type, such as ``KeyError``.
+    :param place: file and line in this collection.
+    :param reason: the operating system's own words for the error number, such as ``No space left on device``.
+    """
+
+    def __init__(self, operation: str, kind: str, place: str, reason: str = "") -> None:
+        where = f" at {place}" if place else ""
+        because = f" ({reason})" if reason else ""
+        super().__init__(
+            f"{operation} stopped because of an unexpected {kind}{because}{where}. Its text is not shown, because it "
+            "may quote a secret. Check the options, then report this message to the maintainers.",
+            operation=operation,
+            exception=kind,
+            place=place,
+        )

@@ -1,24 +1,27 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an operation is: an argument spec, and a function from parameters to a result. Both front ends run it through here."""
+"""What an operation is: options, a check of them, and the work. Both front ends run it through here."""
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from .._aws.clients import Clients
-from .._domain.errors import VenueError
+from .._domain.errors import InvalidInput, UnexpectedError, VenueError
 
 Params = Mapping[str, Any]
 Result = dict[str, Any]
 
 SHORTEST_SECRET = 16
+_COLLECTION = "mdps/venue_sts/plugins/"
 
 
 def worth_blanking(values: Iterable[str]) -> set[str]:
@@ -50,30 +53,86 @@ class Runtime:
     token_hex: Callable[[int], str] = secrets.token_hex
 
 
-@dataclass(frozen=True)
-class Operation:
+OptionsT = TypeVar("OptionsT")
+
+
+def _params_as_options(params: Params, _clients: Clients, _runtime: Runtime) -> Any:
+    return params
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation(Generic[OptionsT]):
     """One use case, free of Ansible.
 
     :param name: the module's name.
     :param argument_spec: the module's own options; amazon.aws's connection options are added where ``services`` is not
         empty.
-    :param execute: does the work; raises VenueError.
-    :param services: the AWS services it talks to, so that their models can be loaded once, before the fork.
+    :param parse: checks everything that can be checked without an AWS call, and returns the options as one frozen
+        dataclass. Raises VenueError.
+    :param execute: does the work with the parsed options; raises VenueError.
+    :param services: the AWS services it calls, so that their models can be loaded once, before the fork.
     :param secret_result: the result carries keys, so it is hidden from callbacks, logs and job events.
+    :param narrowing: the options that narrow or check. Given but empty, they are an error.
     :param constraints: ``mutually_exclusive``, ``required_if`` and the like, as for AnsibleModule.
     """
 
     name: str
     argument_spec: Mapping[str, Any]
-    execute: Callable[[Params, Clients, Runtime], Result]
+    parse: Callable[[Params, Clients, Runtime], OptionsT] = _params_as_options
+    execute: Callable[[OptionsT, Clients, Runtime], Result]
     services: Sequence[str] = ("iam", "ssm", "sts")
     secret_result: bool = False
+    narrowing: frozenset[str] = frozenset()
     constraints: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, params: Params, runtime: Runtime) -> tuple[bool, Result]:
-        """Run to the end: (True, result), or (False, failure). Never raises VenueError."""
+        """Run to the end and return (True, result) or (False, failure). Raises no exception of its own."""
         try:
-            return True, self.execute(params, Clients(params), runtime)
+            return True, self._run(params, runtime)
         except VenueError as error:
-            known = params.get("project") and params.get("venue")
-            return False, error.to_result(f"Venue {params['project']}-{params['venue']}" if known else "")
+            failure = error
+        except Exception as error:
+            failure = unexpected(error, self.name)
+        return False, failure.to_result(subject(params))
+
+    def _run(self, params: Params, runtime: Runtime) -> Result:
+        check_not_blank(params, self.narrowing)
+        clients = Clients(params)
+        return self.execute(self.parse(params, clients, runtime), clients, runtime)
+
+
+def subject(params: Params) -> str:
+    """Return what a failure is about, such as ``Venue sbg-dev``, or an empty text."""
+    known = params.get("project") and params.get("venue")
+    return f"Venue {params['project']}-{params['venue']}" if known else ""
+
+
+def check_not_blank(params: Params, options: Iterable[str]) -> None:
+    """Refuse options that narrow or check and are given without a value: empty never means "no limit".
+
+    :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a blank item.
+    """
+    for option in sorted(options):
+        if _is_blank(params.get(option)):
+            raise InvalidInput(option, "is given but empty. Give it a value, or leave it out.")
+
+
+def _is_blank(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value.strip()
+    if isinstance(value, (list, tuple)):
+        return not value or any(_is_blank(item) for item in value)
+    return isinstance(value, Mapping) and not value
+
+
+def unexpected(error: Exception, operation: str) -> UnexpectedError:
+    """Describe an exception that no code of this collection expected, without its text, which may quote a secret."""
+    reason = os.strerror(error.errno) if isinstance(error, OSError) and isinstance(error.errno, int) else ""
+    return UnexpectedError(operation, type(error).__name__, _place(error), reason)
+
+
+def _place(error: Exception) -> str:
+    """Return file and line of the innermost frame in this collection, which names no value."""
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    own = [f"{filename.rsplit('/', 1)[-1]}:{line}" for filename, line in frames if _COLLECTION in filename]
+    return own[-1] if own else ""

@@ -231,9 +231,9 @@ def _explain(wish: Wish, server: Kion, error: KionRefused) -> VenueError:
 
 
 OPERATION = Operation(
-    "kion_credentials",
-    ARGUMENT_SPEC,
-    fetch_keys,
+    name="kion_credentials",
+    argument_spec=ARGUMENT_SPEC,
+    execute=fetch_keys,
     services=(),
     secret_result=True,
     constraints={

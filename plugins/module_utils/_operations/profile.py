@@ -220,9 +220,9 @@ def _outline(name: str, profile: Profile | None, keys: str, mode: int) -> str:
 
 
 OPERATION = Operation(
-    "venue_sts_profile",
-    ARGUMENT_SPEC,
-    keep_profile,
+    name="venue_sts_profile",
+    argument_spec=ARGUMENT_SPEC,
+    execute=keep_profile,
     services=(),
     constraints={"required_if": [("state", "present", ("token",))]},
 )

@@ -196,9 +196,9 @@ def revoke(params: Params, clients: Clients, runtime: Runtime) -> Result:
 
 
 OPERATION = Operation(
-    "venue_sts_revocation",
-    ARGUMENT_SPEC,
-    revoke,
+    name="venue_sts_revocation",
+    argument_spec=ARGUMENT_SPEC,
+    execute=revoke,
     services=("iam", "sts"),
     constraints={
         "mutually_exclusive": [TARGETS, *[("before", name) for name in TARGETS[2:]]],

@@ -342,4 +342,4 @@ def _identity(wish: Wish, found: Found, done: list[tuple[Step, dict[str, Any]]])
     }
 
 
-OPERATION = Operation("venue_sts_role", ARGUMENT_SPEC, ensure_role)
+OPERATION = Operation(name="venue_sts_role", argument_spec=ARGUMENT_SPEC, execute=ensure_role)

@@ -214,9 +214,9 @@ def _unclaimed(observed: Observed, prefix: str, runtime: Runtime) -> dict[str, A
 
 
 OPERATION = Operation(
-    "venue_sts_role_info",
-    ARGUMENT_SPEC,
-    tell,
+    name="venue_sts_role_info",
+    argument_spec=ARGUMENT_SPEC,
+    execute=tell,
     constraints={
         "required_together": [("project", "venue")],
         "mutually_exclusive": [("project", "venues"), ("role_name", "venues")],

@@ -163,9 +163,9 @@ def _shown(session: sessions.Session, observed: Observed, now: datetime) -> dict
 
 
 OPERATION = Operation(
-    "venue_sts_session_info",
-    ARGUMENT_SPEC,
-    tell,
+    name="venue_sts_session_info",
+    argument_spec=ARGUMENT_SPEC,
+    execute=tell,
     services=("iam", "sts", "cloudtrail"),
     constraints={"required_together": [("project", "venue")]},
 )

@@ -494,9 +494,9 @@ def _issued(answer: dict[str, Any], token: dict[str, Any], runtime: Runtime) -> 
 
 
 OPERATION = Operation(
-    "venue_sts_token",
-    ARGUMENT_SPEC,
-    issue_token,
+    name="venue_sts_token",
+    argument_spec=ARGUMENT_SPEC,
+    execute=issue_token,
     secret_result=True,
     constraints={
         "required_together": [("mfa_serial_number", "mfa_token")],

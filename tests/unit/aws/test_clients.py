@@ -16,6 +16,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ConnectionProblem, MissingDependency
 
 KEYS = {"access_key": "AKIAFAKEFAKEFAKEFAKE", "secret_key": "fake-secret", "session_token": "fake-token"}
+FAKE = {"aws_access_key_id": "AKIAFAKEFAKEFAKEFAKE", "aws_secret_access_key": "fake-secret"}
 NONE = dict.fromkeys(
     ("region", "endpoint_url", "profile", "aws_ca_bundle", "aws_config", "debug_botocore_endpoint_logs", *KEYS)
 )
@@ -120,6 +121,17 @@ def test_the_models_are_read_once_for_all_sessions() -> None:
     assert loaders == {id(module._shared_loader())}
     sessions = {id(one._connect()[0]) for one in (first, second)}
     assert len(sessions) == 2  # credentials are not shared
+
+
+@pytest.mark.parametrize("service", ["sso", "sso-oidc", "signin", "ecr"])
+def test_the_loader_knows_the_services_of_botocores_credential_providers(service: str) -> None:
+    session = Clients(options(region="us-west-2", **KEYS))._connect()[0]
+    assert session.create_client(service, region_name="us-west-2", **FAKE).meta.service_model.service_name == service
+
+
+def test_the_loader_does_not_make_services_up() -> None:
+    with pytest.raises(botocore.exceptions.DataNotFoundError):
+        Clients(options(region="us-west-2", **KEYS))._connect()[0].create_client("no-such-service", "us-west-2", **FAKE)
 
 
 WITHOUT_BOTO3 = """
