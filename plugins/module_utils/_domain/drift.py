@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Drift: how a venue's role differs from the desired state, one sentence per difference. External IDs are never named."""
+"""Drift: how a venue's role differs from the desired state, one sentence per difference, without external IDs."""
 
 from __future__ import annotations
 

@@ -137,7 +137,8 @@ def check_given(request: Request, known: Collection[str], names: Collection[str]
     problem = weakness(request.given, names) if request.given and request.given not in known else ""
     if problem:
         raise InvalidInput(
-            "external_id", f"{problem}, so it can be guessed. Leave it out to have a random one made, or choose another."
+            "external_id",
+            f"{problem}, so it can be guessed. Leave it out to have a random one made, or choose another.",
         )
 
 

@@ -96,6 +96,15 @@ def holders(observed: Iterable[Observed]) -> dict[str, list[str]]:
     return found
 
 
+def still_using(observed: Iterable[Observed], venue: Venue, external_id: str) -> list[str]:
+    """The roles that are a venue's by their tags, or that accept its external ID."""
+    return sorted(
+        one.role.name
+        for one in observed
+        if ((found := owner(one.role.tags)) and found.key == venue.key) or external_id in external_ids(one.role.trust)
+    )
+
+
 def external_id_facts(
     name: str, parameter: Parameter | None, role: Role | None, shared: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:

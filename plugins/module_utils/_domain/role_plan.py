@@ -107,9 +107,7 @@ def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
     chosen = ids.choose(known, trusted, desired.external_id, candidate)
     ids.check_given(desired.external_id, (known, *trusted.every), _public_names(desired))
     trust = desired.trust._replace(external_id=chosen.current, previous_external_ids=chosen.previous)
-    change = change_trust(
-        role.trust if role else None, trust, desired.partition, remove_foreign=desired.remove_foreign
-    )
+    change = change_trust(role.trust if role else None, trust, desired.partition, remove_foreign=desired.remove_foreign)
     tight = _check_quotas(current, desired, change, trust, candidate)
     parameter_steps = list(
         _parameter_steps(current.parameter, desired, chosen, recovered=chosen.current == trusted.current)
@@ -276,7 +274,8 @@ def _create_role(trust: Mapping[str, Any], desired: Desired) -> Step:
         "Tags": [{"Key": key, "Value": value} for key, value in desired.tags.items()],
         **boundary,
     }
-    return Step("iam", "create_role", desired.role_name, "create the role", arguments)
+    references = (desired.boundary,) if desired.boundary else ()
+    return Step("iam", "create_role", desired.role_name, "create the role", arguments, references=references)
 
 
 def _trust_steps(change: TrustChange, desired: Desired) -> Iterator[Step]:
@@ -291,7 +290,14 @@ def _boundary_steps(role: Role | None, desired: Desired) -> Iterator[Step]:
     name = {"RoleName": desired.role_name}
     if desired.boundary:
         arguments = {**name, "PermissionsBoundary": desired.boundary}
-        yield Step("iam", "put_role_permissions_boundary", desired.role_name, "set the permissions boundary", arguments)
+        yield Step(
+            "iam",
+            "put_role_permissions_boundary",
+            desired.role_name,
+            "set the permissions boundary",
+            arguments,
+            references=(desired.boundary,),
+        )
     else:
         yield Step(
             "iam", "delete_role_permissions_boundary", desired.role_name, "remove the permissions boundary", name
@@ -314,7 +320,9 @@ def _setting_steps(role: Role | None, desired: Desired) -> Iterator[Step]:
     name = {"RoleName": desired.role_name}
     if (role.description, role.max_session_duration) != (desired.description, desired.max_session_duration):
         arguments = {**name, "Description": desired.description, "MaxSessionDuration": desired.max_session_duration}
-        yield Step("iam", "update_role", desired.role_name, "set the description and the maximum session duration", arguments)
+        yield Step(
+            "iam", "update_role", desired.role_name, "set the description and the maximum session duration", arguments
+        )
     missing = {key: value for key, value in desired.tags.items() if tag_value(role.tags, key) != value}
     if missing:
         tags = [{"Key": key, "Value": value} for key, value in missing.items()]

@@ -55,7 +55,9 @@ class TrustChange:
             )
 
 
-def change_trust(before: Mapping[str, Any] | None, trust: Trust, partition: str, *, remove_foreign: bool) -> TrustChange:
+def change_trust(
+    before: Mapping[str, Any] | None, trust: Trust, partition: str, *, remove_foreign: bool
+) -> TrustChange:
     """Decide what becomes of the statements that are there.
 
     :param before: the policy of the role; None if there is no role.

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Reading of trust policies as IAM evaluates them: who may assume the role, with which external IDs, and what else is in them.
+"""Reading of trust policies as IAM evaluates them: who may assume the role, with which external IDs, and what else.
 
 What cannot be decided from the policy alone is reported. External IDs never enter a message.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html

@@ -21,7 +21,8 @@ from .._domain.steps import Plan, Step
 from .._domain.tags import check_ownership
 from ._operation import Operation, Params, Result, Runtime
 from ._receipts import read_receipts
-from .role import ATTEMPTS, check_account
+from .accounts import check_account
+from .converge import ATTEMPTS
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id")
 ARGUMENT_SPEC: dict[str, Any] = {

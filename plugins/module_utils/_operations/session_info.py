@@ -23,7 +23,7 @@ from .._domain.role_facts import Observed
 from .._domain.token_request import iso
 from ._operation import Operation, Params, Result, Runtime
 from ._receipts import read_receipts
-from .role import check_account
+from .accounts import check_account
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str"},
