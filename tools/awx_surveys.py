@@ -53,7 +53,7 @@ class Survey(NamedTuple):
 
 
 TOKEN = (
-    Field("issue_user", "Who is the token for?", 1, 256),
+    Field("issue_user", "Who is the token for?", 1, 64),
     Field("issue_duration_seconds", "How many seconds shall it live?", 900, 43200),
     Field("issue_access", "What may it do?"),
     Field("issue_bucket_prefixes", "Only these folders of the bucket"),

@@ -86,7 +86,7 @@ EXAMPLES = r"""
     project: sbg
     venue: dev
     region: us-west-2
-    session_name: jdoe-20261122T093015Z
+    session_name: jdoe-20261122T093015Z-3fa91c
 
 - name: Revoke all tokens of a user
   mdps.venue_sts.venue_sts_revocation:
@@ -125,7 +125,7 @@ revocations:
     value:
       description: The session name or source identity; null for all.
       type: str
-      sample: jdoe-20261122T093015Z
+      sample: jdoe-20261122T093015Z-3fa91c
     before:
       description: Tokens issued before this are refused.
       type: str
@@ -137,17 +137,17 @@ revocations:
     policy_name:
       description: The inline policy.
       type: str
-      sample: revoked-20261122T094000Z-session=jdoe-20261122T093015Z
+      sample: revoked-20261122T094000Z-session=jdoe-20261122T093015Z-3fa91c
     summary:
       description: The same in words.
       type: str
-      sample: session jdoe-20261122T093015Z, issued before 2026-11-22T09:40:00Z
+      sample: session jdoe-20261122T093015Z-3fa91c, issued before 2026-11-22T09:40:00Z
 sessions:
   description: The sessions that receipts named.
   returned: success
   type: list
   elements: str
-  sample: ["jdoe-20261122T093015Z"]
+  sample: ["jdoe-20261122T093015Z-3fa91c"]
 steps:
   description: What was changed, in order; in check mode, what would be.
   returned: success

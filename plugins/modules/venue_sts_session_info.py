@@ -106,7 +106,7 @@ sessions:
     session_name:
       description: The session name.
       type: str
-      sample: jdoe-20261122T093015Z
+      sample: jdoe-20261122T093015Z-3fa91c
     access_key_id:
       description: The access key id of the token, which is no secret.
       type: str

@@ -20,14 +20,17 @@ author:
 options:
   user:
     description:
-      - Who the token is for. It goes into the session name, which is all that CloudTrail's data events show of a
-        recipient.
+      - Who the token is for, by user name. It goes into the session name, which is all that CloudTrail's data events
+        show of a recipient.
+      - 1 to 64 letters A to Z and a to z, digits and C(_+=,.@-), and no full stop or hyphen in front. Anything else is
+        refused, with a suggestion where possible (V(jose.nunez) for V(José Núñez)).
     type: str
     required: true
   session_name:
     description:
-      - The session name, 2 to 64 letters, digits and C(_+=,.@-). The default is the user and the UTC time to the
-        second, such as C(jdoe-20261122T093015Z).
+      - The session name, 2 to 64 letters, digits and C(_+=,.@-). The default is the user, the UTC time to
+        the second and six random digits, such as C(jdoe-20261122T093015Z-3fa91c). Of a user name of more than 39
+        characters it has the first 30, V(=) and 8 digits of its SHA-256.
     type: str
   method:
     description:
@@ -243,8 +246,8 @@ token:
     AssumedRoleUser:
       description: Who the keys act as.
       type: dict
-      sample: {"AssumedRoleId": "AROAEXAMPLEEXAMPLEEX:jdoe-20261122T093015Z",
-        "Arn": "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe-20261122T093015Z"}
+      sample: {"AssumedRoleId": "AROAEXAMPLEEXAMPLEEX:jdoe-20261122T093015Z-3fa91c",
+        "Arn": "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe-20261122T093015Z-3fa91c"}
     Credentials:
       description: The keys, with C(SecretAccessKey), C(SessionToken), C(Expiration) and C(AccessKeyId).
       type: dict
@@ -271,7 +274,7 @@ receipt:
   returned: success; after a failure, if a token had been issued
   type: dict
   sample: {"schema": 1, "recipient": "jdoe", "project": "sbg", "venue": "dev", "account_id": "123456789012",
-  "session_name": "jdoe-20261122T093015Z",
+  "session_name": "jdoe-20261122T093015Z-3fa91c",
     "expires_at": "2026-11-22T10:30:15Z"}
 dest:
   description: The file that was written, or would be in check mode.

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..module_utils._domain.errors import InvalidInput, NoRecipientKey
+from ..module_utils._domain.users import check_user
 from . import sealing
 from .sealers.recipient import Recipient
 
 SUFFIXES = ("", ".age", ".pub", ".asc", ".gpg", ".pem", ".crt", ".cer", ".txt")
-# The alphabet of a session name, so nothing in it can walk out of a folder.
-USER = re.compile(r"[A-Za-z0-9_+=,@-][\w+=,.@-]{0,63}", re.ASCII)
 ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
 HOW_TO_MAKE_ONE = (
     "ask them to run 'age-keygen -o key.txt' and send the public line (age1...), or 'gpg --armor --export THEIR-ADDRESS', "
@@ -39,13 +38,6 @@ class Person:
     email: str = ""
 
 
-def check_user(user: str) -> None:
-    """:raises InvalidInput: the name could not be that of a file in the book."""
-    if not USER.fullmatch(user):
-        # Not quoted: it may be a whole token that went to the wrong option.
-        raise InvalidInput("user", "this is not a user name: 1 to 64 letters, digits and _+=,.@- and no dot in front.")
-
-
 def find(book: str | Mapping[str, Any], user: str, now: datetime) -> Person:
     """Look somebody up.
 
@@ -55,7 +47,7 @@ def find(book: str | Mapping[str, Any], user: str, now: datetime) -> Person:
     :raises NoRecipientKey: they are not in it; says how they make a key.
     :raises InvalidInput: a key is not fit, or the book is not readable.
     """
-    check_user(user)
+    check_user("user", user)
     if isinstance(book, Mapping):
         materials, email = _entry(book.get(user), user)
         where = "the variable"

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..module_utils._aws.clients import Clients
 from ..module_utils._domain.errors import DeliveryFailed, InvalidInput, ReceiptNotKept, VenueError
+from ..module_utils._domain.users import check_user
 from ..module_utils._operations._operation import Runtime
 from ..module_utils._operations._receipts import Places, places
 from . import book, bundle, private_files, receipts, sealing
@@ -146,7 +147,7 @@ class HandOver:
         user = self.options["user"] or known
         if not user:
             raise InvalidInput("user", "say who the token is for.")
-        book.check_user(user)
+        check_user("user", user)
         if known and user != known:
             raise InvalidInput(
                 "user", f"the receipt says that the token is for {known}, not for {user}: nothing was sealed."

@@ -5,15 +5,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from .errors import InvalidInput
 
 ROLE_NAME_LENGTH = 64  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-SESSION_NAME_LENGTH = 64  # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 CAPABILITY_VERSION = "1.0"  # of the layout of role, policies and parameters, not of this release
 BOUNDARY_PARAMETER = "/unity/cs/account/privilegedpolicyname"
 
@@ -155,16 +152,6 @@ def check_range(option: str, seconds: int, least: int, most: int) -> int:
     return seconds
 
 
-def check_user(user: str) -> str:
-    """Who a token is for: any text of one line, at most 256 characters, since receipts and messages show it.
-
-    :raises InvalidInput: empty, longer, or with control characters.
-    """
-    if not user.strip() or len(user) > 256 or not user.isprintable():
-        raise InvalidInput("user", "must be a name or mail address on one line, of 1 to 256 characters.")
-    return user
-
-
 def check_role_name(option: str, name: str) -> str:
     """A role's name: 1 to 64 of ``[A-Za-z0-9_+=,.@-]``.
 
@@ -195,23 +182,6 @@ def check_session_name(option: str, name: str) -> str:
             option, f"'{name}' must be 2 to 64 letters, digits and _+=,.@- without spaces (STS allows no others)."
         )
     return name
-
-
-def default_session_name(user: str, now: datetime) -> str:
-    """``user-20261122T093015Z``: who holds the token and since when, as CloudTrail's data events will show it.
-
-    Characters that STS refuses become hyphens, accents are dropped, and a long user is cut so that the time stays
-    whole.
-
-    :param user: the recipient, as the admin writes it: ``jdoe``, ``jane.doe@example.org``, ``José Núñez``.
-    :raises InvalidInput: nothing legal is left of the user.
-    """
-    stamp = now.strftime("%Y%m%dT%H%M%SZ")
-    plain = unicodedata.normalize("NFKD", user).encode("ascii", "ignore").decode()
-    legal = re.sub(r"[^\w+=,.@-]+", "-", plain, flags=re.ASCII).strip("-")
-    if not legal:
-        raise InvalidInput("user", "has no letter or digit that STS allows in a session name: set session_name.")
-    return f"{legal[: SESSION_NAME_LENGTH - len(stamp) - 1]}-{stamp}"
 
 
 def check_external_id(option: str, value: str) -> str:

@@ -26,7 +26,6 @@ def token_file(dest: str, project: str, venue: str, user: str) -> str:
     """The file for a token: ``dest``, or in it where it ends with a slash. One for each venue and user."""
     if not dest.endswith("/"):
         return dest
-    user = re.sub(r"[^\w.@+-]+", "-", user)
     return f"{dest}{project}-{venue}-{user}.json"
 
 

@@ -13,12 +13,13 @@ from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
 from .._domain.arns import check_account_id
 from .._domain.errors import ConcurrentChange, InvalidInput, NotProvisioned
-from .._domain.names import Venue, check_role_name, check_session_name, check_user, make_venue
+from .._domain.names import Venue, check_role_name, check_session_name, make_venue
 from .._domain.receipts import Receipt, parse_receipt, parse_time
 from .._domain.revocation import Revocation, cutoff, found_in, plan_lift, plan_revoke
 from .._domain.role_plan import Role
 from .._domain.steps import Plan, Step
 from .._domain.tags import check_ownership
+from .._domain.users import check_user
 from ._operation import Operation, Params, Result, Runtime
 from ._receipts import read_receipts
 from .accounts import check_account
@@ -101,7 +102,7 @@ def _receipts(params: Params, venue: Venue, runtime: Runtime) -> list[Receipt] |
     if not (params["user"] or params["access_key_id"]):
         return None
     option = "user" if params["user"] else "access_key_id"
-    wanted = check_user(params["user"]) if params["user"] else params["access_key_id"]
+    wanted = check_user("user", params["user"]) if params["user"] else params["access_key_id"]
     fitting = [
         one
         for one in read_receipts(params["receipts_file"])

@@ -33,14 +33,13 @@ from .._domain.names import (
     check_range,
     check_role_name,
     check_session_name,
-    check_user,
-    default_session_name,
     make_venue,
 )
 from .._domain.policies import compact
 from .._domain.role_plan import Parameter, Role
 from .._domain.tags import check_ownership, check_tags
 from .._domain.trust_reader import external_ids
+from .._domain.users import SUFFIX_BYTES, check_user, session_name
 from .._files import private_file, write_synced
 from . import _receipts, _saml
 from ._operation import Operation, Params, Result, Runtime
@@ -124,8 +123,12 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> Wish:
     venue = make_venue(params["project"], params["venue"])
     partition, region = clients.partition, clients.region
     role_name, role_account = _check_role(params, venue, partition)
-    user, name = check_user(params["user"]), params["session_name"]
-    session_name = check_session_name("session_name", name) if name else default_session_name(user, runtime.now())
+    user, chosen = check_user("user", params["user"]), params["session_name"]
+    session = (
+        check_session_name("session_name", chosen)
+        if chosen
+        else session_name(user, runtime.now(), runtime.token_hex(SUFFIX_BYTES))
+    )
     check_range("wait_timeout", params["wait_timeout"], 0, LONGEST_WAIT)
     if params["external_id"] is not None:
         check_external_id("external_id", params["external_id"])
@@ -139,7 +142,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> Wish:
         venue=venue,
         role_name=role_name,
         role_account=role_account,
-        session_name=session_name,
+        session_name=session,
         duration=check_range("duration_seconds", wanted, request.SHORTEST, request.LONGEST),
         grant=_check_grant(params, venue),
         session_policy=request.check_session_policy(params["session_policy"]) if params["session_policy"] else None,
