@@ -1,21 +1,357 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Files with keys in them: readable by their owner alone, and either the old text or the new, never half of one."""
+"""Files that hold keys or decide who gets them: created safely, readable by their owner alone, never half written.
+
+The rules are those of ``StrictModes`` in OpenSSH: a folder must belong to the user, nobody else may write to it, and
+nobody else may replace one of the folders above it. See sshd_config(5).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import grp
 import os
+import pwd
+import secrets
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ._domain.errors import InvalidInput, VenueError
+from ._domain.errors import FileNotWritten, InvalidInput
+
+PREFIX, SUFFIX = ".venue_sts.", ".tmp"
+# Accounts that own a group's files in name only: nobody can log in as one of these.
+NO_LOGIN_SHELLS = {"nologin", "false", "sync", "shutdown", "halt"}
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
 
 
-class FileNotWritten(VenueError):
-    """A file with keys could not be written; what was there before is still there."""
+def create_private(option: str, path: str | Path, data: bytes) -> Path:
+    """Create a file with mode 0600. An existing file is never overwritten.
+
+    The data is written to a temporary file through the handle that created it, flushed to the disk, and only then given
+    its name. A run that is killed leaves at most the temporary file, which `remove_leftovers` removes.
+
+    :param option: the option that names the path, for messages.
+    :param path: the file; missing folders are created with mode 0700.
+    :returns: the absolute path.
+    :raises InvalidInput: the path or one of its folders is not safe, or the file exists.
+    :raises FileNotWritten: no permission or no space.
+    """
+    target = check_new_file(option, path)
+    with _temporary(option, target, data) as (folder, name):
+        try:
+            claim = os.open(target.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+        except FileExistsError:
+            raise _exists(option, target) from None
+        os.close(claim)
+        os.rename(name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
+    return target
+
+
+def replace_private(option: str, path: str | Path, data: bytes) -> Path:
+    """Replace a file in one step, or create it, with mode 0600. The owner and group of an existing file are kept.
+
+    :param option: the option that names the path, for messages.
+    :raises InvalidInput: the path or one of its folders is not safe.
+    :raises FileNotWritten: no permission or no space; an existing file is unchanged.
+    """
+    target = _absolute(option, path)
+    prepare_folder(option, target.parent)
+    before = _regular_or_missing(option, target)
+    with _temporary(option, target, data) as (folder, name):
+        if before and (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(name, before.st_uid, before.st_gid, dir_fd=folder, follow_symlinks=False)
+        os.rename(name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
+    return target
+
+
+def append_private(option: str, path: str | Path, line: bytes) -> None:
+    """Add a line to a file: under a lock, flushed to the disk, mode 0600. A line that does not fit is removed again.
+
+    :param option: the option that names the path, for messages.
+    :param line: the text without a line break at its end.
+    :raises InvalidInput: the path or one of its folders is not safe.
+    :raises FileNotWritten: no permission or no space.
+    """
+    target = check_append_file(option, path)
+    with _reported(option, target):
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        handle = os.open(target, flags, 0o600)
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise InvalidInput(option, f"'{target}' is not a regular file.")
+            fcntl.flock(handle, fcntl.LOCK_EX)  # released when the handle is closed
+            _append_locked(handle, line)
+        finally:
+            os.close(handle)
+        _sync_folder(target.parent)
+
+
+def check_new_file(option: str, path: str | Path) -> Path:
+    """Check that a file can be created safely, and create its missing folders. Removes leftovers of killed runs.
+
+    :raises InvalidInput: the path or one of its folders is not safe, or something of that name exists.
+    :raises FileNotWritten: a missing folder cannot be created.
+    """
+    target = _absolute(option, path)
+    prepare_folder(option, target.parent)
+    if _regular_or_missing(option, target):
+        raise _exists(option, target)
+    return target
+
+
+def check_append_file(option: str, path: str | Path) -> Path:
+    """Check that lines can be added to a file, and create its missing folders.
+
+    :raises InvalidInput: the path or one of its folders is not safe, or the file is not writable.
+    :raises FileNotWritten: a missing folder cannot be created.
+    """
+    target = _absolute(option, path)
+    prepare_folder(option, target.parent)
+    found = _regular_or_missing(option, target)
+    if found and found.st_uid != os.geteuid():
+        raise InvalidInput(option, f"'{target}' belongs to {_user(found.st_uid)}. Use a file of your own.")
+    if not os.access(target if found else target.parent, os.W_OK):
+        raise InvalidInput(option, f"'{target}' is not writable.")
+    return target
+
+
+def prepare_folder(option: str, folder: Path) -> None:
+    """Create missing folders with mode 0700, check all, and remove leftovers of killed runs from the last.
+
+    :raises InvalidInput: a folder is not safe; the message names it and the reason.
+    :raises FileNotWritten: a missing folder cannot be created.
+    """
+    with _reported(option, folder):
+        existing = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+        check_folder(option, existing, is_destination=existing == folder)
+        for one in reversed([one for one in (folder, *folder.parents) if not os.path.lexists(one)]):
+            one.mkdir(mode=0o700, exist_ok=True)
+        check_folder(option, folder)
+    remove_leftovers(folder)
+
+
+def check_folder(option: str, folder: Path, *, is_destination: bool = True, allow_group: bool = False) -> None:
+    """Check that only the user decides what a folder holds.
+
+    :param is_destination: the folder itself must belong to the user. False for a folder in which one will be created.
+    :param allow_group: accept that a group may write, as in a checked-out project that several people share.
+    :raises InvalidInput: somebody else may write to it or replace it; the message names the folder and the reason.
+    """
+    real = folder.resolve()
+    for one in (real, *real.parents):
+        found = one.stat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise InvalidInput(option, f"'{one}' is not a folder.")
+        own = is_destination and one == real
+        if found.st_uid != os.geteuid() and (own or found.st_uid != 0):
+            raise InvalidInput(
+                option, f"the folder '{one}' belongs to {_user(found.st_uid)}. Use a folder of your own."
+            )
+        # In a folder with the sticky bit, such as /tmp, nobody can replace the entries of another user.
+        if found.st_mode & stat.S_ISVTX and not own:
+            continue
+        _check_writers(option, one, found, allow_group=allow_group)
+
+
+def _check_writers(option: str, folder: Path, found: os.stat_result, *, allow_group: bool) -> None:
+    if found.st_mode & stat.S_IWOTH:
+        raise InvalidInput(option, f"everybody may write to the folder '{folder}'. Run: chmod o-w '{folder}'")
+    if found.st_mode & stat.S_IWGRP and not allow_group and not _is_own_group(found.st_gid):
+        group = _group(found.st_gid)
+        raise InvalidInput(option, f"the group {group} may write to the folder '{folder}'. Run: chmod g-w '{folder}'")
+
+
+def _is_own_group(gid: int) -> bool:
+    """Whether the user is the only person in a group. Root is not counted: it may write everywhere anyway."""
+    own = {os.geteuid(), 0}
+    try:
+        named = grp.getgrgid(gid).gr_mem
+    except KeyError:
+        named = []
+    members = {
+        entry.pw_uid
+        for entry in pwd.getpwall()
+        if _may_log_in(entry) and (entry.pw_gid == gid or entry.pw_name in named)
+    }
+    unknown = [name for name in named if not any(entry.pw_name == name for entry in pwd.getpwall())]
+    return gid == os.getegid() and not unknown and members <= own
+
+
+def _may_log_in(entry: pwd.struct_passwd) -> bool:
+    return Path(entry.pw_shell).name not in NO_LOGIN_SHELLS
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that killed runs left in a folder. Those of running ones are locked and stay."""
+    with contextlib.suppress(OSError):
+        for place in list(folder.glob(f"{PREFIX}*{SUFFIX}")):
+            _remove_unless_locked(place)
+
+
+def _remove_unless_locked(place: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(place, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if os.fstat(handle).st_uid == os.geteuid():
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                place.unlink()
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _temporary(option: str, target: Path, data: bytes) -> Iterator[tuple[int, str]]:
+    """Write data to a locked temporary file beside the target: (folder handle, name). It is removed at the end."""
+    with _reported(option, target):
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            handle, name = _locked_file(folder)
+            try:
+                _write_all(handle, data)
+                os.fsync(handle)
+                yield folder, name
+                os.fsync(folder)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+                os.close(handle)
+        finally:
+            os.close(folder)
+
+
+def _locked_file(folder: int) -> tuple[int, str]:
+    while True:
+        name = f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(name, flags, 0o600, dir_fd=folder)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # another run took it for a leftover before it was locked
+
+
+def _append_locked(handle: int, line: bytes) -> None:
+    if os.fstat(handle).st_mode & 0o077:
+        os.fchmod(handle, 0o600)
+    end = os.lseek(handle, 0, os.SEEK_END)
+    # A line that a killed run left half written must not swallow this one.
+    is_torn = end > 0 and os.pread(handle, 1, end - 1) != b"\n"
+    try:
+        _write_all(handle, (b"\n" if is_torn else b"") + line + b"\n")
+        os.fsync(handle)
+    except OSError:
+        os.ftruncate(handle, end)
+        raise
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+@contextlib.contextmanager
+def _reported(option: str, path: Path) -> Iterator[None]:
+    """Turn an error of the file system into one that names the option and the path."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise FileNotWritten(f"{option}: '{path}' cannot be written ({reason}).") from None
+
+
+def _absolute(option: str, path: str | Path) -> Path:
+    text = os.fspath(path)
+    if not text.strip() or not text.isprintable():
+        raise InvalidInput(option, "this is not the path of a file.")
+    return Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - keep links
+
+
+def _regular_or_missing(option: str, target: Path) -> os.stat_result | None:
+    """The status of a regular file, or None if nothing of that name exists.
+
+    :raises InvalidInput: it is something else, such as a symbolic link.
+    """
+    try:
+        found = target.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidInput(option, f"'{target}' cannot be a file ({error.strerror}).") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidInput(option, f"'{target}' is {KINDS.get(stat.S_IFMT(found.st_mode), 'not a regular file')}.")
+    return found
+
+
+def _exists(option: str, target: Path) -> InvalidInput:
+    return InvalidInput(option, f"'{target}' exists and is never overwritten. Remove it or name another file.")
+
+
+def _user(uid: int) -> str:
+    try:
+        return f"the user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"the user with ID {uid}"
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return f"with ID {gid}"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a power failure."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(option: str, target: Path, sleep: Callable[[float], None], patience: float = 30.0) -> Iterator[None]:
+    """Keep other runs of this collection from changing a file at the same time.
+
+    The lock is a file beside the target, since the target is replaced. It stays: removing it would let two runs in.
+
+    :param option: the option that names the target, for messages.
+    :param sleep: waits for a number of seconds.
+    :param patience: how long to wait for another run, in seconds.
+    :raises FileNotWritten: the folder is not writable, or the other run does not end.
+    """
+    place = target.with_name(f".{target.name}.lock")
+    prepare_folder(option, target.parent)
+    with _reported(option, place):
+        handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        while not _take(handle):
+            if patience <= 0:
+                raise FileNotWritten(f"'{target}' is locked by another run that does not end ('{place}').")
+            sleep(0.2)
+            patience -= 0.2
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -71,42 +407,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextlib.contextmanager
-def locked(target: Path, sleep: Callable[[float], None], patience: float = 30.0) -> Iterator[None]:
-    """Keep other runs of this collection from changing a file meanwhile.
-
-    The lock is a file of its own beside it, since the target is replaced; it stays there, since removing it would let
-    two in.
-
-    :param patience: how long to wait for another run, in seconds.
-    :raises FileNotWritten: the folder cannot be written to, or the other run does not end.
-    """
-    place = target.with_name(f".{target.name}.lock")
-    try:
-        make_folders(target.parent)
-        handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise FileNotWritten(
-            f"'{target}' cannot be changed: its folder is not writable for this user ({error.strerror})."
-        ) from None
-    try:
-        while not _take(handle):
-            if patience <= 0:
-                raise FileNotWritten(
-                    f"'{target}' is being changed by another run that does not end ('{place}' is locked)."
-                )
-            sleep(0.2)
-            patience -= 0.2
-        yield
-    finally:
-        os.close(handle)
-
-
-def _take(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -117,6 +117,10 @@ class ReceiptNotKept(VenueError):
     """The record of an issue could not be written. The receipt itself is among the facts: it is no secret."""
 
 
+class FileNotWritten(VenueError):
+    """A file could not be written. An existing file is unchanged."""
+
+
 class UnexpectedError(VenueError):
     """A fault of this collection, or a state of the machine that it does not know. No value and no text of the cause.
 

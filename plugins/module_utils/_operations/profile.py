@@ -24,10 +24,10 @@ from .._domain.credentials_file import (
     with_profile,
     without_profile,
 )
-from .._domain.errors import InvalidInput
+from .._domain.errors import FileNotWritten, InvalidInput
 from .._domain.names import make_venue
 from .._domain.profiles import KEY_NAMES, check_profile_name, check_region, credentials_of, role_arn
-from .._files import FileNotWritten, locked, private_file, write_synced
+from .._files import locked, replace_private
 from ._operation import Operation, Params, Result, Runtime
 
 TOKEN: dict[str, Any] = {
@@ -151,15 +151,6 @@ def _read(target: Path) -> tuple[str, int | None]:
         raise FileNotWritten(f"credentials_file: '{target}' cannot be read ({error.strerror}).") from None
 
 
-def _write(target: Path, text: str) -> None:
-    with private_file("credentials_file", str(target)) as place:
-        write_synced(place, text)
-        if target.exists():
-            owner = target.stat()
-            if (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()):
-                os.chown(place, owner.st_uid, owner.st_gid)
-
-
 def keep_profile(params: Params, clients: Clients, runtime: Runtime) -> Result:
     """The operation of ``venue_sts_profile``.
 
@@ -168,10 +159,10 @@ def keep_profile(params: Params, clients: Clients, runtime: Runtime) -> Result:
     wish = parse(params)
     plan = make_plan(wish)
     if plan.is_change and not runtime.check_mode:
-        with locked(wish.target, runtime.sleep):
+        with locked("credentials_file", wish.target, runtime.sleep):
             plan = make_plan(wish)
             if plan.is_change:
-                _write(wish.target, plan.new)
+                replace_private("credentials_file", wish.target, plan.new.encode(errors="surrogateescape"))
     if wish.values:
         rivals = [name for name in WINNERS if plan.before and name in plan.before.values]
         if rivals:

@@ -191,13 +191,16 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     assert names(tmp_path) == [".credentials.lock", "credentials"]  # no half-written keys beside it
 
 
+NOBODY = 65534
+
+
 @contextlib.contextmanager
 def somebody_else():
     """For root no folder is read-only: be nobody for a moment."""
     if os.geteuid():
         yield
         return
-    os.seteuid(65534)
+    os.seteuid(NOBODY)
     try:
         yield
     finally:
@@ -207,11 +210,13 @@ def somebody_else():
 def test_a_read_only_folder_is_named():
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o555)
+        if os.geteuid() == 0:
+            os.chown(name, NOBODY, -1)
         with somebody_else():
             succeeded, result = run(Path(name) / "credentials")
         Path(name).chmod(0o755)
     assert not succeeded and result["error"] == "FileNotWritten"
-    assert "not writable" in result["msg"] and name in result["msg"]
+    assert "Permission denied" in result["msg"] and name in result["msg"]
 
 
 def test_a_folder_in_the_files_place_is_named(tmp_path):
@@ -220,7 +225,7 @@ def test_a_folder_in_the_files_place_is_named(tmp_path):
 
 def test_a_lock_that_is_never_given_back_ends_in_an_error(tmp_path):
     naps: list[float] = []
-    with _files.locked(tmp_path / "credentials", naps.append):
+    with _files.locked("credentials_file", tmp_path / "credentials", naps.append):
         result = fail(tmp_path / "credentials", sleep=naps.append)
     assert result["error"] == "FileNotWritten" and "another run" in result["msg"]
     assert 29 < sum(naps) < 31 and not (tmp_path / "credentials").exists()

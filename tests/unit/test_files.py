@@ -1,0 +1,294 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Files with keys: where they may be, how they come into being, and what a killed run leaves."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import grp
+import os
+import pwd
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils import _files as files
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import FileNotWritten, InvalidInput
+
+DATA = b"FAKE-key\n"
+SOMEBODY = 4321  # no such user on any machine of ours
+
+
+def names(folder: Path) -> list[str]:
+    return [one.name for one in folder.iterdir()]
+
+
+def write(kind: str, path: Path) -> None:
+    """Write by one of the three ways: each keeps the same rules for folders and for what stands at the path."""
+    {
+        "create": lambda: files.create_private("dest", path, DATA),
+        "replace": lambda: files.replace_private("dest", path, DATA),
+        "append": lambda: files.append_private("dest", path, DATA[:-1]),
+    }[kind]()
+
+
+WAYS = pytest.mark.parametrize("way", ["create", "replace", "append"])
+
+
+@WAYS
+def test_a_new_file_is_whole_and_private_whatever_the_umask(way: str, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        write(way, tmp_path / "new" / "deeper" / "file")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new" / "deeper" / "file").read_bytes() == DATA
+    modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.rglob("*")}
+    assert modes == {"new": 0o700, "deeper": 0o700, "file": 0o600}
+
+
+def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
+    files.create_private("dest", tmp_path / "file", DATA)
+    with pytest.raises(InvalidInput, match="exists and is never overwritten"):
+        files.create_private("dest", tmp_path / "file", b"other")
+    assert (tmp_path / "file").read_bytes() == DATA
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_file_that_appears_between_check_and_write_is_not_overwritten(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(files, "check_new_file", lambda option, path: Path(path))
+    (tmp_path / "file").write_text("of somebody else")
+    with pytest.raises(InvalidInput, match="exists"):
+        files.create_private("dest", tmp_path / "file", DATA)
+    assert (tmp_path / "file").read_text() == "of somebody else"
+
+
+def make(kind: str, path: Path) -> None:
+    if kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "symbolic link":
+        (path.parent / "elsewhere").write_text("kept")
+        path.symlink_to("elsewhere")
+    elif kind == "dangling":
+        path.symlink_to("nowhere")
+    else:
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(path))
+        server.close()
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("FIFO", "is a FIFO"), ("folder", "is a folder"), ("symbolic link", "is a symbolic link"),
+        ("dangling", "is a symbolic link"), ("socket", "is a socket"),
+    ],
+)  # fmt: skip
+def test_only_a_regular_file_is_written(way: str, kind: str, said: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    make(kind, Path("place"))
+    inode = os.lstat("place").st_ino
+    with pytest.raises(InvalidInput, match=said):
+        write(way, tmp_path / "place")
+    assert os.lstat("place").st_ino == inode
+    assert not Path("nowhere").exists()
+    assert not Path("elsewhere").exists() or Path("elsewhere").read_text() == "kept"
+
+
+@WAYS
+def test_a_device_is_not_written(way: str, tmp_path: Path, monkeypatch) -> None:
+    found = os.stat_result((stat.S_IFCHR | 0o600, 7, 1, 1, os.geteuid(), os.getegid(), 0, 0, 0, 0))
+    lstat = Path.lstat
+    monkeypatch.setattr(Path, "lstat", lambda path: found if path.name == "device" else lstat(path))
+    with pytest.raises(InvalidInput, match="is a device"):
+        write(way, tmp_path / "device")
+
+
+@WAYS
+@pytest.mark.parametrize("above", [0, 1, 2], ids=["the folder", "its parent", "further up"])
+@pytest.mark.parametrize(
+    ("mode", "said"), [(0o777, "everybody may write"), (0o702, "everybody may write"), (0o1777, "everybody may write")]
+)
+def test_a_folder_that_others_may_write_to_is_refused(
+    way: str, above: int, mode: int, said: str, tmp_path: Path
+) -> None:
+    deep = tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    folder = [deep, *deep.parents][above]
+    folder.chmod(mode)
+    if mode & stat.S_ISVTX and above:  # nobody can replace an entry of another user there
+        write(way, deep / "file")
+        return
+    with pytest.raises(InvalidInput, match=said) as refused:
+        write(way, deep / "file")
+    assert f"'{folder}'" in refused.value.message
+    assert names(deep) == []
+
+
+@WAYS
+@pytest.mark.parametrize("above", [0, 1])
+def test_a_folder_that_a_group_may_write_to_is_refused_unless_the_user_is_alone_in_it(
+    way: str, above: int, tmp_path: Path, monkeypatch
+) -> None:
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    [deep, *deep.parents][above].chmod(0o775)
+    monkeypatch.setattr(files, "_is_own_group", lambda gid: False)
+    with pytest.raises(InvalidInput, match=r"the group .* may write"):
+        write(way, deep / "file")
+    monkeypatch.setattr(files, "_is_own_group", lambda gid: True)
+    write(way, deep / "file")
+
+
+def account(name: str, uid: int, gid: int, shell: str = "/bin/bash") -> pwd.struct_passwd:
+    return pwd.struct_passwd((name, "x", uid, gid, "", "/home", shell))
+
+
+@pytest.mark.parametrize(
+    ("group", "accounts", "own"),
+    [
+        ([], [account("me", 1000, 500)], True),
+        (["me"], [account("me", 1000, 500)], True),
+        ([], [account("root", 0, 500), account("me", 1000, 500)], True),
+        ([], [account("me", 1000, 500), account("daemon", 9, 500, "/usr/sbin/nologin")], True),
+        (["other"], [account("me", 1000, 500), account("other", 1001, 1001)], False),
+        ([], [account("me", 1000, 500), account("other", 1001, 500)], False),
+        (["of-a-directory-service"], [account("me", 1000, 500)], False),
+    ],
+)
+def test_a_group_is_the_user_only_if_nobody_else_is_in_it(group, accounts, own, monkeypatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "getegid", lambda: 500)
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group(("g", "x", gid, group)))
+    monkeypatch.setattr(pwd, "getpwall", lambda: accounts)
+    assert files._is_own_group(500) is own
+    assert files._is_own_group(501) is False
+
+
+@WAYS
+@pytest.mark.parametrize("above", [0, 1])
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_a_folder_of_another_user_is_refused(way: str, above: int, tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    os.chown([deep, *deep.parents][above], SOMEBODY, -1)
+    with pytest.raises(InvalidInput, match="belongs to the user with ID 4321"):
+        write(way, deep / "file")
+
+
+def test_a_link_among_the_folders_is_followed_and_what_it_leads_to_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "real" / "open").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/open")
+    files.create_private("dest", tmp_path / "link" / "file", DATA)
+    (tmp_path / "real").chmod(0o777)
+    with pytest.raises(InvalidInput, match=r"everybody may write to the folder '.*/real'"):
+        files.create_private("dest", tmp_path / "link" / "another", DATA)
+
+
+@WAYS
+@pytest.mark.parametrize("path", ["", "  ", "a\0b", "a\nb", "n" * 300])
+def test_a_path_that_is_none_is_refused(way: str, path: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((InvalidInput, FileNotWritten)) as refused:
+        write(way, path)
+    assert refused.value.message.isprintable()
+    assert names(tmp_path) == []
+
+
+@WAYS
+@pytest.mark.parametrize("call", ["write", "fsync"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+def test_a_disk_that_fails_leaves_nothing(way: str, call: str, code: int, tmp_path: Path, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    (tmp_path / "file").write_bytes(b"before\n") if way != "create" else None
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(FileNotWritten, match=os.strerror(code)):
+        write(way, tmp_path / "file")
+    monkeypatch.undo()
+    left = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    assert left == ({} if way == "create" else {"file": b"before\n"})
+
+
+def test_replacing_keeps_owner_and_other_names_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"before")
+    (tmp_path / "file").chmod(0o644)
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "file", SOMEBODY, SOMEBODY)
+    files.replace_private("credentials_file", tmp_path / "file", DATA)
+    found = (tmp_path / "file").stat()
+    assert ((tmp_path / "file").read_bytes(), stat.S_IMODE(found.st_mode)) == (DATA, 0o600)
+    assert found.st_uid == (SOMEBODY if os.geteuid() == 0 else os.geteuid())
+    assert names(tmp_path) == ["file"]
+
+
+def test_appending_after_a_torn_line_keeps_both_apart(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b'{"half":')
+    files.append_private("receipts_file", tmp_path / "file", b"{}")
+    files.append_private("receipts_file", tmp_path / "file", b"[]")
+    assert (tmp_path / "file").read_bytes() == b'{"half":\n{}\n[]\n'
+
+
+KILLED = """
+import os, signal, sys
+from ansible_collections.mdps.venue_sts.plugins.module_utils import _files as files
+step, way, path = sys.argv[1:]
+def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
+setattr(files.os, step, die)
+getattr(files, way)("dest", path, b"FAKE-key")
+"""
+
+
+@pytest.mark.parametrize("way", ["create_private", "replace_private"])
+@pytest.mark.parametrize("step", ["write", "fsync", "rename"])
+def test_what_a_killed_run_leaves_is_removed_by_the_next(way: str, step: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, step, way, tmp_path / "file"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    held = [one for one in tmp_path.iterdir() if one.read_bytes()]
+    assert all(one.name.startswith(files.PREFIX) for one in held)
+    files.create_private("dest", tmp_path / "another", DATA)
+    assert [one.name for one in tmp_path.iterdir() if one.read_bytes()] == ["another"]
+
+
+def test_the_temporary_file_of_a_run_that_goes_on_stays(tmp_path: Path) -> None:
+    with files._temporary("dest", tmp_path / "file", DATA) as (_folder, name):
+        files.remove_leftovers(tmp_path)
+        assert (tmp_path / name).read_bytes() == DATA
+    assert names(tmp_path) == []
+
+
+def test_a_temporary_file_that_was_taken_for_a_leftover_is_made_again(tmp_path: Path, monkeypatch) -> None:
+    lock, removed = fcntl.flock, []
+
+    def remove_first(handle: int, operation: int) -> None:
+        if not removed:
+            removed.extend(tmp_path.iterdir())
+            removed[0].unlink()
+        lock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    files.create_private("dest", tmp_path / "file", DATA)
+    assert (tmp_path / "file").read_bytes() == DATA
+    assert len(removed) == 1
+
+
+def test_what_another_user_named_like_a_leftover_stays(tmp_path: Path, monkeypatch) -> None:
+    place = tmp_path / f"{files.PREFIX}x{files.SUFFIX}"
+    place.write_text("of somebody else")
+    real = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: real + 1)
+    files.remove_leftovers(tmp_path)
+    assert place.exists()
