@@ -125,7 +125,9 @@ def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -
         return ConnectionProblem(
             f"{answer} AWS does not know these credentials. {KEYS_ADVICE}", error_code=code, request_id=request_id
         )
-    return AwsRefused(f"{answer}{_advice(code, action, said)}", operation=action, code=code, request_id=request_id, said=said)
+    return AwsRefused(
+        f"{answer}{_advice(code, action, said)}", operation=action, code=code, request_id=request_id, said=said
+    )
 
 
 def _scrubbed(said: str, arguments: dict[str, Any]) -> str:

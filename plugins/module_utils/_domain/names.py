@@ -17,7 +17,7 @@ BOUNDARY_PARAMETER = "/unity/cs/account/privilegedpolicyname"
 # What role names, SSM parameter names and tag values all allow.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
-_PARAMETER_NAME = re.compile(r"(?!/?(?:aws|ssm)(?:$|[^/]*/))(?:/[\w.-]+)+|[\w.-]+", re.ASCII | re.IGNORECASE)
+_PARAMETER_NAME = re.compile(r"(?!/?(?:aws|ssm))(?:(?:/[\w.-]+)+|[\w.-]+)", re.ASCII | re.IGNORECASE)
 _PARAMETER_NAME_LENGTH, _PARAMETER_LEVELS = 1011, 15
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
