@@ -8,6 +8,7 @@ import os
 import pathlib
 import sys
 
+import hypothesis
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -19,6 +20,10 @@ for place in (COLLECTIONS, ROOT):
 from tests.support.servers import Moto, free_port  # noqa: E402 - needs the path above
 
 __all__ = ["free_port"]
+
+# A busy machine is no reason for a property to fail.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

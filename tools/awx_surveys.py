@@ -4,8 +4,8 @@
 
 Usage: awx_surveys.py [--check]
 
-What a survey asks is chosen in SURVEYS below; type, choices, default and help of each field come from the role. With
---check nothing is written, and differences are printed and make the exit status 1.
+SURVEYS below lists the questions; type, choices, default and help of each field come from the role. With --check
+nothing is written, and differences are printed and make the exit status 1.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ COMMAS = "Separate several with commas."
 class Field(NamedTuple):
     """One question about a role's option.
 
-    :param option: the role's variable.
-    :param label: what stands above the field.
+    :param option: the role's variable; empty for a question of the set-up itself.
+    :param label: the text above the field.
     :param least, most: the smallest and largest number, or the most characters of a text.
-    :param hidden: kept encrypted by AWX, and not shown while typing.
-    :param variable: the playbook's own name for the option, where it has one.
+    :param hidden: kept encrypted by AWX, and not shown while it is typed.
+    :param variable: the name that the playbook has for the option, where it has one of its own.
+    :param help: the text below the label, for a question of the set-up itself.
     """
 
     option: str
@@ -41,10 +42,11 @@ class Field(NamedTuple):
     most: int = 1024
     hidden: bool = False
     variable: str = ""
+    help: str = ""
 
 
 class Survey(NamedTuple):
-    """One survey: its title, the words below it, and its fields. ``one`` venue is asked for, or any number of them."""
+    """One survey: its title, the text below it, and its fields. ``one`` venue is asked for, or any number of them."""
 
     title: str
     description: str
@@ -53,51 +55,71 @@ class Survey(NamedTuple):
 
 
 TOKEN = (
-    Field("issue_user", "Who is the token for?", 1, 64),
-    Field("issue_duration_seconds", "How many seconds shall it live?", 900, 43200),
-    Field("issue_access", "What may it do?"),
-    Field("issue_bucket_prefixes", "Only these folders of the bucket"),
+    Field("issue_user", "Recipient", 1, 64),
+    Field(
+        "",
+        "Reason",
+        least=1,
+        most=256,
+        variable="request_reason",
+        help="Why the token is needed. It goes into the receipt.",
+    ),
+    Field(
+        "",
+        "Ticket",
+        most=64,
+        variable="request_ticket",
+        help="The ticket that the request belongs to, such as MDPS-123. It goes into the receipt.",
+    ),
+    Field("issue_duration_seconds", "Duration in seconds", 900, 43200),
+    Field("issue_access", "Access"),
+    Field("issue_bucket_prefixes", "Folders of the bucket"),
     Field("issue_external_id", "External ID that the requester sent", most=1224, hidden=True),
 )
-# A survey's answers outrank the inventory, so none asks for what belongs to a venue, such as its buckets.
+# A survey's answers outrank the inventory, so none asks for what belongs to a venue, such as its buckets or limits.
 SURVEYS = {
     "provision": Survey(
         "Provision venue",
-        "Gives venues the role that tokens are issued for, or repairs it. Choose the job type Check to see first what would change.",
+        "Creates or repairs the role that a venue's tokens are issued for. Choose the job type Check to see what would"
+        " change.",
         False,
         (
-            Field("provision_wait", "Prove that the role can be assumed?"),
-            Field("provision_adopt", "Take over a role without an owner?"),
+            Field("provision_wait", "Prove that the role can be assumed"),
+            Field("provision_adopt", "Take over a role without ownership tags"),
             Field("provision_on_external_id_conflict", "If SSM and the trust policy differ"),
         ),
     ),
     "issue": Survey("Issue token", "Issues a short-lived token for one venue, sealed to its recipient.", True, TOKEN),
     "revoke": Survey(
         "Revoke tokens",
-        "Ends tokens of one venue before their time, or lifts that. Without a session name, it is about every token of the venue.",
+        "Ends tokens of one venue before they expire, or lifts a revocation. Without a session name, all tokens of the"
+        " venue are revoked.",
         True,
         (
             Field("revoke_session_name", "Session name, from the receipt", most=64),
-            Field("revoke_state", "Revoke, or lift a revocation?"),
+            Field("revoke_state", "Revoke, or lift a revocation"),
         ),
     ),
     "rotate": Survey(
         "Rotate external ID",
-        "Gives one venue a new external ID beside the old one; run once more, once the requesters have the new one, to end the old one.",
+        "Gives one venue a new external ID. The old one stays valid until this runs again with Retire the old one.",
         True,
-        (Field("provision_retire_previous_external_id", "End the old one?", variable="retire"),),
+        (Field("provision_retire_previous_external_id", "Retire the old one", variable="retire"),),
     ),
     "report": Survey(
         "Report",
-        "Shows the venues' roles and, if CloudTrail is asked, who holds tokens. With keys from Kion, one report is about the venues of one account.",
+        "Shows the venues' roles and, if CloudTrail is asked, who holds tokens.",
         False,
         (
-            Field("report_cloudtrail", "Ask CloudTrail who holds tokens?"),
+            Field("report_cloudtrail", "Ask CloudTrail who holds tokens"),
             Field("report_since", "Tokens issued since", most=40),
         ),
     ),
     "request": Survey(
-        "Request a token", "Asks for a token. An approver looks at the request before anything is issued.", True, TOKEN
+        "Request a token",
+        "Requests a short-lived token. The request is checked, then an approver decides, then the token is issued.",
+        True,
+        TOKEN,
     ),
 }
 QUESTION_TYPES = {"str": "text", "int": "integer", "bool": "multiplechoice", "list": "text"}
@@ -116,6 +138,8 @@ def options(role: str) -> dict[str, Any]:
 
 def question(field: Field) -> dict[str, Any]:
     """One item of AWX's ``survey_spec``."""
+    if not field.option:
+        return own_question(field)
     spec = options(field.option.split("_")[0])[field.option]
     words = re.findall(r"V\(([^)]*)\)", spec["description"][0]) if field.option.endswith("_access") else []
     choices = spec.get("choices") or (["no", "yes"] if spec["type"] == "bool" else words)
@@ -139,21 +163,37 @@ def question(field: Field) -> dict[str, Any]:
     if choices:
         item["choices"] = choices
     else:
-        item |= {"min": field.least, "max": field.most}
-    if kind != "password":  # AWX encrypts even an empty default, and would then see a change on each run
-        given = spec.get("default") or ""
-        item["default"] = choices[int(given or 0)] if spec["type"] == "bool" else given
+        item |= {"min": max(field.least, 1), "max": field.most}
+    given = spec.get("default")
+    # AWX would pass an empty default on as an answer, and the blank answer would outrank the inventory.
+    if spec["type"] == "bool":
+        item["default"] = choices[int(given or 0)]
+    elif given and kind != "password":
+        item["default"] = given
     return item
 
 
+def own_question(field: Field) -> dict[str, Any]:
+    """A question that no role has an option for. The role awx_setup decides whether it must be answered."""
+    return {
+        "variable": field.variable,
+        "question_name": field.label,
+        "question_description": field.help,
+        "type": "text",
+        "required": False,
+        "min": max(field.least, 1),
+        "max": field.most,
+    }
+
+
 def venue_question(survey: Survey) -> dict[str, Any]:
-    """Which venues, from those of the inventory; the role awx_setup puts the names in."""
+    """The question for venues; the role awx_setup puts in those of the inventory."""
     if survey.one:
-        words, kind = "The venue that it is about.", "multiplechoice"
+        words, kind = "The venue, by its name in the inventory.", "multiplechoice"
     else:
-        words, kind = "None means every venue of the inventory.", "multiselect"
+        words, kind = "No choice means every venue of the inventory.", "multiselect"
     name = "Venue" if survey.one else "Venues"
-    item = {
+    return {
         "variable": "target",
         "question_name": name,
         "question_description": words,
@@ -161,7 +201,6 @@ def venue_question(survey: Survey) -> dict[str, Any]:
         "required": survey.one,
         "choices": [],
     }
-    return item | {"default": ""}
 
 
 def spec_of(survey: Survey) -> dict[str, Any]:
@@ -181,7 +220,8 @@ class _Indented(yaml.SafeDumper):
 
 
 WIDTH, EDGE = 720, 28
-LOOK = """text{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#151515}.title{font-size:21px;font-weight:600}
+LOOK = """text{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#151515}
+.title{font-size:21px;font-weight:600}
 .label{font-size:14px;font-weight:600}.help{font-size:12px;fill:#4d5258}.value{font-size:14px}.must{fill:#b1380b}
 .box{fill:#fff;stroke:#8a8d90}.page{fill:#f5f5f5}.key{fill:#0066cc}.key-text{fill:#fff;font-size:14px}"""
 
@@ -228,11 +268,13 @@ def _shown(item: dict[str, Any], venues: list[str]) -> str:
     if item["type"] == "password":
         return "••••••••"
     if item["type"] == "multiplechoice":
-        return f"{item['default'] or 'Select one'} ▾   ({' | '.join(choices or venues)})"
+        return f"{item.get('default', 'Select one')} ▾   ({' | '.join(choices or venues)})"
     if item["type"] == "multiselect":
         return "   ".join(f"☐ {one}" for one in choices or venues)
     return (
-        f"{item['default']}   ({item['min']} to {item['max']})" if item["type"] == "integer" else str(item["default"])
+        f"{item.get('default', '')}   ({item['min']} to {item['max']})"
+        if item["type"] == "integer"
+        else str(item.get("default", ""))
     )
 
 

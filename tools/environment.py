@@ -118,6 +118,8 @@ def make(name: str) -> pathlib.Path:
         print(f"Setting up {home.relative_to(ROOT)} ...", file=sys.stderr)
         shutil.rmtree(home, ignore_errors=True)
         subprocess.run([uv(), "venv", "--quiet", "--python", python, home], check=True)
+        # Certificates of the system, as pip: where a proxy inspects TLS, only those know its authority.
+        os.environ.setdefault("UV_SYSTEM_CERTS", "true")
         install: list[str | pathlib.Path] = [
             uv(),
             "pip",
@@ -185,7 +187,8 @@ def pin(name: str) -> None:
         ".".join(map(str, OLDEST)),
         *(["--universal"] if environment.newest == NEWEST else []),
     ]
-    quiet = ["--quiet", "--upgrade", "--no-header", "--no-annotate", "--no-emit-index-url"]
+    # Hashes: what is installed is what was pinned, whoever serves it.
+    quiet = ["--quiet", "--upgrade", "--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url"]
     subprocess.run([uv(), "pip", "compile", *quiet, *versions, source, "-o", source.with_suffix(".txt")], check=True)
 
 

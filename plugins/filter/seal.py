@@ -29,7 +29,7 @@ def seal(secret: Any, recipients: Any) -> str:
         )
     try:
         now = datetime.now(UTC)
-        found = [one for key in keys for one in sealing.read_recipients(key, now)]
+        found = [one for key in keys for one in sealing.read_keys(key, now).usable]
         return sealing.seal(secret.encode() if isinstance(secret, str) else secret, found).text
     except VenueError as error:
         raise AnsibleFilterError(f"mdps.venue_sts.seal: {error.message}") from None

@@ -160,15 +160,21 @@ def check_folder(option: str, folder: Path, *, is_destination: bool = True, allo
         # In a folder with the sticky bit, such as /tmp, nobody can replace the entries of another user.
         if found.st_mode & stat.S_ISVTX and not own:
             continue
-        _check_writers(option, one, found, allow_group=allow_group)
+        check_writers(option, f"folder '{one}'", found, allow_group=allow_group)
 
 
-def _check_writers(option: str, folder: Path, found: os.stat_result, *, allow_group: bool) -> None:
+def check_writers(option: str, what: str, found: os.stat_result, *, allow_group: bool) -> None:
+    """Check that nobody else may write to a file or folder.
+
+    :param what: the kind and the path, for the message: ``file '/home/admin/key'``.
+    :param allow_group: accept that a group may write.
+    :raises InvalidInput: everybody or a group may write to it.
+    """
+    path = what.partition(" ")[2]
     if found.st_mode & stat.S_IWOTH:
-        raise InvalidInput(option, f"everybody may write to the folder '{folder}'. Run: chmod o-w '{folder}'")
+        raise InvalidInput(option, f"everybody may write to the {what}. Run: chmod o-w {path}")
     if found.st_mode & stat.S_IWGRP and not allow_group and not _is_own_group(found.st_gid):
-        group = _group(found.st_gid)
-        raise InvalidInput(option, f"the group {group} may write to the folder '{folder}'. Run: chmod g-w '{folder}'")
+        raise InvalidInput(option, f"the group {_group(found.st_gid)} may write to the {what}. Run: chmod g-w {path}")
 
 
 def _is_own_group(gid: int) -> bool:

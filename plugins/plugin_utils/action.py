@@ -24,42 +24,49 @@ from ..module_utils._operations._operation import Operation, Runtime, worth_blan
 
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
-# How our roles and playbooks hand on an option that need not be set.
-OPTIONAL = re.compile(r"\{\{ (?:(\w+) \| default\(omit(?:, true)?\)|[.\w]+ if (\w+) is defined else omit) \}\}")
-# How they hand on one that must be: issue_project is "{{ project }}", and that is "sbg".
-HANDED_ON = re.compile(r"\{\{ (\w+) \}\}")
-MOST_STEPS = 5  # a variable may be handed on to itself, which is Jinja's to report
+# How roles and playbooks pass an option that is optional. CONTRIBUTING.md says why in this form.
+OPTIONAL = re.compile(r"\{\{ lookup\('ansible\.builtin\.vars', '(\w+)', default=omit\) \}\}")
+# How playbooks pass one that exists only beside another variable, such as keys beside the account that they are for.
+BESIDE = re.compile(r"\{\{ [.\w]+ if query\('ansible\.builtin\.varnames', '\^(\w+)\$'\) else omit \}\}")
+# How they pass one that is required: issue_project is "{{ project }}", and that is "sbg".
+REQUIRED = re.compile(r"\{\{ (\w+) \}\}")
+MOST_STEPS = 5  # a variable may refer to itself, which is Jinja's to report
 
 
 def follow(value: Any, variables: Mapping[str, Any]) -> Any:
-    """What is handed on, by name only, from variable to variable: the text at the end, which may be another template."""
+    """Return what a template that only names a variable stands for, which may be another template.
+
+    :param value: the template, or any other value, which is returned as it is.
+    :param variables: the variables, not templated.
+    """
     for _step in range(MOST_STEPS):
-        handed_on = HANDED_ON.fullmatch(value) if isinstance(value, str) and is_trusted_as_template(value) else None
-        if not handed_on or handed_on[1] not in variables:
+        named = REQUIRED.fullmatch(value) or OPTIONAL.fullmatch(value) if _is_template(value) else None
+        if not named or named[1] not in variables:
             break
-        value = variables[handed_on[1]]
+        value = variables[named[1]]
     return value
 
 
+def _is_template(value: Any) -> bool:
+    return isinstance(value, str) and is_trusted_as_template(value)
+
+
 class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
-    """An action whose arguments a role hands on as they are."""
+    """An action with arguments that a role passes on from its variables."""
 
     @classmethod
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
-        """Do without the 1 ms that Jinja takes to compile each template that says no more than whose variable's value an option is.
+        """Evaluate an argument that only names a variable without compiling a template, which takes Jinja 1 ms.
 
-        A role hands on 30 of them, for each venue; most of those variables nobody has set. Where ansible-core no longer
-        calls
-        this, nothing but the time changes.
+        A role passes 30 of them, for each venue; most of those variables nobody has set. Where ansible-core no longer
+        calls this, nothing but the time changes.
         """
-        optional = OPTIONAL.fullmatch(value) if isinstance(value, str) else None
-        if (
-            optional
-            and (optional[1] or optional[2]) not in templar.available_variables
-            and is_trusted_as_template(value)
-        ):
+        variables = templar.available_variables
+        value = follow(value, variables)
+        unset = OPTIONAL.fullmatch(value) or BESIDE.fullmatch(value) if _is_template(value) else None
+        if unset and unset[1] not in variables:
             raise AnsibleValueOmittedError
-        return super().finalize_task_arg(name, follow(value, templar.available_variables), templar, context)
+        return super().finalize_task_arg(name, value, templar, context)
 
 
 class VenueAction(OptionalArguments):

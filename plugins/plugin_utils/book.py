@@ -57,7 +57,7 @@ def find(book: str | Mapping[str, Any], user: str, now: datetime) -> Person:
     if not materials:
         raise NoRecipientKey(f"No public key of {user} is in {where}: {HOW_TO_MAKE_ONE}.", user=user)
     try:
-        keys = tuple(one for material in materials for one in sealing.read_recipients(material, now))
+        keys = tuple(one for material in materials for one in sealing.read_keys(material, now).usable)
         sealing.one_kind(keys)
     except InvalidInput as error:
         raise InvalidInput(

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from ..module_utils._domain.errors import InvalidInput
 from .sealers import age, openpgp, smime
-from .sealers.recipient import PRIVATE_KEY, Recipient
+from .sealers.recipient import PRIVATE_KEY, Keys, Recipient
 
 SUFFIXES = {age.KIND: age.SUFFIX, openpgp.KIND: openpgp.SUFFIX, smime.KIND: smime.SUFFIX}
 HOW_TO_OPEN = {age.KIND: age.HOW_TO_OPEN, openpgp.KIND: openpgp.HOW_TO_OPEN, smime.KIND: smime.HOW_TO_OPEN}
@@ -21,19 +21,18 @@ PRIVATE_MARKS = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----", "PRIVATE 
 
 @dataclass(frozen=True)
 class Sealed:
-    """What came of sealing: armored text that is no secret, and to whose keys."""
+    """A sealed text: armored, not secret, with the fingerprints of the keys that open it."""
 
     kind: str
     text: str
     fingerprints: tuple[str, ...]
 
 
-def read_recipients(material: str | bytes, now: datetime) -> list[Recipient]:
-    """The public keys of a text or file: age or ssh (one a line), an OpenPGP key, or a certificate.
+def read_keys(material: str | bytes, now: datetime) -> Keys:
+    """Return the public keys of a text or file: age or ssh keys (one a line), an OpenPGP key, or a certificate.
 
     :param now: the time at which they must be valid, aware.
-    :raises InvalidInput: private, expired, not yet valid, weak, not for encryption, or nothing known. Never quotes a
-        private key.
+    :raises InvalidInput: a private key, or no key that can be sealed to. Never quotes a private key.
     :raises MissingDependency: the library or program for this kind is missing.
     """
     raw = material.encode() if isinstance(material, str) else material
@@ -52,26 +51,26 @@ def read_recipients(material: str | bytes, now: datetime) -> list[Recipient]:
     ):  # ASN.1: a sequence; also the digit 0, which starts no key
         return smime.read(raw, now)
     found = age.read(text)
-    if not found:
+    if not found.usable:
         raise InvalidInput(
             "recipients",
-            "there is no key in it: an age recipient, an ssh key, an OpenPGP public key or a certificate is wanted.",
+            "there is no key in it. An age recipient, an ssh key, an OpenPGP public key or a certificate is needed.",
         )
     return found
 
 
 def one_kind(recipients: Iterable[Recipient]) -> str:
-    """The kind that all recipients share.
+    """Return the kind that all recipients share.
 
     :raises InvalidInput: there is none, or they are of several kinds.
     """
     kinds = sorted({one.kind for one in recipients})
     if not kinds:
-        raise InvalidInput("recipients", "nobody is named to seal to.")
+        raise InvalidInput("recipients", "no public key is given to seal to.")
     if len(kinds) > 1:
         raise InvalidInput(
             "recipients",
-            f"keys of several kinds ({', '.join(kinds)}) cannot open one sealed text: seal once for each kind.",
+            f"keys of several kinds ({', '.join(kinds)}) cannot open one sealed text. Keep keys of one kind.",
         )
     return kinds[0]
 
@@ -90,5 +89,5 @@ def seal(data: bytes, recipients: Sequence[Recipient]) -> Sealed:
 
 
 def sealed_kind(text: str) -> str | None:
-    """The kind of key that opens an armored text, or None where it is not sealed."""
+    """Return the kind of key that opens an armored text, or None if it is not sealed."""
     return next((kind for header, kind in HEADERS.items() if text.lstrip().startswith(header)), None)

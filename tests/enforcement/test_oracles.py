@@ -14,6 +14,7 @@ import pytest
 import venues
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions, trust
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access import ACCESS
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import token as operation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 
@@ -227,7 +228,7 @@ def test_the_admins_policy_reaches_venues_and_nothing_else() -> None:
 def test_parliament_finds_nothing_wrong_in_any_permission_policy() -> None:
     place = permissions.Place("aws", driver.REGION, world.HOME)
     key = f"arn:aws:kms:{driver.REGION}:{world.HOME}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-    words = [subset for size in range(1, 6) for subset in itertools.combinations(permissions.ACCESS, size)]
+    words = [subset for size in range(1, 6) for subset in itertools.combinations(ACCESS, size)]
     grants = [
         permissions.Grant(["sbg-dev-data"], ["sbg/*", "sbg/app"], prefixes, keys, access, delete)
         for access, prefixes, keys, delete in itertools.product(

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import http.server
 import io
 import json
 import pathlib
 import re
+import shutil
+import subprocess
 import threading
 import zipfile
 from dataclasses import dataclass
@@ -19,7 +22,9 @@ import pyrage
 import pytest
 
 from tests.support import kion as kion_support
+from tests.support import saml
 from tests.support.awx_job import (
+    COLOUR,
     TEMPLATES,
     Credential,
     Inventory,
@@ -30,7 +35,9 @@ from tests.support.awx_job import (
     install_project,
     survey,
 )
+from tests.support.awx_server import TOKEN, Awx, AwxServer
 from tests.support.kion import Kion
+from tests.support.servers import free_port
 
 KEYS = aws_credential("testing", "testing-secret-key", "testing-session-token")
 VENUES = {
@@ -41,6 +48,7 @@ COMMON = {
     **{f"{role}_region": "us-west-2" for role in ("provision", "issue", "handoff", "revoke")},
     "handoff_recipients": {"jdoe": str(RECIPIENT.to_public())},
 }
+REASON = {"request_reason": "Reprocessing of May", "request_ticket": "MDPS-123"}
 RECEIPTS = {"handoff_receipts_ssm_path": "/unity/sbg/dev/cs/sts/receipts"}
 INVENTORY = Inventory({**VENUES, "sbg-dev": {**VENUES["sbg-dev"], **RECEIPTS}}, COMMON)
 
@@ -53,19 +61,19 @@ class Row:
     shown: tuple[str, ...]
 
 
+TOKEN_ANSWERS = {
+    "target": "sbg-dev",
+    "issue_user": "jdoe",
+    "issue_access": ["s3_read", "ecr_pull"],
+    "issue_duration_seconds": 900,
+    **REASON,
+}
 ROWS = {
     "Provision venue": Row(
         {"provision_wait": "yes"}, ("unity-emit-ops-sts", "unity-sbg-dev-sts", "unity-sbg-test-sts")
     ),
-    "Issue token": Row(
-        {
-            "target": "sbg-dev",
-            "issue_user": "jdoe",
-            "issue_access": ["s3_read", "ecr_pull"],
-            "issue_duration_seconds": 900,
-        },
-        ("unity-sbg-dev-sts", "jdoe-20", "expires", "BEGIN AGE ENCRYPTED FILE"),
-    ),
+    "Check request": Row(TOKEN_ANSWERS, ("unity-sbg-dev-sts",)),
+    "Issue token": Row(TOKEN_ANSWERS, ("unity-sbg-dev-sts", "jdoe-20", "expires", "BEGIN AGE ENCRYPTED FILE")),
     "Revoke": Row({"target": "sbg-dev"}, ("Revoked is now",)),
     "Rotate external ID": Row({"target": "sbg-dev"}, ("the old one is still accepted",)),
     "Report": Row({"target": ["sbg-dev"]}, ("sbg / dev",)),
@@ -131,7 +139,7 @@ def roles(moto) -> list[str]:
 
 
 def test_every_template_is_tried():
-    assert set(ROWS) == set(TEMPLATES)
+    assert {*ROWS, "Issue token with SAML"} == set(TEMPLATES)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -144,31 +152,133 @@ def test_a_template_does_its_work_and_keeps_no_secret(name, job, moto, provision
     assert_keeps_no_secret(done, {*before, *external_ids(moto), "testing-secret-key", "testing-session-token"})
 
 
-def opened(job: Job) -> dict[str, str]:
-    """The keys in the sealed text that a job shows, opened as its recipient would."""
-    shown = [
-        event["event_data"]["res"]["msg"]
-        for event in job.events()
-        if event["event"] == "runner_on_ok" and "msg" in event["event_data"]["res"]
-    ]
-    (sealed,) = [text for text in shown if "BEGIN AGE ENCRYPTED FILE" in str(text)]
-    armor = "".join(line for line in sealed.splitlines() if not line.startswith("-----"))
+ARMOR = re.compile(r"-----BEGIN AGE ENCRYPTED FILE-----\n(.*?)\n-----END AGE ENCRYPTED FILE-----", re.DOTALL)
+
+
+def opened(shown: str) -> dict[str, str]:
+    """The keys in the sealed text on a page or in a download, cut out and opened as its recipient would."""
+    (armor,) = ARMOR.findall(COLOUR.sub("", shown).replace("\r\n", "\n"))
     with zipfile.ZipFile(io.BytesIO(pyrage.decrypt(base64.b64decode(armor), [RECIPIENT]))) as bundle:
         documents = [json.loads(bundle.read(name)) for name in bundle.namelist() if name.endswith(".json")]
     (token,) = [one for one in documents if "Credentials" in one]
     return token["Credentials"]
 
 
+def receipts(moto) -> list[dict[str, Any]]:
+    """The receipts in the account of the venue."""
+    path = RECEIPTS["handoff_receipts_ssm_path"]
+    found = moto.client("ssm").get_parameters_by_path(Path=path, Recursive=True)["Parameters"]
+    return [json.loads(one["Value"]) for one in found]
+
+
 def test_a_token_leaves_the_job_sealed_and_its_receipt_in_the_venues_account(job, moto, provisioned):
-    answers = {**ROWS["Issue token"].answers, "issue_bucket_prefixes": "in,out", "issue_external_id": ""}
+    answers = {**TOKEN_ANSWERS, "issue_bucket_prefixes": "in,out"}
     done = job("Issue token", answers).run().expect()
-    keys = opened(done)
+    keys = opened(done.page)
+    assert opened(done.download) == keys, "what the requester downloads opens as well"
     assert_keeps_no_secret(done, {*external_ids(moto), keys["SecretAccessKey"], keys["SessionToken"]})
-    (receipt,) = moto.client("ssm").get_parameters_by_path(Path=RECEIPTS["handoff_receipts_ssm_path"], Recursive=True)[
-        "Parameters"
+    (receipt,) = receipts(moto)
+    assert receipt["access_key_id"] == keys["AccessKeyId"]
+
+
+def test_the_recipient_opens_the_download_with_age(job, moto, provisioned, tmp_path):
+    if not shutil.which("age"):
+        pytest.skip("age is not installed on this machine")
+    done = job("Issue token", TOKEN_ANSWERS).run().expect()
+    (tmp_path / "job_7.txt").write_text(done.download)
+    (tmp_path / "key.txt").write_text(str(RECIPIENT))
+    command = "sed -n '/BEGIN AGE/,/END AGE/p' job_7.txt | age --decrypt --identity key.txt"
+    zipped = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert zipfile.is_zipfile(io.BytesIO(zipped))
+
+
+def test_a_check_of_a_request_issues_nothing(job, moto, provisioned):
+    job("Check request", TOKEN_ANSWERS).run().expect()
+    assert receipts(moto) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"issue_user": "nobody"}, "nobody"),
+        ({"issue_user": "José Núñez"}, "jose.nunez"),
+        ({"issue_bucket_prefixes": " "}, "bucket_prefixes"),
+        ({"issue_access": ["ecr_pull"], "issue_bucket_prefixes": "in"}, "bucket_prefixes"),
+        ({"request_reason": "  "}, "reason"),
+    ],
+)
+def test_a_request_that_cannot_succeed_fails_before_anybody_is_asked(answers, said, job, provisioned):
+    done = job("Check request", {**TOKEN_ANSWERS, **answers}).run().expect("failed")
+    assert said in done.page, "the requester reads the reason"
+
+
+@pytest.fixture
+def awx():
+    """An AWX with one request that jane has made and that waits for approval."""
+    awx = Awx([])
+    awx.acting = {"id": 21, "username": "jane"}
+    template = awx.add("workflow_job_templates", {"name": "Request a token"})
+    approval = awx.add("workflow_approval_templates", {"name": "Approve a token"})
+    node = {"identifier": "approve", "workflow_job_template": template["id"], "unified_job_template": approval["id"]}
+    awx.add("workflow_job_template_nodes", node)
+    awx.answer("POST", awx.address("workflow_job_templates", template) + "launch/", {}, {})
+    with AwxServer(awx) as server:
+        awx.url = server.url
+        yield awx
+
+
+def approve(awx: Awx, number: int, name: str) -> int:
+    """Approve the request as somebody, and return the number of the workflow job."""
+    awx.acting = {"id": number, "username": name}
+    (approval,) = awx.items["workflow_approvals"].values()
+    awx.answer("POST", awx.address("workflow_approvals", approval) + "approve/", {}, {})
+    return next(iter(awx.items["workflow_jobs"]))
+
+
+def test_the_context_of_a_receipt_says_who_requested_and_who_approved(job, moto, provisioned, awx, tmp_path):
+    workflow = approve(awx, 22, "joe")
+    reader = custom_credential("MDPS AWX reader", {"host": awx.url, "token": TOKEN}, tmp_path)
+    more = {"workflow": workflow, "user": "jane", "credentials": (KEYS, reader)}
+    done = job("Issue token", TOKEN_ANSWERS, **more).run().expect()
+    assert TOKEN not in done.kept()
+    (context,) = [
+        event["event_data"]["res"]["ansible_facts"]["issue_context"]
+        for event in done.events()
+        if event["event"] == "runner_on_ok" and "ansible_facts" in event["event_data"]["res"]
     ]
-    assert json.loads(receipt["Value"])["access_key_id"] == keys["AccessKeyId"]
-    assert json.loads(receipt["Value"])["bucket_prefixes"] == ["in", "out"]
+    expected = {"reason": "Reprocessing of May", "ticket": "MDPS-123", "requester": "jane", "approver": "joe"}
+    assert context == {**expected, "job": "7", "workflow": str(workflow)}
+
+
+def test_nobody_approves_their_own_request(job, moto, provisioned, awx, tmp_path):
+    workflow = approve(awx, 21, "jane")
+    reader = custom_credential("MDPS AWX reader", {"host": awx.url, "token": TOKEN}, tmp_path)
+    more = {"workflow": workflow, "user": "jane", "credentials": (KEYS, reader)}
+    done = job("Issue token", TOKEN_ANSWERS, **more).run().expect("failed")
+    assert "jane requested the token and approved the request" in done.page
+    assert receipts(moto) == []
+
+
+def test_without_the_reader_the_job_says_that_it_could_not_check(job, moto, provisioned, tmp_path):
+    unfilled = custom_credential("MDPS AWX reader", {}, tmp_path)
+    done = job("Issue token", TOKEN_ANSWERS, workflow=3, credentials=(KEYS, unfilled)).run().expect()
+    assert "It was not checked that requester and approver are two people" in " ".join(done.page.split())
+
+
+def test_a_token_is_issued_with_an_assertion_while_kion_cannot_be_reached(project, moto, provisioned, tmp_path):
+    venue = {**VENUES["sbg-dev"], **RECEIPTS, "broker_account": "123456789012", "issue_buckets": ["sbg-dev-data"]}
+    inventory = Inventory({"sbg-dev": venue}, {**COMMON, "broker_cloud_access_role": "Operator"})
+    inputs = {"assertion": saml.signed(issued=datetime.datetime.now(datetime.UTC)), "provider_arn": saml.PROVIDER}
+    stored = custom_credential("MDPS SAML assertion", inputs, tmp_path / "job")
+    nowhere = f"https://127.0.0.1:{free_port()}"
+    where = {"AWS_URL": moto.url, "AWS_EC2_METADATA_DISABLED": "true", "KION_URL": nowhere, "KION_API_KEY": "x"}
+    answers = {**TOKEN_ANSWERS, "issue_duration_seconds": 1800}
+    more = {"credentials": (stored,), "where": where}
+    done = Job(tmp_path / "job", project, "Issue token with SAML", inventory, answers, **more).run().expect()
+    keys = opened(done.download)
+    assert_keeps_no_secret(done, {inputs["assertion"], keys["SecretAccessKey"], keys["SessionToken"]})
+    assert keys["AccessKeyId"] in done.page, "AWX keeps the receipt"
+    assert receipts(moto) == []
 
 
 def test_a_survey_left_alone_gives_what_the_inventory_says(job, moto):
@@ -240,7 +350,8 @@ class Expired(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         words = "The security token included in the request is expired"
-        text = f"<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>{words}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+        error = f"<Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>{words}</Message></Error>"
+        text = f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"
         if "json" in self.headers["Content-Type"]:
             text = json.dumps({"__type": "ExpiredTokenException", "message": words})
         self.send_response(403 if text.startswith("<") else 400)
@@ -285,7 +396,7 @@ def test_what_awx_would_refuse_is_refused_here_too():
         {"target": "nowhere", "issue_user": "x"},
         {"target": "sbg-dev", "issue_user": "x", "issue_duration_seconds": 899},
     ):
-        with pytest.raises(ValueError, match=r"needed|not one of|not within"):
+        with pytest.raises(ValueError, match=r"missing|expected to be one of|too small"):
             answered(spec, answers)
 
 

@@ -14,10 +14,12 @@ import sys
 import pytest
 import yaml
 
+from tests.support.awx_runs import Refused
 from tests.support.awx_server import TOKEN, Awx, AwxServer
 from tests.support.playbook import Run, ansible_playbook
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+RELEASE = "v" + yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
 COLLECTIONS = pathlib.Path(sys.prefix) / "collections"
 PLAYBOOKS = [f"playbooks/{path.name}" for path in (ROOT / "playbooks").glob("*.yml")]
 VENUES = {
@@ -25,6 +27,36 @@ VENUES = {
     "emit-ops": {"project": "emit", "venue": "ops"},
 }
 SETTINGS = {"awx_setup_image": "registry.example.org/mdps/venue-sts:1.0.0", "awx_setup_venues": VENUES}
+NOTIFICATION = {
+    "name": "MDPS mail",
+    "type": "email",
+    "events": ["approval", "failed", "delivered"],
+    "settings": {
+        **{"host": "smtp.example.org", "port": 587, "username": "awx", "password": "mail-password-of-awx"},
+        **{"use_tls": True, "use_ssl": False, "sender": "awx@example.org", "recipients": ["mdps@example.org"]},
+    },
+}
+SCHEDULE = {
+    "name": "Weekly report",
+    "template": "Report",
+    "rrule": "DTSTART:20261130T060000Z RRULE:FREQ=WEEKLY;INTERVAL=1",
+    "answers": {"report_cloudtrail": "yes"},
+}
+# With every optional part.
+EVERYTHING = {
+    "awx_setup_notifications": [
+        NOTIFICATION,
+        {
+            **NOTIFICATION,
+            "name": "MDPS hook",
+            "type": "webhook",
+            "settings": {"url": "https://hooks.example.org/mdps", "http_method": "POST", "headers": {}},
+            "events": ["failed"],
+        },
+    ],
+    "awx_setup_schedules": [SCHEDULE],
+    "awx_setup_team_members": {"requesters": ["joe"], "approvers": ["jane"]},
+}
 CONTENTS = (
     "execution_environments",
     "projects",
@@ -33,6 +65,8 @@ CONTENTS = (
     "groups",
     "job_templates",
     "workflow_job_templates",
+    "teams",
+    "schedules",
 )
 TEMPLATES = [
     row["name"]
@@ -68,18 +102,20 @@ def server(awx):
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory):
-    """What a server holds after the playbook has run once."""
+    """What a server holds after the playbook has run once, and what the run printed."""
     awx = Awx(PLAYBOOKS)
+    for name in ("jane", "joe"):
+        awx.add("users", {"username": name})
     with pytest.MonkeyPatch.context() as patch, AwxServer(awx) as server:
         patch.setenv("ANSIBLE_COLLECTIONS_PATH", str(COLLECTIONS))
-        setup(server, tmp_path_factory.mktemp("first")).expect()
+        run = setup(server, tmp_path_factory.mktemp("first"), **EVERYTHING).expect()
     awx.writes()
-    return awx
+    return awx, run.output
 
 
 @pytest.fixture
 def made(first_run):
-    return copy.deepcopy(first_run)
+    return copy.deepcopy(first_run[0])
 
 
 @pytest.fixture
@@ -88,9 +124,35 @@ def made_server(made):
         yield running
 
 
+def find(awx: Awx, endpoint: str, name: str) -> dict:
+    return named(awx, endpoint)[name]
+
+
+def launch(awx: Awx, endpoint: str, name: str, **body: object) -> dict:
+    """Launch a template as a person does, and return the answer."""
+    _status, answer = awx.answer("POST", awx.address(endpoint, find(awx, endpoint, name)) + "launch/", {}, body)
+    return answer
+
+
+def holders(awx: Awx, endpoint: str, name: str, role: str, actors: str = "teams") -> set[str]:
+    found = awx.grants.get((endpoint, find(awx, endpoint, name)["id"], role, actors), [])
+    return {awx.items[actors][one].get("name", awx.items[actors][one].get("username")) for one in found}
+
+
+def fill(awx: Awx) -> None:
+    """Fill the Kion credential as an admin does."""
+    find(awx, "credentials", "MDPS Kion API key")["inputs"] = {
+        "url": "https://kion.example.org",
+        "api_key": "$encrypted$",
+    }
+
+
+ANSWERS = {"target": "sbg-dev", "issue_user": "jdoe", "request_reason": "Reprocessing"}
+
+
 def test_an_empty_server_is_filled(made):
     assert set(named(made, "job_templates")) == set(TEMPLATES)
-    assert {"MDPS Kion API key", "MDPS SAML assertion"} <= set(named(made, "credential_types"))
+    assert {"MDPS Kion API key", "MDPS SAML assertion", "MDPS AWX reader"} <= set(named(made, "credential_types"))
     hosts = named(made, "hosts")
     receipts = {name: f"/unity/{one['project']}/{one['venue']}/cs/sts/receipts" for name, one in VENUES.items()}
     assert {name: json.loads(host["variables"]) for name, host in hosts.items()} == {
@@ -98,50 +160,181 @@ def test_an_empty_server_is_filled(made):
     }
     group = named(made, "groups")["venues"]
     assert sorted(made.associated["groups", group["id"], "hosts"]) == sorted(host["id"] for host in hosts.values())
-    kion = named(made, "credentials")["MDPS Kion API key"]
+    assert find(made, "projects", "MDPS venue STS")["scm_branch"] == RELEASE
     for template in named(made, "job_templates").values():
         spec = made.surveys["job_templates", template["id"]]["spec"]
         assert (spec[0]["variable"], spec[0]["choices"]) == ("target", list(VENUES))
-        assert made.associated["job_templates", template["id"], "credentials"] == [kion["id"]]
         assert template["survey_enabled"]
-        assert not template["ask_variables_on_launch"], "would go round the survey"
-    assert json.loads(named(made, "job_templates")["Issue token"]["extra_vars"]) == {"handoff_channel": "output"}
+        assert template["timeout"] == 3600
+        assert len(made.associated["job_templates", template["id"], "labels"]) == 1
+        asks = {name for name, value in template.items() if name.startswith("ask_") and value}
+        assert asks <= {"ask_job_type_on_launch"}, "would go round the survey, the approval or the limits"
+    assert json.loads(find(made, "job_templates", "Issue token")["extra_vars"])["handoff_channel"] == "output"
 
 
-def test_a_request_waits_for_approval_before_anything_is_issued(made):
+def credentials_of(awx: Awx, template: str) -> set[str]:
+    used = awx.associated["job_templates", find(awx, "job_templates", template)["id"], "credentials"]
+    return {awx.items["credentials"][one]["name"] for one in used}
+
+
+def test_only_the_way_without_kion_uses_the_saml_assertion(made):
+    used = {name: credentials_of(made, name) for name in TEMPLATES}
+    assert used.pop("Issue token with SAML") == {"MDPS SAML assertion"}
+    assert used.pop("Issue token") == {"MDPS Kion API key", "MDPS AWX reader"}
+    assert set(map(frozenset, used.values())) == {frozenset({"MDPS Kion API key"})}
+
+
+def test_a_launch_cannot_set_limits_or_credentials(made):
+    fill(made)
+    saml = find(made, "credentials", "MDPS SAML assertion")["id"]
+    limits = {"issue_limits": {"duration_seconds": 43200}, "issue_role_arn": "arn:aws:iam::111122223333:role/admin"}
+    for name in ("Issue token", "Check request", "Issue token with SAML"):
+        job = launch(made, "job_templates", name, extra_vars={**ANSWERS, **limits}, credentials=[saml], limit="all")
+        assert job["extra_vars"] == ANSWERS
+        assert set(job["ignored_fields"]) == {"extra_vars", "credentials", "limit"}
+    request = launch(made, "workflow_job_templates", "Request a token", extra_vars={**ANSWERS, **limits})
+    assert request["extra_vars"] == ANSWERS
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"target": "sbg-dev", "issue_user": "jdoe"},
+        {**ANSWERS, "request_reason": ""},
+        {**ANSWERS, "issue_user": ""},
+        {**ANSWERS, "issue_bucket_prefixes": ""},
+        {**ANSWERS, "issue_duration_seconds": 60},
+        {**ANSWERS, "target": "nowhere"},
+    ],
+)
+def test_a_request_that_cannot_succeed_is_refused_at_launch(answers, made):
+    with pytest.raises(Refused) as refused:
+        launch(made, "workflow_job_templates", "Request a token", extra_vars=answers)
+    assert "variables_needed_to_start" in refused.value.body
+
+
+def test_a_request_is_checked_then_approved_before_anything_is_issued(made):
     nodes = named(made, "workflow_job_template_nodes")
-    approve, issue = nodes["approve"], nodes["issue"]
-    assert made.items["workflow_approval_templates"][approve["unified_job_template"]]["timeout"] == 28800
-    assert made.associated["workflow_job_template_nodes", approve["id"], "success_nodes"] == [issue["id"]]
-    assert issue["unified_job_template"] == named(made, "job_templates")["Issue token"]["id"]
-    into = [
-        key
+    approval = made.items["workflow_approval_templates"][nodes["approve"]["unified_job_template"]]
+    assert (approval["name"], approval["timeout"]) == ("Approve a token", 28800)
+    assert nodes["check"]["unified_job_template"] == find(made, "job_templates", "Check request")["id"]
+    assert nodes["issue"]["unified_job_template"] == find(made, "job_templates", "Issue token")["id"]
+    links = {
+        (key[1], key[2], one)
         for key, members in made.associated.items()
-        if key[0] == "workflow_job_template_nodes" and issue["id"] in members
-    ]
-    assert [key[2] for key in into] == ["success_nodes"], "only an approval leads to the issue"
+        if key[0] == "workflow_job_template_nodes"
+        for one in members
+    }
+    order = [nodes[name]["id"] for name in ("check", "approve", "issue")]
+    assert links == {(order[0], "success_nodes", order[1]), (order[1], "success_nodes", order[2])}
+    assert find(made, "job_templates", "Check request")["job_type"] == "check"
+
+
+def test_each_team_may_do_its_part_and_no_more(made):
+    workflow = ("workflow_job_templates", "Request a token")
+    assert holders(made, *workflow, "execute_role") == {"MDPS requesters"}
+    assert holders(made, *workflow, "approval_role") == {"MDPS approvers"}
+    for name in TEMPLATES:
+        readers = {"MDPS requesters", "MDPS approvers"} if name in ("Issue token", "Check request") else set()
+        assert holders(made, "job_templates", name, "read_role") == readers
+        assert holders(made, "job_templates", name, "execute_role") == {"MDPS operators"}
+    assert holders(made, "organizations", "MDPS", "auditor_role") == {"MDPS auditors"}
+    assert holders(made, "organizations", "MDPS", "member_role", "users") == {"jane", "joe"}
+    assert holders(made, "teams", "MDPS approvers", "member_role", "users") == {"jane"}
+    assert not any(key[0] == "credentials" for key in made.grants), "a launch does not need it"
+
+
+def test_notifications_and_schedules_are_attached_and_say_nothing_secret(made, first_run):
+    mail, hook = (find(made, "notification_templates", name) for name in ("MDPS mail", "MDPS hook"))
+    issue = find(made, "job_templates", "Issue token")["id"]
+    workflow = find(made, "workflow_job_templates", "Request a token")["id"]
+    assert made.associated["job_templates", issue, "notification_templates_success"] == [mail["id"]]
+    assert made.associated["job_templates", issue, "notification_templates_error"] == [mail["id"], hook["id"]]
+    approvals = made.associated["workflow_job_templates", workflow, "notification_templates_approvals"]
+    assert approvals == [mail["id"]]
+    report = find(made, "job_templates", "Report")["id"]
+    assert made.associated.get(("job_templates", report, "notification_templates_success"), []) == []
+    assert json.loads(hook["messages"]["error"]["body"])["text"] == mail["messages"]["error"]["message"]
+    assert not any(word in json.dumps(mail["messages"]) for word in ("artifacts", "job_metadata", "extra_vars"))
+    assert find(made, "schedules", "Weekly report")["unified_job_template"] == report
+    assert "mail-password-of-awx" not in first_run[1]
+
+
+def test_the_last_task_says_what_is_missing_before_a_job_can_be_launched(first_run):
+    said = " ".join(first_run[1].split())
+    assert "The credential MDPS Kion API key lacks url, api_key." in said
+    assert "SAML" not in said[said.index("lacks url") :], "filled when it is needed"
 
 
 def test_only_what_drifted_is_shown_by_a_check_and_then_repaired(made, made_server, tmp_path):
-    kion = named(made, "credentials")["MDPS Kion API key"]
-    kion["inputs"] = {"url": "https://kion.example.org", "api_key": "$encrypted$"}
-    template = named(made, "job_templates")["Issue token"]
+    fill(made)
+    template = find(made, "job_templates", "Issue token")
     template["ask_variables_on_launch"] = True
     made.surveys["job_templates", template["id"]]["spec"].pop()
-    timeout = {"awx_setup_approval_timeout": 600}
-    assert "changed=2" in setup(made_server, tmp_path, "--check", **timeout).expect().output
-    assert made.writes() == []
-    assert "changed=2" in setup(made_server, tmp_path, **timeout).expect().output
+    project = find(made, "projects", "MDPS venue STS")
+    project["status"] = "failed"
+    with pytest.raises(Refused, match=r"Missing a revision to run"):
+        launch(made, "job_templates", "Report")
+    changes = {**EVERYTHING, "awx_setup_approval_timeout": 600}
+    assert "changed=3" in setup(made_server, tmp_path, "--check", **changes).expect().output
+    assert made.writes() == [("POST", made.address("job_templates", find(made, "job_templates", "Report")) + "launch/")]
+    run = setup(made_server, tmp_path, **changes).expect()
+    assert "changed=3" in run.output
+    assert "jobs can be launched" in run.output
     approval = next(iter(made.items["workflow_approval_templates"].values()))
     assert made.writes() == [
+        ("POST", made.address("projects", project) + "update/"),
         ("PATCH", made.address("job_templates", template)),
         ("POST", made.address("job_templates", template) + "survey_spec/"),
         ("PATCH", made.address("workflow_approval_templates", approval)),
     ]
+    assert launch(made, "job_templates", "Report")["status"] == "pending"
     assert not template["ask_variables_on_launch"]
-    assert len(made.surveys["job_templates", template["id"]]["spec"]) == 6
+    assert len(made.surveys["job_templates", template["id"]]["spec"]) == 8
     assert approval["timeout"] == 600
+    kion = find(made, "credentials", "MDPS Kion API key")
     assert kion["inputs"]["url"] == "https://kion.example.org", "what the admin filled in stays"
+
+
+def test_a_project_that_cannot_be_updated_stops_the_run_and_says_why(made, made_server, tmp_path):
+    find(made, "projects", "MDPS venue STS")["status"] = "failed"
+    made.sync_problem = "fatal: couldn't find remote ref v1.0.0"
+    said = " ".join(setup(made_server, tmp_path).expect(2).output.split())
+    assert f"cannot be updated from https://github.com/unity-sds/mdps.venue_sts, branch or tag {RELEASE}" in said
+    assert "AWX refuses every launch" in said
+
+
+def verify(server: AwxServer, place: pathlib.Path, **settings: object) -> Run:
+    """The last part of the role alone."""
+    made = {"__awx_setup_organization": {"id": find(server.awx, "organizations", "MDPS")["id"]}}
+    role = {"name": "mdps.venue_sts.awx_setup", "tasks_from": "verify"}
+    tasks = [{"ansible.builtin.include_role": role, "vars": {**SETTINGS, **made, **settings}}]
+    (place / "verify.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    env = {"CONTROLLER_HOST": server.url, "CONTROLLER_OAUTH_TOKEN": TOKEN}
+    return ansible_playbook("verify.yml", env=env, cwd=place)
+
+
+def test_a_job_that_could_not_be_run_is_named_with_the_reason(made, made_server, tmp_path):
+    job = launch(made, "job_templates", "Report")
+    assert job["status"] == "failed", "the credential is empty"
+    run = verify(made_server, tmp_path, awx_setup_require_ready=True).expect(2)
+    said = " ".join(run.output.split())
+    assert f"AWX could not run the last job of Report (job {job['id']})" in said
+    assert "Job cannot start because Credential MDPS Kion API key does not provide" in said
+    fill(made)
+    made.items["jobs"][job["id"]] |= {"status": "error", "job_explanation": ""}
+    said = " ".join(verify(made_server, tmp_path).expect().output.split())
+    assert "an image that cannot be pulled is the usual reason" in said
+    made.items["jobs"][job["id"]] |= {"status": "failed"}
+    assert "jobs can be launched" in verify(made_server, tmp_path, awx_setup_require_ready=True).expect().output
+
+
+def test_an_external_source_fills_a_credential_as_well(made, made_server, tmp_path):
+    kion = find(made, "credentials", "MDPS Kion API key")
+    kion["inputs"] = {"url": "https://kion.example.org"}
+    source = {"input_field_name": "api_key", "target_credential": kion["id"], "source_credential": kion["id"]}
+    made.add("credential_input_sources", source)
+    assert "jobs can be launched" in verify(made_server, tmp_path).expect().output
 
 
 def test_a_check_on_an_empty_server_says_what_would_be_made(awx, server, tmp_path):
@@ -150,17 +343,48 @@ def test_a_check_on_an_empty_server_says_what_would_be_made(awx, server, tmp_pat
     assert "all of its contents would be made" in output
     assert "changed=2" in output
     awx.add("organizations", {"name": "MDPS"})
-    assert "templates and workflow would be made" in setup(server, tmp_path, "--check").expect().output
+    assert "templates and workflow would be made" in " ".join(
+        setup(server, tmp_path, "--check").expect().output.split()
+    )
     awx.items["organizations"].clear()
     assert json.dumps(awx.items) == before
     assert awx.writes() == []
 
 
-def test_everything_is_removed_and_the_organization_only_when_asked(made, made_server, tmp_path):
-    setup(made_server, tmp_path, "--check", awx_setup_state="absent").expect()
+def test_nothing_is_removed_while_a_request_waits(made, made_server, tmp_path):
+    request = launch(made, "workflow_job_templates", "Request a token", extra_vars=ANSWERS)
+    made.writes()
+    said = " ".join(setup(made_server, tmp_path, awx_setup_state="absent").expect(2).output.split())
+    assert (
+        f"not finished, so nothing was removed: {request['id']}. Wait for them with awx_setup_unfinished=wait" in said
+    )
     assert made.writes() == []
-    setup(made_server, tmp_path, awx_setup_state="absent").expect()
+
+
+def test_the_role_waits_for_running_jobs_if_asked_to(made, made_server, tmp_path):
+    fill(made)
+    job = made.items["jobs"][launch(made, "job_templates", "Report")["id"]]
+    never = {"awx_setup_wait_seconds": 2, "__awx_setup_pause": 1}
+    wait = {"awx_setup_state": "absent", "awx_setup_unfinished": "wait", **never}
+    assert "not all jobs have ended, so nothing was removed" in setup(made_server, tmp_path, **wait).expect(2).output
+    assert set(named(made, "job_templates")) == set(TEMPLATES)
+    assert job["status"] == "pending"
+
+
+def test_everything_is_removed_and_the_organization_only_when_asked(made, made_server, tmp_path):
+    fill(made)
+    request = launch(made, "workflow_job_templates", "Request a token", extra_vars=ANSWERS)
+    job = made.items["jobs"][launch(made, "job_templates", "Report")["id"]]
+    job["status"] = "successful"
+    made.writes()
+    absent = {**EVERYTHING, "awx_setup_state": "absent", "awx_setup_unfinished": "deny"}
+    setup(made_server, tmp_path, "--check", **absent).expect()
+    assert made.writes() == []
+    said = setup(made_server, tmp_path, **absent).expect().output
     assert {endpoint: named(made, endpoint) for endpoint in CONTENTS} == {endpoint: {} for endpoint in CONTENTS}
+    assert made.items["workflow_jobs"][request["id"]]["status"] == "failed", "denied"
+    assert job["id"] in made.items["jobs"]
+    assert "finished jobs stay in AWX with their output" in said
     assert set(named(made, "credentials")) == {"Ansible Galaxy"}
     assert set(named(made, "organizations")) == {"MDPS"}
     setup(made_server, tmp_path, awx_setup_state="absent", awx_setup_remove_organization=True).expect()
@@ -168,6 +392,20 @@ def test_everything_is_removed_and_the_organization_only_when_asked(made, made_s
     assert named(made, "organizations") == {}
     assert "changed=0" in setup(made_server, tmp_path, awx_setup_state="absent").expect().output
     assert made.writes() == []
+
+
+def test_the_history_of_the_jobs_is_removed_if_asked_to(made, made_server, tmp_path):
+    fill(made)
+    request = launch(made, "workflow_job_templates", "Request a token", extra_vars=ANSWERS)
+    made.items["workflow_jobs"][request["id"]]["status"] = "successful"
+    for approval in made.items["workflow_approvals"].values():
+        approval["status"] = "successful"
+    launched = made.items["jobs"][launch(made, "job_templates", "Issue token", extra_vars=ANSWERS)["id"]]
+    launched["status"] = "successful"
+    foreign = made.add("jobs", {"name": "Somebody else's", "status": "successful", "job_template": None})
+    setup(made_server, tmp_path, awx_setup_state="absent", awx_setup_history="remove").expect()
+    assert set(made.items["jobs"]) == {foreign["id"]}
+    assert made.items["workflow_jobs"] == {}
 
 
 def test_automation_controller_is_set_up_with_its_own_collection(tmp_path):

@@ -20,7 +20,7 @@ from tests.support.playbook import ansible_playbook
 from tests.support.tokens import RECEIPT, TOKEN
 
 pytestmark = pytest.mark.skipif(not shutil.which("age"), reason="not installed: age (tools/debian.txt)")
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "receipt.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[1] / "support" / "receipt.schema.1.json").read_text())
 PASSWORD = "FAKE-header-value-5317"
 
 

@@ -81,7 +81,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"buckets": ["My_Bucket"]}, "buckets: 'My_Bucket' is not a bucket name"),
     ({"bucket_prefixes": ["*"]}, "bucket_prefixes: '*' must be a folder"),
     ({"kms_key_arns": ["alias/data"]}, "kms_key_arns: 'alias/data' is not an ARN"),
-    ({"ecr_repositories": ["*"]}, "ecr_repositories: '*' would reach beyond the venue"),
+    ({"ecr_repositories": ["*"]}, "ecr_repositories: '*' would reach beyond one namespace"),
     (
         {"permissions_boundary": "arn:aws:iam::123456789012:role/x"},
         "permissions_boundary: 'arn:aws:iam::123456789012:role/x' is not an ARN",

@@ -84,7 +84,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"session_policy": json.dumps({"Statement": ["x" * 2048]})}, "characters and STS takes 2048"),
     ({"policy_arns": ["arn:aws:iam::aws:policy/x"] * 11}, "policy_arns: names 11 policies and STS takes 10"),
     ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 51 tags and only 50 fit"),
-    ({"ecr_repositories": ["*"]}, "ecr_repositories: '*' would reach beyond the venue"),
+    ({"ecr_repositories": ["*"]}, "ecr_repositories: '*' would reach beyond one namespace"),
     ({"buckets": ["s3://bucket"]}, "buckets: 's3://bucket' is not a bucket name"),
     (
         {"mfa_serial_number": f"arn:aws:iam::{ACCOUNT}:mfa/x"},

@@ -4,10 +4,8 @@
 
 The layout, the environment and the order of variables are those of AWX 24.6: ``env/envvars`` from credential injectors,
 ``env/extravars`` from template, survey and injectors (as texts that Ansible must not template), ``inventory/hosts`` as
-a
-script that prints JSON, of which a slice gets every n-th host, ``project`` as a checkout, ``requirements_collections``
-as
-the project update has installed it.
+a script that prints JSON, of which a slice gets every n-th host, ``project`` as a checkout,
+``requirements_collections`` as the project update has installed it.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -25,11 +24,14 @@ from typing import Any
 import jinja2
 import yaml
 
+from tests.support.awx_runs import survey_defaults, survey_problems
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 ROLE = ROOT / "roles/awx_setup"
 BIN = pathlib.Path(sys.prefix) / "bin"
 COLLECTIONS = pathlib.Path(sys.prefix) / "collections"
-VARIABLES = {"text": "", "textarea": "", "password": "", "integer": "", "float": ""}
+PAGE_BYTES = 1024  # EVENT_STDOUT_MAX_BYTES_DISPLAY
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class _Loader(yaml.SafeLoader):
@@ -43,36 +45,25 @@ TEMPLATES: dict[str, dict[str, Any]] = {row["name"]: row for row in _VARS["__awx
 CREDENTIAL_TYPES: dict[str, dict[str, Any]] = {row["name"]: row for row in _VARS["__awx_setup_credential_types"]}
 
 
-def survey(name: str, venues: list[str]) -> dict[str, Any]:
+def survey(name: str, venues: list[str], **required: bool) -> dict[str, Any]:
     """A survey as awx_setup sends it."""
     spec: dict[str, Any] = yaml.safe_load((ROLE / f"files/surveys/{name}.yml").read_text())
     spec["spec"][0]["choices"] = venues
+    for item in spec["spec"]:
+        item["required"] = required.get(item["variable"], item["required"])
     return spec
 
 
 def answered(spec: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
-    """What a survey filled in by hand becomes: a field left alone gives its default, an empty text or nothing.
+    """Return the variables that a filled survey becomes. The form leaves out what is left alone; defaults come first.
 
     :raises ValueError: an answer that AWX would not take.
     """
-    found: dict[str, Any] = {}
-    for item in spec["spec"]:
-        name, kind = item["variable"], item["type"]
-        value = answers.get(name, item.get("default", VARIABLES.get(kind)))
-        if value in ("", None, []) and kind.startswith("multi") and not item["required"]:
-            continue  # AWX's form leaves these out, but sends empty texts
-        if value == "" and item["required"]:
-            raise ValueError(f"{name} is needed")
-        given = value if isinstance(value, list) else [value]
-        if kind.startswith("multi") and not set(given) <= set(item["choices"]):
-            raise ValueError(f"{name}: {value} is not one of {item['choices']}")
-        size = value if kind == "integer" else len(value)
-        if value != "" and "min" in item and not item["min"] <= size <= item["max"]:
-            raise ValueError(f"{name}: {value} is not within {item['min']} and {item['max']}")
-        found[name] = value
-    if set(answers) - set(found):
-        raise ValueError(f"not asked for: {set(answers) - set(found)}")
-    return found
+    unknown = set(answers) - {item["variable"] for item in spec["spec"]}
+    wrong = [problem for item in spec["spec"] for problem in survey_problems(item, answers)]
+    if unknown or wrong:
+        raise ValueError(f"not asked for: {unknown}" if unknown else "; ".join(wrong))
+    return {**survey_defaults(spec), **answers}
 
 
 @dataclass(frozen=True)
@@ -166,6 +157,8 @@ class Job:
     :param more: extra variables that the template's administrator set.
     :param options: further options of ansible-playbook that AWX sets, such as ``-l``.
     :param where: the environment of the execution environment itself.
+    :param workflow: the number of the workflow job that it is a step of.
+    :param user: who launched it.
     """
 
     def __init__(
@@ -182,6 +175,8 @@ class Job:
         slice_number: int = 1,
         slice_count: int = 1,
         where: dict[str, str] | None = None,
+        workflow: int | None = None,
+        user: str = "admin",
     ) -> None:
         row = TEMPLATES[template]
         self.place, self.playbook = place, f"playbooks/{row['playbook']}.yml"
@@ -189,13 +184,15 @@ class Job:
             (place / name).mkdir(parents=True, mode=0o700)
         for name in ("project", "requirements_collections"):
             (place / name).symlink_to(project / name, target_is_directory=True)
-        own = {name: jinja2.Template(text).render(_DEFAULTS) for name, text in row["extra_vars"].items()}
+        own = {name: jinja2.Template(text).render(_DEFAULTS) for name, text in row.get("extra_vars", {}).items()}
         values = {**own, **(more or {}), **answered(survey(row["survey"], list(inventory.hosts)), answers or {})}
         for credential in credentials:
             values.update(credential.extra_vars)
             for file, text in credential.files.items():
                 self._write(file, text)
-        values |= {"awx_job_id": 7, "tower_job_id": 7, "awx_user_name": "admin", "awx_job_template_name": template}
+        values |= {"awx_job_id": 7, "tower_job_id": 7, "awx_user_name": user, "awx_job_template_name": template}
+        if workflow:
+            values["awx_workflow_job_id"] = workflow
         env = {
             "JOB_ID": "7",
             "INVENTORY_ID": "1",
@@ -210,7 +207,8 @@ class Job:
         self._write(
             "env/extravars", "".join(f"{json.dumps(name)}: {_unsafe(value)}\n" for name, value in values.items())
         )
-        self._write("env/cmdline", shlex.join(["-u", "root", *options]))
+        check = ["--check"] if row.get("job_type") == "check" else []
+        self._write("env/cmdline", shlex.join(["-u", "root", *check, *options]))
         self._write("env/settings", json.dumps({"suppress_ansible_output": True}))
         self._write("inventory/hosts", inventory.script(slice_number, slice_count), 0o700)
 
@@ -227,7 +225,10 @@ class Job:
         return self
 
     def finish(self) -> Job:
-        """Wait for its end, and take away what goes with the container, and ansible-runner's own note of the environment, which AWX masks."""
+        """Wait for its end, and remove what goes with the container.
+
+        So does ansible-runner's own note of the environment, which AWX masks.
+        """
         self.said, _nothing = self._process.communicate(timeout=300)
         for name in ("env", "inventory", "home"):
             shutil.rmtree(self.place / name)
@@ -245,8 +246,19 @@ class Job:
 
     @property
     def output(self) -> str:
-        """The job's output, as AWX shows it."""
+        """Everything that the job printed."""
         return self._artifact("stdout")
+
+    @property
+    def page(self) -> str:
+        """The job's output page: of each event, AWX shows 1,024 characters at most."""
+        texts = [event["stdout"] for event in self.events()]
+        return "\n".join(text if len(text) <= PAGE_BYTES else text[: PAGE_BYTES - 1] + "\u2026" for text in texts)
+
+    @property
+    def download(self) -> str:
+        """The file that the page's download button gives: the whole output, without colours."""
+        return COLOUR.sub("", "\n".join(event["stdout"] for event in self.events() if event["stdout"]))
 
     def _artifact(self, name: str) -> str:
         path = self.place / "artifacts/7" / name

@@ -1,12 +1,11 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The part of AWX's REST API that the role awx_setup uses, stricter than AWX: a field that AWX does not have is refused, not ignored.
+"""The part of AWX's REST API that the role awx_setup uses.
 
-Written after the API's published reference (https://docs.ansible.com/automation-controller/latest/html/controllerapi/)
-and the
-behaviour of AWX 24.6: names and defaults of fields, which are read-only, how lists are filtered and paged, how
-associations are
-made, and what is refused with which status. Nothing is run; a project's update succeeds at once.
+It is stricter than AWX: a field that AWX does not have is refused, not ignored. Written after the API's published
+reference (https://docs.ansible.com/automation-controller/latest/html/controllerapi/) and the behaviour of AWX 24.6:
+names and defaults of fields, which are read-only, how lists are filtered and paged, how associations are made, and what
+is refused with which status. Nothing is run; what launches, syncs and decisions lead to is in ``awx_runs``.
 """
 
 from __future__ import annotations
@@ -24,16 +23,11 @@ from typing import Any
 
 import jinja2.sandbox
 
+from tests.support import awx_runs
+from tests.support.awx_runs import Refused
+
 TOKEN = "test-token-of-no-use"
 JSON = dict[str, Any]
-
-
-class Refused(Exception):
-    """An answer that is not a success: status and body."""
-
-    def __init__(self, status: int, body: JSON) -> None:
-        super().__init__(status, body)
-        self.status, self.body = status, body
 
 
 @dataclass(frozen=True)
@@ -89,9 +83,8 @@ def check_project(awx: Awx, item: JSON, before: JSON | None) -> None:
         _refuse(scm_url="SCM URL is required.")
     source = ("scm_type", "scm_url", "scm_branch", "scm_refspec")
     if item["scm_type"] and (before is None or any(item[name] != before[name] for name in source)):
-        update = awx.add("project_updates", {"name": item["name"], "status": "successful"})
+        update = awx_runs.sync(awx, item)
         item["summary_fields"] = {"current_update": {"id": update["id"], "status": "pending"}}
-        item["scm_revision"] = "0" * 40
     else:
         item["summary_fields"] = {}
 
@@ -164,6 +157,30 @@ def check_credential(awx: Awx, item: JSON, before: JSON | None) -> None:
     item["inputs"] = {
         name: "$encrypted$" if name in secret and value else value for name, value in item["inputs"].items()
     }
+
+
+SECRET_SETTINGS = {"email": "password", "slack": "token", "webhook": "password"}
+
+
+def check_notification(awx: Awx, item: JSON, before: JSON | None) -> None:
+    """Secrets are never given back."""
+    if item["notification_type"] not in SECRET_SETTINGS:
+        _refuse(notification_type="is not a valid choice.")
+    secret = SECRET_SETTINGS[item["notification_type"]]
+    if item["notification_configuration"].get(secret):
+        item["notification_configuration"][secret] = "$encrypted$"
+
+
+def check_schedule(awx: Awx, item: JSON, before: JSON | None) -> None:
+    """A rule needs its beginning; variables must be answers to the survey of what is launched."""
+    if not re.match(r"DTSTART(;TZID=[\w/]+)?:\d{8}T\d{6}Z? RRULE:.*INTERVAL=", item["rrule"]):
+        _refuse(
+            rrule="Valid DTSTART required in rrule, and INTERVAL. Value should start with: DTSTART:YYYYMMDDTHHMMSSZ"
+        )
+    spec = awx.surveys.get(("job_templates", item["unified_job_template"]), {}).get("spec", [])
+    unknown = set(item["extra_data"]) - {one["variable"] for one in spec}
+    if unknown:
+        _refuse(extra_data=f"Variables {', '.join(sorted(unknown))} are not allowed on launch.")
 
 
 def check_node(awx: Awx, item: JSON, before: JSON | None) -> None:
@@ -249,6 +266,7 @@ WORKFLOW_ASK = {
     for name in ("variables", "inventory", "scm_branch", "limit", "labels", "tags", "skip_tags")
 }
 PROMPTS = {"inventory": Link(("inventories",)), "execution_environment": Link(("execution_environments",))}
+NOTIFIED = {f"notification_templates_{when}": "notification_templates" for when in ("started", "success", "error")}
 UNIFIED = ("projects", "job_templates", "workflow_job_templates", "workflow_approval_templates")
 RESOURCES: dict[str, Resource] = {
     "organizations": Resource(
@@ -308,7 +326,66 @@ RESOURCES: dict[str, Resource] = {
         fixed={"scm_revision": "", "status": "successful"},
         check=check_project,
     ),
-    "project_updates": Resource("project_update", {**NAMED, "status": "successful"}, unique=("id",)),
+    "project_updates": Resource(
+        "project_update",
+        {**NAMED, "status": "successful", "failed": False, "finished": None, "project": Link(("projects",))},
+        fixed={"result_traceback": "", "scm_revision": ""},
+        unique=("id",),
+    ),
+    "jobs": Resource(
+        "job",
+        {**NAMED, "job_template": Link(("job_templates",)), "status": "pending", "failed": False, "extra_vars": {}},
+        fixed={"job_explanation": "", "finished": None},
+        unique=("id",),
+    ),
+    "workflow_jobs": Resource(
+        "workflow_job",
+        {**NAMED, "workflow_job_template": Link(("workflow_job_templates",)), "status": "pending", "extra_vars": {}},
+        fixed={"failed": False, "finished": None},
+        unique=("id",),
+    ),
+    "workflow_approvals": Resource(
+        "workflow_approval",
+        {**NAMED, "status": "pending", "workflow_job": Link(("workflow_jobs",))},
+        fixed={"finished": None},
+        unique=("id",),
+    ),
+    "teams": Resource("team", ORGANIZED),
+    "users": Resource("user", {"username": REQUIRED, "email": ""}, unique=("username",)),
+    "labels": Resource("label", {"name": REQUIRED, "organization": Link(("organizations",), required=True)}),
+    "notification_templates": Resource(
+        "notification_template",
+        {
+            **ORGANIZED,
+            "notification_type": REQUIRED,
+            "notification_configuration": {},
+            "messages": {},
+        },
+        check=check_notification,
+    ),
+    "schedules": Resource(
+        "schedule",
+        {
+            **NAMED,
+            "rrule": REQUIRED,
+            "enabled": True,
+            "unified_job_template": Link(("projects", "job_templates", "workflow_job_templates"), required=True),
+            "extra_data": {},
+        },
+        unique=("name", "unified_job_template"),
+        check=check_schedule,
+    ),
+    "credential_input_sources": Resource(
+        "credential_input_source",
+        {
+            "description": "",
+            "input_field_name": REQUIRED,
+            "metadata": {},
+            "target_credential": Link(("credentials",), required=True),
+            "source_credential": Link(("credentials",), required=True),
+        },
+        unique=("target_credential", "input_field_name"),
+    ),
     "inventories": Resource(
         "inventory",
         {**ORGANIZED, "kind": "", "host_filter": None, "variables": "", "prevent_instance_group_fallback": False},
@@ -380,7 +457,7 @@ RESOURCES: dict[str, Resource] = {
             },
         },
         fixed={"organization": None, "status": "never updated"},
-        lists={"credentials": "credentials", "instance_groups": "instance_groups", "labels": "labels"},
+        lists={"credentials": "credentials", "instance_groups": "instance_groups", "labels": "labels", **NOTIFIED},
         check=check_job_template,
     ),
     "workflow_job_templates": Resource(
@@ -403,6 +480,7 @@ RESOURCES: dict[str, Resource] = {
             },
             **{"webhook_service": "", "webhook_credential": Link(("credentials",))},
         },
+        lists={"labels": "labels", "notification_templates_approvals": "notification_templates", **NOTIFIED},
         check=check_variables,
     ),
     "workflow_approval_templates": Resource("workflow_approval_template", {**NAMED, "timeout": 0}, unique=("id",)),
@@ -442,10 +520,15 @@ RESOURCES: dict[str, Resource] = {
 OWNED = {
     "organizations": (
         "organization",
-        ("execution_environments", "projects", "inventories", "workflow_job_templates", "credentials", "job_templates"),
+        (
+            *("execution_environments", "projects", "inventories", "workflow_job_templates", "credentials"),
+            *("job_templates", "teams", "labels", "notification_templates"),
+        ),
     ),
     "inventories": ("inventory", ("hosts", "groups")),
     "workflow_job_templates": ("workflow_job_template", ("workflow_job_template_nodes",)),
+    "job_templates": ("unified_job_template", ("schedules",)),
+    "workflow_jobs": ("workflow_job", ("workflow_approvals",)),
 }
 
 
@@ -454,6 +537,9 @@ class Awx:
 
     :param playbooks: the files that every project is said to have.
     :param prefix: where the API is: ``/api/v2/``, or ``/api/controller/v2/`` on Automation Controller.
+
+    Set ``sync_problem`` to let every update of a project fail for that reason, and ``acting`` to the user who launches
+    and approves.
     """
 
     def __init__(self, playbooks: list[str], prefix: str = "/api/v2/") -> None:
@@ -462,6 +548,10 @@ class Awx:
         self.associated: dict[tuple[str, int, str], list[int]] = {}
         self.surveys: dict[tuple[str, int], JSON] = {}
         self.log: list[tuple[str, str]] = []
+        self.sync_problem = ""
+        self.acting: JSON = {"id": 1, "username": "admin"}
+        self.roles: dict[tuple[str, int, str], int] = {}
+        self.grants: dict[tuple[str, int, str, str], list[int]] = {}
         self._last_id = 0
         galaxy = self.add(
             "credential_types", {"name": "Ansible Galaxy/Automation Hub API Token", "kind": "cloud", "managed": True}
@@ -505,6 +595,11 @@ class Awx:
                 query,
                 {"name", "organization", "id"},
             )
+        if parts == ["unified_jobs"] and method == "GET":
+            found = [(name, awx_runs.unified(one)) for name in awx_runs.RUNS for one in self.items[name].values()]
+            return 200, self._page(found, query, {"id", "status", "unified_job_template"})
+        if parts[0] == "roles" and len(parts) == 3:
+            return awx_runs.grant(self, method, int(parts[1]), parts[2], body)
         if parts[0] not in RESOURCES:
             raise Refused(404, {"detail": f"The requested resource could not be found: {parts[0]}"})
         if len(parts) == 1:
@@ -514,6 +609,12 @@ class Awx:
             raise Refused(404, {"detail": "The requested resource could not be found."})
         if len(parts) == 2:
             return self._one(method, parts[0], item, body)
+        if parts[2] == "workflow_nodes" and parts[0] == "workflow_jobs":
+            found = awx_runs.nodes_of(self, item)
+            return 200, {"count": len(found), "next": None, "previous": None, "results": found}
+        action = awx_runs.ACTIONS.get((parts[0], parts[2]))
+        if action and method == "POST":
+            return action(self, item, body)
         return self._below(method, parts[0], item, parts[2], body)
 
     @staticmethod
@@ -632,6 +733,7 @@ class Awx:
     def _delete(self, endpoint: str, item: JSON) -> None:
         if item.get("managed"):
             raise Refused(403, {"detail": "Deletion not allowed for managed objects"})
+        awx_runs.check_removal(self, endpoint, item)
         if endpoint == "credential_types" and any(
             one["credential_type"] == item["id"] for one in self.items["credentials"].values()
         ):
@@ -648,9 +750,20 @@ class Awx:
                 members.remove(item["id"])
 
     def _page(self, found: list[tuple[str, JSON]], query: dict[str, str], known: set[str]) -> JSON:
+        query = {name: value for name, value in query.items() if name not in ("page_size", "order_by")}
         for name in query:
-            if name.removeprefix("or__") not in known:
+            if name.removeprefix("or__").removesuffix("__in") not in known:
                 raise Refused(400, {"detail": f"no field named '{name}'"})
+        found = [
+            (endpoint, one)
+            for endpoint, one in found
+            if all(
+                str(one.get(name.removesuffix("__in"))) in value.split(",")
+                for name, value in query.items()
+                if name.endswith("__in")
+            )
+        ]
+        query = {name: value for name, value in query.items() if not name.endswith("__in")}
         exact = {name: value for name, value in query.items() if not name.startswith("or__")}
         either = {name.removeprefix("or__"): value for name, value in query.items() if name.startswith("or__")}
         hits = [
@@ -675,7 +788,11 @@ class Awx:
         related = {name: f"{address}{name}/" for name in RESOURCES[endpoint].lists}
         if endpoint in ("job_templates", "workflow_job_templates"):
             related["survey_spec"] = f"{address}survey_spec/"
-        return {**item, "url": address, "related": {**related, **item.get("related", {})}}
+        if endpoint == "projects":
+            related["update"] = f"{address}update/"
+        roles = awx_runs.object_roles(self, endpoint, item)
+        summary = {**item.get("summary_fields", {}), **({"object_roles": roles} if roles else {})}
+        return {**item, "url": address, "related": {**related, **item.get("related", {})}, "summary_fields": summary}
 
 
 class AwxServer:

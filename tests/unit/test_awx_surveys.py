@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Each field of each survey says what the role's argument spec says: type, choices, default, limits, help, and whether it is needed."""
+"""Each field of a survey says what the role's argument spec says: type, choices, default, limits, help, required."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.support.awx_job import TEMPLATES
+from tests.support.awx_runs import survey_problems
 from tests.support.awx_server import check_survey
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -20,7 +21,9 @@ SURVEYS = {
     path.stem: yaml.safe_load(path.read_text())
     for path in sorted((ROOT / "roles/awx_setup/files/surveys").glob("*.yml"))
 }
-FIELDS = [(name, item) for name, survey in SURVEYS.items() for item in survey["spec"][1:]]
+OF_THE_SETUP = ("request_reason", "request_ticket")
+QUESTIONS = [(name, item) for name, survey in SURVEYS.items() for item in survey["spec"]]
+FIELDS = [(name, item) for name, item in QUESTIONS if item["variable"] not in ("target", *OF_THE_SETUP)]
 IDS = [f"{name}-{item['variable']}" for name, item in FIELDS]
 # A survey's answers outrank the inventory: what belongs to a venue must not be asked for.
 OF_A_VENUE = {
@@ -70,11 +73,29 @@ def test_a_field_takes_what_its_option_takes(name, item):
         assert (item["choices"], item["default"]) == (spec["choices"], spec["default"])
     elif item["type"] == "multiselect":
         named = re.findall(r"\b[a-z]\w*_[a-z]\w*\b", text_of(spec).split(".")[0])
-        assert (item["choices"], item["default"]) == (named, "")
-    elif item["type"] == "password":
-        assert "default" not in item, "AWX would encrypt it, and find a change on each run"
+        assert (item["choices"], item.get("default")) == (named, None)
     else:
-        assert item["default"] == (spec.get("default") or "")
+        assert item.get("default") == (spec.get("default") or None)
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_a_survey_that_is_left_alone_answers_nothing_in_place_of_the_inventory(name):
+    survey = SURVEYS[name]
+    assert [item["variable"] for item in survey["spec"] if item.get("default") in ("", [])] == []
+    assert {item.get("default") for item in survey["spec"] if item["type"] == "password"} <= {None}
+
+
+@pytest.mark.parametrize(("name", "item"), QUESTIONS, ids=[f"{name}-{item['variable']}" for name, item in QUESTIONS])
+def test_awx_refuses_a_blank_answer(name, item):
+    blanks = [""] if item["type"] != "multiselect" else [[""]]
+    choices = {"choices": item["choices"] or ["sbg-dev"]} if "choices" in item else {}
+    for blank in blanks:
+        assert survey_problems({**item, **choices}, {item["variable"]: blank}) != []
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_no_survey_asks_for_limits(name):
+    assert not any("limits" in item["variable"] for item in SURVEYS[name]["spec"])
 
 
 @pytest.mark.parametrize(("name", "item"), FIELDS, ids=IDS)
@@ -86,7 +107,7 @@ def test_a_field_has_the_limits_and_the_help_of_its_option(name, item):
         assert said, "the help must name the limits"
         assert [item["min"], item["max"]] == [int(number.replace(",", "")) for number in said.groups()]
     elif item["type"] in ("text", "password"):
-        assert item["min"] == (1 if item["required"] else 0), "a field left empty is sent as an empty text"
+        assert item["min"] == 1
 
 
 @pytest.mark.parametrize("name", SURVEYS)
@@ -97,7 +118,7 @@ def test_awx_takes_the_survey_once_the_venues_are_known(name):
     check_survey({**survey, "spec": [{**target, "choices": ["sbg-dev"]}, *survey["spec"][1:]]})
 
 
-def test_the_workflow_asks_for_nothing_that_the_template_would_not_take():
+def test_the_workflow_asks_for_exactly_what_its_templates_take():
     assert SURVEYS["request"]["spec"] == SURVEYS["issue"]["spec"]
 
 

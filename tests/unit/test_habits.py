@@ -50,6 +50,16 @@ def test_a_role_passes_every_option_on(role: str) -> None:
     assert [name for name in specs["argument_specs"]["main"]["options"] if not re.search(rf"\b{name}\b", tasks)] == []
 
 
+TEMPLATES = sorted(path for folder in ("roles", "playbooks") for path in (ROOT / folder).rglob("*.yml"))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_undefined_variable_is_taken_for_an_option_that_nobody_set(path: pathlib.Path) -> None:
+    # "x | default(omit)" and "… if x is defined else omit" omit the option as well if x refers to an undefined variable.
+    swallowing = re.findall(r"default\(\s*omit.*|\bomit if .*|(?<![\w.])\w+ is defined else omit.*", path.read_text())
+    assert swallowing == []
+
+
 def test_a_hand_over_is_checked_with_the_options_that_it_is_done_with() -> None:
     checked, done = (
         set(task["mdps.venue_sts.venue_sts_handoff"])
@@ -111,9 +121,12 @@ def messages() -> str:
 def test_the_page_on_errors_has_each_kind_and_no_other() -> None:
     trees = [ast.parse(path.read_text()) for path in (ROOT / "plugins").rglob("*.py")]
     classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
-    kinds = {
-        one.name for one in classes if any(isinstance(base, ast.Name) and base.id == "VenueError" for base in one.bases)
-    }
+    bases = {one.name: {base.id for base in one.bases if isinstance(base, ast.Name)} for one in classes}
+    kinds, found = {"VenueError"}, set[str]()
+    while kinds - found:
+        found |= kinds
+        kinds |= {name for name, above in bases.items() if above & found}
+    kinds.remove("VenueError")
     page = (ROOT / "docs/errors.md").read_text()
     assert set(re.findall(r"^\| `([A-Z]\w+)` \|", page, re.MULTILINE)) == kinds
 

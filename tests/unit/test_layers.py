@@ -34,7 +34,7 @@ def layer(module: str) -> str:
     if (
         parts[0] in ("module_utils", "plugin_utils")
         and len(parts) > 1
-        and parts[1] in ("_domain", "_aws", "_kion", "_operations")
+        and parts[1] in ("_domain", "_aws", "_kion", "_controller", "_operations")
     ):
         return parts[1]
     return {"module_utils": "front_end", "plugin_utils": "front_end"}.get(parts[0], parts[0])
@@ -44,7 +44,16 @@ ALLOWED = {
     "_domain": {"_domain"},
     "_aws": {"_aws", "_domain"},
     "_kion": {"_kion", "_domain"},
-    "_operations": {"_operations", "_aws", "_kion", "_domain", "front_end:module_utils._files"},
+    "_controller": {"_controller", "_domain"},
+    "_operations": {
+        "_operations",
+        "_aws",
+        "_kion",
+        "_controller",
+        "_domain",
+        "front_end:module_utils._files",
+        "front_end:module_utils._receipt_store",
+    },
     "front_end": {"front_end", "_operations", "_domain", "_aws"},
     "modules": {"front_end", "_operations"},
     "action": {"front_end", "_operations", "_domain"},

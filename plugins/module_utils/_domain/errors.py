@@ -45,6 +45,10 @@ class InvalidInput(VenueError):
         super().__init__(f"{option}: {shown}", option=option)
 
 
+class LimitExceeded(InvalidInput):
+    """A request for more than the venue's limits allow."""
+
+
 class MissingDependency(VenueError):
     """A library or program is not installed where the work runs."""
 
@@ -103,6 +107,10 @@ class ConcurrentChange(VenueError):
 
 class NoRecipientKey(VenueError):
     """Nobody's public key is on file for the person the token is for, so nothing can be sealed to them."""
+
+
+class KeyChanged(InvalidInput):
+    """The recipient's key is not the one of their last token, and nobody has confirmed the new one."""
 
 
 class SealingFailed(VenueError):

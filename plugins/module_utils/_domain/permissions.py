@@ -8,22 +8,13 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonel
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from .access import ACCESS
 from .arns import dns_suffix, parse_arn
-from .errors import InvalidInput
-from .names import Venue
 from .policies import document
 
-ACCESS = ("s3_read", "s3_write", "ecr_create", "ecr_pull", "ecr_push")
-
-_BUCKET = re.compile(
-    r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--|sthree-)(?!.*(\.\.|-s3alias$|--ol-s3$|--x-s3$|--table-s3$|\.mrap$))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-)
-# https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
-_REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*")
 _S3_READ = ["s3:GetObject"]
 _S3_WRITE = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
 _ECR_CREATE = ["ecr:CreateRepository", "ecr:DescribeRepositories"]
@@ -123,79 +114,6 @@ def _ecr(grant: Grant, place: Place) -> Iterable[dict[str, Any]]:
         actions += _ECR_PULL
     if actions:
         yield {"Sid": "UseVenueRepositories", "Effect": "Allow", "Action": actions, "Resource": repositories}
-
-
-def check_access(words: Sequence[str]) -> tuple[str, ...]:
-    """Access words, without repetition, in the order of ``ACCESS``.
-
-    :raises InvalidInput: an unknown word, or none at all.
-    """
-    unknown = [word for word in words if word not in ACCESS]
-    if unknown or not words:
-        raise InvalidInput(
-            "access",
-            f"{', '.join(map(repr, unknown)) or 'an empty list'} is not access; choose among {', '.join(ACCESS)}.",
-        )
-    return tuple(word for word in ACCESS if word in words)
-
-
-def check_buckets(option: str, buckets: Sequence[str]) -> tuple[str, ...]:
-    """Bucket names as S3 allows them.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-
-    :raises InvalidInput: a name that S3 would refuse, or none at all.
-    """
-    for bucket in buckets:
-        if not _BUCKET.fullmatch(bucket):
-            raise InvalidInput(
-                option,
-                f"'{bucket}' is not a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens (the name alone, no s3:// and no ARN).",
-            )
-    if not buckets:
-        raise InvalidInput(option, "names no bucket.")
-    return tuple(dict.fromkeys(buckets))
-
-
-def check_prefixes(prefixes: Sequence[str]) -> tuple[str, ...]:
-    """Folders of a bucket, such as ``incoming`` or ``incoming/jdoe/``; each grants what lies below it.
-
-    :raises InvalidInput: a leading slash, a wildcard or policy variable (which would widen the grant), or more than
-        S3's 1,024 bytes.
-    """
-    for prefix in prefixes:
-        if (
-            not prefix.strip("/")
-            or prefix.startswith("/")
-            or re.search(r"[*?$\\\s]|//|\.\./", prefix)
-            or len(prefix.encode()) > 1024
-        ):
-            raise InvalidInput(
-                "bucket_prefixes",
-                f"'{prefix}' must be a folder such as 'incoming/jdoe', without leading slash, spaces or any of *?$.",
-            )
-    return tuple(dict.fromkeys(prefix.rstrip("/") for prefix in prefixes))
-
-
-def check_repositories(venue: Venue, patterns: Sequence[str]) -> tuple[str, ...]:
-    """ECR repository patterns that stay within the venue: a full name, or a wildcard below ``project/`` or ``project-venue/``.
-
-    ECR repositories carry no venue in their name by convention, so ``project/`` is as narrow as a default can be.
-
-    :raises InvalidInput: a name that ECR would refuse, or a wildcard that reaches other projects.
-    """
-    below = (f"{venue.project}/", f"{venue}/")
-    for pattern in patterns:
-        if re.search(r"[*?]", pattern) and not pattern.startswith(below):
-            advice = f"begin a pattern with '{below[0]}' or '{below[1]}', or name one repository in full"
-            raise InvalidInput("ecr_repositories", f"'{pattern}' would reach beyond the venue: {advice}.")
-        plain = re.sub(r"[*?]+", "x", pattern)
-        if not _REPOSITORY.fullmatch(plain) or not 2 <= len(pattern) <= 256:
-            allowed = "2 to 256 lower-case letters, digits and . _ - / between them, with * and ?"
-            raise InvalidInput("ecr_repositories", f"'{pattern}' is not a repository name or pattern: {allowed}.")
-    if not patterns:
-        raise InvalidInput("ecr_repositories", "names no repository.")
-    return tuple(dict.fromkeys(patterns))
 
 
 def check_kms_keys(arns: Sequence[str], partition: str) -> tuple[str, ...]:

@@ -1,91 +1,485 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Reading the receipts of issued tokens: which session a receipt is of, when it began, when it ends."""
+"""The receipt: the record of one issue. Writing it, reading it, and joining the lines that are about one token.
+
+docs/receipt.schema.json describes its JSON, and a test compares the two. Receipts are data from others: every line is
+checked completely, and a line that fails the check is counted and skipped.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from .errors import InvalidInput
-from .names import Venue
+from .names import Venue, make_venue
+from .times import iso, parse_time, stamp
 
-NEEDED = ("project", "venue", "session_name", "issued_at", "expires_at")
-# Signatures are accepted from clocks that are off by up to this much.
+SCHEMA = 2
+STATES = ("requested", "issued", "delivered", "kept", "failed")
+METHODS = ("assume_role", "saml")
+SEALED_WITH = ("age", "openpgp", "smime")
+CONTEXT = ("reason", "ticket", "requester", "approver", "job", "workflow", "lease", "saml_subject", "saml_issuer")
+ALLOWS = ("access", "buckets", "bucket_prefixes", "ecr_repositories")
+# AWS accepts a request that is signed by a clock which is off by up to this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
+LONGEST_SESSION = timedelta(hours=12)  # no role allows longer sessions
+LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, so that a forged line cannot reach far ahead
+LONGEST_LINE = 65536  # bytes; a receipt has about 2,000
+LONGEST_TEXT = 2000
+MOST_ITEMS = 1000
+
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_REGION = re.compile(r"[a-z0-9-]{1,32}")
+_ID = re.compile(r"r-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\x21-\x7e]{1,510}/)?([\w+=,.@-]{1,64})", re.ASCII)
+_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
+_SESSION_ID = re.compile(r"[A-Z0-9]{4,64}:[\w+=,.@-]{2,64}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# What must not reach a terminal or a log: control characters, line separators, direction marks, lone surrogates.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
 
 
-class Receipt(NamedTuple):
-    """What of a receipt tells one session from others.
+class _Bad(ValueError):
+    """A value that no receipt has. Its text ends a sentence that begins with the key."""
 
-    :param issued_by: a moment by which AWS had surely issued the token.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The record of one issue, from the request to what happened to the token.
+
+    The fields are the keys of the JSON, except that ``venue`` stands for ``project`` and ``venue``.
+
+    :param state: ``requested``, ``issued``, ``delivered``, ``kept`` (sealed or saved, but not delivered) or ``failed``.
+    :param issue_until: the latest time at which AWS may have answered the request, on AWS's clock.
+    :param allows: what the token really allows; None where that is not known.
+    :param handoff: the last attempt to deliver the token; None before there was one.
     """
 
-    venue: Venue
-    issued_at: datetime
-    expires_at: datetime
-    issued_by: datetime
+    id: str
+    state: str
+    recorded_at: datetime
     recipient: str
-    session_name: str
-    access_key_id: str
+    venue: Venue
+    account_id: str
+    region: str
     role_arn: str
-    issuer_arn: str
-    source_identity: str
+    session_name: str
+    method: str
+    requested_at: datetime
+    issue_until: datetime
+    duration_requested: int
+    duration_seconds: int
+    issuer_arn: str | None = None
+    external_id_source: str | None = None
+    source_identity: str | None = None
+    allows: Mapping[str, Any] | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
+    access_key_id: str | None = None
+    assumed_role_id: str | None = None
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    handoff: Mapping[str, Any] | None = None
+    problem: str | None = None
+
+    @classmethod
+    def requested(cls, *, unique: str, at: datetime, issue_until: datetime, **known: Any) -> Receipt:
+        """The receipt of a request that STS has not been asked yet.
+
+        :param unique: eight random hexadecimal digits (``runtime.token_hex(4)``).
+        :param issue_until: ``latest_answer`` says when that is.
+        :param known: the other fields from ``recipient`` to ``context``.
+        :raises InvalidInput: a field that could not be read back, so that the token could not be revoked.
+        """
+        at = at.replace(microsecond=0)
+        context = {key: safe_text(value) for key, value in (known.pop("context", None) or {}).items() if value}
+        receipt = cls(
+            id=f"r-{stamp(at)}-{unique}",
+            state="requested",
+            recorded_at=at,
+            requested_at=at,
+            issue_until=issue_until.replace(microsecond=0),
+            context=context,
+            **known,
+        )
+        return parse_receipt("receipt", receipt.to_json())
+
+    def with_token(self, *, at: datetime, access_key_id: str, assumed_role_id: str, expires_at: datetime) -> Receipt:
+        """The same receipt after STS has answered.
+
+        :param at: the time of this machine's clock.
+        :param expires_at: the end of the token, as AWS says it.
+        """
+        at = at.replace(microsecond=0)
+        return replace(
+            self,
+            state="issued",
+            recorded_at=at,
+            issued_at=at,
+            access_key_id=access_key_id,
+            assumed_role_id=assumed_role_id,
+            expires_at=expires_at.replace(microsecond=0),
+        )
+
+    def with_handoff(self, outcome: Mapping[str, Any], at: datetime) -> Receipt:
+        """The same receipt after an attempt to deliver.
+
+        :param outcome: the values of ``handoff``, without ``at``.
+        """
+        cleaned = {key: safe_text(value) if isinstance(value, str) else value for key, value in outcome.items()}
+        state = "delivered" if outcome["delivered"] else "kept"
+        return replace(
+            self, state=state, recorded_at=at.replace(microsecond=0), handoff={"at": iso(at), **cleaned}, problem=None
+        )
+
+    def failed(self, problem: str, at: datetime) -> Receipt:
+        """The same receipt after a failure. What is known of the token stays."""
+        return replace(self, state="failed", recorded_at=at.replace(microsecond=0), problem=safe_text(problem))
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What names the session in AWS: account, role ARN, session name."""
+        return self.account_id, self.role_arn, self.session_name
+
+    @property
+    def role_name(self) -> str:
+        """The role's name, without its path."""
+        return self.role_arn.rpartition("/")[2]
+
+    @property
+    def role_id(self) -> str:
+        """The unique id of the role at the time of the issue; '' before STS has answered."""
+        return (self.assumed_role_id or "").partition(":")[0]
+
+    @property
+    def ends_by(self) -> datetime:
+        """A time at which the token has surely ended."""
+        latest = self.issue_until + timedelta(seconds=self.duration_seconds)
+        return max(self.expires_at + CLOCK_TOLERANCE, latest) if self.expires_at else latest
+
+    def to_json(self) -> dict[str, Any]:
+        """The receipt as results and files have it."""
+        return {
+            "schema": SCHEMA,
+            "id": self.id,
+            "state": self.state,
+            "recorded_at": iso(self.recorded_at),
+            "recipient": self.recipient,
+            "project": self.venue.project,
+            "venue": self.venue.venue,
+            "account_id": self.account_id,
+            "region": self.region,
+            "role_arn": self.role_arn,
+            "session_name": self.session_name,
+            "method": self.method,
+            "requested_at": iso(self.requested_at),
+            "issue_until": iso(self.issue_until),
+            "duration_requested": self.duration_requested,
+            "duration_seconds": self.duration_seconds,
+            "issuer_arn": self.issuer_arn,
+            "external_id_source": self.external_id_source,
+            "source_identity": self.source_identity,
+            "allows": dict(self.allows) if self.allows is not None else None,
+            "context": dict(self.context),
+            "access_key_id": self.access_key_id,
+            "assumed_role_id": self.assumed_role_id,
+            "issued_at": iso(self.issued_at) if self.issued_at else None,
+            "expires_at": iso(self.expires_at) if self.expires_at else None,
+            "handoff": dict(self.handoff) if self.handoff is not None else None,
+            "problem": self.problem,
+        }
+
+    def to_line(self) -> str:
+        """The receipt as one line of a receipts file, without its line break."""
+        return json.dumps(self.to_json(), separators=(",", ":"))
 
 
-def parse_time(option: str, text: str) -> datetime:
-    """A moment in ISO 8601 with its zone, such as ``2026-11-22T09:30:15Z``.
+def latest_answer(now: datetime, wait: timedelta) -> datetime:
+    """The latest time at which AWS may answer a request, on AWS's clock.
 
-    :raises InvalidInput: anything else; a time without a zone could mean two moments.
+    :param now: the time of this machine's clock, which may be off.
+    :param wait: how long the request is repeated.
     """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = datetime.min
-    if moment.tzinfo is None:
-        raise InvalidInput(option, f"'{text}' is not a time with its zone, such as 2026-11-22T09:30:15Z.")
-    return moment.astimezone(UTC)
+    return now + wait + CLOCK_TOLERANCE
+
+
+def safe_text(text: str) -> str:
+    """A text on one line, without characters that could forge output, at most 2,000 characters long."""
+    return _UNSAFE.sub(" ", text)[:LONGEST_TEXT]
+
+
+# Reading ------------------------------------------------------------------------------------------------------------
 
 
 def parse_receipt(option: str, given: Mapping[str, Any]) -> Receipt:
-    """A receipt as ``venue_sts_token`` returns it.
+    """A receipt from its JSON.
 
-    :raises InvalidInput: something that is needed is missing, or no time.
+    :param option: the option that gave it, for the message.
+    :raises InvalidInput: it is not a receipt that this collection can have written.
     """
-    missing = [name for name in NEEDED if not isinstance(given.get(name), str) or not given[name]]
-    if missing:
-        raise InvalidInput(option, f"is not the receipt of an issued token: it has no {', '.join(missing)}.")
-    issued, expires = parse_time(option, given["issued_at"]), parse_time(option, given["expires_at"])
-    texts = {
-        name: str(given.get(name) or "")
-        for name in ("recipient", "session_name", "access_key_id", "role_arn", "issuer_arn", "source_identity")
-    }
-    return Receipt(
-        Venue(given["project"], given["venue"]), issued, expires, _issued_by(given, issued, expires), **texts
-    )
+    try:
+        return _parse(given)
+    except (_Bad, InvalidInput) as error:
+        raise InvalidInput(option, f"is not the receipt of an issue: {error}") from None
 
 
-def _issued_by(given: Mapping[str, Any], issued: datetime, expires: datetime) -> datetime:
-    """A moment by which AWS had issued the token, on AWS's clock.
+def _parse(given: Mapping[str, Any]) -> Receipt:
+    if not isinstance(given, Mapping):
+        raise _Bad("an object is needed.")
+    if given.get("schema") == 1 and not isinstance(given["schema"], bool):
+        given = _upgraded(given)
+    if given.get("schema") != SCHEMA or isinstance(given.get("schema"), bool):
+        raise _Bad(f"schema must be {SCHEMA}.")
+    values = {key: _value(key, check, given.get(key)) for key, check in _CHECKS.items()}
+    values["venue"] = make_venue(values.pop("project"), values.pop("venue"))
+    receipt = Receipt(**values)
+    _check_sense(receipt)
+    return receipt
 
-    The end of the token is AWS's word; its beginning is this machine's, unless the duration tells it.
+
+def _upgraded(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A receipt of schema 1 as one of schema 2."""
+    issued, expires = _time(given.get("issued_at")), _time(given.get("expires_at"))
+    by = expires - timedelta(seconds=_seconds(given.get("duration_seconds")))
+    if given.get("method") != "assume_role":
+        by = issued + CLOCK_TOLERANCE
+    digest = hashlib.sha256(str(given.get("access_key_id")).encode("utf-8", "replace")).hexdigest()
+    times = {"recorded_at": iso(issued), "requested_at": iso(min(issued, by)), "issue_until": iso(by)}
+    return {**given, **times, "schema": SCHEMA, "id": f"r-{stamp(issued)}-{digest[:8]}", "state": "issued"}
+
+
+def _value(key: str, check: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return check(value)
+    except (_Bad, InvalidInput) as error:
+        raise _Bad(f"{key} {error}") from None
+
+
+def _check_sense(receipt: Receipt) -> None:
+    """:raises _Bad: fields that contradict each other."""
+    if receipt.role_arn.split(":")[4] != receipt.account_id:
+        raise _Bad("role_arn belongs to another account than account_id.")
+    if not timedelta(0) <= receipt.issue_until - receipt.requested_at <= LONGEST_ISSUE:
+        raise _Bad("issue_until must lie within two hours after requested_at.")
+    token = (receipt.access_key_id, receipt.assumed_role_id, receipt.issued_at, receipt.expires_at)
+    if receipt.issued_at is None or receipt.expires_at is None or None in token:
+        if any(token) or receipt.state in ("issued", "delivered", "kept"):
+            raise _Bad("access_key_id, assumed_role_id, issued_at and expires_at belong together.")
+        return
+    if not timedelta(0) < receipt.expires_at - receipt.issued_at <= LONGEST_SESSION + 2 * CLOCK_TOLERANCE:
+        raise _Bad("expires_at must lie within twelve hours after issued_at.")
+    if not -CLOCK_TOLERANCE <= receipt.issued_at - receipt.requested_at <= LONGEST_ISSUE:
+        raise _Bad("issued_at must lie within two hours after requested_at.")
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise _Bad("has another form.")
+        return sys.intern(str(value))
+
+    return check
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise _Bad(f"must be one of {', '.join(choices)}.")
+        return sys.intern(str(value))
+
+    return check
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value or len(value) > LONGEST_TEXT or _UNSAFE.search(value):
+        raise _Bad(f"must be a text on one line, of 1 to {LONGEST_TEXT} characters.")
+    return str(value)
+
+
+def _time(value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise _Bad("is not a time.")
+    return parse_time("", value)
+
+
+def _seconds(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= LONGEST_SESSION.total_seconds():
+        raise _Bad("must be a number of seconds, at most 43,200.")
+    return int(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Bad("must be true or false.")
+    return value
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list) or len(value) > MOST_ITEMS:
+        raise _Bad("must be a list of texts.")
+    return [_text(one) for one in value]
+
+
+def _or_null(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else check(value)
+
+
+def _object(checks: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], dict[str, Any]]:
+    """An object of which the known keys are kept, those that are not null. Later versions may add keys."""
+
+    def check(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise _Bad("must be an object.")
+        return {key: _value(key, one, value[key]) for key, one in checks.items() if key in value}
+
+    return check
+
+
+_HANDOFF = {
+    "at": _time,
+    "channel": _or_null(_text),
+    "delivered": _flag,
+    **dict.fromkeys(("target", "kept", "problem", "file"), _or_null(_text)),
+    "sealed_with": _or_null(_one_of(*SEALED_WITH)),
+    "sealed_to": _texts,
+    "sealed_sha256": _or_null(_matching(_SHA256)),
+    "signed_by": _or_null(_text),
+    "key_changed": _flag,
+    "resent": _flag,
+}
+
+
+def _handoff(value: Any) -> dict[str, Any]:
+    found = _object(_HANDOFF)(value)
+    if "at" not in found or "delivered" not in found:
+        raise _Bad("has no at or no delivered.")
+    return {**found, "at": iso(found["at"])}
+
+
+_context = _object(dict.fromkeys(CONTEXT, _text))
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "id": _matching(_ID),
+    "state": _one_of(*STATES),
+    "recorded_at": _time,
+    "recipient": _text,
+    "project": _text,
+    "venue": _text,
+    "account_id": _matching(_ACCOUNT),
+    "region": _matching(_REGION),
+    "role_arn": _matching(_ROLE_ARN),
+    "session_name": _matching(_SESSION),
+    "method": _one_of(*METHODS),
+    "requested_at": _time,
+    "issue_until": _time,
+    "duration_requested": _seconds,
+    "duration_seconds": _seconds,
+    "issuer_arn": _or_null(_text),
+    "external_id_source": _or_null(_text),
+    "source_identity": _or_null(_matching(_SESSION)),
+    "allows": _or_null(_object(dict.fromkeys(ALLOWS, _or_null(_texts)))),
+    "context": lambda value: {} if value is None else _context(value),
+    "access_key_id": _or_null(_matching(_KEY_ID)),
+    "assumed_role_id": _or_null(_matching(_SESSION_ID)),
+    "issued_at": _or_null(_time),
+    "expires_at": _or_null(_time),
+    "handoff": _or_null(_handoff),
+    "problem": _or_null(_text),
+}
+
+
+# Joining ------------------------------------------------------------------------------------------------------------
+
+
+class ReceiptLog(NamedTuple):
+    """What a receipts file says.
+
+    :param tokens: one receipt for each token, in the order of the requests. A request without an outcome is among
+        them, since its token may have been issued.
+    :param unreadable: how many lines were skipped, because they are no receipts or contradict an earlier one.
     """
-    if given.get("method", "assume_role") == "assume_role" and isinstance(given.get("duration_seconds"), int):
-        return expires - timedelta(seconds=given["duration_seconds"])
-    return issued + CLOCK_TOLERANCE
+
+    tokens: list[Receipt]
+    unreadable: int = 0
 
 
-def parse_lines(text: str) -> Iterable[Receipt]:
-    """The receipts of a receipts file, one a line, the later of two for the same token; lines torn by a crash are passed over."""
-    found: dict[tuple[str, str], Receipt] = {}
-    for line in text.splitlines():
-        try:
-            given = json.loads(line)
-            receipt = parse_receipt("receipts_file", given) if isinstance(given, dict) else None
-        except (ValueError, InvalidInput):
+def read_log(lines: Iterable[bytes | str], since: datetime | None = None) -> ReceiptLog:
+    """Join the lines that are about one token: same account, role ARN, session name and receipt id.
+
+    A later line adds what it knows. It neither hides a token nor shortens its life, whatever it says: two access keys
+    are two tokens, and the first word on who holds a token counts.
+
+    :param since: leave out tokens that had surely ended by then.
+    """
+    requests: dict[tuple[str, ...], Receipt | None] = {}
+    issued: dict[tuple[str, ...], dict[str, Receipt]] = {}
+    unreadable = 0
+    for line in lines:
+        if not line.strip():
             continue
-        if receipt:
-            found[(receipt.access_key_id, receipt.session_name)] = receipt
-    return found.values()
+        try:
+            receipt = _parse(_decode(line))
+        except (ValueError, RecursionError, InvalidInput):
+            unreadable += 1
+            continue
+        if since and receipt.ends_by <= since:
+            continue
+        key: tuple[str, ...] = (*receipt.identity, receipt.id)
+        before = requests.setdefault(key, None)
+        if receipt.access_key_id:
+            tokens = issued.setdefault(key, {})
+            tokens[receipt.access_key_id] = _joined(tokens.get(receipt.access_key_id), receipt)
+        else:
+            requests[key] = _joined(before, receipt)
+    joined: list[Receipt] = []
+    for key, request in requests.items():
+        kept, refused = _with_request(request, issued.get(key, {}).values())
+        unreadable += refused
+        joined += kept
+    return ReceiptLog(joined, unreadable)
+
+
+def _decode(line: bytes | str) -> Any:
+    """:raises ValueError: too long, not UTF-8 or not JSON; RecursionError: nested too deeply."""
+    if len(line) > LONGEST_LINE:
+        raise _Bad("is too long.")
+    return json.loads(line.decode("utf-8") if isinstance(line, bytes) else line)
+
+
+def _with_request(request: Receipt | None, tokens: Iterable[Receipt]) -> tuple[list[Receipt], int]:
+    """The tokens of one receipt id, and how many were left out because they contradict the request."""
+    found = list(tokens)
+    if request is None:
+        return found, 0
+    kept = [_joined(request, one) for one in found if not _contradicts(request, one)]
+    return kept or [request], len(found) - len(kept)
+
+
+def _contradicts(request: Receipt, token: Receipt) -> bool:
+    """Whether a token ends earlier than the request allows. Only an identity provider may end one early."""
+    least = request.requested_at + timedelta(seconds=request.duration_seconds) - CLOCK_TOLERANCE
+    return request.method == "assume_role" and token.expires_at is not None and token.expires_at < least
+
+
+def _joined(first: Receipt | None, later: Receipt) -> Receipt:
+    """What two lines about one token say together."""
+    if first is None:
+        return later
+    known = {one.name: getattr(first, one.name) for one in fields(Receipt)}
+    values = {name: getattr(later, name) if value is None else value for name, value in known.items()}
+    for name in ("issue_until", "expires_at", "issued_at", "recorded_at", "duration_seconds"):
+        values[name] = max(_present(getattr(first, name), getattr(later, name)), default=None)
+    values["state"] = first.state if later.state == "requested" else later.state
+    values["handoff"] = later.handoff or first.handoff
+    values["problem"] = later.problem
+    return Receipt(**values)
+
+
+def _present(*values: Any) -> Iterator[Any]:
+    return (value for value in values if value is not None)

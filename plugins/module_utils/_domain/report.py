@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from .receipts import parse_time
 from .role_facts import NOT_DESCRIBING
-from .token_request import iso
+from .times import iso, parse_time
 
 SOON = timedelta(minutes=15)  # a token with less left is about to expire
 LONGEST_TIMELINE = timedelta(hours=24)

@@ -19,7 +19,8 @@ from .errors import VenueError
 from .policies import compact, document, same, size
 from .role_plan import INLINE_POLICY_LENGTH
 from .steps import Plan, Step
-from .token_request import LONGEST, iso
+from .times import iso
+from .token_request import LONGEST
 
 KINDS = {"all": "", "session": "session", "source_identity": "source"}
 _NAME = re.compile(r"revoked-(\d{8}T\d{6}Z)-(?:all|(session|source)=([\w+=,.@-]{2,64}))", re.ASCII)

@@ -16,7 +16,7 @@ from .names import Venue, is_external_id, make_venue
 from .revocation import found_in
 from .role_plan import Parameter, Role
 from .tags import OWNERSHIP, tag_value
-from .token_request import iso
+from .times import iso
 from .trust_reader import dead_principals, external_ids, foreign_statements, is_locked, principals, read_trust
 
 # Options of venue_sts_role that say what to do, not what the role is; and the external ID, which must not appear among

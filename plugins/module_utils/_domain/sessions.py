@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .receipts import Receipt
 from .revocation import Revocation
-from .token_request import iso
+from .times import iso
 
 EVENTS = ("AssumeRole", "AssumeRoleWithSAML")
 CHECK_SESSION = "mdps-venue-sts-check"  # the session by which provisioning proves that the role can be assumed
@@ -120,20 +120,17 @@ def _time(text: Any) -> datetime | None:
     return None
 
 
-def from_receipt(receipt: Receipt, role_name: str) -> Session:
-    """The token that a receipt is of.
-
-    :param role_name: the venue's role, for receipts that do not tell.
-    """
+def from_receipt(receipt: Receipt) -> Session:
+    """The token that a receipt is of."""
     return Session(
-        role_name=receipt.role_arn.rpartition("/")[2] or role_name,
+        role_name=receipt.role_name,
         session_name=receipt.session_name,
-        access_key_id=receipt.access_key_id,
-        issued_at=min(receipt.issued_at, receipt.issued_by),
-        expires_at=receipt.expires_at,
+        access_key_id=receipt.access_key_id or "",
+        issued_at=receipt.issued_at or receipt.requested_at,
+        expires_at=receipt.expires_at or receipt.ends_by,
         recipient=receipt.recipient,
-        issuer_arn=receipt.issuer_arn,
-        source_identity=receipt.source_identity,
+        issuer_arn=receipt.issuer_arn or "",
+        source_identity=receipt.source_identity or "",
         sources=("receipt",),
     )
 

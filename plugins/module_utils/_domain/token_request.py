@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from .arns import parse_arn
 from .errors import InvalidInput
 from .policies import compact
+from .times import iso
 
 SHORTEST, LONGEST, CHAINED = 900, 43200, 3600
 SESSION_POLICY_LENGTH, MOST_POLICY_ARNS = 2048, 10
@@ -126,11 +126,6 @@ def check_mfa(serial: str | None, code: str | None) -> dict[str, str]:
     if not re.fullmatch(r"[0-9]{6}", code or ""):
         raise InvalidInput("mfa_token", "must be the six digits that the device shows now.")
     return {"SerialNumber": serial, "TokenCode": code or ""}
-
-
-def iso(moment: datetime) -> str:
-    """A time as the AWS CLI's JSON has it: ``2016-03-15T00:05:07Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def token_document(answer: Mapping[str, Any]) -> dict[str, Any]:

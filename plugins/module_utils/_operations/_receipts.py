@@ -22,8 +22,7 @@ from typing import Any, NamedTuple
 from .._aws.calls import call
 from .._aws.clients import Clients
 from .._domain.errors import InvalidInput, ReceiptNotKept, VenueError
-from .._domain.receipts import Receipt, parse_lines
-from .._domain.token_request import iso
+from .._domain.times import iso
 from .._files import make_folders, sync_folder
 from ._operation import Params
 
@@ -35,17 +34,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "receipts_s3": {"type": "str"},
     "receipts_ssm_path": {"type": "str"},
 }
-
-
-def read_receipts(path: str) -> Iterable[Receipt]:
-    """The receipts of a file.
-
-    :raises InvalidInput: there is no such file, or it cannot be read.
-    """
-    try:
-        return parse_lines(Path(path).read_text(encoding="utf-8", errors="replace"))
-    except OSError as error:
-        raise InvalidInput("receipts_file", f"'{path}' cannot be read ({error.strerror}).") from None
 
 
 class Places(NamedTuple):

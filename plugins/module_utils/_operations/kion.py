@@ -15,7 +15,8 @@ from .._aws.clients import Clients
 from .._domain import kion
 from .._domain.errors import ConnectionProblem, InvalidInput, VenueError
 from .._domain.names import check_range
-from .._domain.token_request import LONGEST, iso
+from .._domain.times import iso
+from .._domain.token_request import LONGEST
 from .._kion.client import Kion, KionRefused
 from .._kion.settings import read_settings
 from ._operation import Operation, Params, Result, Runtime

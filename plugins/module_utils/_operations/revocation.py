@@ -14,14 +14,15 @@ from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, 
 from .._domain.arns import check_account_id
 from .._domain.errors import ConcurrentChange, InvalidInput, NotProvisioned
 from .._domain.names import Venue, check_role_name, check_session_name, make_venue
-from .._domain.receipts import Receipt, parse_receipt, parse_time
+from .._domain.receipts import Receipt, parse_receipt
 from .._domain.revocation import Revocation, cutoff, found_in, plan_lift, plan_revoke
 from .._domain.role_plan import Role
 from .._domain.steps import Plan, Step
 from .._domain.tags import check_ownership
+from .._domain.times import parse_time
 from .._domain.users import check_user
+from .._receipt_store import read_file
 from ._operation import Operation, Params, Result, Runtime
-from ._receipts import read_receipts
 from .accounts import check_account
 from .converge import ATTEMPTS
 
@@ -105,12 +106,12 @@ def _receipts(params: Params, venue: Venue, runtime: Runtime) -> list[Receipt] |
     wanted = check_user("user", params["user"]) if params["user"] else params["access_key_id"]
     fitting = [
         one
-        for one in read_receipts(params["receipts_file"])
+        for one in read_file(params["receipts_file"]).tokens
         if wanted == (one.recipient if option == "user" else one.access_key_id)
     ]
     if not fitting:
         raise InvalidInput(option, f"no receipt in {params['receipts_file']} is of a token of '{wanted}'.")
-    return [one for one in fitting if one.venue == venue and one.expires_at > runtime.now() - timedelta(minutes=5)]
+    return [one for one in fitting if one.venue == venue and one.ends_by > runtime.now()]
 
 
 def read(wish: Wish, params: Params, clients: Clients) -> Found:
@@ -143,7 +144,7 @@ def wanted(wish: Wish, now: datetime) -> list[Revocation]:
     if wish.receipts is not None:
         # The time keeps a later token of the same session name alive. It comes from the receipt alone, so that a second
         # run finds nothing to do.
-        return [Revocation("session", one.session_name, cutoff(one.issued_by + SECOND)) for one in wish.receipts]
+        return [Revocation("session", one.session_name, cutoff(one.issue_until + SECOND)) for one in wish.receipts]
     if wish.session_name:
         return [Revocation("session", wish.session_name, before)]
     if wish.source_identity:

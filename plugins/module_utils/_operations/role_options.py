@@ -10,6 +10,7 @@ from typing import Any
 
 from .._aws.clients import Clients
 from .._domain import permissions, trust
+from .._domain.access import check_buckets, check_prefixes, check_repositories
 from .._domain.arns import parse_arn
 from .._domain.errors import InvalidInput
 from .._domain.external_id import CONFLICT_CHOICES, Request
@@ -145,7 +146,7 @@ def parse_role(params: Params, partition: str) -> RoleOptions:
     :raises InvalidInput: an option cannot be right.
     """
     venue = make_venue(params["project"], params["venue"])
-    buckets = None if params["buckets"] is None else permissions.check_buckets("buckets", params["buckets"])
+    buckets = None if params["buckets"] is None else check_buckets("buckets", params["buckets"])
     return RoleOptions(
         state=params["state"],
         venue=venue,
@@ -210,8 +211,8 @@ def _parse_grant(params: Params, venue: Venue, buckets: tuple[str, ...], partiti
     repositories = default if params["ecr_repositories"] is None else params["ecr_repositories"]
     return permissions.Grant(
         buckets=buckets,
-        repositories=permissions.check_repositories(venue, repositories),
-        bucket_prefixes=permissions.check_prefixes(params["bucket_prefixes"] or []),
+        repositories=check_repositories(venue, repositories),
+        bucket_prefixes=check_prefixes(params["bucket_prefixes"] or []),
         kms_keys=permissions.check_kms_keys(params["kms_key_arns"], partition),
         delete=params["allow_delete"],
     )

@@ -20,6 +20,7 @@ from .._aws.venue_state import (
     read_role,
 )
 from .._domain import permissions
+from .._domain.access import check_buckets
 from .._domain.errors import InvalidInput
 from .._domain.missing import missing_parameter
 from .._domain.role_plan import Current, Desired, Parameter
@@ -95,7 +96,7 @@ def discover(options: RoleOptions, found: Found) -> Discovered:
     if buckets is None:
         bucket_source = options.parameters.bucket
         value = _published(found, bucket_source, "name the bucket with the option buckets.")
-        buckets = permissions.check_buckets(bucket_source, [value])
+        buckets = check_buckets(bucket_source, [value])
     boundary, boundary_source = options.boundary, "permissions_boundary"
     if boundary is None:
         boundary_source = options.parameters.boundary

@@ -17,12 +17,12 @@ from .._domain import role_facts, sessions
 from .._domain.arns import check_account_id
 from .._domain.errors import InvalidInput, NotProvisioned
 from .._domain.names import Venue, check_role_name, make_venue
-from .._domain.receipts import Receipt, parse_time
+from .._domain.receipts import Receipt
 from .._domain.revocation import found_in
 from .._domain.role_facts import Observed
-from .._domain.token_request import iso
+from .._domain.times import iso, parse_time
+from .._receipt_store import read_file
 from ._operation import Operation, Params, Result, Runtime
-from ._receipts import read_receipts
 from .accounts import check_account
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -78,8 +78,10 @@ def parse(params: Params, runtime: Runtime) -> Wish:
         raise InvalidInput("max_pages", "must be at least 1.")
     if not (params["cloudtrail"] or params["receipts_file"]):
         raise InvalidInput("cloudtrail", "is off and there is no receipts_file, so there is nowhere to look.")
-    receipts = list(read_receipts(params["receipts_file"])) if params["receipts_file"] else []
-    return Wish(venue, name, since, until, [one for one in receipts if since <= one.issued_at <= until])
+    receipts = read_file(params["receipts_file"]).tokens if params["receipts_file"] else []
+    return Wish(
+        venue, name, since, until, [one for one in receipts if since <= (one.issued_at or one.requested_at) <= until]
+    )
 
 
 def tell(params: Params, clients: Clients, runtime: Runtime) -> Result:
@@ -153,7 +155,7 @@ def _look(wish: Wish, params: Params, clients: Clients, runtime: Runtime, venues
 
 
 def _of_receipt(receipt: Receipt, wish: Wish, params: Params) -> sessions.Session:
-    return sessions.from_receipt(receipt, wish.role_name or receipt.venue.role_name(params["name_prefix"]))
+    return sessions.from_receipt(receipt)
 
 
 def _shown(session: sessions.Session, observed: Observed, now: datetime) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller, read_history, read_parameters, read_role
 from .._domain import permissions
 from .._domain import token_request as request
+from .._domain.access import ACCESS, check_access, check_buckets, check_prefixes, check_repositories
 from .._domain.arns import check_account_id, parse_arn, session_role_name
 from .._domain.errors import (
     AccountMismatch,
@@ -38,6 +39,7 @@ from .._domain.names import (
 from .._domain.policies import compact
 from .._domain.role_plan import Parameter, Role
 from .._domain.tags import check_ownership, check_tags
+from .._domain.times import iso
 from .._domain.trust_reader import external_ids
 from .._domain.users import SUFFIX_BYTES, check_user, session_name
 from .._files import private_file, write_synced
@@ -180,12 +182,12 @@ def _check_grant(params: Params, venue: Venue) -> permissions.Grant | None:
         raise InvalidInput("session_policy", f"replaces what {', '.join(NARROWING)} would say: give one or the other.")
     repositories = params["ecr_repositories"]
     return permissions.Grant(
-        buckets=() if params["buckets"] is None else permissions.check_buckets("buckets", params["buckets"]),
+        buckets=() if params["buckets"] is None else check_buckets("buckets", params["buckets"]),
         # A session policy only takes away: a star, and the permission to delete, mean "as far as the role goes".
-        repositories=("*",) if repositories is None else permissions.check_repositories(venue, repositories),
-        bucket_prefixes=permissions.check_prefixes(params["bucket_prefixes"]),
+        repositories=("*",) if repositories is None else check_repositories(venue, repositories),
+        bucket_prefixes=check_prefixes(params["bucket_prefixes"]),
         kms_keys=("*",),
-        access=permissions.check_access(permissions.ACCESS if params["access"] is None else params["access"]),
+        access=check_access(ACCESS if params["access"] is None else params["access"]),
         delete=True,
     )
 
@@ -366,7 +368,7 @@ def _compare(wish: Wish, ssm: Any, role: Role, parameter: Parameter, requester: 
 
     :raises ExternalIdMismatch: they differ; if the requester's is an old one of this venue, with when that was rotated.
     """
-    rotated = f"on {request.iso(parameter.modified)}" if parameter.modified else "lately"
+    rotated = f"on {iso(parameter.modified)}" if parameter.modified else "lately"
     try:
         return agree(parameter.value, external_ids(role.trust), requester, rotated)
     except ExternalIdMismatch as mismatch:
@@ -383,7 +385,7 @@ def _explain_retired(ssm: Any, name: str, requester: str) -> None:
             return  # the plain message stands: not being allowed to look into the past does not change it
         raise
     rotated = replaced_at(
-        [(one.value, request.iso(one.modified) if one.modified else "an unknown day") for one in history], requester
+        [(one.value, iso(one.modified) if one.modified else "an unknown day") for one in history], requester
     )
     if rotated:
         raise retired(rotated)
@@ -408,7 +410,7 @@ def _published_bucket(venue: Venue, parameters: dict[str, Parameter]) -> tuple[s
     name = venue.bucket_parameter
     if name not in parameters:
         raise NotProvisioned(f"the SSM parameter {name} does not exist: name the bucket with the option buckets.")
-    return permissions.check_buckets(name, [parameters[name].value])
+    return check_buckets(name, [parameters[name].value])
 
 
 def _settle_duration(params: Params, wish: Wish, caller: Caller, role: Role, runtime: Runtime) -> int:
@@ -490,7 +492,7 @@ def _issued(answer: dict[str, Any], token: dict[str, Any], runtime: Runtime) -> 
         "session_name": token["AssumedRoleUser"]["Arn"].rsplit("/", 1)[1],
         "assumed_role_id": token["AssumedRoleUser"]["AssumedRoleId"],
         "access_key_id": token["Credentials"]["AccessKeyId"],
-        "issued_at": request.iso(runtime.now()),
+        "issued_at": iso(runtime.now()),
         "expires_at": token["Credentials"]["Expiration"],
         **by_provider,
     }

@@ -7,11 +7,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from ...module_utils._domain.errors import InvalidInput, MissingDependency
-from .recipient import Recipient
+from .recipient import Keys, Recipient
 
 try:
     import pyrage
@@ -27,48 +28,122 @@ HOW_TO_OPEN = "age --decrypt --identity YOUR-PRIVATE-KEY-FILE --output {opened} 
 # Of the ssh keys, age defines encryption for these two only.
 SSH = ("ssh-ed25519", "ssh-rsa")
 
+# What age-keygen prints to the screen, and writes as a comment into the file with the private key.
+_LABEL = re.compile(r"#?\s*public key:\s*", re.IGNORECASE)
+# An authorized_keys line may begin with options: words and quoted texts without a blank between them. See sshd(8).
+_OPTIONS = re.compile(r'(?:[^\s"]|"(?:\\.|[^"\\])*")+\s+')
+_SSH_KEY = re.compile(r"([a-z0-9@.-]+)\s+(AAAA[A-Za-z0-9+/]*={0,3})(?:\s+(.*))?")
+# A plugin's recipient names the plugin between "age1" and the last "1", which the data cannot contain.
+_PLUGIN = re.compile(r"age1([a-z0-9+._-]+)1[a-z0-9]+")
+_NOT_SSH_RECIPIENTS = (
+    (re.compile(r".*-cert-v\d+@openssh\.com"), "it is a certificate of an ssh authority, not a key"),
+    (re.compile(r"sk-.*|webauthn-.*"), "its private key is in a security key, which can sign but not decrypt"),
+    (re.compile(r"ecdsa-.*"), "age defines no encryption to ECDSA keys"),
+    (re.compile(r"ssh-dss"), "DSA keys are too weak and cannot be encrypted to"),
+)
+_ADVICE = "Ask for an age key or an ssh-ed25519 key"
+
+
+def read(text: str) -> Keys:
+    """Return the recipients of a text, one a line: age recipients, ssh public keys, lines of an authorized_keys file.
+
+    Blank lines and comments are skipped.
+
+    :raises InvalidInput: a line is no public key, or none of the keys can be sealed to.
+    :raises MissingDependency: pyrage is missing.
+    """
+    usable: list[Recipient] = []
+    unusable: list[str] = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = _key_of_line(raw)
+        reason = _unusable(line)
+        if reason:
+            unusable.append(f"{_describe(line)} cannot be sealed to, because {reason}.")
+        elif line:
+            usable.append(_recipient(line, number))
+    if unusable and not usable:
+        raise InvalidInput("recipients", f"{' '.join(unusable)} {_ADVICE}.")
+    return Keys(tuple(usable), tuple(unusable))
+
+
+def _key_of_line(raw: str) -> str:
+    """Return the key of a line in its plain form; '' for a blank line or a comment."""
+    line = _LABEL.sub("", raw.strip(), count=1)
+    if not line or line.startswith("#"):
+        return ""
+    if line.upper().startswith("AGE1") and line == line.upper():
+        return line.lower()  # both cases are allowed (BIP 173); libraries write lower case
+    if _SSH_KEY.fullmatch(line):
+        return line
+    options = _OPTIONS.match(line)
+    rest = line[options.end() :] if options else ""
+    if _SSH_KEY.fullmatch(rest):
+        is_authority = "cert-authority" in line[: len(line) - len(rest)].strip().split(",")
+        return f"cert-authority {rest}" if is_authority else rest
+    return line
+
+
+def _unusable(line: str) -> str:
+    """Return why a key that is correct cannot be sealed to, or '' if it can."""
+    if line.startswith("cert-authority "):
+        return "it is the key of an ssh authority, not of a person"
+    ssh = _SSH_KEY.fullmatch(line)
+    if ssh:
+        reasons = [reason for kinds, reason in _NOT_SSH_RECIPIENTS if kinds.fullmatch(ssh[1])]
+        return reasons[0] if reasons else "an RSA key under 2048 bits is too weak" if _is_weak(line) else ""
+    plugin = _PLUGIN.fullmatch(line)
+    if not plugin:
+        return ""
+    if plugin[1].startswith(("pq", "tagpq")):
+        return "it is a post-quantum recipient, which the library pyrage does not support yet"
+    return f"it needs the age plugin '{plugin[1]}', which the library pyrage does not support"
+
+
+def _describe(line: str) -> str:
+    """Return a short name of a key: its type and comment, or its beginning."""
+    ssh = _SSH_KEY.search(line)
+    if not ssh:
+        return f"The age recipient {line[:16]}..."
+    return f"The ssh key {ssh[1]} {ssh[3]}" if ssh[3] else f"The ssh key {ssh[1]} ...{ssh[2][-8:]}"
+
+
+def _recipient(line: str, number: int) -> Recipient:
+    try:
+        _parse(line)
+    except pyrage.RecipientError:
+        # Not quoted: it may be anything, a secret among them.
+        problem = f"line {number} is not a whole age1... recipient, ssh-ed25519 or ssh-rsa public key. Copy it again."
+        raise InvalidInput("recipients", problem) from None
+    ssh = _SSH_KEY.fullmatch(line)
+    return Recipient(KIND, line.encode(), _fingerprint(line), (ssh[3] or "") if ssh else "")
+
 
 def _parse(line: str) -> Any:
-    """The library's own recipient. It refuses RSA keys under 2048 bits by itself."""
+    """Return the library's own recipient."""
     if not HAS_PYRAGE:
-        raise MissingDependency("pyrage is not installed for the Python that runs Ansible: pip install pyrage")
+        raise MissingDependency("pyrage is not installed for the Python that runs Ansible. Run: pip install pyrage")
     make = pyrage.ssh.Recipient if line.startswith(SSH) else pyrage.x25519.Recipient
+    return make.from_str(line)
+
+
+def _is_weak(line: str) -> bool:
+    """Whether the library refuses an RSA key for its length, which is under 2048 bits."""
     try:
-        return make.from_str(line)
+        _parse(line)
     except pyrage.RecipientError as error:
-        weak = "TooSmall" in str(error)
-        problem = (
-            "an RSA key under 2048 bits is too weak"
-            if weak
-            else "not a whole age1… recipient, ssh-ed25519 or ssh-rsa key"
-        )
-        raise InvalidInput("recipients", f"{problem} (starts with {line[:16]!r}).") from None
+        return "TooSmall" in str(error)
+    return False
 
 
 def _fingerprint(line: str) -> str:
-    """An age recipient is short enough to be its own fingerprint; an ssh key has the one of ``ssh-keygen -l``."""
+    """Return an age recipient itself, which is short enough, or the fingerprint that ``ssh-keygen -l`` prints."""
     if not line.startswith(SSH):
         return line
     try:
         blob = base64.b64decode(line.split()[1], validate=True)
     except binascii.Error:
-        raise InvalidInput("recipients", "this ssh key is not base64 throughout: copy it again.") from None
+        raise InvalidInput("recipients", "this ssh key is not base64 throughout. Copy it again.") from None
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
-
-
-def read(text: str) -> list[Recipient]:
-    """The recipients of a text, one a line; blank lines and lines with ``#`` are skipped.
-
-    :raises InvalidInput: a line is no recipient, or its key is weak.
-    :raises MissingDependency: pyrage is missing.
-    """
-    found = []
-    for line in (raw.strip() for raw in text.splitlines()):
-        if line and not line.startswith("#"):
-            _parse(line)
-            comment = line.split(maxsplit=2)[2] if line.startswith(SSH) and len(line.split()) > 2 else ""
-            found.append(Recipient(KIND, line.encode(), _fingerprint(line), comment))
-    return found
 
 
 def seal(data: bytes, recipients: Sequence[Recipient]) -> str:

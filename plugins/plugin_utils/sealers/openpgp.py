@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Sealing to OpenPGP keys, by gpg with a home folder that is thrown away: no keyring is read or changed."""
+"""Sealing to OpenPGP keys, by gpg with a temporary home folder: no keyring is read or changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...module_utils._domain.errors import InvalidInput, SealingFailed
 from . import program
-from .recipient import PRIVATE_KEY, Recipient
+from .recipient import PRIVATE_KEY, Keys, Recipient
 
 KIND = "openpgp"
 SUFFIX = ".asc"
@@ -25,7 +25,7 @@ STATES = {"e": "has expired", "r": "is revoked", "i": "is invalid", "d": "is dis
 
 @contextmanager
 def _gpg(*keys: bytes) -> Iterator[tuple[list[str], list[str]]]:
-    """A gpg command line with a home of its own, and the keys as files beside it."""
+    """Yield a gpg command line with a home folder of its own, and the names of files with the keys."""
     with tempfile.TemporaryDirectory(prefix="venue_sts_") as folder:
         home = Path(folder, "home")
         home.mkdir(mode=0o700)
@@ -38,8 +38,8 @@ def _gpg(*keys: bytes) -> Iterator[tuple[list[str], list[str]]]:
         )
 
 
-def read(key: bytes, now: datetime) -> list[Recipient]:
-    """The one key of a file, armored or binary, after every check.
+def read(key: bytes, now: datetime) -> Keys:
+    """Return the one key of a file, armored or binary, after every check.
 
     :raises InvalidInput: private, expired, revoked, not yet valid, weak (under 2048 bits) or not for encryption.
     """
@@ -59,11 +59,15 @@ def read(key: bytes, now: datetime) -> list[Recipient]:
     fingerprint = next(record[9] for record in records if record[0] == "fpr")
     _check(records, fingerprint, now)
     name = next((record[9] for record in records if record[0] == "uid"), "")
-    return [Recipient(KIND, key, fingerprint, name)]
+    return Keys((Recipient(KIND, key, fingerprint, name),))
 
 
 def _check(records: list[list[str]], fingerprint: str, now: datetime) -> None:
-    """Fields as in GnuPG's doc/DETAILS: 2 validity, 3 length, 4 algorithm, 6 creation, 12 capabilities (capitals: of the key as a whole)."""
+    """Check validity, purpose and strength.
+
+    Fields as in GnuPG's doc/DETAILS: 2 validity, 3 length, 4 algorithm, 6 creation, 12 capabilities (capitals: of the
+    key as a whole).
+    """
     primary = next(record for record in records if record[0] == "pub")
     problem = STATES.get(primary[1], "")
     if int(primary[5] or 0) > now.timestamp():

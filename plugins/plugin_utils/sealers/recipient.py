@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PRIVATE_KEY = (
-    "this is a private key. Only the public half may be here; the private one now counts as known to others, "
-    "so its owner must make a new pair and send the public key alone."
+    "this is a private key. Only the public key may be here. The private key now counts as known to others. "
+    "Ask its owner to make a new pair and to send the public key alone."
 )
 
 
@@ -17,7 +17,7 @@ class Recipient:
     """One public key that is fit to be encrypted to.
 
     :param kind: ``age``, ``openpgp`` or ``smime``. What is sealed together must be of one kind.
-    :param key: the key as its kind's library wants it; nothing secret.
+    :param key: the key as its kind's library reads it; nothing secret.
     :param fingerprint: what the owner can compare, in the notation of the owner's own tool.
     :param name: who the key says it belongs to, as far as it says so. A claim, not a proof.
     """
@@ -26,3 +26,15 @@ class Recipient:
     key: bytes
     fingerprint: str
     name: str = ""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The public keys of one text or file.
+
+    :param usable: the keys that can be sealed to.
+    :param unusable: a sentence for each other key: which one it is, and why it cannot be sealed to.
+    """
+
+    usable: tuple[Recipient, ...]
+    unusable: tuple[str, ...] = ()

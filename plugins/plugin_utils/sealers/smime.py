@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Sealing to S/MIME certificates, such as that of a PIV card, as CMS enveloped data with AES-256.
 
-RSA goes through cryptography, which knows no other key transport; EC goes through ``openssl cms``.
-The chain of the certificate is not followed: what binds it to its owner is the recipients book and the fingerprint.
+RSA keys are sealed to by cryptography, which knows no other key transport; EC keys by ``openssl cms``.
+The chain of the certificate is not verified. The key directory and the fingerprint tie it to its owner.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ...module_utils._domain.errors import InvalidInput, MissingDependency
 from . import program
-from .recipient import Recipient
+from .recipient import Keys, Recipient
 
 try:
     from cryptography import x509
@@ -35,15 +35,16 @@ HOW_TO_OPEN = "openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-
 HEADERS = ("-----BEGIN PKCS7-----", "-----BEGIN CMS-----")
 
 
-def read(material: bytes, now: datetime) -> list[Recipient]:
-    """The one certificate of a file, PEM or DER, after every check.
+def read(material: bytes, now: datetime) -> Keys:
+    """Return the one certificate of a file, PEM or DER, after every check.
 
     :raises InvalidInput: not a certificate, not within its validity, weak (RSA under 2048 bits), or not for encryption.
     :raises MissingDependency: cryptography is missing or old.
     """
     if not HAS_CRYPTOGRAPHY:
         raise MissingDependency(
-            "a current cryptography is not installed for the Python that runs Ansible: pip install --upgrade cryptography"
+            "a current cryptography is not installed for the Python that runs Ansible. "
+            "Run: pip install --upgrade cryptography"
         )
     try:
         armored = b"-----BEGIN" in material
@@ -57,7 +58,8 @@ def read(material: bytes, now: datetime) -> list[Recipient]:
     problem = _validity(certificate, now) or _strength(certificate) or _purpose(certificate)
     if problem:
         raise InvalidInput("recipients", f"the certificate of {certificate.subject.rfc4514_string()} {problem}.")
-    return [Recipient(KIND, certificate.public_bytes(Encoding.PEM), fingerprint, certificate.subject.rfc4514_string())]
+    subject = certificate.subject.rfc4514_string()
+    return Keys((Recipient(KIND, certificate.public_bytes(Encoding.PEM), fingerprint, subject),))
 
 
 def _validity(certificate: x509.Certificate, now: datetime) -> str:
@@ -78,7 +80,7 @@ def _strength(certificate: x509.Certificate) -> str:
 
 
 def _purpose(certificate: x509.Certificate) -> str:
-    """RFC 8550, section 4.4: what S/MIME asks of a certificate for encryption. What a certificate does not restrict, it allows."""
+    """Return what speaks against encryption by RFC 8550, section 4.4. What a certificate does not restrict, it allows."""
     rule = {type(extension.value): extension.value for extension in certificate.extensions}
     basic, usage, extended = (rule.get(name) for name in (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage))
     if basic is not None and basic.ca:

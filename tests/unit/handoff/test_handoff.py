@@ -27,7 +27,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGU
 
 from tests.support import people
 
-SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "receipt.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "support" / "receipt.schema.1.json").read_text())
 STEM = "sbg-dev-unityuser-20260315T000507Z"
 
 

@@ -27,7 +27,7 @@ NOW = people.NOW
 
 
 def read(material):
-    return sealing.read_recipients(material, NOW)
+    return list(sealing.read_keys(material, NOW).usable)
 
 
 def refusal(material) -> str:
@@ -143,10 +143,10 @@ def test_private_keys_are_refused_unquoted(tmp_path, gpg_person):
     [
         ("", "there is no key in it"),
         ("# only a remark", "there is no key in it"),
-        ("age1qqq", "not a whole age1"),
-        ("ssh-ed25519 AAAA", "not a whole age1"),
-        ("ecdsa-sha2-nistp256 AAAA jdoe", "not a whole age1"),
-        ("jdoe@example.org", "not a whole age1"),
+        ("age1qqq", "line 1 is not a whole age1"),
+        ("# laptop\n\nssh-ed25519 AAAA", "line 3 is not a whole age1"),
+        ("jdoe@example.org", "line 1 is not a whole age1"),
+        ("Age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", "line 1 is not a whole age1"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a whole certificate"),
         (b"\x30\x82garbage", "not a whole certificate"),
         (
@@ -222,7 +222,7 @@ def test_kinds_do_not_mix(tmp_path, gpg_person):
     mixed = read(people.age_person(tmp_path).public) + read(gpg_person.public)
     with pytest.raises(InvalidInput, match="age, openpgp"):
         sealing.seal(SECRET, mixed)
-    with pytest.raises(InvalidInput, match="nobody is named"):
+    with pytest.raises(InvalidInput, match="no public key is given"):
         sealing.seal(SECRET, [])
 
 
@@ -274,3 +274,66 @@ def test_the_filter_fails_without_quoting_the_secret(secret, recipients):
         FilterModule().filters()["seal"](secret, recipients)
     assert "FAKESECRET" not in str(caught.value)
     assert not isinstance(caught.value, VenueError)
+
+
+# Keys as people have them
+
+PLUGIN_KEYS = [
+    ("age1pq1" + "q" * 1900, "it is a post-quantum recipient, which the library pyrage does not support yet"),
+    ("age1tagpq1" + "q" * 60, "it is a post-quantum recipient"),
+    ("age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t", "it needs the age plugin 'yubikey'"),
+    ("age1se1qg8vwwqhztnh3vpt2nf2xwn7famktxlmp0nmkfltp8lkvzp8nafkqleh258", "it needs the age plugin 'se'"),
+]
+SSH_KEYS = [
+    ("ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTI jdoe@laptop", "age defines no encryption to ECDSA keys"),
+    ("sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1l jdoe", "its private key is in a security key"),
+    ("sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVj", "its private key is in a security key"),
+    ("ssh-dss AAAAB3NzaC1kc3M jdoe", "DSA keys are too weak"),
+    ("ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5", "it is a certificate of an ssh authority"),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), PLUGIN_KEYS + SSH_KEYS)
+def test_a_key_that_cannot_be_sealed_to_says_why(tmp_path, line, reason):
+    message = refusal(line)
+    assert f"cannot be sealed to, because {reason}" in message
+    assert "Ask for an age key or an ssh-ed25519 key." in message
+    usable = people.age_person(tmp_path).public
+    found = sealing.read_keys(f"{line}\n{usable}\n", NOW)
+    assert [one.fingerprint for one in found.usable] == [usable]
+    assert reason in found.unusable[0]
+
+
+@pytest.mark.parametrize("form", ["Public key: {}", "# public key: {}", "public key:{}\r\n", "PUBLIC KEY: {}", " {} "])
+def test_an_age_key_as_age_keygen_prints_it(tmp_path, form):
+    person = people.age_person(tmp_path)
+    for key in (person.public, person.public.upper()):
+        assert person.open(sealing.seal(SECRET, read(form.format(key))).text) == SECRET
+        assert read(form.format(key))[0].fingerprint == person.public
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "no-pty ",
+        'from="10.0.0.0/8,*.example.org",no-pty ',
+        'command="echo \\"a b\\" # c",restrict ',
+        'environment="A=ssh-rsa B",no-port-forwarding\t',
+    ],
+)
+def test_lines_of_an_authorized_keys_file(tmp_path, options):
+    person = people.ssh_person(tmp_path)
+    assert person.open(sealing.seal(SECRET, read(options + person.public)).text) == SECRET
+    assert read(options + person.public)[0].name == "somebody@example.org"
+
+
+def test_the_keys_that_github_lists(tmp_path):
+    rsa_person, person = people.ssh_person(tmp_path, "rsa"), people.ssh_person(tmp_path)
+    weak = people.ssh_person(tmp_path, "rsa", 1024)
+    bare = [" ".join(one.public.split()[:2]) for one in (rsa_person, person, weak)]
+    found = sealing.read_keys("\n".join([*bare, SSH_KEYS[1][0], f"cert-authority {person.public}"]), NOW)
+    assert len(found.usable) == 2 and len(found.unusable) == 3
+    for words in ("RSA key under 2048 bits", "in a security key", "the key of an ssh authority"):
+        assert any(words in one for one in found.unusable)
+    for one in (rsa_person, person):
+        assert one.open(sealing.seal(SECRET, found.usable).text) == SECRET

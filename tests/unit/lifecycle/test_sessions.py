@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.cloudtrail import SECONDS_A_REQUEST, look_up
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions import (
     CHECK_SESSION,
@@ -22,6 +22,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions im
 from botocore.stub import Stubber
 
 from tests.support.cloudtrail import issue_event
+from tests.support.receipts import issued
 
 ISSUED = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 AT = "2026-11-22T09:30:15Z"
@@ -112,25 +113,13 @@ def test_states() -> None:
     assert session.state([everything], ISSUED + timedelta(hours=1)) == "expired"
 
 
-def receipt(key: str, recipient: str = "jdoe") -> dict[str, Any]:
-    times = {"issued_at": AT, "expires_at": "2026-11-22T10:30:15Z"}
-    return {
-        "project": "sbg",
-        "venue": "dev",
-        "session_name": "jdoe-1",
-        "access_key_id": key,
-        "recipient": recipient,
-        **times,
-    }
-
-
 def test_events_and_receipts_of_one_token_are_joined() -> None:
     first = from_event(event())
     second = from_event(json.dumps(issue_event("other", "ASIAEXAMPLEEXAMPLE02", "2026-11-22T09:31:00Z")))
     assert first
     assert second
     receipts = [
-        from_receipt(parse_receipt("receipt", receipt(f"ASIAEXAMPLEEXAMPLE{number}")), "unity-sbg-dev-sts")
+        from_receipt(replace(issued(session_name="jdoe-1"), access_key_id=f"ASIAEXAMPLEEXAMPLE{number}"))
         for number in ("01", "03")
     ]
     told = [(one.access_key_id[-2:], one.recipient, one.sources) for one in join([first, second, first], receipts)]

@@ -377,7 +377,7 @@ def test_a_session_policy_that_grows_too_long_with_the_published_bucket_is_refus
         ({"policy_arns": ["arn:aws:iam::aws:policy/x"] * 11}, "policy_arns: names 11"),
         ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 51 tags"),
         ({"transitive_tag_keys": ["Proj"]}, "transitive_tag_keys: Proj is not among the tags"),
-        ({"ecr_repositories": ["*"]}, "would reach beyond the venue"),
+        ({"ecr_repositories": ["*"]}, "would reach beyond one namespace"),
         ({"buckets": ["My_Bucket"]}, "is not a bucket name"),
         ({"bucket_prefixes": ["/x"]}, "must be a folder"),
         (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleTemplateError, AnsibleValueOmittedError
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import OptionalArguments
 
@@ -20,6 +21,10 @@ VARIABLES = {
     "nested": trust_as_template("{{ set }}x"),
     "handed_on": trust_as_template("{{ handed_on_first }}"),
     "handed_on_first": trust_as_template("{{ nested }}"),
+    "optional_first": trust_as_template("{{ lookup('ansible.builtin.vars', 'unset', default=omit) }}"),
+    "handed_on_to_nowhere": trust_as_template("{{ from_nowhere }}"),
+    "list_from_nowhere": ["a", trust_as_template("{{ unset }}")],
+    "mapping_from_nowhere": {"a": {"b": trust_as_template("x{{ from_nowhere }}")}},
     "from_nowhere": trust_as_template("{{ unset }}"),
     "from_itself": trust_as_template("{{ from_itself }}"),
     "data": "{{ set }}",
@@ -28,6 +33,7 @@ VARIABLES = {
     "keys": {"id": "ASIA"},
 }
 OMITTED = object()
+init_plugin_loader()  # templates with lookups need it
 
 
 def finalized(value: str, *, by_jinja: bool) -> Any:
@@ -43,16 +49,22 @@ def finalized(value: str, *, by_jinja: bool) -> Any:
         return type(error)
 
 
-@pytest.mark.parametrize("name", [*VARIABLES, "unset", "unset.id", "keys.id", "keys.secret"])
+OPTIONAL = "{{ lookup('ansible.builtin.vars', '%s', default=omit) }}"
+BESIDE = "{{ keys.id if query('ansible.builtin.varnames', '^%s$') else omit }}"
+
+
+@pytest.mark.parametrize("name", [*VARIABLES, "unset"])
 @pytest.mark.parametrize(
     "shape",
     [
+        OPTIONAL,
+        BESIDE,
         "{{ %s | default(omit) }}",
-        "{{ %s | default(omit, true) }}",
-        "{{ keys.id if %s is defined else omit }}",
         "{{ %s is defined }}",
-        "{{%s|default(omit)}}",
+        "{{lookup('ansible.builtin.vars', '%s', default=omit)}}",
+        "{{ lookup('ansible.builtin.vars', '%s') }}",
         "{{ %s }}",
+        "{{ %s.id }}",
     ],
 )
 def test_an_argument_becomes_what_jinja_makes_of_it(name: str, shape: str) -> None:
@@ -60,9 +72,14 @@ def test_an_argument_becomes_what_jinja_makes_of_it(name: str, shape: str) -> No
     assert finalized(value, by_jinja=False) == finalized(value, by_jinja=True)
 
 
+@pytest.mark.parametrize("by_jinja", [True, False])
+@pytest.mark.parametrize("name", ["from_nowhere", "handed_on_to_nowhere", "list_from_nowhere", "mapping_from_nowhere"])
+def test_a_variable_that_refers_to_an_undefined_one_is_an_error(name: str, by_jinja: bool) -> None:
+    assert issubclass(finalized(trust_as_template(OPTIONAL % name), by_jinja=by_jinja), AnsibleTemplateError)
+
+
 @pytest.mark.parametrize(
-    "template",
-    ["{{ unset | default(omit) }}", "{{ unset | default(omit, true) }}", "{{ set.id if unset is defined else omit }}"],
+    "template", [OPTIONAL % "unset", BESIDE % "unset", OPTIONAL % "optional_first"], ids=["unset", "beside", "chain"]
 )
 def test_an_option_that_nobody_set_is_left_out_without_a_template(
     monkeypatch: pytest.MonkeyPatch, template: str
@@ -75,13 +92,13 @@ def test_an_option_that_nobody_set_is_left_out_without_a_template(
     assert finalized(value, by_jinja=False) is OMITTED
 
 
-def test_what_is_handed_on_needs_no_template(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_passed_on_needs_no_template(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "ansible._internal._templating._jinja_bits.AnsibleEnvironment.from_string",
         lambda *_, **__: pytest.fail("a template was compiled"),
     )
     chain = {
-        "role": trust_as_template("{{ playbook }}"),
+        "role": trust_as_template(OPTIONAL % "playbook"),
         "playbook": trust_as_template("{{ inventory }}"),
         "inventory": "sbg",
     }
@@ -90,5 +107,5 @@ def test_what_is_handed_on_needs_no_template(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_data_that_looks_like_the_template_is_data() -> None:
-    value = "{{ unset | default(omit) }}"
+    value = OPTIONAL % "unset"
     assert finalized(value, by_jinja=False) == value

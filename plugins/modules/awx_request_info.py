@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: awx_request_info
+short_description: Gather information about the AWX request that a job belongs to
+version_added: 1.0.0
+description:
+  - Reads who requested and who approved the workflow job that runs this, and fails if that is the same person. AWX has
+    no setting for it.
+  - Outside a workflow, it returns what AWX has told the job in variables. Outside AWX, it returns nothing.
+  - Without an address and a token, it warns that it could not check.
+author:
+  - The mdps.venue_sts contributors (@unity-sds)
+options:
+  url:
+    description:
+      - The address of AWX, such as V(https://awx.example.org), or of its API, such as
+        V(https://aap.example.org/api/controller). If not set, E(MDPS_AWX_URL) is used.
+    type: str
+  token:
+    description:
+      - A token with the scope Read, of a user with the role Auditor in the organization. If not set, E(MDPS_AWX_TOKEN)
+        is used.
+    type: str
+  ca_path:
+    description:
+      - A file with the CA certificates to trust instead of the system's.
+    type: path
+  job_id:
+    description:
+      - The number of the job, which AWX gives to it as C(awx_job_id).
+    type: str
+  workflow_job_id:
+    description:
+      - The number of the workflow job, which AWX gives to its jobs as C(awx_workflow_job_id).
+    type: str
+  launched_by:
+    description:
+      - Who launched the job, which AWX gives to it as C(awx_user_name). Where AWX can be read, its answer counts.
+    type: str
+  approved:
+    description:
+      - Whether the request must have been approved by now. Not so in a step before the approval.
+    type: bool
+    default: true
+extends_documentation_fragment:
+  - mdps.venue_sts.venue.info_attributes
+"""
+
+EXAMPLES = r"""
+- name: Read who requested and who approved
+  mdps.venue_sts.awx_request_info:
+    job_id: "{{ awx_job_id }}"
+    workflow_job_id: "{{ awx_workflow_job_id }}"
+    launched_by: "{{ awx_user_name }}"
+  register: request
+"""
+
+RETURN = r"""
+checked:
+  description: Whether it was checked that requester and approver are two people.
+  type: bool
+  returned: success
+context:
+  description: What is known of the request, for the context of a receipt. What is not known is left out.
+  type: dict
+  returned: success
+  contains:
+    requester:
+      description: The user who launched the workflow job or the job.
+      type: str
+      returned: if known
+    approver:
+      description: The user who approved.
+      type: str
+      returned: if checked
+    job:
+      description: The number of the job.
+      type: str
+      returned: in AWX
+    workflow:
+      description: The number of the workflow job.
+      type: str
+      returned: in a workflow
+error:
+  description: What kind of failure it was, for C(rescue) blocks.
+  type: str
+  returned: failure
+  sample: SamePerson
+"""
+
+from ansible_collections.mdps.venue_sts.plugins.module_utils._module import run_module
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.awx_request import OPERATION
+
+
+def main() -> None:
+    run_module(OPERATION)
+
+
+if __name__ == "__main__":
+    main()

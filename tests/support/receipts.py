@@ -1,0 +1,47 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Receipts for tests, valid as they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt, latest_answer
+
+NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
+ACCOUNT = "123456789012"
+ROLE_ID = "AROAEXAMPLEEXAMPLEEX"
+
+
+def requested(user: str = "jdoe", number: int = 1, *, at: datetime = NOW, **changes: Any) -> Receipt:
+    """A request whose outcome is not known."""
+    known: dict[str, Any] = {
+        "recipient": user,
+        "venue": Venue("sbg", "dev"),
+        "account_id": ACCOUNT,
+        "region": "us-west-2",
+        "role_arn": f"arn:aws:iam::{ACCOUNT}:role/unity-sbg-dev-sts",
+        "session_name": f"{user}-{at.strftime('%Y%m%dT%H%M%SZ')}-{number:06x}",
+        "method": "assume_role",
+        "duration_requested": 3600,
+        "duration_seconds": 3600,
+        "issuer_arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/mcp-tenantOperator/admin",
+        "external_id_source": "parameter",
+        "allows": {"access": ["s3_read"], "buckets": ["sbg-dev-unity-data"], "bucket_prefixes": ["incoming"]},
+        "context": {"ticket": "MDPS-1"},
+        "issue_until": latest_answer(at, timedelta(seconds=60)),
+    }
+    return Receipt.requested(unique=f"{number:08x}", at=at, **{**known, **changes})
+
+
+def issued(user: str = "jdoe", number: int = 1, *, at: datetime = NOW, **changes: Any) -> Receipt:
+    """A token that was issued right after it was requested."""
+    receipt = requested(user, number, at=at, **changes)
+    return receipt.with_token(
+        at=at,
+        access_key_id=f"ASIAEXAMPLE{number:09}",
+        assumed_role_id=f"{ROLE_ID}:{receipt.session_name}",
+        expires_at=at + timedelta(seconds=receipt.duration_seconds),
+    )

@@ -1,0 +1,29 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Text in pieces that AWX shows whole."""
+
+from __future__ import annotations
+
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.screen import pieces
+from hypothesis import given
+from hypothesis import strategies as st
+
+AWX_SHOWS = 1024
+COLOUR_AND_LINE_END = 20
+
+
+@given(st.lists(st.text(st.characters(categories=("L", "N", "P")), max_size=200), max_size=80))
+def test_every_line_is_printed_once_and_no_piece_is_cut_by_awx(lines: list[str]) -> None:
+    printed = list(pieces("\n".join(lines)))
+    assert "\n".join(printed).split("\n") == ("\n".join(lines).splitlines() or [""])
+    assert all(len(one.replace("\n", "\r\n")) + COLOUR_AND_LINE_END <= AWX_SHOWS for one in printed)
+
+
+def test_a_line_that_is_too_long_is_cut_and_nothing_is_lost() -> None:
+    printed = list(pieces("x" * 5000))
+    assert "".join(printed) == "x" * 5000
+    assert max(map(len, printed)) < AWX_SHOWS
+
+
+def test_control_characters_are_left_out() -> None:
+    assert list(pieces("a\x1b[2Jb\x07\tc")) == ["a[2Jbc"]

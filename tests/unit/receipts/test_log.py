@@ -1,0 +1,139 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Many lines: which tokens they are about, and that no later line hides one."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import (
+    LONGEST_LINE,
+    Receipt,
+    ReceiptLog,
+    read_log,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.receipts import NOW, issued, requested
+
+DELIVERED = {"delivered": True, "channel": "file", "sealed_to": ["age1example"]}
+
+
+def read(*receipts: Receipt | str | bytes) -> ReceiptLog:
+    return read_log(one.to_line() if isinstance(one, Receipt) else one for one in receipts)
+
+
+def changed(receipt: Receipt, **changes: Any) -> str:
+    return json.dumps({**receipt.to_json(), **changes})
+
+
+def test_the_lines_of_one_issue_are_one_token() -> None:
+    token = issued()
+    delivered = token.with_handoff(DELIVERED, NOW)
+    assert read(requested(), token, delivered).tokens == [delivered]
+    assert read(delivered, token, requested()).tokens[0].state == "issued"
+    assert read(requested()).tokens == [requested()]
+
+
+def test_two_issues_are_two_tokens_even_with_one_session_name() -> None:
+    first, second = issued(number=1, session_name="jdoe"), issued(number=2, session_name="jdoe")
+    assert read(first, second).tokens == [first, second]
+
+
+def test_a_failure_after_the_issue_keeps_what_is_known_of_the_token() -> None:
+    (token,) = read(requested(), issued(), issued().failed("No space left.", NOW)).tokens
+    assert (token.state, token.access_key_id, token.problem) == ("failed", "ASIAEXAMPLE000000001", "No space left.")
+
+
+FORGED = [
+    changed(requested(), state="failed"),
+    changed(issued(), recipient="eve"),
+    changed(issued(), access_key_id=None, assumed_role_id=None, issued_at=None, expires_at=None, state="failed"),
+    changed(issued(), access_key_id="ASIAFORGEDFORGED0001"),
+    changed(issued(), expires_at="2026-11-22T09:30:16Z"),
+    changed(issued(), duration_seconds=1, issue_until="2026-11-22T09:30:15Z"),
+    changed(issued(), access_key_id="ASIAFORGEDFORGED0001", expires_at="2026-11-22T09:30:16Z", duration_seconds=1),
+    changed(issued(), requested_at="2026-11-20T09:30:15Z", issue_until="2026-11-20T09:30:15Z",
+            issued_at="2026-11-20T09:30:15Z", expires_at="2026-11-20T10:30:15Z"),
+    changed(issued(), venue="ops"),
+    changed(issued(), id="r-20261122T093015Z-ffffffff", recipient="eve"),
+    changed(issued(), handoff=None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("forged", FORGED)
+@pytest.mark.parametrize(
+    "known", [[requested()], [issued()], [requested(), issued()]], ids=["requested", "issued", "both"]
+)
+def test_no_later_line_hides_a_token_or_shortens_its_life(known: list[Receipt], forged: str) -> None:
+    (token,) = read(*known).tokens
+    found = [one for one in read(*known, forged).tokens if one.recipient == "jdoe" and one.identity == token.identity]
+    assert any(one.venue == token.venue and one.ends_by >= token.ends_by for one in found)
+    assert any(one.issue_until >= token.issue_until for one in found)
+    if token.access_key_id:
+        (same,) = [one for one in found if one.access_key_id == token.access_key_id]
+        assert same.expires_at is not None
+        assert token.expires_at is not None
+        assert same.expires_at >= token.expires_at
+
+
+def test_a_token_that_ends_earlier_than_the_request_allows_is_not_its_outcome() -> None:
+    early = changed(issued(), access_key_id="ASIAFORGEDFORGED0001", expires_at="2026-11-22T09:45:15Z")
+    assert read(requested(), early) == ([requested()], 1)
+    assert read(requested(), early, issued()) == ([issued()], 1)
+
+
+HOSTILE: list[str | bytes] = [
+    "",
+    "   \n",
+    issued().to_line()[:-20],
+    "[]",
+    "null",
+    "1" * 5000,
+    "1e999",
+    "NaN",
+    "[" * 20000,
+    '{"a":' * 9000,
+    json.dumps({"schema": 2, "handoff": None}),
+    changed(issued(), duration_seconds=10**30),
+    b"\xff\xfe" + issued().to_line().encode("utf-16-le"),
+    b"\x00" * 100,
+    b'{"schema": 2, "recipient": "\xff"}',
+    "{" + " " * LONGEST_LINE + "}",
+]
+
+
+def test_lines_that_are_no_receipts_are_counted_and_skipped() -> None:
+    log = read(*HOSTILE, issued(), *HOSTILE)
+    assert log.tokens == [issued()]
+    assert log.unreadable == 2 * (len(HOSTILE) - 2)  # blank lines are not counted
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.binary(max_size=200) | st.text(max_size=200), max_size=5))
+def test_any_bytes_and_any_text(lines: list[bytes | str]) -> None:
+    log = read_log([issued().to_line(), *lines])
+    assert log.tokens == [issued()]
+    assert log.unreadable == sum(bool(line.strip()) for line in lines)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers())
+def test_the_order_of_lines_hides_nothing(seed: int) -> None:
+    lines = [one.to_line() for number in range(4) for one in (requested(number=number), issued(number=number))]
+    random.Random(seed).shuffle(lines)
+    assert {one.access_key_id for one in read(*lines).tokens} == {
+        issued(number=number).access_key_id for number in range(4)
+    }
+
+
+def test_what_has_surely_ended_can_be_left_out() -> None:
+    old = issued(number=2, at=NOW - timedelta(hours=2))
+    lines = [one.to_line() for one in (old, issued())]
+    assert read_log(lines, since=NOW).tokens == [issued()]
+    assert read_log(lines, since=old.ends_by - timedelta(seconds=1)).tokens == [old, issued()]

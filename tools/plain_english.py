@@ -1,0 +1,74 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Keep words out that a reader who knows Ansible and AWS would stop at. The terms in use are in docs/glossary.md.
+
+Usage: plain_english.py [FILE ...]     the default is every tracked text file
+
+Prints each place with what to write instead, and exits with 1 if there is one.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import sys
+
+import checkout
+
+SUFFIXES = {".py", ".md", ".yml", ".yaml", ".j2", ".html", ".txt", ".toml", ".sh"}
+EXEMPT = ("LICENSE", "LICENSES/", "changelogs/changelog.yaml", "requirements/", "tools/plain_english.py")
+# A regular expression, without regard to case, and what to write instead.
+INSTEAD = {
+    r"shall": "must, or the present tense",
+    r"(mend|heal)(s|ed|ing)?": "fix, repair",
+    r"leaflets?": "README (of the bundle)",
+    r"recipients'? book": "key directory",
+    r"hand(ed|s|ing)?[- ]over": "hand off, hand-off",
+    r"hand_?over": "handoff",
+    r"external ids?": "external ID (one spelling)",
+    r"what became of": "the result of",
+    r"tells? of": "describes, is about",
+    r"(cannot|can't|could not) be had": "cannot be granted, is not available",
+    r"dead on arrival": "rejected immediately",
+    r"lest": "so that ... not",
+    r"anew": "again",
+    r"(thereof|therein|whereof|hither|whence|thence|withal|save for)": "plain words",
+    r"come(s)? to life": "becomes valid",
+    r"at_once": "a name that says what it does",
+    r"(worth_blanking|in_words)": "a name that says what it does",
+    r"wish(es)?": "request, options",
+    r"heed(s|ed|ing)?": "follow, respect",
+    r"naught|nought": "nothing",
+    r"hangs? on (the|a) role": "is attached to the role",
+}
+# Where a word is a name of somebody else's, or an identifier that ends in it.
+ALLOWED = re.compile(r"external[-_]ids?|ExternalIds?|sts:external.?id", re.IGNORECASE)
+
+
+def findings(text: str) -> list[tuple[int, str, str]]:
+    """Line number, word and replacement of each place."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        for pattern, instead in INSTEAD.items():
+            flags = 0 if pattern.startswith("external") else re.IGNORECASE
+            for match in re.finditer(rf"(?<![\w-]){pattern}(?![\w-])", line, flags):
+                if not ALLOWED.fullmatch(match[0]):
+                    found.append((number, match[0], instead))
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Check files; return the exit status."""
+    names = arguments or [name for name in checkout.files() if not name.startswith(EXEMPT)]
+    places = 0
+    for name in names:
+        path = checkout.ROOT / name
+        if pathlib.Path(name).suffix in SUFFIXES:
+            for number, word, instead in findings(path.read_text(errors="replace")):
+                print(f"{name}:{number}: '{word}': write {instead}")
+                places += 1
+    return 1 if places else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
