@@ -17,11 +17,7 @@ from typing import Any
 
 import botocore.session
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import (
-    Operation,
-    Runtime,
-    check_not_blank,
-)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
 from botocore.awsrequest import AWSResponse
 
 from tests.support.servers import FAKE_KEYS, REGION
@@ -171,7 +167,7 @@ class Runner:
         """Run it and give back the result; errors are raised."""
         params = options(self.operation, **{**self.always, **given})
         clients, runtime = WatchedClients(params, self.account), self.runtime(check=check)
-        check_not_blank(params, self.operation.narrowing)
+        self.operation.check_not_blank(params)
         return self.operation.execute(self.operation.parse(params, clients, runtime), clients, runtime)
 
 

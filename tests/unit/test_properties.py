@@ -24,11 +24,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import compact
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Parameter, plan_present
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, token
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import (
-    Operation,
-    Runtime,
-    check_not_blank,
-)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_options import parse_role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_state import (
     Found,
@@ -205,7 +201,7 @@ def outcome(name: str, params: dict[str, Any]) -> InvalidInput | None:
     """The refusal, or None if an API call would follow. Any other exception fails the test."""
     try:
         operation, clients, runtime = OPERATIONS[name], NoAws(), Runtime(now=lambda: NOW)
-        check_not_blank(params, operation.narrowing)
+        operation.check_not_blank(params)
         operation.execute(operation.parse(params, clients, runtime), clients, runtime)
     except InvalidInput as error:
         return error

@@ -16,12 +16,12 @@ from .._domain.published import check_confirmed
 from .._domain.role_facts import still_using
 from .._domain.role_plan import plan_absent, plan_present
 from .._domain.steps import Plan, Step
-from ._operation import Operation, Result, Runtime
+from ._operation import Operation, Result, Runtime, filled_in
 from ._prove import prove_assumable
 from .accounts import check_account
 from .converge import converge
 from .preflight import Preflight
-from .role_options import ARGUMENT_SPEC, NARROWING, RoleOptions, parse
+from .role_options import ARGUMENT_SPEC, RoleOptions, parse
 from .role_state import Discovered, Found, desired_state, discover, read
 
 EXTERNAL_ID_BYTES = 20  # 160 bits, as 40 hexadecimal digits
@@ -164,5 +164,8 @@ OPERATION = Operation(
     argument_spec=ARGUMENT_SPEC,
     parse=parse,
     execute=ensure_role,
-    narrowing=NARROWING,
+    # No identity provider, no key and no confirmation are less than one.
+    narrowing=filled_in(
+        ARGUMENT_SPEC, but=("description", "tags", "saml_provider_arns", "kms_key_arns", "confirm_changes")
+    ),
 )

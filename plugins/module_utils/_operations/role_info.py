@@ -21,10 +21,10 @@ from .._domain.errors import InvalidInput, VenueError
 from .._domain.names import Venue
 from .._domain.role_facts import Observed
 from .._domain.role_plan import POLICY_NAME, Current, Parameter, plan_present
-from ._operation import Operation, Params, Result, Runtime, check_not_blank
+from ._operation import Operation, Params, Result, Runtime, filled_in
 from .accounts import check_account, check_expected_account
+from .role import OPERATION as ROLE
 from .role_options import ARGUMENT_SPEC as ROLE_SPEC
-from .role_options import NARROWING as ROLE_NARROWING
 from .role_options import RoleOptions, parse_role
 from .role_state import Found, desired_state, discover, wanted_parameters
 
@@ -40,7 +40,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "boundary_parameter": {"type": "str"},
     "expected_account_id": {"type": "str"},
 }
-NARROWING = frozenset({*ARGUMENT_SPEC})
 UNUSED = "unused-external-id-of-a-plan"  # stands for a new external ID in a plan that is never applied
 
 
@@ -119,11 +118,11 @@ def _parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
         raise InvalidInput(
             "venues", f"{', '.join(refused)} is no option of venue_sts_role that describes a role: leave it out."
         )
+    ROLE.check_not_blank(given, given=True)
     checked = ArgumentSpecValidator(ROLE_SPEC).validate(dict(given))
     if checked.error_messages:
         raise InvalidInput("venues", f"{given.get('project')}-{given.get('venue')}: {checked.error_messages[0]}.")
     params = checked.validated_parameters
-    check_not_blank(params, ROLE_NARROWING)
     options = parse_role({**params, "on_external_id_conflict": "use_parameter"}, partition)
     return Asked(params["name_prefix"], options)
 
@@ -258,7 +257,7 @@ OPERATION = Operation(
     argument_spec=ARGUMENT_SPEC,
     parse=parse,
     execute=gather,
-    narrowing=NARROWING,
+    narrowing=filled_in(ARGUMENT_SPEC),
     constraints={
         "required_together": [("project", "venue")],
         "mutually_exclusive": [("project", "venues"), ("role_name", "venues")],

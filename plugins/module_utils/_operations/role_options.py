@@ -67,24 +67,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "wait": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 120},
 }
-# Given but empty, these are an error: none of them means "no limit".
-NARROWING = frozenset(
-    {
-        "boundary_parameter",
-        "bucket_parameter",
-        "bucket_prefixes",
-        "buckets",
-        "ecr_repositories",
-        "expected_account_id",
-        "external_id",
-        "external_id_parameter",
-        "name_prefix",
-        "permissions_boundary",
-        "role_name",
-        "trusted_principal_patterns",
-        "trusted_principals",
-    }
-)
 
 
 @dataclass(frozen=True)
