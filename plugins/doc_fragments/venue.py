@@ -41,6 +41,27 @@ options:
     type: str
 """
 
+    REUSE = r"""
+options:
+  reuse:
+    description:
+      - The name of the variable in which an earlier task of this run registered the result of the same module. If that
+        result was returned for exactly the same request, and its keys live for at least O(renew_before) seconds, the
+        task returns it again and asks nobody.
+      - The request is all options of the task, module defaults and the caller's own keys included, and where and as
+        whom the task runs. If any of these differs, new keys are fetched. One-time codes do not count.
+    type: str
+  reuse_host:
+    description:
+      - The host of the play whose variable O(reuse) names. The default is the host of the task.
+    type: str
+  renew_before:
+    description:
+      - How many seconds the keys must still live to be reused.
+    type: int
+    default: 300
+"""
+
     ATTRIBUTES = r"""
 options: {}
 attributes:

@@ -75,10 +75,9 @@ options:
     elements: str
   bucket_prefixes:
     description:
-      - Folders of the buckets that tokens are limited to. None means the whole bucket.
+      - Folders of the buckets that tokens are limited to. The default is the whole bucket.
     type: list
     elements: str
-    default: []
   allow_delete:
     description:
       - Whether tokens may delete objects.
@@ -157,6 +156,9 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+notes:
+  - An option that is given must have a value. An empty text, list or mapping is an error, except for O(description),
+    O(kms_key_arns), O(saml_provider_arns) and O(tags).
 seealso:
   - module: mdps.venue_sts.venue_sts_token
 """

@@ -20,7 +20,8 @@ from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
 from ..module_utils._aws.clients import collector_paused, warm
-from ..module_utils._operations._operation import Operation, Runtime, worth_blanking
+from ..module_utils._domain.errors import InvalidInput
+from ..module_utils._operations._operation import Operation, Runtime, subject, worth_blanking
 
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
@@ -89,6 +90,10 @@ class VenueAction(OptionalArguments):
         self._supports_check_mode = True
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            self.OPERATION.check_not_blank(self._task.args, given=True)
+        except InvalidInput as error:
+            return {**result, "failed": True, **error.to_result(subject(self._task.args))}
         if self._may_run_here(task_vars):
             with collector_paused():
                 result.update(self.run_local(task_vars))

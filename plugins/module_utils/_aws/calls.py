@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .._domain.errors import AwsRefused, ConcurrentChange, ConnectionProblem, VenueError
+from .._domain.errors import AwsRefused, ConcurrentChange, ConnectionProblem, CredentialsProblem, VenueError
 from .._domain.steps import Step
 from .._domain.trust import external_ids
 from .clients import KEYS_ADVICE
@@ -55,11 +55,23 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
     try:
         return dict(getattr(client, operation)(**arguments))
     except botocore_errors.ClientError as error:
+        if error.operation_name != client.meta.method_to_api_mapping[operation]:
+            raise refresh_refused(error, purpose) from None
         raise _refusal(error, iam_action(client, operation), purpose, arguments) from None
     except botocore_errors.BotoCoreError as error:
         raise _no_answer(error, client, purpose) from None
     except ResponseParserError:  # quotes the whole answer, keys and all
         raise damaged_answer(client, purpose) from None
+
+
+def refresh_refused(error: Any, purpose: str) -> CredentialsProblem:
+    """Explain that AWS refused the call by which botocore refreshes the credentials, not the call itself."""
+    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+    return CredentialsProblem(
+        f"could not {purpose}: the AWS credentials could not be refreshed ({error.operation_name}: {code}). "
+        "Run again; the message then says why.",
+        error_code=code,
+    )
 
 
 def damaged_answer(client: Any, purpose: str) -> ConnectionProblem:
@@ -164,4 +176,10 @@ def _no_answer(error: Any, client: Any, purpose: str) -> VenueError:
             f"could not {purpose}: the TLS certificate of {where} could not be verified. Behind an inspecting proxy, set aws_ca_bundle."
         )
     # ParamValidationError and the like may quote parameters: the class alone is safe to show.
-    return ConnectionProblem(f"could not {purpose}: the connection to {where} failed ({type(error).__name__}).")
+    kind = type(error).__name__
+    if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
+        return ConnectionProblem(f"could not {purpose}: the connection to {where} failed ({kind}).")
+    return CredentialsProblem(
+        f"could not {purpose}: botocore did not send the request, mostly because credentials could not be refreshed "
+        f"({kind}). Run again; the message then says why."
+    )

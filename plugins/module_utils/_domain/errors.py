@@ -57,6 +57,10 @@ class ConnectionProblem(VenueError):
     """No credentials, no region, no network: the request never reached AWS or was not accepted as coming from somebody."""
 
 
+class CredentialsProblem(ConnectionProblem):
+    """There are no AWS credentials, or what provides them (a helper program, IAM Identity Center, STS) fails."""
+
+
 class AwsRefused(VenueError):
     """AWS answered with an error.
 

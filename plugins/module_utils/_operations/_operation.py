@@ -21,6 +21,7 @@ Params = Mapping[str, Any]
 Result = dict[str, Any]
 
 SHORTEST_SECRET = 16
+BLANK_JSON = {"{}", "[]", "null", '""'}
 _COLLECTION = "mdps/venue_sts/plugins/"
 
 
@@ -72,7 +73,8 @@ class Operation(Generic[OptionsT]):
     :param execute: does the work with the parsed options; raises VenueError.
     :param services: the AWS services it calls, so that their models can be loaded once, before the fork.
     :param secret_result: the result carries keys, so it is hidden from callbacks, logs and job events.
-    :param narrowing: the options that narrow or check. Given but empty, they are an error.
+    :param narrowing: the options that narrow or check, such as ``access`` or ``limits.access``. Given but empty, they
+        are an error. tools/role_specs.py documents them.
     :param constraints: ``mutually_exclusive``, ``required_if`` and the like, as for AnsibleModule.
     """
 
@@ -96,9 +98,26 @@ class Operation(Generic[OptionsT]):
         return False, failure.to_result(subject(params))
 
     def _run(self, params: Params, runtime: Runtime) -> Result:
-        check_not_blank(params, self.narrowing)
+        self.check_not_blank(params)
         clients = Clients(params)
         return self.execute(self.parse(params, clients, runtime), clients, runtime)
+
+    def check_not_blank(self, params: Params, *, given: bool = False) -> None:
+        """Refuse options that narrow or check and are given without a value: empty never means "no limit".
+
+        :param params: the options of the task.
+        :param given: no option is there by default, so that None was given too: YAML reads ``access:`` so.
+        :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a blank item.
+        """
+        for option in sorted(self.narrowing):
+            outer, _dot, inner = option.partition(".")
+            holder = params.get(outer) if inner else params
+            if not isinstance(holder, Mapping) or (inner or outer) not in holder:
+                continue
+            value = holder[inner or outer]
+            is_json = self.argument_spec.get(option, {}).get("type") == "json"
+            if (given and value is None) or _is_blank(value) or (is_json and _is_blank_json(value)):
+                raise InvalidInput(option, "is given but empty. Give it a value, or leave it out.")
 
 
 def subject(params: Params) -> str:
@@ -107,22 +126,26 @@ def subject(params: Params) -> str:
     return f"Venue {params['project']}-{params['venue']}" if known else ""
 
 
-def check_not_blank(params: Params, options: Iterable[str]) -> None:
-    """Refuse options that narrow or check and are given without a value: empty never means "no limit".
+def filled_in(argument_spec: Mapping[str, Any], but: Iterable[str] = ()) -> frozenset[str]:
+    """Return the options that are texts, paths, lists or mappings, to be declared as ``narrowing``.
 
-    :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a blank item.
+    :param argument_spec: the options.
+    :param but: the options for which empty is a value like any other.
     """
-    for option in sorted(options):
-        if _is_blank(params.get(option)):
-            raise InvalidInput(option, "is given but empty. Give it a value, or leave it out.")
+    kinds = ("str", "path", "list", "dict", "json", "raw")
+    return frozenset(name for name, option in argument_spec.items() if option["type"] in kinds) - frozenset(but)
 
 
 def _is_blank(value: Any) -> bool:
     if isinstance(value, str):
         return not value.strip()
     if isinstance(value, (list, tuple)):
-        return not value or any(_is_blank(item) for item in value)
+        return not value or any(item is None or _is_blank(item) for item in value)
     return isinstance(value, Mapping) and not value
+
+
+def _is_blank_json(text: Any) -> bool:
+    return isinstance(text, str) and text.strip() in BLANK_JSON
 
 
 def unexpected(error: Exception, operation: str) -> UnexpectedError:

@@ -22,7 +22,7 @@ from .._domain.tags import check_ownership
 from .._domain.times import parse_time
 from .._domain.users import check_user
 from .._receipt_store import read_file
-from ._operation import Operation, Params, Result, Runtime
+from ._operation import Operation, Params, Result, Runtime, filled_in
 from .role import ATTEMPTS, check_account
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id")
@@ -201,6 +201,7 @@ OPERATION = Operation(
     name="venue_sts_revocation",
     argument_spec=ARGUMENT_SPEC,
     execute=revoke,
+    narrowing=filled_in(ARGUMENT_SPEC),
     services=("iam", "sts"),
     constraints={
         "mutually_exclusive": [TARGETS, *[("before", name) for name in TARGETS[2:]]],

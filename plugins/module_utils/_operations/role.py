@@ -36,7 +36,7 @@ from .._domain.names import (
 from .._domain.role_plan import Current, Desired, Parameter, plan_absent, plan_present
 from .._domain.steps import Plan, Step
 from .._domain.tags import OWNERSHIP, check_tags
-from ._operation import Operation, Params, Result, Runtime
+from ._operation import Operation, Params, Result, Runtime, filled_in
 from ._prove import prove_assumable
 
 ATTEMPTS = 8  # at reading and planning again because somebody else changed the venue meanwhile
@@ -57,7 +57,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "saml_provider_arns": {"type": "list", "elements": "str", "default": []},
     "require_mfa": {"type": "bool", "default": False},
     "buckets": {"type": "list", "elements": "str"},
-    "bucket_prefixes": {"type": "list", "elements": "str", "default": []},
+    "bucket_prefixes": {"type": "list", "elements": "str"},
     "allow_delete": {"type": "bool", "default": False},
     "kms_key_arns": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "ecr_repositories": {"type": "list", "elements": "str"},
@@ -133,7 +133,7 @@ def parse(params: Params, partition: str) -> Wish:
         grant=permissions.Grant(
             buckets=buckets or (),
             repositories=check_repositories(venue, repositories),
-            bucket_prefixes=check_prefixes(params["bucket_prefixes"]),
+            bucket_prefixes=check_prefixes(params["bucket_prefixes"] or ()),
             kms_keys=permissions.check_kms_keys(params["kms_key_arns"], partition),
             delete=params["allow_delete"],
         ),
@@ -343,4 +343,10 @@ def _identity(wish: Wish, found: Found, done: list[tuple[Step, dict[str, Any]]])
     }
 
 
-OPERATION = Operation(name="venue_sts_role", argument_spec=ARGUMENT_SPEC, execute=ensure_role)
+OPERATION = Operation(
+    name="venue_sts_role",
+    argument_spec=ARGUMENT_SPEC,
+    execute=ensure_role,
+    # No identity provider and no key are less than one.
+    narrowing=filled_in(ARGUMENT_SPEC, but=("description", "tags", "saml_provider_arns", "kms_key_arns")),
+)

@@ -22,8 +22,9 @@ from .._domain.errors import InvalidInput, VenueError
 from .._domain.names import BOUNDARY_PARAMETER, Venue
 from .._domain.role_facts import Observed
 from .._domain.role_plan import POLICY_NAME, Current, Parameter, plan_present
-from ._operation import Operation, Params, Result, Runtime
+from ._operation import Operation, Params, Result, Runtime, filled_in
 from .role import ARGUMENT_SPEC as ROLE_SPEC
+from .role import OPERATION as ROLE
 from .role import Found, Wish, check_account, desire, parse
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -68,6 +69,7 @@ def parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
         raise InvalidInput(
             "venues", f"{', '.join(refused)} is no option of venue_sts_role that describes a role: leave it out."
         )
+    ROLE.check_not_blank(given, given=True)
     checked = ArgumentSpecValidator(ROLE_SPEC).validate(dict(given))
     if checked.error_messages:
         raise InvalidInput("venues", f"{given.get('project')}-{given.get('venue')}: {checked.error_messages[0]}.")
@@ -217,6 +219,7 @@ OPERATION = Operation(
     name="venue_sts_role_info",
     argument_spec=ARGUMENT_SPEC,
     execute=tell,
+    narrowing=filled_in(ARGUMENT_SPEC),
     constraints={
         "required_together": [("project", "venue")],
         "mutually_exclusive": [("project", "venues"), ("role_name", "venues")],

@@ -22,7 +22,7 @@ from .._domain.revocation import found_in
 from .._domain.role_facts import Observed
 from .._domain.times import iso, parse_time
 from .._receipt_store import read_file
-from ._operation import Operation, Params, Result, Runtime
+from ._operation import Operation, Params, Result, Runtime, filled_in
 from .role import check_account
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -168,6 +168,7 @@ OPERATION = Operation(
     name="venue_sts_session_info",
     argument_spec=ARGUMENT_SPEC,
     execute=tell,
+    narrowing=filled_in(ARGUMENT_SPEC),
     services=("iam", "sts", "cloudtrail"),
     constraints={"required_together": [("project", "venue")]},
 )
