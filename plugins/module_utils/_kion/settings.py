@@ -13,7 +13,6 @@ from typing import Any
 
 from .._domain.errors import InvalidInput, MissingDependency
 from .._domain.secret_text import is_key
-from .._files import replace_private
 
 try:
     import yaml
@@ -106,12 +105,11 @@ def current_api_key(settings: Settings) -> str:
     return key if is_key(key) else ""
 
 
-def replace_api_key(settings: Settings, key: str) -> None:
-    """Write an API key to where the file has one, in one step and with mode 0600. All else stays, to the byte.
+def with_api_key(settings: Settings, key: str) -> bytes:
+    """Return the content of the file with another API key where it has one. All else stays, to the byte.
 
-    :param key: the new key; the current one to find out whether the file can be written.
-    :raises InvalidInput: the file has none any more, or it cannot be changed safely.
-    :raises FileNotWritten: no permission or no space; the file is unchanged.
+    :param key: the new key; with the current one the content is what it is.
+    :raises InvalidInput: the file has none any more, or it cannot be changed without changing more.
     """
     path = settings.path.resolve()
     try:
@@ -123,7 +121,7 @@ def replace_api_key(settings: Settings, key: str) -> None:
     if _value(before, keys) is None or _parsed(path, changed) != _with_changed(before, keys, key):
         raise InvalidInput("config_file", f"the API key in '{path}' cannot be replaced without changing more than it.")
     is_same = str(_value(before, keys)).strip() == key
-    replace_private("config_file", path, (text if is_same else changed).encode("utf-8"))
+    return (text if is_same else changed).encode("utf-8")
 
 
 def _value(content: Any, keys: tuple[str, ...]) -> Any:

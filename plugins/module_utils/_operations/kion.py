@@ -21,9 +21,9 @@ from .._domain.profiles import check_region
 from .._domain.secret_text import check_key, check_password
 from .._domain.times import iso
 from .._domain.token_request import LONGEST
-from .._files import locked
+from .._files import locked, replace_private
 from .._kion.client import Kion, KionRefused
-from .._kion.settings import Settings, current_api_key, read_settings, replace_api_key
+from .._kion.settings import Settings, current_api_key, read_settings, with_api_key
 from . import _reuse
 from ._operation import Operation, Params, Result, Runtime, filled_in
 
@@ -380,7 +380,7 @@ def _rotate(source: Settings, old: str, server: Kion, runtime: Runtime) -> bool:
     with locked("config_file", source.path.resolve(), runtime.sleep):
         if current_api_key(source) != old:
             return False
-        replace_api_key(source, old)
+        _write_api_key(source, old)
         new = kion.read_new_key(server.post("/v3/app-api-key/rotate", {"key": old}, secrets=(old,), tries=1))
         if not new:
             raise ConnectionProblem(
@@ -388,13 +388,17 @@ def _rotate(source: Settings, old: str, server: Kion, runtime: Runtime) -> bool:
                 "make a new one in Kion (your name > App API Keys)."
             )
         try:
-            replace_api_key(source, new)
+            _write_api_key(source, new)
         except VenueError as error:
             raise FileNotWritten(
                 f"Kion has rotated the API key, but the new one could not be written ({error.message}). "
                 "Make another one in Kion (your name > App API Keys)."
             ) from None
     return True
+
+
+def _write_api_key(source: Settings, key: str) -> None:
+    replace_private("config_file", source.path.resolve(), with_api_key(source, key))
 
 
 OPERATION = Operation(
