@@ -14,6 +14,7 @@ from typing import Any
 from .._domain.errors import AwsRefused, ConcurrentChange, ConnectionProblem, VenueError
 from .._domain.steps import Step
 from .._domain.trust import external_ids
+from .._masking import register_result
 from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
@@ -53,13 +54,16 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
     :raises ConnectionProblem: no answer came, or the credentials are no good.
     """
     try:
-        return dict(getattr(client, operation)(**arguments))
+        answer = dict(getattr(client, operation)(**arguments))
     except botocore_errors.ClientError as error:
         raise _refusal(error, iam_action(client, operation), purpose, arguments) from None
     except botocore_errors.BotoCoreError as error:
         raise _no_answer(error, client, purpose) from None
     except ResponseParserError:  # quotes the whole answer, keys and all
         raise damaged_answer(client, purpose) from None
+    if "Credentials" in answer:
+        register_result(answer)
+    return answer
 
 
 def damaged_answer(client: Any, purpose: str) -> ConnectionProblem:

@@ -16,6 +16,7 @@ from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
 from ansible.module_utils.urls import open_url
 
 from .._domain.errors import ConnectionProblem, VenueError
+from .._masking import register, register_result
 
 TRIES = 4
 LONGEST_PAUSE = 30.0
@@ -50,6 +51,7 @@ class Kion:
         sleep: Callable[[float], None],
         jitter: Callable[[float], float],
     ) -> None:
+        register(bearer)
         self._url, self._bearer, self._ca_path = url, bearer, ca_path
         self._sleep, self._jitter = sleep, jitter
 
@@ -139,4 +141,5 @@ class Kion:
             if self._bearer:
                 message = message.replace(self._bearer, "***")
             raise KionRefused(f"Kion says: {message} (HTTP {status}).", status)
+        register_result(answer)
         return answer.get("data")

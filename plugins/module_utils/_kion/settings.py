@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._domain.errors import InvalidInput, MissingDependency
+from .._masking import register
 
 try:
     import yaml
@@ -47,4 +48,5 @@ def read_settings(path: Path, warn: Callable[[str], None]) -> dict[str, Any]:
         raise InvalidInput("config_file", f"'{path}' is not YAML with a section 'kion'")
     if mode & 0o077 and (section.get("api_key") or section.get("password")):
         warn(f"Others may read '{path}' and the key in it: chmod 600 {path}")
+    register(*(str(section[name]) for name in ("api_key", "password") if section.get(name)))
     return section
