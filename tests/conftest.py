@@ -12,7 +12,8 @@ import hypothesis
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-COLLECTIONS = pathlib.Path(sys.prefix) / "collections"
+# tools/mutants.py tests copies of the collection.
+COLLECTIONS = pathlib.Path(os.environ.get("VENUE_STS_COLLECTIONS", pathlib.Path(sys.prefix) / "collections"))
 for place in (COLLECTIONS, ROOT):
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))

@@ -34,17 +34,20 @@ WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written by hand
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {
     "assume_dest",  # its keys stay in memory
+    *(f"{role}_{name}" for role in ("assume", "broker") for name in ("reuse", "reuse_host")),  # the roles set them
+    "broker_renew_before",  # broker_minimum_seconds says it
+    *(f"issue_{name}" for name in ("reuse", "reuse_host", "renew_before")),  # a recipient's token is always a new one
     *(
         f"issue_{name}" for name in ("receipts_file", "receipts_s3", "receipts_ssm_path")
     ),  # handoff_receipts_… tell, whoever keeps the token
 }
 MORE: dict[str, dict[str, Any]] = {
-    "assume": {
-        "assume_renew_before": {
-            "type": "int",
-            "default": 300,
+    "broker": {
+        "broker_reuse_host": {
+            "type": "str",
             "description": [
-                "Run again, the role keeps the keys it has unless they are good for fewer seconds than this."
+                "Another host of the play that has asked Kion for the same keys already. They are used here too, if the "
+                "request is the same."
             ],
         },
     },

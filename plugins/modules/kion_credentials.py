@@ -84,6 +84,7 @@ attributes:
     support: full
     description: Does the same in C(check_mode), since it changes nothing and later tasks need the keys.
 extends_documentation_fragment:
+  - mdps.venue_sts.venue.reuse
   - mdps.venue_sts.venue.hidden_attributes
 """
 
@@ -175,6 +176,18 @@ roles:
   type: list
   elements: dict
   returned: failure, if Kion has no such role for the user
+reused:
+  description: Whether the result of an earlier task was returned again.
+  type: bool
+  returned: success
+request:
+  description: What identifies the request within this run, and tells nothing about it. For O(reuse).
+  type: str
+  returned: always
+request_files:
+  description: The same for files that belong to the request, which are none here.
+  type: str
+  returned: always
 error:
   description: What kind of failure it was, for C(rescue) blocks.
   type: str

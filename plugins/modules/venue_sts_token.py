@@ -175,6 +175,7 @@ options:
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.reuse
   - mdps.venue_sts.venue.hidden_attributes
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -284,6 +285,18 @@ changed:
   description: Whether a file was written or a receipt kept. Issuing changes nothing in the account.
   returned: always
   type: bool
+reused:
+  description: Whether the result of an earlier task was returned again.
+  type: bool
+  returned: success
+request:
+  description: What identifies the request within this run, and tells nothing about it. For O(reuse).
+  type: str
+  returned: always
+request_files:
+  description: The same for files that belong to the request, such as O(saml_assertion_file). Empty if there are none.
+  type: str
+  returned: always
 error:
   description: The kind of failure, such as V(ExternalIdMismatch) or V(NotProvisioned); docs/errors.md lists them.
   returned: failure

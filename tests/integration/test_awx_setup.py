@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.support.awx_runs import Refused
-from tests.support.awx_server import TOKEN, Awx, AwxServer
+from tests.support.awx_server import TOKEN, Awx, AwxServer, check_survey
 from tests.support.playbook import Run, ansible_playbook
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -335,6 +335,57 @@ def test_an_external_source_fills_a_credential_as_well(made, made_server, tmp_pa
     source = {"input_field_name": "api_key", "target_credential": kion["id"], "source_credential": kion["id"]}
     made.add("credential_input_sources", source)
     assert "jobs can be launched" in verify(made_server, tmp_path).expect().output
+
+
+def test_the_recipient_is_a_choice_where_the_keys_are_in_the_inventory(tmp_path):
+    keys = {"awx_setup_inventory_variables": {"handoff_recipients": {"jdoe": "age1x", "jane": "age1y"}}}
+    exported = export(tmp_path, **keys)
+    for spec in (
+        exported["controller_workflows"][0]["survey_spec"],
+        exported["controller_templates"][1]["survey_spec"],
+    ):
+        question = spec["spec"][1]
+        assert (question["variable"], question["type"]) == ("issue_user", "multiplechoice")
+        assert question["choices"] == ["jdoe", "jane"]
+        check_survey(spec)
+
+
+def export(place: pathlib.Path, **settings: object) -> dict:
+    """What the role writes for infra.aap_configuration; no server is there."""
+    given = {**SETTINGS, **EVERYTHING, "awx_setup_state": "export", "awx_setup_export_dest": str(place / "out.yml")}
+    (place / "awx.yml").write_text(json.dumps({**given, **settings}))
+    ansible_playbook("mdps.venue_sts.awx_setup", "-e", f"@{place}/awx.yml", env={}, cwd=place).expect()
+    text = (place / "out.yml").read_text()
+    assert "mail-password-of-awx" not in text
+    loaded: dict = yaml.load(text, Unsafe)
+    return loaded
+
+
+class Unsafe(yaml.SafeLoader):
+    """Reads ``!unsafe`` as the text that Ansible must not template."""
+
+
+Unsafe.add_constructor("!unsafe", lambda loader, node: ("unsafe", node.value))
+
+
+def test_the_export_is_the_set_up(made, tmp_path):
+    found = export(tmp_path)
+    kinds = {"controller_templates": "job_templates", "aap_teams": "teams", "controller_hosts": "hosts"}
+    kinds |= {"controller_schedules": "schedules", "controller_projects": "projects", "controller_labels": "labels"}
+    for variable, endpoint in kinds.items():
+        assert {one["name"] for one in found[variable]} == set(named(made, endpoint)), variable
+    for row in found["controller_templates"]:
+        template = find(made, "job_templates", row["name"])
+        kept = ("playbook", "job_type", "timeout", "ask_job_type_on_launch", "ask_variables_on_launch")
+        assert {key: row[key] for key in kept} == {key: template[key] for key in kept}
+        assert row["survey_spec"] == made.surveys["job_templates", template["id"]]
+        assert set(row["credentials"]) == credentials_of(made, row["name"])
+        assert row["extra_vars"] == json.loads(template["extra_vars"] or "{}")
+    injectors = {one["name"]: one["injectors"] for one in found["controller_credential_types"]}
+    assert injectors["MDPS Kion API key"]["env"]["KION_URL"] == ("unsafe", "{{ url }}"), "AWX renders it, not Ansible"
+    assert not any("inputs" in one for one in found["controller_credentials"])
+    granted = {(team, one["role"]) for one in found["controller_roles"] for team in one["teams"]}
+    assert ("MDPS approvers", "approval") in granted
 
 
 def test_a_check_on_an_empty_server_says_what_would_be_made(awx, server, tmp_path):

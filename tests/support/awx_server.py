@@ -610,7 +610,7 @@ class Awx:
         if len(parts) == 2:
             return self._one(method, parts[0], item, body)
         if parts[2] == "workflow_nodes" and parts[0] == "workflow_jobs":
-            found = awx_runs.nodes_of(self, item)
+            found = awx_runs.nodes_of(self, item, query)
             return 200, {"count": len(found), "next": None, "previous": None, "results": found}
         action = awx_runs.ACTIONS.get((parts[0], parts[2]))
         if action and method == "POST":

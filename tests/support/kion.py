@@ -55,6 +55,7 @@ class Kion:
     roles: list[dict[str, Any]] = field(default_factory=lambda: [role("Operator")])
     script: list[tuple[int, str, dict[str, str]]] = field(default_factory=list)  # answers to give before the real ones
     seen: list[tuple[str, str, Any]] = field(default_factory=list)
+    _barrier: threading.Barrier | None = None
 
     def __enter__(self) -> Kion:
         self.ca = self.folder / "ca.pem"
@@ -80,6 +81,10 @@ class Kion:
         fresh = Kion(self.folder)
         for name in ("version", "duration", "setting", "keys", "roles", "script", "seen"):
             setattr(self, name, getattr(fresh, name))
+
+    def wait_for(self, requests: int) -> None:
+        """Answer no request before so many have come."""
+        self._barrier = threading.Barrier(requests, timeout=60)
 
     def environment(self) -> dict[str, str]:
         """What an admin would set."""
@@ -150,6 +155,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = json.loads(raw) if raw else None
         parts = urlsplit(self.path)
         kion.seen.append((method, self.path, body))
+        if kion._barrier:
+            kion._barrier.wait()
         if kion.script:
             status, text, headers = kion.script.pop(0)
         else:

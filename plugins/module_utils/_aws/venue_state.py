@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from .._domain.role_plan import POLICY_NAME, Parameter, Role
-from .._domain.trust import external_ids
+from .._domain.trust_reader import named_external_ids
 from .._masking import register_external_id
 from .calls import call, call_or_none, damaged_answer, run_concurrently
 
@@ -49,7 +49,7 @@ def role_from(described: Mapping[str, Any]) -> Role:
     """A role from IAM's description of it; botocore has decoded its documents."""
     created = described.get("CreateDate")
     trust = described.get("AssumeRolePolicyDocument", {})
-    register_external_id(*external_ids(trust))
+    register_external_id(*named_external_ids(trust))
     return Role(
         arn=described["Arn"],
         name=described["RoleName"],

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The report over many venues: facts for machines, a table for the terminal, and what a page draws. Secrets are in none of them."""
+"""The report over many venues: facts for machines, a table for the terminal, and what a page draws. No secrets."""
 
 from __future__ import annotations
 
@@ -14,51 +14,112 @@ from .times import iso, parse_time
 SOON = timedelta(minutes=15)  # a token with less left is about to expire
 LONGEST_TIMELINE = timedelta(hours=24)
 CONNECTION = ("profile", "region")
+GROUPED = (*CONNECTION, "account")
 PREFIX = "provision_"
 STATES = ("broken", "drifted", "absent", "ok")
 COLUMNS = (("VENUE", 28), ("ACCOUNT", 12), ("STATUS", 8), ("EXTERNAL ID", 12), ("TOKENS", 6), ("NEXT END", 20))
 
 
 def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The venues of an inventory, grouped by the credentials and region that they are read with.
+    """Return the venues of an inventory, grouped by the credentials and region that they are read with.
 
-    :param hosts: the variables of each host: ``project``, ``venue``, and what the role provision takes.
+    A group whose keys come from Kion names its ``account``, and either the host that has the keys (``key_host``) or why
+    there are none (``problem``).
+
+    :param hosts: the variables of each host: ``project``, ``venue``, what the role provision takes, and what the role
+        broker leaves behind.
     """
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for host in hosts:
         given = {name.removeprefix(PREFIX): host[name] for name in host if name.startswith(PREFIX)}
         where = {key: given.pop(key) for key in CONNECTION if key in given}
         described = {name: value for name, value in given.items() if name not in NOT_DESCRIBING and name != "result"}
-        account = found.setdefault(tuple(str(where.get(key, "")) for key in CONNECTION), {**where, "venues": []})
+        if "broker_account" in host:
+            where["account"] = str(host["broker_account"])
+        account = found.setdefault(tuple(str(where.get(key, "")) for key in GROUPED), {**where, "venues": []})
         account["venues"].append({"project": host["project"], "venue": host["venue"], **described})
+        if "account" in where:
+            _add_keys(account, host)
     return list(found.values())
 
 
-def facts(infos: Iterable[Mapping[str, Any]], sessions: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
-    """All that is known, ready for JSON.
+def _add_keys(account: dict[str, Any], host: Mapping[str, Any]) -> None:
+    """Note which host has keys for an account. One host with keys is enough."""
+    result = host.get("broker_result", {})
+    if "key_host" in account:
+        return
+    if "sts_creds" in result:
+        account["key_host"] = host["inventory_hostname"]
+        account.pop("problem", None)
+    else:
+        account["problem"] = str(result.get("msg") or "There are no keys from Kion for this account.")
 
-    :param infos: results of ``venue_sts_role_info``.
-    :param sessions: results of ``venue_sts_session_info``.
+
+def facts(
+    infos: Iterable[Mapping[str, Any]],
+    sessions: Iterable[Mapping[str, Any]],
+    now: datetime,
+    accounts: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return all that is known, ready for JSON. Venues that could not be read are in it, with the reason.
+
+    :param infos: results of ``venue_sts_role_info``, failures included.
+    :param sessions: results of ``venue_sts_session_info``, failures included.
+    :param accounts: what was to be read, as ``accounts`` gives it.
     """
+    accounts, infos, sessions = list(accounts), list(infos), list(sessions)
     tokens: dict[Any, list[dict[str, Any]]] = {}
     for result in sessions:
-        for one in result["sessions"]:
+        for one in result.get("sessions", []):
             tokens.setdefault((one["project"], one["venue"], one["role_name"]), []).append(
                 {**one, "state": _state(one, now)}
             )
     venues = []
-    for result in infos:
+    unread = [one for one in accounts if "problem" in one] + [_unread(one) for one in infos if one.get("failed")]
+    unknown = _unknown(sessions)
+    read = [{"venues": [_not_read(venue, one) for venue in one["venues"]]} for one in unread]
+    for result in [*(one for one in infos if not one.get("failed")), *read]:
         for venue in result["venues"]:
             held = tokens.get((venue["project"], venue["venue"], venue["role_name"]), [])
             alive = [one for one in held if one["state"] in ("live", "ending")]
             ends = min((one["expires_at"] for one in alive), default=None)
             name = f"{venue['project']} / {venue['venue']}" if venue["project"] else venue["role_name"]
-            venues.append({"name": name, **venue, "sessions": held, "live_tokens": len(alive), "next_end": ends})
+            problems = [venue["problem"], unknown.get((venue["project"], venue["venue"]))]
+            problem = " ".join(one for one in problems if one) or None
+            counts = {"sessions": held, "live_tokens": len(alive), "next_end": ends}
+            venues.append({"name": name, **venue, "problem": problem, **counts})
     venues.sort(key=lambda one: (STATES.index(one["status"]), one["name"]))
     totals = {state: sum(one["status"] == state for one in venues) for state in STATES}
     counted = {"venues": len(venues), **totals, "live_tokens": sum(one["live_tokens"] for one in venues)}
     counted["ending_tokens"] = sum(one["state"] == "ending" for venue in venues for one in venue["sessions"])
-    return {"schema": 1, "generated_at": iso(now), "totals": counted, "venues": venues}
+    failed = [{"account": one.get("account"), "problem": one["problem"]} for one in unread]
+    failed += [{"account": one["item"].get("account"), "problem": one["msg"]} for one in sessions if one.get("failed")]
+    return {"schema": 1, "generated_at": iso(now), "totals": counted, "unread": failed, "venues": venues}
+
+
+def _unread(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The account that a failed result is about."""
+    return {**result["item"], "problem": result["msg"]}
+
+
+def _unknown(sessions: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """Why it is not known who holds tokens, by venue."""
+    return {
+        (venue["project"], venue["venue"]): f"Who holds tokens is not known: {result['msg']}"
+        for result in sessions
+        if result.get("failed")
+        for venue in result["item"].get("venues", [])
+    }
+
+
+def _not_read(venue: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
+    """What there is to say about a venue whose account could not be read."""
+    nothing = dict.fromkeys(("role", "external_id", "last_used_at"))
+    lists: dict[str, list[str]] = {name: [] for name in ("dead_principals", "revocations", "drift")}
+    where = {"account_id": account.get("account"), "region": account.get("region"), "role_name": ""}
+    problem = f"The account could not be read: {account['problem']}"
+    names = {"project": venue["project"], "venue": venue["venue"]}
+    return {**names, **where, **nothing, **lists, "status": "broken", "problem": problem}
 
 
 def _state(session: Mapping[str, Any], now: datetime) -> str:
@@ -104,7 +165,7 @@ def remarks(venue: Mapping[str, Any]) -> list[str]:
 
 
 def drawn(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report with remarks and, for each token, where its bar lies on a timeline that all venues share, in percent."""
+    """Return the report with remarks and with the place of each token's bar on a timeline of all venues, in percent."""
     now = parse_time("generated_at", report["generated_at"])
     spans = [
         (parse_time("issued_at", one["issued_at"]), parse_time("expires_at", one["expires_at"]))

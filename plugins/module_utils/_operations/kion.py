@@ -19,6 +19,7 @@ from .._domain.times import iso
 from .._domain.token_request import LONGEST
 from .._kion.client import Kion, KionRefused
 from .._kion.settings import read_settings
+from . import _reuse
 from ._operation import Operation, Params, Result, Runtime, filled_in
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -33,6 +34,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "iam_role_name": {"type": "str"},
     "ca_path": {"type": "path"},
     "minimum_seconds": {"type": "int", "default": 0},
+    **_reuse.ARGUMENT_SPEC,
 }
 # Our options, by what the Kion CLI calls them in its file.
 SETTINGS = {"url": "url", "api_key": "api_key", "username": "username", "password": "password", "idms": "idms_id"}

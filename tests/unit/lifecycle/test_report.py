@@ -9,7 +9,7 @@ import json
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
 
-from tests.support.report import NOW, at, facts, session, venue
+from tests.support.report import NOW, at, facts, page, session, venue
 
 
 def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> None:
@@ -34,6 +34,54 @@ def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> Non
         {"venues": [{"project": "sbg", "venue": "dev", "allow_delete": True}, {"project": "sbg", "venue": "ops"}]},
         {"profile": "emit", "region": "us-west-2", "venues": [{"project": "emit", "venue": "ops"}]},
     ]
+
+
+KEYS = {"sts_creds": {"access_key": "ASIAEXAMPLE", "secret_key": "not-to-be-shown", "session_token": "nor-this"}}
+
+
+def test_each_account_of_kion_is_a_group_that_names_whose_keys_it_uses_or_why_there_are_none() -> None:
+    def host(name: str, venue: str, account: str, **more: object) -> dict[str, object]:
+        names = {"project": "sbg", "venue": venue, "inventory_hostname": name}
+        return {**names, "broker_account": account, **more}
+
+    refused = {"failed": True, "msg": "Kion knows no such role for you."}
+    found = report.accounts(
+        [
+            host("one", "dev", "111122223333", broker_result=refused),
+            host("two", "test", "111122223333", broker_result=KEYS),
+            host("three", "ops", "444455556666", broker_result=refused),
+            host("four", "uat", "777788889999"),
+        ]
+    )
+    assert "not-to-be-shown" not in json.dumps(found)
+    assert [{key: one[key] for key in one if key != "venues"} for one in found] == [
+        {"account": "111122223333", "key_host": "two"},
+        {"account": "444455556666", "problem": "Kion knows no such role for you."},
+        {"account": "777788889999", "problem": "There are no keys from Kion for this account."},
+    ]
+    assert [len(one["venues"]) for one in found] == [2, 1, 1]
+
+
+def test_an_account_that_cannot_be_read_is_in_the_report_with_the_reason() -> None:
+    good = {"account": "111122223333", "venues": [{"project": "p0", "venue": "v0"}]}
+    denied = {"account": "444455556666", "venues": [{"project": "emit", "venue": "ops"}]}
+    no_keys = {"account": "777788889999", "venues": [{"project": "sbg", "venue": "uat"}], "problem": "No keys."}
+    infos = [
+        {"venues": [venue(0, "ok")], "item": good},
+        {"failed": True, "msg": "AWS refused iam:GetRole.", "item": denied},
+    ]
+    sessions = [{"failed": True, "msg": "AWS refused cloudtrail:LookupEvents.", "item": good}]
+    document = report.facts(infos, sessions, NOW, [good, denied, no_keys])
+    problems = {one["name"]: (one["status"], one["problem"]) for one in document["venues"]}
+    assert problems == {
+        "p0 / v0": ("ok", "Who holds tokens is not known: AWS refused cloudtrail:LookupEvents."),
+        "emit / ops": ("broken", "The account could not be read: AWS refused iam:GetRole."),
+        "sbg / uat": ("broken", "The account could not be read: No keys."),
+    }
+    assert {one["account"] for one in document["unread"]} == {"111122223333", "444455556666", "777788889999"}
+    shown = "\n".join(report.table(document)) + page(document)
+    assert shown.count("The account could not be read: No keys.") == 2
+    json.dumps(document)
 
 
 def test_what_needs_care_comes_first_and_everything_is_counted() -> None:
