@@ -21,6 +21,7 @@ from ansible.module_utils.urls import open_url
 
 from .._domain.errors import ConnectionProblem, VenueError
 from .._domain.secret_text import without
+from .._masking import register, register_result
 
 TRIES = 4
 LONGEST_PAUSE = 30.0
@@ -65,6 +66,7 @@ class Kion:
         sleep: Callable[[float], None],
         jitter: Callable[[float], float],
     ) -> None:
+        register(bearer)
         self._url, self._bearer, self._ca_path = url, bearer, ca_path
         self._sleep, self._jitter = sleep, jitter
 
@@ -163,6 +165,7 @@ class Kion:
         if status >= 300:
             message = without(str(content.get("message") or "no reason given"), *secrets)[:MOST_SHOWN]
             raise KionRefused(f"Kion says: {message} (HTTP {status}).", status)
+        register_result(content)
         return content.get("data")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .._domain.errors import InvalidInput, MissingDependency
 from .._domain.secret_text import is_key
+from .._masking import register
 
 try:
     import yaml
@@ -58,6 +59,7 @@ def read_settings(path: Path, profile: str, warn: Callable[[str], None]) -> Sett
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InvalidInput("config_file", f"'{path}' cannot be read ({reason}).") from None
     values = _section(_parsed(path, text), path, profile)
+    register(*(str(values[name]) for name in ("api_key", "password") if values.get(name)))
     if mode & 0o077 and (values.get("api_key") or values.get("password")):
         warn(f"Others may read '{path}' and the key in it: chmod 600 {path}")
     unused = sorted(str(name) for name in values if name not in USED)

@@ -24,6 +24,7 @@ from .._domain.token_request import LONGEST
 from .._files import locked, replace_private
 from .._kion.client import Kion, KionRefused
 from .._kion.settings import Settings, current_api_key, read_settings, with_api_key
+from .._masking import register
 from . import _reuse
 from ._operation import Operation, Params, Result, Runtime, filled_in
 
@@ -382,6 +383,7 @@ def _rotate(source: Settings, old: str, server: Kion, runtime: Runtime) -> bool:
             return False
         _write_api_key(source, old)
         new = kion.read_new_key(server.post("/v3/app-api-key/rotate", {"key": old}, secrets=(old,), tries=1))
+        register(new)
         if not new:
             raise ConnectionProblem(
                 "Kion answered the rotation of the API key without a new key. If the old one is no longer accepted, "
