@@ -481,6 +481,34 @@ def test_automation_controller_is_set_up_with_its_own_collection(tmp_path):
     }
 
 
+def platform_collection(place: pathlib.Path) -> str:
+    """A stand-in for ansible.platform: organization and team of awx.awx, which say that the gateway made them."""
+    source = COLLECTIONS / "ansible_collections/awx/awx/plugins"
+    target = place / "own/ansible_collections/ansible/platform/plugins"
+    shutil.copytree(source / "module_utils", target / "module_utils")
+    (target / "modules").mkdir()
+    for name in ("organization", "team"):
+        text = (source / f"modules/{name}.py").read_text()
+        given = "description = module.params.get('description')"
+        assert given in text
+        (target / f"modules/{name}.py").write_text(text.replace(given, "description = 'Made by the gateway'"))
+    return str(place / "own")
+
+
+def test_the_platform_gateway_makes_the_teams(made, made_server, tmp_path):
+    made.items["teams"].clear()
+    made.grants.clear()
+    role = {"name": "mdps.venue_sts.awx_setup", "tasks_from": "access"}
+    tasks = [{"ansible.builtin.include_role": role, "vars": {**SETTINGS, "awx_setup_gateway": True}}]
+    (tmp_path / "access.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    path = f"{platform_collection(tmp_path)}{os.pathsep}{os.environ['ANSIBLE_COLLECTIONS_PATH']}"
+    env = {"CONTROLLER_HOST": made_server.url, "CONTROLLER_OAUTH_TOKEN": TOKEN, "ANSIBLE_COLLECTIONS_PATH": path}
+    ansible_playbook("access.yml", env=env, cwd=tmp_path).expect()
+    assert {one["description"] for one in made.items["teams"].values()} == {"Made by the gateway"}
+    assert holders(made, "workflow_job_templates", "Request a token", "approval_role") == {"MDPS approvers"}
+    assert holders(made, "organizations", "MDPS", "auditor_role") == set()
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -489,6 +517,10 @@ def test_automation_controller_is_set_up_with_its_own_collection(tmp_path):
             "needs the collection ansible.controller: ansible-galaxy collection install ansible.controller",
         ),
         ({"awx_setup_venues": {"sbg-dev": {"project": "sbg"}}}, "at least one venue, each with project and venue"),
+        (
+            {"awx_setup_gateway": True, "awx_setup_team_members": {"requesters": ["joe"]}},
+            "Remove awx_setup_team_members.",
+        ),
         ({"awx_setup_image": ""}, "Set awx_setup_image to the execution environment's image"),
         ({"awx_setup_galaxy_credentials": ["Nobodys"]}, "credentials/?name=Nobodys returned 0 items, expected 1"),
         (
