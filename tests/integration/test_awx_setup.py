@@ -54,7 +54,10 @@ EVERYTHING = {
             "events": ["failed"],
         },
     ],
-    "awx_setup_schedules": [SCHEDULE],
+    "awx_setup_schedules": [
+        SCHEDULE,
+        {**SCHEDULE, "name": "Daily drift check", "template": "Provision venue", "answers": {}, "job_type": "check"},
+    ],
     "awx_setup_team_members": {"requesters": ["joe"], "approvers": ["jane"]},
 }
 CONTENTS = (
@@ -257,13 +260,14 @@ def test_notifications_and_schedules_are_attached_and_say_nothing_secret(made, f
     assert json.loads(hook["messages"]["error"]["body"])["text"] == mail["messages"]["error"]["message"]
     assert not any(word in json.dumps(mail["messages"]) for word in ("artifacts", "job_metadata", "extra_vars"))
     assert find(made, "schedules", "Weekly report")["unified_job_template"] == report
+    assert find(made, "schedules", "Daily drift check")["job_type"] == "check"
     assert "mail-password-of-awx" not in first_run[1]
 
 
 def test_the_last_task_says_what_is_missing_before_a_job_can_be_launched(first_run):
     said = " ".join(first_run[1].split())
-    assert "The credential MDPS Kion API key lacks url, api_key." in said
-    assert "SAML" not in said[said.index("lacks url") :], "filled when it is needed"
+    assert "The credential MDPS Kion API key lacks api_key, url." in said
+    assert "SAML" not in said[said.index("lacks api_key") :], "filled when it is needed"
 
 
 def test_only_what_drifted_is_shown_by_a_check_and_then_repaired(made, made_server, tmp_path):
@@ -442,6 +446,15 @@ def test_everything_is_removed_and_the_organization_only_when_asked(made, made_s
     made.writes()
     assert named(made, "organizations") == {}
     assert "changed=0" in setup(made_server, tmp_path, awx_setup_state="absent").expect().output
+    assert made.writes() == []
+
+
+def test_without_a_login_that_can_remove_jobs_nothing_is_removed(made, made_server, tmp_path):
+    (tmp_path / ".tower_cli.cfg").write_text(f"host = {made_server.url}\noauth_token = {TOKEN}\n")
+    given = {**SETTINGS, "awx_setup_state": "absent", "awx_setup_history": "remove"}
+    (tmp_path / "awx.yml").write_text(json.dumps(given))
+    run = ansible_playbook("mdps.venue_sts.awx_setup", "-e", "@awx.yml", env={"HOME": str(tmp_path)}, cwd=tmp_path)
+    assert "Nothing was removed." in " ".join(run.expect(2).output.split())
     assert made.writes() == []
 
 
