@@ -11,9 +11,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .._domain.errors import AwsRefused, ConcurrentChange, ConnectionProblem, CredentialsProblem, VenueError
+from .._domain.errors import (
+    AwsRefused,
+    ConcurrentChange,
+    ConnectionProblem,
+    CredentialsProblem,
+    MissingReference,
+    VenueError,
+)
 from .._domain.steps import Step
-from .._domain.trust import external_ids
+from .._domain.trust_reader import named_external_ids
 from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
@@ -97,11 +104,14 @@ def apply(client_for: Callable[[str], Any], steps: Sequence[Step], done: list[tu
     :param client_for: gives the client of a service.
     :param done: the steps that were applied, with AWS's answers, are added here, also when a later one fails.
     :raises ConcurrentChange: somebody else changed the venue since it was read.
+    :raises MissingReference: something that a step refers to does not exist.
     """
     for step in steps:
         try:
             answer = call(client_for(step.service), step.operation, f"{step.summary} ({step.target})", **step.arguments)
         except AwsRefused as error:
+            if error.code in MISSING and not step.is_about_target(error.said):
+                raise MissingReference(f"{error.message} {', '.join(step.references)} does not exist.") from None
             if error.code in OVERTAKEN:
                 raise ConcurrentChange(f"{step.target} keeps being changed by somebody else: {error.message}") from None
             raise
@@ -134,13 +144,15 @@ def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -
         return ConnectionProblem(
             f"{answer} AWS does not know these credentials. {KEYS_ADVICE}", error_code=code, request_id=request_id
         )
-    return AwsRefused(f"{answer}{_advice(code, action, said)}", operation=action, code=code, request_id=request_id)
+    return AwsRefused(
+        f"{answer}{_advice(code, action, said)}", operation=action, code=code, request_id=request_id, said=said
+    )
 
 
 def _scrubbed(said: str, arguments: dict[str, Any]) -> str:
     secrets = {name: [str(arguments[name])] for name in SECRET_ARGUMENTS if name in arguments}
     for name in TRUST_POLICIES:
-        secrets.setdefault("ExternalId", []).extend(external_ids(json.loads(arguments.get(name, "{}"))))
+        secrets.setdefault("ExternalId", []).extend(named_external_ids(json.loads(arguments.get(name, "{}"))))
     for name, values in secrets.items():
         for value in filter(None, values):
             said = said.replace(value, f"(the {name})")

@@ -67,16 +67,26 @@ class AwsRefused(VenueError):
     :param operation: the IAM action name, such as ``iam:CreateRole``.
     :param code: AWS's error code.
     :param request_id: what AWS support asks for.
+    :param said: AWS's own message, without secrets.
     """
 
-    def __init__(self, message: str, *, operation: str, code: str, request_id: str = "") -> None:
+    def __init__(self, message: str, *, operation: str, code: str, request_id: str = "", said: str = "") -> None:
         super().__init__(message, operation=operation, error_code=code, request_id=request_id)
         self.operation = operation
         self.code = code
+        self.said = said
 
 
 class NotProvisioned(VenueError):
     """The venue has no STS role, no external ID, or no published bucket or boundary."""
+
+
+class MissingReference(VenueError):
+    """A boundary, KMS key or principal that the options name does not exist."""
+
+
+class UnconfirmedChange(VenueError):
+    """A change of an existing role that comes from SSM or from another region, and that nobody has confirmed."""
 
 
 class OwnershipConflict(VenueError):

@@ -23,7 +23,8 @@ from .._domain.times import parse_time
 from .._domain.users import check_user
 from .._receipt_store import read_file
 from ._operation import Operation, Params, Result, Runtime, filled_in
-from .role import ATTEMPTS, check_account
+from .accounts import check_account
+from .converge import ATTEMPTS
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id")
 ARGUMENT_SPEC: dict[str, Any] = {

@@ -23,7 +23,7 @@ from .._domain.role_facts import Observed
 from .._domain.times import iso, parse_time
 from .._receipt_store import read_file
 from ._operation import Operation, Params, Result, Runtime, filled_in
-from .role import check_account
+from .accounts import check_account
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str"},

@@ -27,7 +27,7 @@ from .._domain.errors import (
     ReceiptNotKept,
     VenueError,
 )
-from .._domain.external_id import ExternalIds, agree, replaced_at, retired
+from .._domain.external_id import agree, replaced_at, retired
 from .._domain.names import (
     Venue,
     check_external_id,
@@ -40,13 +40,13 @@ from .._domain.policies import compact
 from .._domain.role_plan import Parameter, Role
 from .._domain.tags import check_ownership, check_tags
 from .._domain.times import iso
-from .._domain.trust import external_ids
+from .._domain.trust_reader import external_ids
 from .._domain.users import SUFFIX_BYTES, check_user, session_name
 from .._files import private_file, write_synced
 from . import _receipts, _reuse, _saml
 from ._operation import Operation, Params, Result, Runtime, filled_in
-from ._prove import FRESH, diagnose
-from .role import LONGEST_WAIT, check_account
+from ._prove import FRESH, LONGEST_WAIT, diagnose
+from .accounts import check_account
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str", "required": True},
@@ -368,7 +368,7 @@ def _compare(wish: Wish, ssm: Any, role: Role, parameter: Parameter, requester: 
     """
     rotated = f"on {iso(parameter.modified)}" if parameter.modified else "lately"
     try:
-        return agree(parameter.value, ExternalIds(*external_ids(role.trust)), requester, rotated)
+        return agree(parameter.value, external_ids(role.trust), requester, rotated)
     except ExternalIdMismatch as mismatch:
         if "requester" in mismatch.facts["places"]:
             _explain_retired(ssm, wish.venue.external_id_parameter, requester)
