@@ -57,7 +57,8 @@ OWN: dict[str, dict[str, Any]] = {
     "broker_minimum_seconds": {
         "default": 900,
         "description": [
-            "How long the keys must be good for. Keys that Kion gives for less are refused, and keys of this run that have less left are fetched anew.",
+            "For how many seconds the keys must be valid. Keys that Kion gives for less are refused, and keys of this run "
+            "that have less left are fetched again. If Kion does not say when they expire, a warning is shown.",
         ],
     },
     "assume_verify": {
