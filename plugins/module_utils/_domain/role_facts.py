@@ -12,7 +12,7 @@ from typing import Any
 from .errors import InvalidInput
 from .external_id import ExternalIds
 from .names import Venue, make_venue
-from .revocation import found_in
+from .revocation import standing
 from .role_plan import Parameter, Role
 from .tags import OWNERSHIP
 from .times import iso
@@ -128,8 +128,13 @@ def role_facts(observed: Observed | None, now: datetime) -> dict[str, Any]:
         "attached_policies": sorted(observed.attached) if observed else [],
         "last_used_at": iso(observed.last_used) if observed and observed.last_used else None,
         "last_used_region": (observed.last_used_region or None) if observed else None,
-        "revocations": [one.shown() for one in found_in(observed.inline) if one.live(now)] if observed else [],
+        "revocations": _revocations(observed, now) if observed else [],
     }
+
+
+def _revocations(observed: Observed, now: datetime) -> list[dict[str, Any]]:
+    in_force = standing(observed.inline, observed.role.role_id)
+    return [one.shown() for one in in_force if one.live(now)]
 
 
 def status(facts: Mapping[str, Any]) -> str:
