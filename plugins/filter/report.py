@@ -15,9 +15,14 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times impor
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.report_page import report_page
 
 
-def _facts(infos: Iterable[Mapping[str, Any]], sessions: Iterable[Mapping[str, Any]], now: str) -> dict[str, Any]:
+def _facts(
+    infos: Iterable[Mapping[str, Any]],
+    sessions: Iterable[Mapping[str, Any]],
+    now: str,
+    asked: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     try:
-        return report.facts(infos, sessions, parse_time("now", now))
+        return report.facts(infos, sessions, parse_time("now", now), asked)
     except VenueError as error:
         raise AnsibleFilterError(f"report_facts: {error.message}") from None
 

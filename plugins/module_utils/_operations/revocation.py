@@ -180,12 +180,7 @@ def _fitting(params: Params, target: str, venue: Venue, log: ReceiptLog, runtime
         if not tokens:
             file = DEFAULT_FILE if params["receipts_file"] is None else params["receipts_file"]
             raise InvalidInput(target, f"no receipt in {file} is about a token of '{wanted}'.")
-    account = params["expected_account_id"]
-    return tuple(
-        one
-        for one in tokens
-        if one.venue == venue and one.ends_by > runtime.now() and (account is None or one.account_id == account)
-    )
+    return tuple(one for one in tokens if one.venue == venue and one.ends_by > runtime.now())
 
 
 # Read ---------------------------------------------------------------------------------------------------------------
@@ -203,7 +198,7 @@ def read(options: RevocationOptions, clients: Clients) -> State:
     check_account(caller, options.expected_account_id)
     receipts = _of_account(options, caller)
     names = list(dict.fromkeys(one.role_name for one in receipts))
-    if not options.by_receipt and options.role_name not in names:
+    if not options.by_receipt and options.role_name.lower() not in map(str.lower, names):
         names.insert(0, options.role_name)
     found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names]) if names else []
     states = [one for one in found if one]
@@ -223,20 +218,21 @@ def read(options: RevocationOptions, clients: Clients) -> State:
 def _of_account(options: RevocationOptions, caller: Caller) -> list[Receipt]:
     """The receipts of the caller's account.
 
-    :raises AccountMismatch: receipts that say what to revoke are of another account.
+    :raises AccountMismatch: receipts that say what to revoke are of another account. Where they are of several, the
+        option expected_account_id says which ones are meant.
     """
+    mine = [one for one in options.receipts if one.account_id == caller.account_id]
     other = sorted({one.account_id for one in options.receipts} - {caller.account_id})
-    if other and options.by_receipt:
-        mine = any(one.account_id == caller.account_id for one in options.receipts)
+    if other and options.by_receipt and not (mine and options.expected_account_id):
         advice = "Set expected_account_id and run once for each account." if mine or len(other) > 1 else ""
         raise AccountMismatch(
             f"the tokens were issued in account {', '.join(other)}, but the credentials are for account "
             f"{caller.account_id} ({caller.arn}). Nothing was changed. Get keys for account {', '.join(other)}, for "
-            f"example from Kion with broker_account: \"{other[0]}\". {advice}".rstrip(),
+            f'example from Kion with broker_account: "{other[0]}". {advice}'.rstrip(),
             account_id=caller.account_id,
             expected_account_id=other[0],
         )
-    return [one for one in options.receipts if one.account_id == caller.account_id]
+    return mine
 
 
 def _read_role(iam: Any, name: str) -> tuple[Role, Mapping[str, Mapping[str, Any]]] | None:
@@ -249,7 +245,7 @@ def _is_venues(options: RevocationOptions, role: Role) -> bool:
 
     :raises OwnershipConflict: a role that an option or the receipt of a token to revoke names is another venue's.
     """
-    named = options.by_receipt or role.name == options.role_name
+    named = options.by_receipt or role.name.lower() == options.role_name.lower()
     try:
         check_ownership(options.venue, role.name, role.tags, adopt=named)
     except OwnershipConflict:
@@ -315,7 +311,8 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     return {
         "changed": bool(steps),
         "account_id": state.caller.account_id,
-        "roles": [_role(one, after) for one, after in zip(state.roles, plans, strict=True)],
+        "roles": [{"arn": one.role.arn, "name": one.role.name, "role_id": one.role.role_id} for one in state.roles],
+        "revocations": [each for one, after in zip(state.roles, plans, strict=True) for each in _in_force(one, after)],
         "sessions": _sessions(options, state),
         "unreadable": options.unreadable,
         "steps": [step.shown() for step in steps],
@@ -326,6 +323,12 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
 def _warn(options: RevocationOptions, state: State, runtime: Runtime) -> None:
     if options.by_receipt and not options.receipts:
         runtime.warn("No token of this venue that the receipts name is alive any more. There is nothing to revoke.")
+    elsewhere = sorted({one.account_id for one in options.receipts} - {state.caller.account_id})
+    if elsewhere:
+        runtime.warn(
+            f"Tokens of this venue were also issued in account {', '.join(elsewhere)}. They are not revoked: run again "
+            "with keys of that account."
+        )
     ended = [one.session_name for one in state.gone]
     if ended:
         runtime.warn(f"The role of these sessions does not exist any more, so they have ended: {', '.join(ended)}.")
@@ -342,15 +345,9 @@ def _is_replaced(role: Role, receipt: Receipt) -> bool:
     return bool(receipt.role_id) and receipt.role_id != role.role_id
 
 
-def _role(state: RoleState, plan: Plan) -> dict[str, Any]:
-    role = state.role
-    revocations = standing(plan.after["revocations"], role.role_id)
-    return {
-        "arn": role.arn,
-        "name": role.name,
-        "role_id": role.role_id,
-        "revocations": [one.shown() for one in revocations],
-    }
+def _in_force(state: RoleState, plan: Plan) -> list[dict[str, Any]]:
+    revocations = standing(plan.after["revocations"], state.role.role_id)
+    return [{"role_name": state.role.name, **one.shown()} for one in revocations]
 
 
 def _sessions(options: RevocationOptions, state: State) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> Non
         {
             "project": "sbg",
             "venue": "dev",
-            "inventory_hostname": "x",
+            "inventory_hostname": "sbg-dev",
             "provision_allow_delete": True,
             "provision_external_id": "not-to-be-shown",
         },
@@ -31,9 +31,59 @@ def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> Non
         {"project": "sbg", "venue": "ops", "provision_wait": True},
     ]
     assert report.accounts(hosts) == [
-        {"venues": [{"project": "sbg", "venue": "dev", "allow_delete": True}, {"project": "sbg", "venue": "ops"}]},
+        {
+            "host": "sbg-dev",
+            "venues": [{"project": "sbg", "venue": "dev", "allow_delete": True}, {"project": "sbg", "venue": "ops"}],
+        },
         {"profile": "emit", "region": "us-west-2", "venues": [{"project": "emit", "venue": "ops"}]},
     ]
+
+
+def test_venues_of_several_kion_accounts_are_several_groups() -> None:
+    hosts = [
+        {"project": "sbg", "venue": name, "inventory_hostname": name, "broker_account": account}
+        for name, account in (("dev", "1"), ("test", "1"), ("ops", "2"))
+    ]
+    assert [(one["host"], len(one["venues"])) for one in report.accounts(hosts)] == [("dev", 2), ("ops", 1)]
+
+
+def test_what_could_not_be_read_is_named_and_the_rest_is_reported() -> None:
+    groups = [{"host": name, "venues": [{"project": "sbg", "venue": name}]} for name in ("dev", "test", "ops", "x")]
+    infos = [
+        {"item": groups[0], "venues": [venue(0, "ok")]},
+        {"item": groups[1], "failed": True, "msg": "no network."},
+        {"item": groups[2], "venues": []},
+    ]
+    sessions = [
+        {"item": groups[0], "account_id": "123456789012", "sessions": [session(0, 0, -60, 60)], "unreadable": 3},
+        {"item": groups[1], "failed": True, "msg": "no network."},
+        {"item": groups[2], "failed": True, "msg": "not allowed."},
+    ]
+    document = report.facts(infos, sessions, NOW, groups)
+    assert document["totals"]["live_tokens"] == 1
+    assert [(one["account"], one["unknown"]) for one in document["not_read"]] == [
+        ("test", "roles and tokens"),
+        ("x", "roles and tokens"),
+        ("ops", "tokens"),
+    ]
+    lines = report.table(document)
+    assert "3 lines of the receipts file" in lines[-4]
+    assert lines[-3] == "NOT READ: roles and tokens with the credentials of test (sbg / test). no network."
+    assert len(report.drawn(document)["notes"]) == 3
+
+
+def test_tokens_of_another_role_of_the_venue_are_listed_with_the_venue() -> None:
+    other = session(0, 0, -60, 60, role_name="legacy-sts")
+    results = [{"account_id": "123456789012", "sessions": [other]}, {"account_id": "210987654321", "sessions": [other]}]
+    document = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)
+    assert [one["role_name"] for one in document["venues"][0]["sessions"]] == ["legacy-sts"]
+
+
+def test_a_request_without_an_answer_counts_as_living() -> None:
+    results = [{"account_id": "123456789012", "sessions": [session(0, 0, -60, 60, state="unknown")]}]
+    document = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)
+    assert document["totals"]["live_tokens"] == 1
+    assert "may have been issued" in report.table(document)[1]
 
 
 def test_what_needs_care_comes_first_and_everything_is_counted() -> None:
@@ -57,7 +107,11 @@ def test_what_needs_care_comes_first_and_everything_is_counted() -> None:
     ],
 )
 def test_states_are_told_as_of_now(end: int, told: str, state: str) -> None:
-    document = report.facts([{"venues": [venue(0, "ok")]}], [{"sessions": [session(0, 0, -60, end, state=told)]}], NOW)
+    document = report.facts(
+        [{"venues": [venue(0, "ok")]}],
+        [{"account_id": "123456789012", "sessions": [session(0, 0, -60, end, state=told)]}],
+        NOW,
+    )
     (seen,) = document["venues"]
     assert [one["state"] for one in seen["sessions"]] == [state]
     assert seen["live_tokens"] == (1 if state in ("live", "ending") else 0)
@@ -90,12 +144,14 @@ def test_the_table_has_a_line_a_venue_with_remarks() -> None:
 
 def test_bars_lie_on_one_timeline() -> None:
     held = [session(0, 0, -60, 60), session(0, 1, 0, 60), session(0, 2, -60 * 100, 60 * 100)]
-    document = report.facts([{"venues": [venue(0, "ok")]}], [{"sessions": held[:2]}], NOW)
+    document = report.facts([{"venues": [venue(0, "ok")]}], [{"account_id": "123456789012", "sessions": held[:2]}], NOW)
     drawing = report.drawn(document)
     assert [(one["x"], one["width"]) for one in drawing["venues"][0]["sessions"]] == [(0, 100), (50, 50)]
     assert drawing["now_x"] == 50
     assert [tick["label"] for tick in drawing["ticks"]] == ["12:00", "13:00"]
-    long = report.drawn(report.facts([{"venues": [venue(0, "ok")]}], [{"sessions": held}], NOW))
+    long = report.drawn(
+        report.facts([{"venues": [venue(0, "ok")]}], [{"account_id": "123456789012", "sessions": held}], NOW)
+    )
     assert len(long["ticks"]) <= 9
     assert all(0 <= one["x"] <= 100 and one["x"] + one["width"] <= 100.5 for one in long["venues"][0]["sessions"])
 
