@@ -6,7 +6,7 @@ FLOOR = .build/venvs/floor
 RUN_DEV = PATH="$(CURDIR)/$(DEV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(DEV)/collections" MYPYPATH="$(CURDIR)/$(DEV)/collections"
 MAIN_JOB = tests/integration/test_every_core.py tests/integration/test_role.py tests/integration/test_token.py
 
-.PHONY: help demo test test-floor matrix lint format sanity molecule enforcement bench docs build pins pre-commit clean
+.PHONY: help demo test test-floor matrix lint format sanity molecule enforcement bench mutants docs build pins pre-commit clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ sanity: dev ## ansible-test sanity, without an ignore file
 
 bench: dev ## speed beside amazon.aws, the AWS CLI and boto3; BENCH=--full for the long run
 	$(RUN_DEV) python tests/bench/bench.py $(BENCH)
+
+mutants: dev ## change the code in one place at a time, and see whether a test fails
+	$(RUN_DEV) python tools/mutants.py
 
 molecule: dev ## the scenario `default`: create, idempotence, verify, destroy
 	$(RUN_DEV) python tools/molecule.py

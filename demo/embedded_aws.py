@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import pathlib
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from typing import Any
 import boto3
 
 REGION = "us-west-2"
+# What moto allows anyway. A boundary has to exist, though: provisioning looks it up.
+ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 FAKE_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}  # moto takes any
 
 
@@ -88,6 +91,9 @@ class Moto:
         for name, value in values.items():
             ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        iam = self.client("iam")
+        if boundary not in [one["PolicyName"] for one in iam.list_policies(Scope="Local")["Policies"]]:
+            iam.create_policy(PolicyName=boundary, PolicyDocument=json.dumps(ANYTHING))
         return bucket
 
 

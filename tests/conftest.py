@@ -12,12 +12,18 @@ import hypothesis
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-COLLECTIONS = pathlib.Path(sys.prefix) / "collections"
+# tools/mutants.py tests copies of the collection.
+COLLECTIONS = pathlib.Path(os.environ.get("VENUE_STS_COLLECTIONS", pathlib.Path(sys.prefix) / "collections"))
 for place in (COLLECTIONS, ROOT):
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
 
+from ansible.plugins.loader import init_plugin_loader  # noqa: E402 - needs the path above
+
 from tests.support.servers import Moto, free_port  # noqa: E402 - needs the path above
+
+# As in ansible-playbook, and before anything is imported from a collection: templates with lookups need it.
+init_plugin_loader([str(COLLECTIONS)])
 
 __all__ = ["free_port"]
 

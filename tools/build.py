@@ -5,8 +5,8 @@
 Usage: build.py [FOLDER]       the default is dist
 
 The tarball is made from a copy of the tracked files, so that nothing else can slip in, and with the time of the last
-commit
-(or SOURCE_DATE_EPOCH) in place of now, so that the same commit gives the same bytes.
+commit (or SOURCE_DATE_EPOCH) in place of now, so that the same commit gives the same bytes. With SIGNING_KEY, the path
+of an ssh key, the checksums are signed; SECURITY.md says how to verify them.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from packageurl import PackageURL
 
 # What the collection imports or runs; all else in the pinned requirements is there because one of these needs it.
 PYTHON_PARTS = ("ansible-core", "boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "urllib3", "six")
+# What encrypts, where it is installed: optional for users, and most worth knowing about.
+SEALING_PARTS = ("pyrage", "cryptography", "cffi")
 
 
 def moment() -> datetime.datetime:
@@ -90,7 +92,9 @@ def in_order(contents: dict[str, bytes | None]) -> dict[str, bytes]:
 
 def pinned() -> dict[str, str]:
     """The versions that the tests ran with, of the newest Python's branch where there are two."""
-    lines = re.findall(r"^([\w.-]+)==(\S+)(?: ; (.*))?$", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE)
+    lines = re.findall(
+        r"^([\w.-]+)==(\S+)(?: ; (.*?))?(?: \\)?$", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE
+    )
     return {name: version for name, version, marker in lines if "< '3.12'" not in marker}
 
 
@@ -107,7 +111,8 @@ def bill(tarball: pathlib.Path, when: datetime.datetime) -> Bom:
         external_references=[ExternalReference(type=ExternalReferenceType.VCS, url=XsUri(galaxy["repository"]))],
     )
     versions = pinned()
-    parts = [part(name, versions[name], PackageURL("pypi", None, name, versions[name])) for name in PYTHON_PARTS]
+    names = (*PYTHON_PARTS, *SEALING_PARTS)
+    parts = [part(name, versions[name], PackageURL("pypi", None, name, versions[name])) for name in names]
     amazon = pathlib.Path(sys.prefix) / "collections/ansible_collections/amazon/aws/MANIFEST.json"
     version = yaml.safe_load(amazon.read_text())["collection_info"]["version"]
     parts.append(
@@ -140,6 +145,14 @@ def write_bill(bom: Bom, target: pathlib.Path, seed: bytes) -> None:
     target.write_text(text + "\n")
 
 
+def sign(file: pathlib.Path, key: pathlib.Path) -> pathlib.Path:
+    """Sign a file with an ssh key, which may be one of an agent or a security key; return the signature."""
+    signature = file.with_name(f"{file.name}.sig")
+    signature.unlink(missing_ok=True)
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", "file", file], check=True)
+    return signature
+
+
 def main() -> None:
     """Build into the folder, and say what is there."""
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist")
@@ -150,8 +163,13 @@ def main() -> None:
     sbom = tarball.with_name(tarball.name.replace(".tar.gz", ".cdx.json"))
     write_bill(bill(tarball, when), sbom, content)
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in (tarball, sbom)]
-    (folder / "SHA256SUMS").write_text("".join(sums))
-    print(*(str(path) for path in (tarball, sbom, folder / "SHA256SUMS")), sep="\n")
+    checksums = folder / "SHA256SUMS"
+    checksums.write_text("".join(sums))
+    made = [tarball, sbom, checksums]
+    key = os.environ.get("SIGNING_KEY")
+    if key:
+        made.append(sign(checksums, pathlib.Path(key).expanduser()))
+    print(*made, sep="\n")
 
 
 if __name__ == "__main__":

@@ -5,15 +5,18 @@
 Usage: role_specs.py [--check]
 
 A role of the table below takes every option of its module as <role>_<option>. Writing that by hand would drift; with
---check nothing is written, and differences are printed and make the exit status 1.
+--check nothing is written, and differences are printed and make the exit status 1. The operations declare which options
+must not be empty; this writes it into the documentation of modules and roles.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib
 import pathlib
 import re
 import sys
+import textwrap
 from typing import Any
 
 import yaml
@@ -31,17 +34,20 @@ WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written by hand
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {
     "assume_dest",  # its keys stay in memory
+    *(f"{role}_{name}" for role in ("assume", "broker") for name in ("reuse", "reuse_host")),  # the roles set them
+    "broker_renew_before",  # broker_minimum_seconds says it
+    *(f"issue_{name}" for name in ("reuse", "reuse_host", "renew_before")),  # a recipient's token is always a new one
     *(
         f"issue_{name}" for name in ("receipts_file", "receipts_s3", "receipts_ssm_path")
     ),  # handoff_receipts_… tell, whoever keeps the token
 }
 MORE: dict[str, dict[str, Any]] = {
-    "assume": {
-        "assume_renew_before": {
-            "type": "int",
-            "default": 300,
+    "broker": {
+        "broker_reuse_host": {
+            "type": "str",
             "description": [
-                "Run again, the role keeps the keys it has unless they are good for fewer seconds than this."
+                "Another host of the play that has asked Kion for the same keys already. They are used here too, if the "
+                "request is the same."
             ],
         },
     },
@@ -51,7 +57,8 @@ OWN: dict[str, dict[str, Any]] = {
     "broker_minimum_seconds": {
         "default": 900,
         "description": [
-            "How long the keys must be good for. Keys that Kion gives for less are refused, and keys of this run that have less left are fetched anew.",
+            "For how many seconds the keys must be valid. Keys that Kion gives for less are refused, and keys of this run "
+            "that have less left are fetched again. If Kion does not say when they expire, a warning is shown.",
         ],
     },
     "assume_verify": {
@@ -75,6 +82,9 @@ CONNECTION = {
         ],
     },
 }
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+MUST_HAVE_A_VALUE = "An option that is given must have a value. An empty text, list or mapping is an error"
+NOTE = re.compile(rf"^  - {MUST_HAVE_A_VALUE}.*\n(?:    .*\n)*", re.MULTILINE)
 BEGIN, END = "<!-- options: written by tools/role_specs.py -->", "<!-- end of options -->"
 
 
@@ -171,9 +181,48 @@ def _shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def may_be_empty(module: str) -> list[str] | None:
+    """The options for which empty is a value like any other; None where the module has no operation."""
+    sys.path[:0] = [str(pathlib.Path(sys.prefix) / "collections")]
+    operation = getattr(
+        importlib.import_module(f"ansible_collections.mdps.venue_sts.plugins.modules.{module}"), "OPERATION", None
+    )
+    if operation is None:
+        return None
+    fillable = {
+        name for name, option in operation.argument_spec.items() if option["type"] not in ("int", "bool", "float")
+    }
+    return sorted(fillable - operation.narrowing)
+
+
+def rule(module: str, shape: str) -> str:
+    """The sentence about empty options, for a module that has an operation."""
+    excepted = may_be_empty(module)
+    if excepted is None:
+        return ""
+    names = " and ".join(
+        filter(None, [", ".join(shape % name for name in excepted[:-1]), *(shape % name for name in excepted[-1:])])
+    )
+    return f"{MUST_HAVE_A_VALUE}{', except for ' + names if names else ''}."
+
+
+def module_text(module: str) -> str:
+    """The text of a module, with the note about empty options."""
+    text = (ROOT / "plugins/modules" / f"{module}.py").read_text()
+    sentence = rule(module, "O(%s)")
+    if not sentence:
+        return text
+    note = textwrap.fill(sentence, 120, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
+    if NOTE.search(text):
+        return NOTE.sub(note + "\n", text, count=1)
+    if "\nnotes:\n" in text:
+        return text.replace("\nnotes:\n", f"\nnotes:\n{note}\n", 1)
+    return text.replace("\nseealso:\n", f"\nnotes:\n{note}\nseealso:\n", 1)
+
+
 def outputs() -> dict[pathlib.Path, str]:
     """Every file this writes, with its text."""
-    found = {}
+    found = {ROOT / "plugins/modules" / f"{module}.py": module_text(module) for module in MODULES}
     for role in ROLES:
         home = ROOT / "roles" / role
         found[home / "meta/argument_specs.yml"] = argument_specs(role)
@@ -187,7 +236,9 @@ def outputs() -> dict[pathlib.Path, str]:
 
 def _readme(role: str, options: dict[str, Any]) -> str:
     before, rest = (ROOT / "roles" / role / "README.md").read_text().split(BEGIN)
-    return f"{before}{BEGIN}\n{table(options)}\n{END}{rest.split(END)[1]}"
+    sentence = rule(ROLES[role], f"`{role}_%s`") if role in ROLES else ""
+    below = f"\n\n{sentence.replace('An option that is given', 'A variable that is set')}" if sentence else ""
+    return f"{before}{BEGIN}\n{table(options)}{below}\n{END}{rest.split(END)[1]}"
 
 
 def main() -> int:

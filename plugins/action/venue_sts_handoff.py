@@ -8,11 +8,11 @@ import json
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
+from ansible_collections.mdps.venue_sts.plugins.module_utils import _masking
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime, worth_blanking
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import OptionalArguments
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, HandOver, secrets_of
@@ -32,8 +32,9 @@ class ActionModule(OptionalArguments):
         given = json.loads(json.dumps(self._task.args, default=str))
         checked = ArgumentSpecValidator({**aws_argument_spec(), **ARGUMENT_SPEC}).validate(given)
         if checked.error_messages:
-            return {**result, "failed": True, "msg": remove_values(checked.error_messages[0], checked._no_log_values)}
+            return {**result, "failed": True, "msg": _masking.mask(checked.error_messages[0])}
         options = checked.validated_parameters
+        _masking.register(*secrets_of(options))
         runtime = Runtime(check_mode=self._task.check_mode, warn=Display().warning)
         try:
             outcome = HandOver(options, runtime, token_files).run()
@@ -41,4 +42,4 @@ class ActionModule(OptionalArguments):
             outcome = {**error.to_result(), "failed": True, "changed": bool(error.facts.get("delivered"))}
         # Nothing secret is in it; should that ever fail, this holds. What is not secret in a token, such as its end,
         # may be said.
-        return {**result, **remove_values(outcome, worth_blanking(secrets_of(options)))}
+        return {**result, **_masking.mask(outcome)}

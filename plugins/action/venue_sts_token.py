@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.token import OPERATION as THIS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.reuse import Reuse
 
 
-class ActionModule(VenueAction):
+class ActionModule(Reuse, VenueAction):
     """See the module's documentation."""
 
     OPERATION = THIS

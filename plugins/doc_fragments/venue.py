@@ -12,13 +12,14 @@ class ModuleDocFragment:
 options:
   project:
     description:
-      - The project, such as V(sbg). Lower-case letters, digits and single hyphens.
+      - The project, such as V(sbg), as MDPS spells it. Letters, digits, and C(-), C(_) and C(.) after the first
+        character.
     type: str
     required: true
   venue:
     description:
-      - The venue of the project, such as V(dev), V(test), V(ops) or V(sbg-dev). Lower-case letters, digits and single
-        hyphens.
+      - The venue of the project, such as V(dev), V(DEV), V(ops) or V(sbg-dev), as MDPS spells it. SSM parameters keep
+        the case, role names do not, so a spelling that differs from the tags of the role is an error.
     type: str
     required: true
 """
@@ -39,6 +40,40 @@ options:
     description:
       - The AWS account that the venue is in, 12 digits. If the credentials are for another account, nothing is done.
     type: str
+"""
+
+    PARAMETERS = r"""
+options:
+  external_id_parameter:
+    description:
+      - The SSM parameter of the external ID. The default is C(/unity/<project>/<venue>/cs/sts/role/external-id).
+    type: str
+  bucket_parameter:
+    description:
+      - The SSM parameter that publishes the venue's bucket. The default is
+        C(/unity/<project>/<venue>/ds/datastore-bucket).
+    type: str
+"""
+
+    REUSE = r"""
+options:
+  reuse:
+    description:
+      - The name of the variable in which an earlier task of this run registered the result of the same module. If that
+        result was returned for exactly the same request, and its keys live for at least O(renew_before) seconds, the
+        task returns it again and asks nobody.
+      - The request is all options of the task, module defaults and the caller's own keys included, and where and as
+        whom the task runs. If any of these differs, new keys are fetched. One-time codes do not count.
+    type: str
+  reuse_host:
+    description:
+      - The host of the play whose variable O(reuse) names. The default is the host of the task.
+    type: str
+  renew_before:
+    description:
+      - How many seconds the keys must still live to be reused.
+    type: int
+    default: 300
 """
 
     ATTRIBUTES = r"""

@@ -19,10 +19,10 @@ def _facts(
     infos: Iterable[Mapping[str, Any]],
     sessions: Iterable[Mapping[str, Any]],
     now: str,
-    asked: Iterable[Mapping[str, Any]] = (),
+    accounts: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     try:
-        return report.facts(infos, sessions, parse_time("now", now), asked)
+        return report.facts(infos, sessions, parse_time("now", now), accounts)
     except VenueError as error:
         raise AnsibleFilterError(f"report_facts: {error.message}") from None
 

@@ -87,6 +87,7 @@ options:
     type: bool
     default: false
 notes:
+  - An option that is given must have a value. An empty text, list or mapping is an error.
   - If O(credentials_file) is not set, E(AWS_SHARED_CREDENTIALS_FILE) is looked at, as AWS's own tools do.
   - The lock is a file beside the credentials file, called C(.credentials.lock). It stays there, empty.
 seealso:

@@ -76,6 +76,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
+  - An option that is given must have a value. An empty text, list or mapping is an error.
   - Needs iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, iam:PutRolePolicy and iam:DeleteRolePolicy on the role.
 seealso:
   - module: mdps.venue_sts.venue_sts_session_info

@@ -5,24 +5,28 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: venue_sts_role
-short_description: Give an MDPS venue the role that short-lived tokens are issued for
+short_description: Create, update, or delete the role that the tokens of an MDPS venue are issued for
 version_added: 1.0.0
 description:
-  - Makes the IAM role C(unity-<project>-<venue>-sts) with its trust policy, permissions boundary, tags and one inline
-    policy, and its external ID
-    in the SSM parameter C(/unity/<project>/<venue>/cs/sts/role/external-id).
+  - Ensures the IAM role C(unity-<project>-<venue>-sts) with its trust policy, permissions boundary, tags and one inline
+    policy, and its external ID in the SSM parameter C(/unity/<project>/<venue>/cs/sts/role/external-id).
   - The policy lets a token read and write the venue's data bucket, and create, pull from and push to the venue's ECR
     repositories. Nothing else.
-  - What has drifted is repaired. What is right is not written. All reads are made side by side, so a run that finds
-    nothing to do takes one round trip's time.
-  - A run that dies half-way is healed by the next one, and runs at the same time agree on one external ID.
-  - Tags that others put on the role are left alone, and so are other inline policies, such as those that revoke tokens.
+  - Drift is repaired, and what is right is not written. All reads are made at once, so a run that finds nothing to do
+    takes one round trip's time.
+  - The next run completes one that was interrupted, and runs at the same time agree on one external ID.
+  - Tags that others put on the role stay, and so do other inline policies, such as those that revoke tokens.
+  - Statements of the trust policy that others wrote are named in the result. An C(Allow) is removed, a C(Deny) stays.
+    The lock of an incident (the statement C(MdpsVenueLocked)) always stays.
+  - Before anything is created, and before a boundary changes, the module checks that the boundary, a KMS key and the
+    trusted principals of the account exist, in check mode too. Where the caller may not look them up, it says so and
+    goes on.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   state:
     description:
-      - V(present) makes or repairs the role, V(absent) removes role, policies and external ID.
+      - V(present) creates or repairs the role, V(absent) removes role, policies and external ID.
     type: str
     choices: [present, absent]
     default: present
@@ -37,9 +41,9 @@ options:
     type: str
   tags:
     description:
-      - Tags for the role and the parameter, beside the ten that every MDPS resource carries (Name, Proj, Venue, Env,
-        ServiceArea, CreatedBy, Capability,
-        CapVersion, Component, Stack). Proj and Venue say whose the role is and cannot be changed.
+      - Tags for the role and the parameter, in addition to the ten that every MDPS resource carries (Name, Proj, Venue,
+        Env, ServiceArea, CreatedBy, Capability, CapVersion, Component, Stack). Proj and Venue name the venue of the
+        role and cannot be changed.
     type: dict
     default: {}
     aliases: [resource_tags]
@@ -51,11 +55,26 @@ options:
     default: 3600
   trusted_principals:
     description:
-      - Who may assume the role, provided they know the external ID. ARNs of roles, users or account roots, or account
+      - Who may assume the role, provided they send the external ID. ARNs of roles, users or account roots, or account
         ids.
       - The default is the caller's account, which leaves the decision to the IAM policies in that account.
     type: list
     elements: str
+  trusted_principal_patterns:
+    description:
+      - ARN patterns of roles and users that may assume the role, with C(*) and C(?) in the name, such as
+        C(arn:aws:iam::123456789012:role/mcp-*). Instead of O(trusted_principals), and shorter than a long list.
+      - The trust policy then names the accounts in the patterns, with the condition C(ArnLike aws:PrincipalArn). The
+        callers need C(sts:AssumeRole) in policies of their own.
+      - A role that is created later and matches a pattern is trusted, too.
+    type: list
+    elements: str
+  remove_foreign_statements:
+    description:
+      - Also remove each C(Deny) from the trust policy that this collection did not write. Without this, it stays and is
+        named.
+    type: bool
+    default: false
   saml_provider_arns:
     description:
       - ARNs of SAML identity providers whose users may come with an assertion instead of keys.
@@ -69,16 +88,14 @@ options:
     default: false
   buckets:
     description:
-      - The buckets that tokens may use. The default is the one published in
-        C(/unity/<project>/<venue>/ds/datastore-bucket).
+      - The buckets that tokens may use. The default is the one published in O(bucket_parameter).
     type: list
     elements: str
   bucket_prefixes:
     description:
-      - Folders of the buckets that tokens are limited to. None means the whole bucket.
+      - Folders of the buckets that tokens are limited to. The default is the whole bucket.
     type: list
     elements: str
-    default: []
   allow_delete:
     description:
       - Whether tokens may delete objects.
@@ -102,11 +119,34 @@ options:
   permissions_boundary:
     description:
       - The permissions boundary, by name or ARN. V(none) does without.
-      - The default is the one published in C(/unity/cs/account/privilegedpolicyname).
+      - The default is the one published in O(boundary_parameter). A policy of AWS itself is refused.
     type: str
+  boundary_parameter:
+    description:
+      - The SSM parameter that publishes the permissions boundary.
+      - The default is C(/unity/cs/account/privilegedpolicyname).
+    type: str
+  confirm_changes:
+    description:
+      - What may change on a role that exists although no option names it. V(buckets) and V(permissions_boundary), if
+        the published value has changed; V(region), if the role's permissions are for another region than this run.
+      - Without this, such a change is an error, because whoever may write an SSM parameter could make it.
+    type: list
+    elements: str
+    choices: [buckets, permissions_boundary, region]
+    default: []
+  preflight:
+    description:
+      - V(references) checks that what the role refers to exists. V(simulate) also has IAM evaluate the permissions
+        below the boundary, and warns about each action that the boundary does not allow.
+      - Needs iam:GetPolicy and iam:ListPolicies, and V(simulate) iam:GetPolicyVersion and iam:SimulateCustomPolicy.
+    type: str
+    choices: [references, simulate]
+    default: references
   external_id:
     description:
-      - The external ID to use. By default one of 160 random bits is made once and then kept.
+      - The external ID to use, of at least 16 characters that are not part of a name such as that of the role. By
+        default one of 160 random bits is made once and then kept.
     type: str
   external_id_type:
     description:
@@ -125,7 +165,7 @@ options:
     default: fail
   rotate_external_id:
     description:
-      - Makes a new external ID. The old one stays valid beside it until a second run with this option, or with
+      - Makes a new external ID. The old one stays valid until a second run with this option, or with
         O(retire_previous_external_id), ends it.
     type: bool
     default: false
@@ -136,13 +176,13 @@ options:
     default: false
   adopt:
     description:
-      - Take over a role of that name whose tags do not say whose it is. A role that another venue owns is never taken
-        over.
+      - Take over a role of that name whose tags do not name a venue. A role of another venue is never taken over.
     type: bool
     default: false
   wait:
     description:
-      - Prove that the role can be assumed by assuming it for 900 seconds and throwing the keys away.
+      - Assume the role for 900 seconds to prove that it can be assumed, and discard the keys. Not while the venue is
+        locked.
     type: bool
     default: false
   wait_timeout:
@@ -153,10 +193,14 @@ options:
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.parameters
   - mdps.venue_sts.venue.attributes
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+notes:
+  - An option that is given must have a value. An empty text, list or mapping is an error, except for
+    O(confirm_changes), O(description), O(kms_key_arns), O(saml_provider_arns) and O(tags).
 seealso:
   - module: mdps.venue_sts.venue_sts_token
 """
@@ -209,7 +253,7 @@ role:
       type: str
       sample: unity-sbg-dev-sts
     role_id:
-      description: Its unique id, which CloudTrail and revocations name; null as long as the role does not exist.
+      description: Its unique id, which CloudTrail and revocations name; null if the role does not exist yet.
       type: str
       sample: AROAEXAMPLEEXAMPLEEX
     account_id:
@@ -237,13 +281,24 @@ permissions_boundary:
   sample: {"arn": "arn:aws:iam::123456789012:policy/zsmce-tenantOperator-AMI-APIG", "source":
   "/unity/cs/account/privilegedpolicyname"}
 assumable:
-  description: That the role was really assumed.
+  description: Whether the role was assumed; V(false) if the venue is locked.
   returned: success, with O(wait=true)
   type: bool
   sample: true
+locked:
+  description: Whether a C(Deny) in the trust policy keeps everybody from assuming the role.
+  returned: success, with O(state=present)
+  type: bool
+  sample: false
+notes:
+  description: What the admin needs to know, one sentence each; also shown as warnings. For example statements of the
+    trust policy that others wrote, a weak external ID, or what the boundary does not allow.
+  returned: success
+  type: list
+  elements: str
 steps:
   description: What was changed, in order; in check mode, what would be. After a failure, what had been changed before.
-  returned: always
+  returned: success, and failure after AWS was asked
   type: list
   elements: dict
   contains:

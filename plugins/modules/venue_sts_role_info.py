@@ -5,43 +5,49 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: venue_sts_role_info
-short_description: Tell what the STS roles of MDPS venues are like
+short_description: Gather information about the STS roles of MDPS venues
 version_added: 1.0.0
 description:
-  - Tells of one venue, of a list of venues, or of every venue role of an account, what its role is like, whether its
-    external ID is in order, how it differs
-    from what it shall be, when it was last used, and which revocations stand.
-  - The account's roles are read in pages and its parameters ten a call, so the number of calls hardly grows with the
+  - Describes the role of one venue, of a list of venues, or of every venue of an account. Reports the state of the
+    external ID, the drift from the desired state, the last use, and the revocations in force.
+  - The account's roles are read in pages and its parameters ten per call, so the number of calls hardly grows with the
     number of venues. Nothing is changed.
-  - Without O(project) and O(venues), all roles are told of that are named C(<name_prefix>-…-sts) or are tagged as a
-    venue's. Their desired state is
-    then taken to be the default one.
-  - What is wrong with one venue is told in its facts and fails nothing. External IDs are compared and never returned.
+  - Without O(project) and O(venues), it describes all roles that are named C(<name_prefix>-…-sts) or are tagged as a
+    venue's. Their desired state is then the default one.
+  - A problem of one venue is reported among its facts and does not fail the task. External IDs are compared and never
+    returned.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   project:
     description:
-      - The project of the one venue to tell of.
+      - The project of the one venue to describe.
     type: str
   venue:
     description:
-      - The one venue to tell of.
+      - The one venue to describe.
     type: str
   venues:
     description:
-      - The venues to tell of. Each has C(project), C(venue), and those options of M(mdps.venue_sts.venue_sts_role) that
+      - The venues to describe. Each has C(project), C(venue), and those options of M(mdps.venue_sts.venue_sts_role) that
         describe its role and differ from their
         defaults, such as C(trusted_principals), C(buckets), C(tags) or C(role_name).
     type: list
     elements: dict
+  boundary_parameter:
+    description:
+      - The SSM parameter that publishes the permissions boundary.
+      - The default is C(/unity/cs/account/privilegedpolicyname).
+    type: str
 extends_documentation_fragment:
   - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.parameters
   - mdps.venue_sts.venue.info_attributes
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
+  - An option that is given must have a value. An empty text, list or mapping is an error.
   - Needs iam:GetAccountAuthorizationDetails, iam:ListRoles and ssm:GetParameters.
 seealso:
   - module: mdps.venue_sts.venue_sts_role
@@ -49,23 +55,23 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See one venue
+- name: Describe one venue
   mdps.venue_sts.venue_sts_role_info:
     project: sbg
     venue: dev
     region: us-west-2
   register: seen
 
-- name: See every venue role of the account
+- name: Describe every venue role of the account
   mdps.venue_sts.venue_sts_role_info:
     region: us-west-2
   register: all_of_them
 
-- name: Stop if one of them is not what it shall be
+- name: Fail if one of them has drifted
   ansible.builtin.assert:
     that: all_of_them.venues | rejectattr('status', 'eq', 'ok') | length == 0
 
-- name: Compare two venues with what they shall be
+- name: Compare two venues with their desired state
   mdps.venue_sts.venue_sts_role_info:
     region: us-west-2
     venues:
@@ -116,7 +122,7 @@ venues:
       sample: {"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts", "role_id":
       "AROAEXAMPLEEXAMPLEEX"}
     created_at:
-      description: When the role was made.
+      description: When the role was created.
       type: str
       sample: "2026-11-22T09:30:15Z"
     description:
@@ -127,7 +133,7 @@ venues:
       type: int
       sample: 3600
     trusted_principals:
-      description: Whom the trust policy names.
+      description: Who may assume the role, as the trust policy names them.
       type: list
       elements: str
       sample: ["arn:aws:iam::123456789012:root"]
@@ -147,8 +153,8 @@ venues:
         state:
           description:
             - How SSM and the trust policy agree. V(equal), V(different), V(missing) (in both), V(missing_in_ssm),
-              V(missing_in_trust_policy), or
-              V(rotation_unfinished) (a rotation died half-way; provisioning ends it).
+              V(missing_in_trust_policy), V(invalid) (STS accepts no such value), or V(rotation_unfinished) (a rotation
+              was interrupted; provisioning completes it).
           type: str
           sample: equal
         type:
@@ -160,13 +166,27 @@ venues:
           type: str
           sample: "2026-11-22T09:30:15Z"
         previous_accepted:
-          description: Whether a rotation is under way, so that the external ID before it is accepted too.
+          description: Whether a rotation is under way, so that the previous external ID is accepted too.
+          type: bool
+          sample: false
+        weak:
+          description: Whether it can be guessed, because it is short or part of a name. Rotate it.
           type: bool
           sample: false
         shared_with:
           description: Names of other venue roles that accept the same external ID, which none should.
           type: list
           elements: str
+    locked:
+      description: Whether a C(Deny) in the trust policy keeps everybody from assuming the role.
+      type: bool
+      sample: false
+    foreign_statements:
+      description: The statements of the trust policy that this collection did not write. Provisioning keeps a C(Deny)
+        and removes an C(Allow).
+      type: list
+      elements: str
+      sample: ["Deny statement 'IncidentOf20261122'"]
     permissions_boundary:
       description: The ARN of the permissions boundary.
       type: str
@@ -191,7 +211,7 @@ venues:
       type: str
       sample: us-west-2
     revocations:
-      description: The revocations that stand, as M(mdps.venue_sts.venue_sts_revocation) returns them.
+      description: The revocations in force, as M(mdps.venue_sts.venue_sts_revocation) returns them.
       type: list
       elements: dict
     name_also_reads_as:
@@ -201,12 +221,12 @@ venues:
       elements: str
       sample: ["unity-sbg + dev"]
     drift:
-      description: How it differs from what it shall be, in words.
+      description: How it differs from the desired state, one sentence each.
       type: list
       elements: str
       sample: ["tag Env is missing and should be 'dev'"]
     problem:
-      description: What keeps it from being compared or provisioned, or null.
+      description: What prevents its comparison or provisioning, or null.
       type: str
 error:
   description: The kind of failure, such as V(InvalidInput) or V(AwsRefused); docs/errors.md lists them.

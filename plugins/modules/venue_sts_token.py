@@ -98,7 +98,6 @@ options:
       - Folders of the buckets that the token is limited to.
     type: list
     elements: str
-    default: []
   ecr_repositories:
     description:
       - ECR repositories that the token is limited to, by name or pattern. A pattern must stay below C(<project>/) or
@@ -116,7 +115,6 @@ options:
       - At most 10 managed policies that limit the token further.
     type: list
     elements: str
-    default: []
   tags:
     description:
       - Session tags, at most 50.
@@ -177,11 +175,14 @@ options:
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.reuse
   - mdps.venue_sts.venue.hidden_attributes
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
+  - An option that is given must have a value. An empty text, list or mapping is an error, except for O(tags) and
+    O(transitive_tag_keys).
   - With C(ANSIBLE_DEBUG=1), ansible-core itself prints what modules return. In process there is no module; shipped to a
     host there is, so do not set it there.
 seealso:
@@ -284,6 +285,18 @@ changed:
   description: Whether a file was written or a receipt kept. Issuing changes nothing in the account.
   returned: always
   type: bool
+reused:
+  description: Whether the result of an earlier task was returned again.
+  type: bool
+  returned: success
+request:
+  description: What identifies the request within this run, and tells nothing about it. For O(reuse).
+  type: str
+  returned: always
+request_files:
+  description: The same for files that belong to the request, such as O(saml_assertion_file). Empty if there are none.
+  type: str
+  returned: always
 error:
   description: The kind of failure, such as V(ExternalIdMismatch) or V(NotProvisioned); docs/errors.md lists them.
   returned: failure

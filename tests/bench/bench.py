@@ -40,7 +40,7 @@ sys.path.insert(0, str(ROOT))
 from tests.bench import report  # noqa: E402 - needs the path above
 from tests.bench.certificate import make_certificate  # noqa: E402
 from tests.bench.contenders import STEPS, Contender, Job, contenders, venue_name, write_inventory  # noqa: E402
-from tests.support.servers import Moto, free_port, stop, wait_until_it_answers  # noqa: E402
+from tests.support.servers import ANYTHING, Moto, free_port, stop, wait_until_it_answers  # noqa: E402
 
 BOUNDARY = "zsmce-tenantOperator-AMI-APIG"
 READS = ("Get", "List", "Describe")
@@ -131,6 +131,7 @@ class Field:
         self.moto.reset()
         ssm = self.moto.client("ssm")
         ssm.put_parameter(Name="/unity/cs/account/privilegedpolicyname", Value=BOUNDARY, Type="String")
+        self.moto.client("iam").create_policy(PolicyName=BOUNDARY, PolicyDocument=json.dumps(ANYTHING))
         for project, venue in map(venue_name, range(venues)):
             ssm.put_parameter(
                 Name=f"/unity/{project}/{venue}/ds/datastore-bucket",

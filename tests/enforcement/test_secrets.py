@@ -17,7 +17,7 @@ import secrets_play as script
 
 from tests.support import driver, playbooks, secrets_search
 from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
-from tests.support.servers import Moto
+from tests.support.servers import ANYTHING, Moto
 
 FAKE_SSH = """#!/bin/sh
 for last; do :; done
@@ -37,6 +37,7 @@ def set_up(server: Moto) -> None:
     server.reset()
     ssm, iam = server.client("ssm"), server.client("iam")
     ssm.put_parameter(Name="/unity/cs/account/privilegedpolicyname", Value="boundary", Type="String")
+    iam.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(ANYTHING))
     for venue in ("dev", "split", "joined"):
         ssm.put_parameter(Name=f"/unity/sbg/{venue}/ds/datastore-bucket", Value=f"sbg-{venue}-data", Type="String")
     statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}

@@ -344,6 +344,24 @@ def test_keys_are_made_inside_the_job_from_a_kion_api_key(job, moto, tmp_path):
     )
 
 
+def test_one_report_covers_all_accounts_and_names_the_one_that_cannot_be_read(job, moto, provisioned, tmp_path):
+    with Kion(tmp_path) as kion:
+        known = {**COMMON, "broker_cloud_access_role": "Operator", "broker_ca_path": str(kion.ca)}
+        accounts = {"sbg-dev": "123456789012", "sbg-test": "123456789012", "emit-ops": "210987654321"}
+        hosts = {name: {**VENUES[name], "broker_account": account} for name, account in accounts.items()}
+        inputs = {"url": kion.url, "api_key": kion_support.API_KEY}
+        stored = custom_credential("MDPS Kion API key", inputs, tmp_path)
+        more = {"inventory": Inventory(hosts, known), "credentials": (stored,)}
+        done = job("Report", {"report_cloudtrail": "yes"}, **more).run().expect("failed")
+    rows = {line[:28].strip(): line for line in done.page.splitlines() if " / " in line[:28]}
+    assert set(rows) == {"emit / ops", "sbg / dev", "sbg / test"}
+    assert "The account could not be read:" in rows["emit / ops"]
+    assert "210987654321" in rows["emit / ops"]
+    assert [" ok " in rows[name] for name in ("sbg / dev", "sbg / test")] == [True, True]
+    assert "Accounts that could not be read: 210987654321." in " ".join(done.page.split())
+    assert_keeps_no_secret(done, {*external_ids(moto), kion_support.API_KEY, *list(kion_support.KEYS.values())[1:]})
+
+
 class Expired(http.server.BaseHTTPRequestHandler):
     """What AWS says to keys whose time is over: IAM and STS in XML, SSM in JSON."""
 

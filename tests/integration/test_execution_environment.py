@@ -73,7 +73,8 @@ def test_the_build_context_names_all_that_goes_in(tmp_path):
     assert (build / "bindep.txt").read_text() == (ROOT / "meta/ee-bindep.txt").read_text()
     (collection,) = yaml.safe_load((build / "requirements.yml").read_text())["collections"]
     wanted = yaml.safe_load((ROOT / "galaxy.yml").read_text())["dependencies"]
-    assert {collection["name"]: collection["version"]} == wanted
+    assert collection["name"] in wanted
+    assert collection["version"].startswith(wanted[collection["name"]])
 
 
 def test_a_project_update_installs_what_the_collection_depends_on():

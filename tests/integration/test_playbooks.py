@@ -18,7 +18,7 @@ import yaml
 from tests.conftest import ROOT
 from tests.support.playbook import Run, ansible_playbook
 from tests.support.recorded import Recorded, recorded_moto
-from tests.support.servers import REGION
+from tests.support.servers import ANYTHING, REGION
 
 VENUES = yaml.safe_load((ROOT / "docs" / "inventory.accounts.example.yml").read_text())["venues"]["hosts"]
 WIDE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
@@ -91,6 +91,9 @@ def morning(tmp_path_factory: pytest.TempPathFactory):
             ssm = made.client(venue, "ssm")
             ssm.put_parameter(
                 Name="/unity/cs/account/privilegedpolicyname", Value="zsmce-tenantOperator-AMI-APIG", Type="String"
+            )
+            made.client(venue, "iam").create_policy(
+                PolicyName="zsmce-tenantOperator-AMI-APIG", PolicyDocument=json.dumps(ANYTHING)
             )
             bucket = f"/unity/{host['project']}/{host['venue']}/ds/datastore-bucket"
             ssm.put_parameter(Name=bucket, Value=f"{venue}-unity-data", Type="String")

@@ -53,11 +53,13 @@ def test_the_tarball_holds_what_users_need_and_nothing_else(tarball: pathlib.Pat
     assert {name.split("/")[0] for name in names} == {
         *(
             "CHANGELOG.md",
+            "CODE_OF_CONDUCT.md",
             "CONTRIBUTING.md",
             "FILES.json",
             "LICENSE",
             "MANIFEST.json",
             "README.md",
+            "SECURITY.md",
             "execution-environment.yml",
         ),
         *("changelogs", "demo", "docs", "extensions", "meta", "playbooks", "plugins", "roles"),
@@ -86,7 +88,27 @@ def test_checksums_and_bill_of_materials_fit_the_tarball(tarball: pathlib.Path) 
         assert hashlib.sha256((tarball.parent / name).read_bytes()).hexdigest() == checksum, name
     bill = json.loads(next(tarball.parent.glob("*.cdx.json")).read_text())
     assert bill["metadata"]["component"]["version"] in tarball.name
-    assert {"amazon.aws", "ansible-core", "boto3", "botocore"} <= {part["name"] for part in bill["components"]}
+    parts = {part["name"]: part["version"] for part in bill["components"]}
+    assert {"amazon.aws", "ansible-core", "boto3", "botocore", "cryptography", "pyrage"} <= set(parts)
+    assert all(parts.values())
+
+
+def test_signed_checksums_verify_and_changed_ones_do_not(tmp_path: pathlib.Path) -> None:
+    key = tmp_path / "releaser"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    command = [sys.executable, ROOT / "tools/build.py", tmp_path / "dist"]
+    subprocess.run(command, env={**os.environ, "SIGNING_KEY": str(key)}, check=True, stdout=subprocess.DEVNULL)
+    (tmp_path / "allowed_signers").write_text(f"releases@mdps.venue_sts {key.with_suffix('.pub').read_text()}")
+    sums = tmp_path / "dist/SHA256SUMS"
+
+    def verifies(text: bytes) -> bool:
+        verify = ["ssh-keygen", "-Y", "verify", "-f", "allowed_signers", "-I", "releases@mdps.venue_sts"]
+        options = ["-n", "file", "-s", sums.with_name("SHA256SUMS.sig")]
+        done = subprocess.run([*verify, *options], input=text, cwd=tmp_path, capture_output=True, check=False)
+        return done.returncode == 0
+
+    assert verifies(sums.read_bytes())
+    assert not verifies(sums.read_bytes().replace(b"mdps-venue_sts", b"mdps-venue-sts"))
 
 
 def test_the_demo_runs_from_the_installed_collection(installed: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -203,9 +203,13 @@ def decide(awx: Awx, approval: JSON, status: str) -> tuple[int, JSON]:
     return 204, {}
 
 
-def nodes_of(awx: Awx, job: JSON) -> list[JSON]:
+def nodes_of(awx: Awx, job: JSON, query: dict[str, str]) -> list[JSON]:
     """The nodes of a running workflow, as far as approvals are concerned."""
-    found = [one for one in awx.items["workflow_approvals"].values() if one["workflow_job"] == job["id"]]
+    wanted = {"workflow_job": job["id"]} | {
+        name.removeprefix("job__"): value for name, value in query.items() if name.startswith("job__")
+    }
+    approvals = awx.items["workflow_approvals"].values()
+    found = [one for one in approvals if all(one[name] == value for name, value in wanted.items())]
     return [
         {
             "id": one["id"],

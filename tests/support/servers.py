@@ -4,6 +4,6 @@
 
 from __future__ import annotations
 
-from demo.embedded_aws import FAKE_KEYS, REGION, Moto, free_port, stop, wait_until_it_answers
+from demo.embedded_aws import ANYTHING, FAKE_KEYS, REGION, Moto, free_port, stop, wait_until_it_answers
 
-__all__ = ["FAKE_KEYS", "REGION", "Moto", "free_port", "stop", "wait_until_it_answers"]
+__all__ = ["ANYTHING", "FAKE_KEYS", "REGION", "Moto", "free_port", "stop", "wait_until_it_answers"]

@@ -32,6 +32,7 @@ def desired(**changes: Any) -> Desired:
         "trust": Trust([ROOT], ""),
         "policy": POLICY,
         "partition": "aws",
+        "external_id_parameter": VENUE.external_id_parameter,
     }
     return Desired(**{**given, **changes})
 
@@ -42,7 +43,7 @@ def role(external_id: str = EXTERNAL_ID, previous: str = "", **changes: Any) -> 
         "name": "unity-sbg-dev-sts",
         "role_id": ROLE_ID,
         "path": "/",
-        "trust": Trust([ROOT], external_id, previous).policy("aws"),
+        "trust": Trust([ROOT], external_id, [previous] if previous else []).policy("aws"),
         "description": "for tests",
         "boundary": "arn:aws:iam::123456789012:policy/boundary",
         "tags": VENUE.tags("role"),

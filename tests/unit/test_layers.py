@@ -40,10 +40,11 @@ def layer(module: str) -> str:
     return {"module_utils": "front_end", "plugin_utils": "front_end"}.get(parts[0], parts[0])
 
 
+MASKING = "front_end:module_utils._masking"
 ALLOWED = {
     "_domain": {"_domain"},
-    "_aws": {"_aws", "_domain"},
-    "_kion": {"_kion", "_domain"},
+    "_aws": {"_aws", "_domain", MASKING},
+    "_kion": {"_kion", "_domain", MASKING},
     "_controller": {"_controller", "_domain"},
     "_operations": {
         "_operations",
@@ -53,6 +54,7 @@ ALLOWED = {
         "_domain",
         "front_end:module_utils._files",
         "front_end:module_utils._receipt_store",
+        MASKING,
     },
     "front_end": {"front_end", "_operations", "_domain", "_aws"},
     "modules": {"front_end", "_operations"},

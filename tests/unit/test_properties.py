@@ -25,6 +25,12 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies im
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Parameter, plan_present
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, token
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_options import parse_role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_state import (
+    Found,
+    desired_state,
+    discover,
+)
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 from hypothesis import strategies as st
@@ -194,7 +200,9 @@ def validated(name: str, given: dict[str, Any]) -> tuple[list[str], dict[str, An
 def outcome(name: str, params: dict[str, Any]) -> InvalidInput | None:
     """The refusal, or None if an API call would follow. Any other exception fails the test."""
     try:
-        OPERATIONS[name].execute(params, NoAws(), Runtime(now=lambda: NOW))
+        operation, clients, runtime = OPERATIONS[name], NoAws(), Runtime(now=lambda: NOW)
+        operation.check_not_blank(params)
+        operation.execute(operation.parse(params, clients, runtime), clients, runtime)
     except InvalidInput as error:
         return error
     except Reached:
@@ -280,14 +288,14 @@ def test_what_a_role_is_made_from_is_what_aws_documents(given: dict[str, Any]) -
     errors, params = validated("role", given)
     if errors or outcome("role", params):
         return
-    wish = role.parse(params, "aws")
+    parsed = parse_role(params, "aws")
     published = {
-        wish.venue.bucket_parameter: Parameter("sbg-dev-data"),
-        "/unity/cs/account/privilegedpolicyname": Parameter("boundary"),
+        parsed.parameters.bucket: Parameter("sbg-dev-data"),
+        parsed.parameters.boundary: Parameter("boundary"),
     }
-    found = role.Found(Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/admin/jane", ACCOUNT), Current(), published)
+    found = Found(Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/admin/jane", ACCOUNT), Current(), published, REGION)
     try:
-        desired, _discovered = role.desire(params, wish, found, REGION)
+        desired = desired_state(parsed, found, discover(parsed, found))
         plan = plan_present(Current(), desired, "c0ffee" * 6)
     except (InvalidInput, NotProvisioned):  # what only shows once AWS has answered: a policy over its quota
         return

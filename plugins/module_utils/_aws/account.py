@@ -55,7 +55,9 @@ def _pages(iam: Any, operation: str, key: str, **arguments: Any) -> list[dict[st
 
 
 def read_many_parameters(ssm: Any, names: Sequence[str]) -> Iterator[tuple[list[str], dict[str, Parameter]]]:
-    """Ten names a call, and those parameters of them that exist, in the order of the names. While one works on what came, the next are read.
+    """Ten names a call, and those parameters of them that exist, in the order of the names.
+
+    While the caller works on one answer, the next is read.
 
     ssm:GetParametersByPath would bring ten a call too, but of everything that is published below the path.
     """

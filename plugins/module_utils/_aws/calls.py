@@ -11,9 +11,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .._domain.errors import AwsRefused, ConcurrentChange, ConnectionProblem, VenueError
+from .._domain.errors import (
+    AwsRefused,
+    ConcurrentChange,
+    ConnectionProblem,
+    CredentialsProblem,
+    MissingReference,
+    VenueError,
+)
 from .._domain.steps import Step
-from .._domain.trust import external_ids
+from .._domain.trust_reader import named_external_ids
+from .._masking import register_result
 from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
@@ -53,13 +61,28 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
     :raises ConnectionProblem: no answer came, or the credentials are no good.
     """
     try:
-        return dict(getattr(client, operation)(**arguments))
+        answer = dict(getattr(client, operation)(**arguments))
     except botocore_errors.ClientError as error:
+        if error.operation_name != client.meta.method_to_api_mapping[operation]:
+            raise refresh_refused(error, purpose) from None
         raise _refusal(error, iam_action(client, operation), purpose, arguments) from None
     except botocore_errors.BotoCoreError as error:
         raise _no_answer(error, client, purpose) from None
     except ResponseParserError:  # quotes the whole answer, keys and all
         raise damaged_answer(client, purpose) from None
+    if "Credentials" in answer:
+        register_result(answer)
+    return answer
+
+
+def refresh_refused(error: Any, purpose: str) -> CredentialsProblem:
+    """Explain that AWS refused the call by which botocore refreshes the credentials, not the call itself."""
+    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+    return CredentialsProblem(
+        f"could not {purpose}: the AWS credentials could not be refreshed ({error.operation_name}: {code}). "
+        "Run again; the message then says why.",
+        error_code=code,
+    )
 
 
 def damaged_answer(client: Any, purpose: str) -> ConnectionProblem:
@@ -85,11 +108,14 @@ def apply(client_for: Callable[[str], Any], steps: Sequence[Step], done: list[tu
     :param client_for: gives the client of a service.
     :param done: the steps that were applied, with AWS's answers, are added here, also when a later one fails.
     :raises ConcurrentChange: somebody else changed the venue since it was read.
+    :raises MissingReference: something that a step refers to does not exist.
     """
     for step in steps:
         try:
             answer = call(client_for(step.service), step.operation, f"{step.summary} ({step.target})", **step.arguments)
         except AwsRefused as error:
+            if error.code in MISSING and not step.is_about_target(error.said):
+                raise MissingReference(f"{error.message} {', '.join(step.references)} does not exist.") from None
             if error.code in OVERTAKEN:
                 raise ConcurrentChange(f"{step.target} keeps being changed by somebody else: {error.message}") from None
             raise
@@ -122,13 +148,15 @@ def _refusal(error: Any, action: str, purpose: str, arguments: dict[str, Any]) -
         return ConnectionProblem(
             f"{answer} AWS does not know these credentials. {KEYS_ADVICE}", error_code=code, request_id=request_id
         )
-    return AwsRefused(f"{answer}{_advice(code, action, said)}", operation=action, code=code, request_id=request_id)
+    return AwsRefused(
+        f"{answer}{_advice(code, action, said)}", operation=action, code=code, request_id=request_id, said=said
+    )
 
 
 def _scrubbed(said: str, arguments: dict[str, Any]) -> str:
     secrets = {name: [str(arguments[name])] for name in SECRET_ARGUMENTS if name in arguments}
     for name in TRUST_POLICIES:
-        secrets.setdefault("ExternalId", []).extend(external_ids(json.loads(arguments.get(name, "{}"))))
+        secrets.setdefault("ExternalId", []).extend(named_external_ids(json.loads(arguments.get(name, "{}"))))
     for name, values in secrets.items():
         for value in filter(None, values):
             said = said.replace(value, f"(the {name})")
@@ -164,4 +192,10 @@ def _no_answer(error: Any, client: Any, purpose: str) -> VenueError:
             f"could not {purpose}: the TLS certificate of {where} could not be verified. Behind an inspecting proxy, set aws_ca_bundle."
         )
     # ParamValidationError and the like may quote parameters: the class alone is safe to show.
-    return ConnectionProblem(f"could not {purpose}: the connection to {where} failed ({type(error).__name__}).")
+    kind = type(error).__name__
+    if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
+        return ConnectionProblem(f"could not {purpose}: the connection to {where} failed ({kind}).")
+    return CredentialsProblem(
+        f"could not {purpose}: botocore did not send the request, mostly because credentials could not be refreshed "
+        f"({kind}). Run again; the message then says why."
+    )

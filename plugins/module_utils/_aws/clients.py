@@ -14,7 +14,8 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
 
-from .._domain.errors import ConnectionProblem, MissingDependency
+from .._domain.errors import ConnectionProblem, CredentialsProblem, MissingDependency
+from . import providers
 
 try:
     import botocore.config
@@ -109,6 +110,7 @@ class Clients:
         self._params = params
         self._made: dict[str, Any] = {}
         self._connection: tuple[Any, str | None, dict[str, Any]] | None = None
+        self._has_credentials = False
         self._region = ""
 
     def _connect(self) -> tuple[Any, str | None, dict[str, Any]]:
@@ -152,12 +154,15 @@ class Clients:
 
     def _require_credentials(self) -> None:
         session, _endpoint, options = self._connect()
+        if self._has_credentials or options.get("aws_access_key_id"):
+            return
         try:
-            found = options.get("aws_access_key_id") or session.get_credentials()
-        except (botocore.exceptions.BotoCoreError, TypeError, ValueError) as error:
-            raise _unusable(error) from None
-        if not found:
-            raise ConnectionProblem(f"No AWS credentials found. {KEYS_ADVICE}")
+            providers.prepare(session, self.region)
+            self._has_credentials = providers.resolve(session)
+        except botocore.exceptions.BotoCoreError as error:
+            raise providers.explain(error, session) from None
+        if not self._has_credentials:
+            raise CredentialsProblem(f"No AWS credentials found. {KEYS_ADVICE}")
 
     def client_with_keys(self, service: str, access_key: str, secret_key: str, session_token: str) -> Any:
         """A client that speaks with other keys, to the same region and endpoint."""

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Drift in words: how a venue's role differs from what it shall be. External IDs are never named."""
+"""Drift: how a venue's role differs from the desired state, one sentence per difference, without external IDs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import revocation
-from .external_id import ExternalIds
 from .policies import size, statements, values
 from .role_facts import Observed
-from .role_plan import POLICY_NAME
+from .role_plan import POLICY_NAME, Role
 from .steps import Plan
-from .trust import external_ids, principals
+from .tags import tag_value
+from .trust_reader import foreign_statements, principals, read_trust
 
 SETTINGS = {
     "description": "description",
@@ -22,58 +22,65 @@ SETTINGS = {
 }
 
 
-def in_words(plan: Plan) -> list[str]:
-    """What applying a plan would change, one sentence a difference, for people who read a report.
+def differences(plan: Plan, role: Role | None) -> list[str]:
+    """What applying a plan would change.
 
-    :param plan: that of ``plan_present``; its states have external IDs masked already.
+    :param plan: that of ``plan_present``; external IDs are masked in its states.
+    :param role: the role as it is.
     """
     before, after = plan.before, plan.after
-    if "role" not in before:
+    if role is None:
         return ["the role does not exist"]
     return [
         *_settings(before["role"], after["role"]),
-        *_trust(before["trust_policy"], after["trust_policy"]),
+        *_trust(role, before["trust_policy"], after["trust_policy"]),
         *_permissions(before.get("permissions"), after["permissions"]),
         *_parameter(before.get("external_id_parameter"), after["external_id_parameter"]),
     ]
 
 
-def beside(observed: Observed) -> list[str]:
-    """What hangs on a role that provisioning does not look after, one sentence each."""
+def unmanaged(observed: Observed) -> list[str]:
+    """What is attached to a role besides what this collection writes."""
     inline = [name for name in observed.inline if name != POLICY_NAME and not revocation.from_name(name)]
-    told = [
-        f"has the policy {name} beside its own, which may change what tokens may do"
-        for name in [*sorted(inline), *sorted(observed.attached)]
+    altered = revocation.altered(observed.inline, observed.role.role_id)
+    return [
+        *(f"has another policy, {name}, which may change what tokens may do" for name in sorted(inline)),
+        *(f"has another policy, {name}, which may change what tokens may do" for name in sorted(observed.attached)),
+        *(f"the revocation {name} was altered and may refuse nothing" for name in altered),
+        *(
+            f"the trust policy has the {one.name}, which this collection did not write; "
+            f"provisioning {'keeps' if one.effect == 'Deny' else 'removes'} it"
+            for one in foreign_statements(observed.role.trust)
+        ),
+        *(f"the trust policy is unclear: {sentence}" for sentence in read_trust(observed.role.trust).undecided),
     ]
-    changed = revocation.altered(observed.inline, observed.role.role_id)
-    return [*told, *(f"the revocation {name} was altered and may refuse nothing" for name in changed)]
 
 
 def _settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     for key, words in SETTINGS.items():
         if before[key] != after[key]:
-            yield f"{words} is {_shown(before[key])} and should be {_shown(after[key])}"
+            yield f"{words} is {_quoted(before[key])} and should be {_quoted(after[key])}"
     for key, wanted in after["tags"].items():
-        found = before["tags"].get(key)
+        found = tag_value(before["tags"], key)
         if found is None:
-            yield f"tag {key} is missing and should be {_shown(wanted)}"
+            yield f"tag {key} is missing and should be {_quoted(wanted)}"
         elif found != wanted:
-            yield f"tag {key} is {_shown(found)} and should be {_shown(wanted)}"
+            yield f"tag {key} is {_quoted(found)} and should be {_quoted(wanted)}"
 
 
-def _shown(value: Any) -> str:
+def _quoted(value: Any) -> str:
     return "none" if value is None else str(value) if isinstance(value, int) else f"'{value}'"
 
 
-def _trust(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _trust(role: Role, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     if before == after:
         return
     found, wanted = principals(before), principals(after)
-    told = [f"trusts {who}, which it should not" for who in found if who not in wanted]
-    told += [f"does not trust {who}" for who in wanted if who not in found]
-    if not ExternalIds(*external_ids(before)).current:
-        told.append("asks for no external ID: whoever is trusted may assume the role")
-    yield from told or ["the trust policy has other conditions or actions than it should"]
+    sentences = [f"trusts {who}, which it should not" for who in found if who not in wanted]
+    sentences += [f"does not trust {who}" for who in wanted if who not in found]
+    if not read_trust(role.trust).demands_external_id:
+        sentences.append("asks for no external ID: whoever is trusted may assume the role")
+    yield from sentences or ["the trust policy has other conditions or actions than it should"]
 
 
 def _permissions(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Iterator[str]:
@@ -82,12 +89,12 @@ def _permissions(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> 
     if not before or not size(before):
         yield "grants nothing: the policy venue-access is missing"
         return
-    told = []
+    sentences = []
     for key, verb in (("Action", "allows"), ("Resource", "reaches")):
         found, wanted = _named(before, key), _named(after, key)
-        told += [f"{verb} {one}, which it should not" for one in sorted(found - wanted)]
-        told += [f"lacks {one}" for one in sorted(wanted - found)]
-    yield from told or ["the permissions combine actions, resources or conditions otherwise than they should"]
+        sentences += [f"{verb} {one}, which it should not" for one in sorted(found - wanted)]
+        sentences += [f"lacks {one}" for one in sorted(wanted - found)]
+    yield from sentences or ["the permissions combine actions, resources or conditions differently than they should"]
 
 
 def _named(policy: Mapping[str, Any], key: str) -> set[str]:

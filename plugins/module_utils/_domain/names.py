@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from .errors import InvalidInput
 
@@ -13,7 +14,11 @@ ROLE_NAME_LENGTH = 64  # https://docs.aws.amazon.com/IAM/latest/UserGuide/refere
 CAPABILITY_VERSION = "1.0"  # of the layout of role, policies and parameters, not of this release
 BOUNDARY_PARAMETER = "/unity/cs/account/privilegedpolicyname"
 
-_WORD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+# What role names, SSM parameter names and tag values all allow.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
+_PARAMETER_NAME = re.compile(r"(?!/?(?:aws|ssm))(?:(?:/[\w.-]+)+|[\w.-]+)", re.ASCII | re.IGNORECASE)
+_PARAMETER_NAME_LENGTH, _PARAMETER_LEVELS = 1011, 15
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
@@ -21,13 +26,18 @@ _PATH = re.compile(r"/|/[\x21-\x7e]{1,510}/")
 
 
 class Venue(NamedTuple):
-    """A project's deployment in one AWS account."""
+    """A project's deployment in one AWS account. The names keep the spelling that the admin gave them."""
 
     project: str
     venue: str
 
     def __str__(self) -> str:
         return f"{self.project}-{self.venue}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The two names without case, to compare venues: IAM role names have no case either."""
+        return self.project.lower(), self.venue.lower()
 
     @property
     def external_id_parameter(self) -> str:
@@ -50,7 +60,8 @@ class Venue(NamedTuple):
         if len(name) > ROLE_NAME_LENGTH:
             raise InvalidInput(
                 "venue",
-                f"the role name '{name}' has {len(name)} characters and IAM allows {ROLE_NAME_LENGTH}: shorten project or venue, or set role_name.",
+                f"the role name '{name}' has {len(name)} characters and IAM allows {ROLE_NAME_LENGTH}: shorten project or "
+                "venue, or set role_name.",
             )
         return check_role_name("name_prefix", name)
 
@@ -74,17 +85,61 @@ class Venue(NamedTuple):
 
 
 def make_venue(project: str, venue: str) -> Venue:
-    """A venue from its two names.
+    """A venue from its two names, in the spelling given.
 
-    :raises InvalidInput: a name that is not lower-case letters, digits and single hyphens, starting with a letter.
+    :raises InvalidInput: a name with characters that role names, SSM parameters or tags refuse.
     """
     for option, text in (("project", project), ("venue", venue)):
-        if not _WORD.fullmatch(text):
+        if not _NAME.fullmatch(text):
             raise InvalidInput(
                 option,
-                f"'{text}' must be lower-case letters and digits with single hyphens, and start with a letter (such as 'sbg' or 'sbg-dev').",
+                f"'{text}' is not a name: use letters, digits, '-', '_' and '.', and begin with a letter or a digit "
+                "(such as 'sbg', 'DEV' or 'sbg-dev'). IAM and SSM allow no others.",
             )
     return Venue(project, venue)
+
+
+class ParameterNames(NamedTuple):
+    """The SSM parameters of a venue: its external ID, its data bucket and the account's permissions boundary."""
+
+    external_id: str
+    bucket: str
+    boundary: str
+
+
+def parameter_names(venue: Venue, options: Mapping[str, Any]) -> ParameterNames:
+    """The names of a venue's SSM parameters: the conventional ones, except where an option names another.
+
+    :param options: may hold ``external_id_parameter``, ``bucket_parameter`` and ``boundary_parameter``.
+    :raises InvalidInput: an option is not the name of an SSM parameter.
+    """
+    conventional = {
+        "external_id_parameter": venue.external_id_parameter,
+        "bucket_parameter": venue.bucket_parameter,
+        "boundary_parameter": BOUNDARY_PARAMETER,
+    }
+    return ParameterNames(
+        *(
+            usual if options.get(option) is None else check_parameter_name(option, options[option])
+            for option, usual in conventional.items()
+        )
+    )
+
+
+def check_parameter_name(option: str, name: str) -> str:
+    """The name of an SSM parameter: with a path it begins with ``/``, and has no version or label.
+
+    :raises InvalidInput: anything else.
+    """
+    fits = len(name) <= _PARAMETER_NAME_LENGTH and name.count("/") <= _PARAMETER_LEVELS
+    if not fits or not _PARAMETER_NAME.fullmatch(name):
+        raise InvalidInput(
+            option,
+            f"'{name}' is not the name of an SSM parameter: a path begins with '/' (such as "
+            "'/unity/sbg/dev/cs/sts/role/external-id'), letters, digits and _.- are allowed, and no name begins with "
+            "'aws' or 'ssm'.",
+        )
+    return name
 
 
 def check_range(option: str, seconds: int, least: int, most: int) -> int:
@@ -136,8 +191,13 @@ def check_external_id(option: str, value: str) -> str:
 
     :raises InvalidInput: anything else.
     """
-    if not _EXTERNAL_ID.fullmatch(value):
+    if not is_external_id(value):
         raise InvalidInput(
             option, "must be 2 to 1,224 letters, digits and _+=,.@:/- without spaces (the value is not shown)."
         )
     return value
+
+
+def is_external_id(value: str) -> bool:
+    """Whether STS accepts a text as an external ID."""
+    return bool(_EXTERNAL_ID.fullmatch(value))

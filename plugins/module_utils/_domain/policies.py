@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+VERSION = "2012-10-17"  # the current policy language, and the first with policy variables
 EXTERNAL_ID_KEY = "sts:externalid"  # condition keys have no case
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
 def document(statements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A policy of these statements, in the current policy language."""
-    return {"Version": "2012-10-17", "Statement": list(statements)}
+    return {"Version": VERSION, "Statement": list(statements)}
 
 
 def compact(policy: Mapping[str, Any]) -> str:
@@ -31,7 +32,7 @@ def size(policy: Mapping[str, Any]) -> int:
 
 
 def same(left: Mapping[str, Any] | None, right: Mapping[str, Any] | None) -> bool:
-    """Whether two policies mean the same: order, single values for lists and the case of condition keys do not matter."""
+    """Whether two policies mean the same: order, single values for lists, and case of condition keys make no difference."""
     if left is None or right is None:
         return left is right
     return bool(_canonical(left) == _canonical(right))

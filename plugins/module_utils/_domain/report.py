@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The report over many venues: facts for machines, a table for the terminal, and what a page draws. Without secrets."""
+"""The report over many venues: facts for machines, a table for the terminal, and what a page draws. No secrets."""
 
 from __future__ import annotations
 
@@ -14,96 +14,146 @@ from .times import iso, parse_time
 SOON = timedelta(minutes=15)  # a token with less left is about to expire
 LONGEST_TIMELINE = timedelta(hours=24)
 CONNECTION = ("profile", "region")
+GROUPED = (*CONNECTION, "account")
 PREFIX = "provision_"
-BROKER = ("broker_account", "broker_cloud_access_role", "broker_iam_role_name")
 ALIVE = ("live", "ending", "unknown")  # "unknown": the answer of STS was not recorded, so the token may live
-NO_CREDENTIALS = "There were no credentials: see the messages above."
 STATES = ("broken", "drifted", "absent", "ok")
 COLUMNS = (("VENUE", 28), ("ACCOUNT", 12), ("STATUS", 8), ("EXTERNAL ID", 12), ("TOKENS", 6), ("NEXT END", 20))
 
 
 def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The venues of an inventory, grouped by the credentials and region that they are read with.
+    """Return the venues of an inventory, grouped by the credentials and region that they are read with.
 
-    :param hosts: the variables of each host: ``project``, ``venue``, and what the role provision takes.
-    :returns: one entry for each group; ``host`` is its first host, whose variables give the credentials.
+    A group whose keys come from Kion names its ``account``, and either the host that has the keys (``key_host``) or why
+    there are none (``problem``).
+
+    :param hosts: the variables of each host: ``project``, ``venue``, what the role provision takes, and what the role
+        broker leaves behind.
     """
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for host in hosts:
         given = {name.removeprefix(PREFIX): host[name] for name in host if name.startswith(PREFIX)}
         where = {key: given.pop(key) for key in CONNECTION if key in given}
         described = {name: value for name, value in given.items() if name not in NOT_DESCRIBING and name != "result"}
-        group = (*(str(where.get(key, "")) for key in CONNECTION), *(str(host.get(key, "")) for key in BROKER))
-        first = {"host": host["inventory_hostname"]} if "inventory_hostname" in host else {}
-        account = found.setdefault(group, {**where, **first, "venues": []})
+        if "broker_account" in host:
+            where["account"] = str(host["broker_account"])
+        account = found.setdefault(tuple(str(where.get(key, "")) for key in GROUPED), {**where, "venues": []})
         account["venues"].append({"project": host["project"], "venue": host["venue"], **described})
+        if "account" in where:
+            _add_keys(account, host)
     return list(found.values())
+
+
+def _add_keys(account: dict[str, Any], host: Mapping[str, Any]) -> None:
+    """Note which host has keys for an account. One host with keys is enough."""
+    result = host.get("broker_result", {})
+    if "key_host" in account:
+        return
+    if "sts_creds" in result:
+        account["key_host"] = host["inventory_hostname"]
+        account.pop("problem", None)
+    else:
+        account["problem"] = str(result.get("msg") or "There are no keys from Kion for this account.")
 
 
 def facts(
     infos: Iterable[Mapping[str, Any]],
     sessions: Iterable[Mapping[str, Any]],
     now: datetime,
-    asked: Iterable[Mapping[str, Any]] = (),
+    accounts: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """All that is known, ready for JSON.
+    """Return all that is known, ready for JSON. Venues that could not be read are in it, with the reason.
 
-    :param infos: results of ``venue_sts_role_info``, failed ones included.
-    :param sessions: results of ``venue_sts_session_info``, failed ones included.
-    :param asked: the groups of ``accounts``. One without a result had no credentials.
+    :param infos: results of ``venue_sts_role_info``, failures included.
+    :param sessions: results of ``venue_sts_session_info``, failures included.
+    :param accounts: what was to be read, as ``accounts`` gives it.
     """
-    infos, sessions = list(infos), list(sessions)
-    read = [(one.get("item") or {}).get("host") for one in infos]
-    infos += [{"item": one, "msg": NO_CREDENTIALS} for one in asked if one.get("host") not in read]
-    tokens = _by_venue(sessions, now)
-    venues = [_venue(one, tokens) for result in infos if "venues" in result for one in result["venues"]]
+    accounts, infos, sessions = list(accounts), list(infos), list(sessions)
+    tokens, unknown = _by_venue(sessions, now), _unknown(sessions)
+    unread = [one for one in accounts if "problem" in one] + [_unread(one) for one in infos if one.get("failed")]
+    seen = [venue for one in infos if not one.get("failed") for venue in one["venues"]]
+    seen += [_not_read(venue, one) for one in unread for venue in one["venues"]]
+    venues = [_joined(one, tokens, unknown) for one in seen]
     venues.sort(key=lambda one: (STATES.index(one["status"]), one["name"]))
     totals = {state: sum(one["status"] == state for one in venues) for state in STATES}
     counted = {"venues": len(venues), **totals, "live_tokens": sum(one["live_tokens"] for one in venues)}
     counted["ending_tokens"] = sum(one["state"] == "ending" for venue in venues for one in venue["sessions"])
-    unread = [_unread(one, "roles and tokens") for one in infos if "venues" not in one]
-    unread += [_unread(one, "tokens") for one in sessions if "sessions" not in one]
-    known = {one["account"] for one in unread if one["unknown"] == "roles and tokens"}
+    failed = [{"account": one.get("account"), "problem": one["problem"]} for one in unread]
+    failed += [{"account": one["item"].get("account"), "problem": one["msg"]} for one in sessions if one.get("failed")]
+    skipped = max((one.get("unreadable", 0) for one in sessions), default=0)
     return {
         "schema": 1,
         "generated_at": iso(now),
         "totals": counted,
+        "unread": failed,
+        "unreadable_receipts": skipped,
         "venues": venues,
-        "unreadable_receipts": max((result.get("unreadable", 0) for result in sessions), default=0),
-        "not_read": [one for one in unread if one["unknown"] != "tokens" or one["account"] not in known],
     }
 
 
 def _by_venue(sessions: Iterable[Mapping[str, Any]], now: datetime) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
-    """The tokens of each venue, under the venue's names where they are known, else under the role's name."""
+    """The tokens of each account's venues, whatever the role's name; by its name where no venue is known."""
     tokens: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for result in sessions:
-        for one in result.get("sessions", ()):
-            owner = (one["project"], one["venue"]) if one["project"] else (None, one["role_name"])
-            tokens.setdefault((result.get("account_id"), *owner), []).append({**one, "state": _state(one, now)})
+        for one in result.get("sessions", []):
+            owner = (result["account_id"], *_owner(one))
+            tokens.setdefault(owner, []).append({**one, "state": _state(one, now)})
     return tokens
 
 
-def _venue(venue: Mapping[str, Any], tokens: Mapping[tuple[Any, ...], list[dict[str, Any]]]) -> dict[str, Any]:
-    named = bool(venue["project"])
-    owner = (venue["project"], venue["venue"]) if named else (None, venue["role_name"])
-    held = tokens.get((venue["account_id"], *owner), [])
+def _owner(one: Mapping[str, Any]) -> tuple[str | None, str]:
+    return (one["project"], one["venue"]) if one["project"] else (None, one["role_name"])
+
+
+def _joined(
+    venue: Mapping[str, Any],
+    tokens: Mapping[tuple[Any, ...], list[dict[str, Any]]],
+    unknown: Mapping[tuple[str, str], str],
+) -> dict[str, Any]:
+    """A venue with its tokens."""
+    held = tokens.get((venue["account_id"], *_owner(venue)), [])
     alive = [one for one in held if one["state"] in ALIVE]
     ends = min((one["expires_at"] for one in alive), default=None)
-    name = f"{venue['project']} / {venue['venue']}" if named else venue["role_name"]
-    return {"name": name, **venue, "sessions": held, "live_tokens": len(alive), "next_end": ends}
+    name = f"{venue['project']} / {venue['venue']}" if venue["project"] else venue["role_name"]
+    problems = [venue["problem"], unknown.get((venue["project"], venue["venue"]))]
+    problem = " ".join(one for one in problems if one) or None
+    return {
+        "name": name,
+        **venue,
+        "problem": problem,
+        "sessions": held,
+        "live_tokens": len(alive),
+        "next_end": ends,
+    }
 
 
-def _unread(result: Mapping[str, Any], unknown: str) -> dict[str, Any]:
-    """What a failed result leaves unknown, and of which venues."""
-    account = result.get("item") or {}
-    where = ", ".join(str(account[key]) for key in ("host", *CONNECTION) if account.get(key)) or "the environment"
-    venues = [f"{one['project']} / {one['venue']}" for one in account.get("venues", ())]
-    return {"account": where, "venues": venues, "unknown": unknown, "problem": str(result.get("msg", "no result"))}
+def _unread(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The account that a failed result is about."""
+    return {**result["item"], "problem": result["msg"]}
+
+
+def _unknown(sessions: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """Why it is not known who holds tokens, by venue."""
+    return {
+        (venue["project"], venue["venue"]): f"Who holds tokens is not known: {result['msg']}"
+        for result in sessions
+        if result.get("failed")
+        for venue in result["item"].get("venues", [])
+    }
+
+
+def _not_read(venue: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
+    """What there is to say about a venue whose account could not be read."""
+    nothing = dict.fromkeys(("role", "external_id", "last_used_at"))
+    lists: dict[str, list[str]] = {name: [] for name in ("dead_principals", "revocations", "drift")}
+    where = {"account_id": account.get("account"), "region": account.get("region"), "role_name": ""}
+    problem = f"The account could not be read: {account['problem']}"
+    names = {"project": venue["project"], "venue": venue["venue"]}
+    return {**names, **where, **nothing, **lists, "status": "broken", "problem": problem}
 
 
 def _state(session: Mapping[str, Any], now: datetime) -> str:
-    """The session's state, with what has ended meanwhile, and with what is about to."""
+    """As told, with what has ended meanwhile, and with what is about to."""
     left = parse_time("expires_at", session["expires_at"]) - now
     if left <= timedelta(0):
         return "expired"
@@ -127,13 +177,7 @@ def table(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"{padded} {'; '.join(remarks(venue))}".rstrip())
     if report["unreadable_receipts"]:
         lines.append(f"{report['unreadable_receipts']} lines of the receipts file are no receipts and were skipped.")
-    return lines + [not_read(one) for one in report["not_read"]]
-
-
-def not_read(one: Mapping[str, Any]) -> str:
-    """What could not be read, in words."""
-    venues = f" ({', '.join(one['venues'])})" if one["venues"] else ""
-    return f"NOT READ: {one['unknown']} with the credentials of {one['account']}{venues}. {one['problem']}"
+    return lines
 
 
 def remarks(venue: Mapping[str, Any]) -> list[str]:
@@ -156,7 +200,7 @@ def remarks(venue: Mapping[str, Any]) -> list[str]:
 
 
 def drawn(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report with remarks and, for each token, where its bar lies on a timeline that all venues share, in percent."""
+    """Return the report with remarks and with the place of each token's bar on a timeline of all venues, in percent."""
     now = parse_time("generated_at", report["generated_at"])
     spans = [
         (parse_time("issued_at", one["issued_at"]), parse_time("expires_at", one["expires_at"]))
@@ -178,8 +222,7 @@ def drawn(report: Mapping[str, Any]) -> dict[str, Any]:
         {**venue, "number": number, "remarks": remarks(venue), "sessions": [span_of(one) for one in venue["sessions"]]}
         for number, venue in enumerate(report["venues"], 1)
     ]
-    notes = [not_read(one) for one in report["not_read"]]
-    return {**report, "venues": venues, "notes": notes, "ticks": _ticks(start, end, place), "now_x": place(now)}
+    return {**report, "venues": venues, "ticks": _ticks(start, end, place), "now_x": place(now)}
 
 
 def _ticks(start: datetime, end: datetime, place: Any) -> Sequence[dict[str, Any]]:

@@ -1,25 +1,26 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a venue's role is like, from what IAM and SSM say: for people who look after many. External IDs never enter the facts."""
+"""Facts about a venue's role, from what IAM and SSM say. External IDs never enter the facts."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .errors import InvalidInput
-from .external_id import ExternalIds
-from .names import Venue, make_venue
+from .errors import ExternalIdMismatch, InvalidInput
+from .external_id import ExternalIds, trusted_ids, weakness
+from .names import Venue, is_external_id, make_venue
 from .revocation import standing
 from .role_plan import Parameter, Role
-from .tags import OWNERSHIP
+from .tags import OWNERSHIP, tag_value
 from .times import iso
-from .trust import dead_principals, external_ids, principals
+from .trust_reader import dead_principals, external_ids, foreign_statements, is_locked, principals, read_trust
 
-# Options of venue_sts_role that tell it what to do, not what the role shall be; an external ID would be shown among a
-# module's arguments.
+# Options of venue_sts_role that say what to do, not what the role is; and the external ID, which must not appear among
+# the arguments of a module.
 NOT_DESCRIBING = frozenset(
     {
         "state",
@@ -35,7 +36,7 @@ NOT_DESCRIBING = frozenset(
 
 @dataclass(frozen=True)
 class Observed:
-    """A role with all that hangs on it, as a listing of the whole account shows it."""
+    """A role with everything attached to it, as a listing of the whole account shows it."""
 
     role: Role
     inline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -46,74 +47,97 @@ class Observed:
 
 def owner(tags: Mapping[str, str]) -> Venue | None:
     """The venue that a role's tags name, or None."""
-    if not all(tags.get(key) for key in OWNERSHIP):
-        return None
+    project, venue = (tag_value(tags, key) for key in OWNERSHIP)
     try:
-        return make_venue(tags["Proj"], tags["Venue"])
+        return make_venue(project, venue) if project and venue else None
     except InvalidInput:
         return None
 
 
 def is_venue_role(role: Role, prefix: str) -> bool:
     """Whether a role looks like a venue's: by its tags, or by its name."""
-    named = role.name.startswith(f"{prefix}-") and role.name.endswith("-sts") and role.name.count("-") >= 3
-    return named or (role.tags.get("Capability") == "sts" and owner(role.tags) is not None)
+    name = role.name.lower()
+    named = name.startswith(f"{prefix.lower()}-") and name.endswith("-sts") and name.count("-") >= 3
+    return named or (tag_value(role.tags, "Capability") == "sts" and owner(role.tags) is not None)
 
 
 def readings(role_name: str, prefix: str) -> list[Venue]:
     """Every venue that a conventional role name may stand for; hyphens make more than one."""
-    words = role_name.removeprefix(f"{prefix}-").removesuffix("-sts").split("-")
+    conventional = re.fullmatch(rf"{re.escape(prefix)}-(.+)-sts", role_name, re.IGNORECASE)
+    words = conventional.group(1).split("-") if conventional else []
     possible = []
     for cut in range(1, len(words)):
         try:
             possible.append(make_venue("-".join(words[:cut]), "-".join(words[cut:])))
         except InvalidInput:
             continue
-    return possible if role_name == f"{prefix}-{'-'.join(words)}-sts" else []
+    return possible
 
 
 def external_id_state(parameter: str, trusted: ExternalIds) -> str:
-    """How SSM and the trust policy agree: one word, since the values are not to be told."""
+    """How SSM and the trust policy agree, in one word, since the values are never shown."""
     if not parameter:
         return "missing_in_ssm" if trusted.current else "missing"
+    if not is_external_id(parameter):
+        return "invalid"
     if not trusted.current:
         return "missing_in_trust_policy"
     if parameter == trusted.current:
         return "equal"
-    return "rotation_unfinished" if parameter == trusted.previous else "different"
+    return "rotation_unfinished" if parameter in trusted.previous else "different"
 
 
 def holders(observed: Iterable[Observed]) -> dict[str, list[str]]:
     """Which roles accept each external ID, to find one that two venues share."""
     found: dict[str, list[str]] = {}
     for one in observed:
-        for value in {*external_ids(one.role.trust)} - {""}:
+        for value in external_ids(one.role.trust):
             found.setdefault(value, []).append(one.role.name)
     return found
 
 
+def still_using(observed: Iterable[Observed], venue: Venue, external_id: str) -> list[str]:
+    """The roles that are a venue's by their tags, or that accept its external ID."""
+    return sorted(
+        one.role.name
+        for one in observed
+        if ((found := owner(one.role.tags)) and found.key == venue.key) or external_id in external_ids(one.role.trust)
+    )
+
+
 def external_id_facts(
-    venue: Venue, parameter: Parameter | None, role: Role | None, shared: Mapping[str, Sequence[str]]
+    name: str, parameter: Parameter | None, role: Role | None, shared: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
     """State, age and duplicates of a venue's external ID.
 
-    :param shared: what ``holders`` gives.
+    :param name: of the SSM parameter.
+    :param shared: what ``holders`` returns.
     """
-    trusted = ExternalIds(*external_ids(role.trust if role else None))
-    mine = {parameter.value if parameter else "", *trusted} - {""}
-    others = {name for value in mine for name in shared.get(value, ()) if not role or name != role.name}
+    value, trust = parameter.value if parameter else "", role.trust if role else None
+    trusted, ambiguous = _trusted(trust, value)
+    mine = {value, *external_ids(trust)} - {""}
+    others = {holder for one in mine for holder in shared.get(one, ()) if not role or holder != role.name}
     return {
-        "parameter": venue.external_id_parameter,
-        "state": external_id_state(parameter.value if parameter else "", trusted),
+        "parameter": name,
+        "state": "different" if ambiguous else external_id_state(value, trusted),
         "type": parameter.type if parameter else None,
         "changed_at": iso(parameter.modified) if parameter and parameter.modified else None,
         "previous_accepted": bool(trusted.previous),
+        "weak": bool(value and weakness(value, (name, *([role.arn, *role.tags.values()] if role else [])))),
         "shared_with": sorted(others),
     }
 
 
+def _trusted(trust: Mapping[str, Any] | None, parameter: str) -> tuple[ExternalIds, bool]:
+    """The external IDs of a trust policy, and whether nothing says which one is the current one."""
+    try:
+        return trusted_ids(read_trust(trust), parameter), False
+    except ExternalIdMismatch:
+        return ExternalIds(), True
+
+
 def role_facts(observed: Observed | None, now: datetime) -> dict[str, Any]:
-    """What is to be told of a role as it is; the same keys, empty, where there is none."""
+    """The facts of a role as it is; the same keys, empty, where there is none."""
     role = observed.role if observed else None
     return {
         "role": {"arn": role.arn, "name": role.name, "role_id": role.role_id} if role else None,
@@ -122,6 +146,8 @@ def role_facts(observed: Observed | None, now: datetime) -> dict[str, Any]:
         "max_session_duration": role.max_session_duration if role else None,
         "trusted_principals": list(principals(role.trust)) if role else [],
         "dead_principals": list(dead_principals(role.trust)) if role else [],
+        "locked": is_locked(role.trust) if role else False,
+        "foreign_statements": [one.name for one in foreign_statements(role.trust)] if role else [],
         "permissions_boundary": (role.boundary or None) if role else None,
         "tags": dict(sorted(role.tags.items())) if role else {},
         "inline_policies": sorted(observed.inline) if observed else [],
@@ -145,6 +171,7 @@ def status(facts: Mapping[str, Any]) -> str:
         facts["external_id"]["state"] != "equal"
         or facts["external_id"]["shared_with"]
         or facts["dead_principals"]
+        or facts["locked"]
         or facts["problem"]
     )
     return "broken" if broken else "drifted" if facts["drift"] else "ok"

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""From the state of a venue's role to the steps that make it what it shall be. Pure: the same input gives the same plan."""
+"""From the current and the desired state of a venue's role to a plan. Pure: the same input gives the same plan."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from .errors import InvalidInput
 from .names import Venue
 from .policies import compact, masked, same, size
 from .steps import Plan, Step
-from .tags import check_ownership
-from .trust import TRUST_POLICY_LENGTH, Trust, external_ids
+from .tags import MOST_TAGS, check_ownership, merged, tag_value
+from .trust import Trust
+from .trust_plan import TrustChange, change_trust, check_length, undecided
+from .trust_reader import read_trust
 
 POLICY_NAME = "venue-access"
 INLINE_POLICY_LENGTH = 10240  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -55,7 +57,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Current:
-    """What is there: the role, its inline policy, the parameter; and, for a removal, what hangs on the role."""
+    """The role, its inline policy and the parameter; for a removal, also what else is attached to the role."""
 
     role: Role | None = None
     policy: Mapping[str, Any] | None = None
@@ -67,7 +69,11 @@ class Current:
 
 @dataclass(frozen=True)
 class Desired:
-    """What shall be there."""
+    """The desired state of a venue's role.
+
+    :param external_id_parameter: the name of the SSM parameter that holds the external ID.
+    :param remove_foreign: whether a foreign Deny is removed from the trust policy.
+    """
 
     venue: Venue
     role_name: str
@@ -79,9 +85,11 @@ class Desired:
     trust: Trust
     policy: Mapping[str, Any]
     partition: str
+    external_id_parameter: str
     parameter_type: str = ""
     kms_key_id: str = ""
     adopt: bool = False
+    remove_foreign: bool = False
     external_id: ids.Request = field(default=ids.Request(), repr=False)
 
 
@@ -89,31 +97,26 @@ def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
     """The steps from the current to the desired state; none if they are the same.
 
     :param candidate: a fresh random external ID, in case one is needed.
-    :raises VenueError: another's role, unequal external IDs, a policy over its quota.
+    :raises VenueError: another's role, unequal external IDs, something over its quota.
     """
     role = current.role
-    if role:
-        check_ownership(desired.venue, role.name, role.tags, adopt=desired.adopt)
-        if role.path != desired.path:
-            raise InvalidInput(
-                "path", f"the role exists with path '{role.path}', and IAM cannot move a role to '{desired.path}'."
-            )
+    _check_role(role, desired)
     known = current.parameter.value if current.parameter else ""
-    trusted = ids.ExternalIds(*external_ids(role.trust if role else None))
-    settled = ids.settle(known, trusted, desired.external_id, candidate)
-    trust = desired.trust._replace(external_id=settled.current, previous_external_id=settled.previous).policy(
-        desired.partition
-    )
-    _check_sizes(trust, desired.policy)
-
+    reading = read_trust(role.trust if role else None)
+    trusted = ids.trusted_ids(reading, desired.external_id.given or known)
+    chosen = ids.choose(known, trusted, desired.external_id, candidate)
+    ids.check_given(desired.external_id, (known, *trusted.every), _public_names(desired))
+    trust = desired.trust._replace(external_id=chosen.current, previous_external_ids=chosen.previous)
+    change = change_trust(role.trust if role else None, trust, desired.partition, remove_foreign=desired.remove_foreign)
+    tight = _check_quotas(current, desired, change, trust, candidate)
     parameter_steps = list(
-        _parameter_steps(current.parameter, desired, settled, recovered=settled.current == trusted.current)
+        _parameter_steps(current.parameter, desired, chosen, recovered=chosen.current == trusted.current)
     )
-    trust_steps = list(_trust_steps(role, trust, desired)) if role else [_create_role(trust, desired)]
+    trust_steps = list(_trust_steps(change, desired)) if role else [_create_role(change.policy, desired)]
     first, second = parameter_steps, trust_steps
-    # A change of type leaves SSM empty for a moment: by then the role must hold the value, lest it be lost with that
-    # run.
-    if len(parameter_steps) > 1 or not ids.parameter_first(known, trusted, settled):
+    # A change of type leaves SSM without the value for a moment: the role must hold it by then, or a run that dies
+    # there would lose it.
+    if len(parameter_steps) > 1 or not ids.parameter_first(known, trusted, chosen):
         first, second = second, first
     steps = [
         *first,
@@ -122,14 +125,52 @@ def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
         *_policy_steps(current.policy, desired),
         *_setting_steps(role, desired),
     ]
-    labels = {trusted.previous: PREVIOUS, known: KNOWN}
+    labels = _labels(known, trusted, chosen)
+    after = _desired_state(desired, change.policy, chosen.current, current, labels)
+    notes = [*change.notes(), *undecided(reading), *_weakness(desired, known, chosen), *([tight] if tight else [])]
+    return Plan(steps, _current_state(current, labels), after, notes, change.locked)
+
+
+def _check_role(role: Role | None, desired: Desired) -> None:
+    """Refuse another's role, and one in another path.
+
+    :raises VenueError: as said.
+    """
+    if not role:
+        return
+    check_ownership(desired.venue, role.name, role.tags, adopt=desired.adopt)
+    if role.path != desired.path:
+        raise InvalidInput(
+            "path", f"the role exists with path '{role.path}', and IAM cannot move a role to '{desired.path}'."
+        )
+
+
+def _labels(known: str, trusted: ids.ExternalIds, chosen: ids.ExternalIds) -> dict[str, str]:
+    """What the plan shows instead of each external ID."""
+    labels = dict.fromkeys(trusted.previous, PREVIOUS)
+    labels[known] = KNOWN
     labels.setdefault(trusted.current, TRUSTED if known else KNOWN)
-    labels.setdefault(settled.current, NEW)
-    after = _desired_state(desired, trust, settled.current, current, labels)
-    return Plan(steps, _current_state(current, labels), after)
+    labels.setdefault(chosen.current, NEW)
+    return labels
 
 
-def plan_absent(current: Current, venue: Venue, role_name: str, *, adopt: bool) -> Plan:
+def _public_names(desired: Desired) -> tuple[str, ...]:
+    return (
+        desired.role_name,
+        desired.external_id_parameter,
+        desired.boundary,
+        *desired.trust.principals,
+        *desired.tags.values(),
+    )
+
+
+def _weakness(desired: Desired, known: str, chosen: ids.ExternalIds) -> Iterator[str]:
+    problem = ids.weakness(chosen.current, _public_names(desired)) if chosen.current == known else ""
+    if problem:
+        yield f"The external ID of the venue {problem}, so it can be guessed. Rotate it."
+
+
+def plan_absent(current: Current, venue: Venue, role_name: str, parameter_name: str, *, adopt: bool) -> Plan:
     """The steps that remove role, policies and parameter. The role goes first: access ends before its record does.
 
     :raises OwnershipConflict: the role is another venue's, or nobody's and not to be adopted.
@@ -137,55 +178,57 @@ def plan_absent(current: Current, venue: Venue, role_name: str, *, adopt: bool) 
     steps: list[Step] = []
     if current.role:
         check_ownership(venue, current.role.name, current.role.tags, adopt=adopt)
-        name = {"RoleName": role_name}
-        for arn in current.attached_policies:
-            steps.append(
-                Step("iam", "detach_role_policy", arn, "detach the managed policy", {**name, "PolicyArn": arn})
-            )
-        # What we grant goes before what others deny: should the run die here, no revoked token comes back to life.
-        for policy in sorted(current.inline_policies, key=lambda one: one != POLICY_NAME):
-            steps.append(
-                Step("iam", "delete_role_policy", policy, "remove the inline policy", {**name, "PolicyName": policy})
-            )
-        for profile in current.instance_profiles:
-            arguments = {**name, "InstanceProfileName": profile}
-            steps.append(
-                Step(
-                    "iam",
-                    "remove_role_from_instance_profile",
-                    profile,
-                    "take the role out of the instance profile",
-                    arguments,
-                )
-            )
-        steps.append(Step("iam", "delete_role", role_name, "delete the role", name))
+        steps += _removal_steps(current, current.role.name)
     if current.parameter:
-        path = venue.external_id_parameter
-        steps.append(Step("ssm", "delete_parameter", path, "delete the external ID", {"Name": path}))
+        steps.append(
+            Step("ssm", "delete_parameter", parameter_name, "delete the external ID", {"Name": parameter_name})
+        )
     labels = {current.parameter.value: KNOWN} if current.parameter else {}
     return Plan(steps, _current_state(current, labels), {})
 
 
-def _check_sizes(trust: Mapping[str, Any], policy: Mapping[str, Any]) -> None:
-    for what, document, limit in (
-        ("trusted_principals", trust, TRUST_POLICY_LENGTH),
-        ("buckets", policy, INLINE_POLICY_LENGTH),
-    ):
-        if size(document) > limit:
-            kind = "trust" if document is trust else "permission"
-            raise InvalidInput(
-                what,
-                f"the {kind} policy would have {size(document)} characters and IAM allows {limit}: name fewer or shorter ones.",
-            )
+def _removal_steps(current: Current, role_name: str) -> Iterator[Step]:
+    name = {"RoleName": role_name}
+    for arn in current.attached_policies:
+        yield Step("iam", "detach_role_policy", arn, "detach the managed policy", {**name, "PolicyArn": arn})
+    # What we grant goes before what others deny: if the run dies here, no revoked token works again.
+    for policy in sorted(current.inline_policies, key=lambda one: one != POLICY_NAME):
+        yield Step("iam", "delete_role_policy", policy, "remove the inline policy", {**name, "PolicyName": policy})
+    for profile in current.instance_profiles:
+        arguments = {**name, "InstanceProfileName": profile}
+        summary = "take the role out of the instance profile"
+        yield Step("iam", "remove_role_from_instance_profile", profile, summary, arguments)
+    yield Step("iam", "delete_role", role_name, "delete the role", name)
+
+
+def _check_quotas(current: Current, desired: Desired, change: TrustChange, trust: Trust, candidate: str) -> str:
+    """Refuse what does not fit, before the first write.
+
+    :returns: a warning, or ''.
+    :raises InvalidInput: as said.
+    """
+    if size(desired.policy) > INLINE_POLICY_LENGTH:
+        raise InvalidInput(
+            "buckets",
+            f"the permission policy would have {size(desired.policy)} characters and IAM allows "
+            f"{INLINE_POLICY_LENGTH}: name fewer or shorter ones.",
+        )
+    tags = merged(current.role.tags if current.role else {}, desired.tags)
+    if len(tags) > MOST_TAGS:
+        raise InvalidInput(
+            "tags", f"with those that the role has already, it would have {len(tags)} tags, and IAM allows {MOST_TAGS}."
+        )
+    request = desired.external_id
+    return check_length(change, trust, candidate, only_ids_change=request.rotate or request.retire)
 
 
 def _parameter_steps(
-    parameter: Parameter | None, desired: Desired, settled: ids.ExternalIds, *, recovered: bool
+    parameter: Parameter | None, desired: Desired, chosen: ids.ExternalIds, *, recovered: bool
 ) -> Iterator[Step]:
-    path = desired.venue.external_id_parameter
+    path = desired.external_id_parameter
     kind = desired.parameter_type or (parameter.type if parameter else "String")
     key = {"KeyId": desired.kms_key_id} if kind == "SecureString" and desired.kms_key_id else {}
-    arguments = {"Name": path, "Value": settled.current, "Type": kind, **key}
+    arguments = {"Name": path, "Value": chosen.current, "Type": kind, **key}
     if parameter and parameter.type != kind:
         # Parameter Store cannot change a type:
         # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
@@ -209,7 +252,7 @@ def _parameter_steps(
             summary,
             {**arguments, "Description": description, "Tags": tags, "Overwrite": False},
         )
-    elif parameter.value != settled.current:
+    elif parameter.value != chosen.current:
         yield Step(
             "ssm",
             "put_parameter",
@@ -231,13 +274,14 @@ def _create_role(trust: Mapping[str, Any], desired: Desired) -> Step:
         "Tags": [{"Key": key, "Value": value} for key, value in desired.tags.items()],
         **boundary,
     }
-    return Step("iam", "create_role", desired.role_name, "create the role", arguments)
+    references = (desired.boundary,) if desired.boundary else ()
+    return Step("iam", "create_role", desired.role_name, "create the role", arguments, references=references)
 
 
-def _trust_steps(role: Role, trust: Mapping[str, Any], desired: Desired) -> Iterator[Step]:
-    if not same(role.trust, trust):
-        arguments = {"RoleName": desired.role_name, "PolicyDocument": compact(trust)}
-        yield Step("iam", "update_assume_role_policy", desired.role_name, "set the trust policy", arguments)
+def _trust_steps(change: TrustChange, desired: Desired) -> Iterator[Step]:
+    if change.needed:
+        arguments = {"RoleName": desired.role_name, "PolicyDocument": compact(change.policy)}
+        yield Step("iam", "update_assume_role_policy", desired.role_name, change.summary, arguments)
 
 
 def _boundary_steps(role: Role | None, desired: Desired) -> Iterator[Step]:
@@ -246,7 +290,14 @@ def _boundary_steps(role: Role | None, desired: Desired) -> Iterator[Step]:
     name = {"RoleName": desired.role_name}
     if desired.boundary:
         arguments = {**name, "PermissionsBoundary": desired.boundary}
-        yield Step("iam", "put_role_permissions_boundary", desired.role_name, "set the permissions boundary", arguments)
+        yield Step(
+            "iam",
+            "put_role_permissions_boundary",
+            desired.role_name,
+            "set the permissions boundary",
+            arguments,
+            references=(desired.boundary,),
+        )
     else:
         yield Step(
             "iam", "delete_role_permissions_boundary", desired.role_name, "remove the permissions boundary", name
@@ -269,8 +320,10 @@ def _setting_steps(role: Role | None, desired: Desired) -> Iterator[Step]:
     name = {"RoleName": desired.role_name}
     if (role.description, role.max_session_duration) != (desired.description, desired.max_session_duration):
         arguments = {**name, "Description": desired.description, "MaxSessionDuration": desired.max_session_duration}
-        yield Step("iam", "update_role", desired.role_name, "set description and longest session", arguments)
-    missing = {key: value for key, value in desired.tags.items() if role.tags.get(key) != value}
+        yield Step(
+            "iam", "update_role", desired.role_name, "set the description and the maximum session duration", arguments
+        )
+    missing = {key: value for key, value in desired.tags.items() if tag_value(role.tags, key) != value}
     if missing:
         tags = [{"Key": key, "Value": value} for key, value in missing.items()]
         yield Step("iam", "tag_role", desired.role_name, f"set the tags {', '.join(missing)}", {**name, "Tags": tags})
@@ -293,15 +346,15 @@ def _desired_state(
     desired: Desired, trust: Mapping[str, Any], value: str, current: Current, labels: Mapping[str, str]
 ) -> dict[str, Any]:
     role, parameter = current.role, current.parameter
-    tags = {**(role.tags if role else {}), **desired.tags}
-    trusted = masked(role.trust if role and same(role.trust, trust) else trust, labels)
+    missing = {key: value for key, value in desired.tags.items() if not role or tag_value(role.tags, key) != value}
+    tags = merged(role.tags if role else {}, missing)
     return {
         "external_id_parameter": {
             "type": desired.parameter_type or (parameter.type if parameter else "String"),
             "value": labels[value],
         },
         "role": _role_state(desired.role_name, desired, tags),
-        "trust_policy": trusted,
+        "trust_policy": masked(trust, labels),
         "permissions": current.policy if same(current.policy, desired.policy) else desired.policy,
     }
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A plan: ordered API calls, each with what it is for. Made by pure functions, shown in check mode, applied by a loop."""
+"""A plan: ordered API calls, each with its purpose. Pure functions make it, check mode shows it, a loop applies it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Step:
     :param target: what is changed: a name or path.
     :param summary: the change in a few words, without secrets.
     :param arguments: the call's parameters; they may hold the external ID, so they are never shown.
-    :param version: the version that a parameter must have after the call; another one tells of a change by somebody
+    :param version: the version that a parameter must have after the call; another one means a change by somebody
         else. 0 for any.
+    :param references: what else the call needs to exist, as AWS names it: the ARN of a boundary.
     """
 
     service: str
@@ -28,6 +29,14 @@ class Step:
     summary: str
     arguments: Mapping[str, Any] = field(repr=False)
     version: int = 0
+    references: Sequence[str] = ()
+
+    def is_about_target(self, said: str) -> bool:
+        """Whether AWS's message "does not exist" is about the target of the step, and not about what it refers to."""
+        if any(reference in said for reference in self.references):
+            return False
+        # What is being created cannot be what is missing.
+        return not self.references or not self.operation.startswith("create_")
 
     @property
     def action(self) -> str:
@@ -41,11 +50,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps, and the state before and after them, with external IDs masked."""
+    """Steps, and the state before and after them, with external IDs masked.
+
+    :param notes: what the admin needs to know besides, one sentence each.
+    :param locked: whether nobody can assume the role after the run.
+    """
 
     steps: Sequence[Step]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    notes: Sequence[str] = ()
+    locked: bool = False
 
     def diff(self) -> dict[str, Any]:
         """Ansible's form of a difference: the parts that change, and nothing of those that stay."""

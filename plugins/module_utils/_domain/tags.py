@@ -43,21 +43,38 @@ def check_tags(option: str, tags: Mapping[str, object], *, reserved: int = 0) ->
     return checked
 
 
+def tag_value(tags: Mapping[str, str], key: str) -> str | None:
+    """The value of a tag, whose key has no case in IAM; None if there is no such tag."""
+    return next((value for name, value in tags.items() if name.lower() == key.lower()), None)
+
+
+def merged(tags: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
+    """Tags after TagRole: a change replaces the tag whose key differs in case only, as IAM does."""
+    replaced = {key.lower() for key in changes}
+    return {**{key: value for key, value in tags.items() if key.lower() not in replaced}, **changes}
+
+
 def check_ownership(venue: Venue, role_name: str, tags: Mapping[str, str], *, adopt: bool) -> None:
-    """Refuse a role that is another venue's, and one that is nobody's unless it is to be adopted.
+    """Refuse a role of another venue, one whose tags spell the venue otherwise, and, without adopt, one of nobody.
 
     :raises OwnershipConflict: as said.
     """
-    owner = {key: tags[key] for key in OWNERSHIP if key in tags}
     wanted = {"Proj": venue.project, "Venue": venue.venue}
-    if any(owner[key] != wanted[key] for key in owner):
-        theirs = ", ".join(f"{key}={value}" for key, value in owner.items())
+    owner = {key: value for key in OWNERSHIP if (value := tag_value(tags, key)) is not None}
+    theirs = ", ".join(f"{key}={value}" for key, value in owner.items())
+    if any(owner[key].lower() != wanted[key].lower() for key in owner):
         raise OwnershipConflict(
             f"the role {role_name} belongs to another venue (its tags say {theirs}). Nothing was changed. "
             "Hyphens make such names meet: give this venue a role_name or name_prefix of its own."
         )
+    if any(owner[key] != wanted[key] for key in owner):
+        raise OwnershipConflict(
+            f"the role {role_name} belongs to this venue in another spelling (its tags say {theirs}; the options say "
+            f"{', '.join(f'{key}={value}' for key, value in wanted.items())}). Nothing was changed. Role names have no "
+            "case, but SSM parameters do: use the spelling of the tags."
+        )
     if len(owner) < len(wanted) and not adopt:
         raise OwnershipConflict(
-            f"the role {role_name} exists but its tags do not say whose it is (Proj and Venue). Nothing was changed. "
-            "If it is this venue's, set adopt: true to take it over."
+            f"the role {role_name} exists, but its tags do not name its venue (Proj and Venue). Nothing was changed. "
+            "If it is this venue's role, set adopt: true to take it over."
         )

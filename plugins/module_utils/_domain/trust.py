@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The trust policy of a venue's role: who may assume it, and with which external ID.
+"""The trust policy that this collection writes: who may assume a venue's role, and with which external ID.
 
 The external ID: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
 """
@@ -8,77 +8,106 @@ The external ID: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deput
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .arns import check_account_id, parse_arn
 from .errors import InvalidInput
-from .policies import EXTERNAL_ID_KEY, document, statements
+from .policies import compact, document
+from .trust_reader import ASSUME, ASSUME_ACTIONS, LOCK_SID
 
 TRUST_POLICY_LENGTH = 2048  # the default quota of IAM for a role trust policy
-CURRENT, PREVIOUS = "AssumeWithExternalId", "AssumeWithPreviousExternalId"
-_WILDCARD = re.compile(r"[*?]")
-_DEAD = re.compile(r"A(RO|ID)A[A-Z0-9]{12,}")
 _SAML_AUDIENCE = {
     "aws-us-gov": "https://signin.amazonaws-us-gov.com/saml",
     "aws-cn": "https://signin.amazonaws.cn/saml",
 }
+# What IAM Identity Center calls its roles: AWSReservedSSO_<permission set>_<16 hexadecimal digits>.
+_SSO_ROLE = re.compile(r"AWSReservedSSO_(.+)_[0-9a-f]{16}")
+_SSO_PATH = "aws-reserved/sso.amazonaws.com"
+_PATTERN = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):((?:role|user)/[\w+=,.@/*?-]+)", re.ASCII)
 
 
 class Trust(NamedTuple):
     """Who may assume a venue's role.
 
     :param principals: ARNs of roles, users or account roots.
-    :param external_id: what they must say.
-    :param previous_external_id: what they may still say while a rotation is under way; '' for none.
+    :param external_id: the external ID that they must send.
+    :param previous_external_ids: those that they may still send while a rotation is under way.
     :param saml_providers: ARNs of identity providers whose users may come with an assertion instead.
     :param require_mfa: the caller's session must have used MFA.
+    :param patterns: ARN patterns of the callers; the principals are then the accounts that the patterns name.
     """
 
     principals: Sequence[str]
     external_id: str
-    previous_external_id: str = ""
+    previous_external_ids: Sequence[str] = ()
     saml_providers: Sequence[str] = ()
     require_mfa: bool = False
+    patterns: Sequence[str] = ()
 
-    def policy(self, partition: str) -> dict[str, Any]:
-        """The trust policy document."""
-        return document(list(self._statements(partition)))
+    def policy(self, partition: str, foreign: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        """The trust policy document.
 
-    def _statements(self, partition: str) -> Iterable[dict[str, Any]]:
+        :param foreign: further statements to keep in it: the lock, and those that others wrote.
+        """
+        return document([*self._statements(partition), *foreign])
+
+    def _statements(self, partition: str) -> Iterator[dict[str, Any]]:
         who = {"AWS": list(self.principals)}
-        mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}} if self.require_mfa else {}
-        for sid, value in ((CURRENT, self.external_id), (PREVIOUS, self.previous_external_id)):
-            if value:
-                condition = {"StringEquals": {"sts:ExternalId": value}, **mfa}
-                yield {
-                    "Sid": sid,
-                    "Effect": "Allow",
-                    "Principal": who,
-                    "Action": "sts:AssumeRole",
-                    "Condition": condition,
-                }
-        # These two come with an AssumeRole and give nothing by themselves; they know no sts:ExternalId condition, so
-        # they
-        # stand apart:
+        if self.external_id:
+            sid, external_ids = mark(self.external_id, self.previous_external_ids)
+            yield _allow(sid, who, ASSUME, self._conditions(external_ids))
+        # These two come with an AssumeRole and give nothing by themselves. They know no sts:ExternalId condition, so
+        # they have a statement of their own:
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_permissions-required
-        yield {
-            "Sid": "NameSession",
-            "Effect": "Allow",
-            "Principal": who,
-            "Action": ["sts:TagSession", "sts:SetSourceIdentity"],
-        }
+        yield _allow("NameSession", who, ["sts:TagSession", "sts:SetSourceIdentity"])
         if self.saml_providers:
-            audience = {"StringEquals": {"SAML:aud": saml_audience(partition)}}
             actions = ["sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"]
-            federated = {"Federated": list(self.saml_providers)}
-            yield {
-                "Sid": "AssumeWithSaml",
-                "Effect": "Allow",
-                "Principal": federated,
-                "Action": actions,
-                "Condition": audience,
-            }
+            audience = {"StringEquals": {"SAML:aud": saml_audience(partition)}}
+            yield _allow("AssumeWithSaml", {"Federated": list(self.saml_providers)}, actions, audience)
+
+    def _conditions(self, external_ids: str | list[str]) -> dict[str, Any]:
+        conditions: dict[str, Any] = {"StringEquals": {"sts:ExternalId": external_ids}}
+        if self.require_mfa:
+            conditions["Bool"] = {"aws:MultiFactorAuthPresent": "true"}
+        if self.patterns:
+            conditions["ArnLike"] = {"aws:PrincipalArn": list(self.patterns)}
+        return conditions
+
+
+def _allow(sid: str, who: Mapping[str, Any], action: Any, condition: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    conditions = {"Condition": dict(condition)} if condition else {}
+    return {"Sid": sid, "Effect": "Allow", "Principal": dict(who), "Action": action, **conditions}
+
+
+def mark(current: str, previous: Sequence[str]) -> tuple[str, str | list[str]]:
+    """The Sid and the values of the statement that demands the external ID.
+
+    Several are in alphabetical order, so that their order carries no meaning; the Sid says which is the current one.
+    """
+    every = sorted({current, *previous})
+    if len(every) == 1:
+        return "AssumeWithExternalId", current
+    return f"AssumeWithExternalId{every.index(current) + 1}Of{len(every)}", every
+
+
+def lock_statement() -> dict[str, Any]:
+    """The statement that keeps everybody from assuming the role, during an incident."""
+    return {"Sid": LOCK_SID, "Effect": "Deny", "Principal": "*", "Action": list(ASSUME_ACTIONS)}
+
+
+def length(policy: Mapping[str, Any]) -> int:
+    """How many characters of the quota a trust policy uses: all of them, since it is sent without white space."""
+    return len(compact(policy))
+
+
+def length_in_need(policy: Mapping[str, Any], trust: Trust, candidate: str, *, locked: bool) -> int:
+    """How long a trust policy gets when its external ID is rotated while the venue is locked.
+
+    :param candidate: an external ID as long as a new one.
+    """
+    rotation = 0 if trust.previous_external_ids else len(f'"{candidate}",[]1Of2')
+    return length(policy) + rotation + (0 if locked else len(compact(lock_statement())) + 1)
 
 
 def saml_audience(partition: str) -> str:
@@ -89,77 +118,75 @@ def saml_audience(partition: str) -> str:
     return _SAML_AUDIENCE.get(partition, "https://signin.aws.amazon.com/saml")
 
 
-def external_ids(policy: Mapping[str, Any] | None) -> tuple[str, str]:
-    """The external IDs that a trust policy demands: (current, previous); '' where there is none.
-
-    A policy made by hand has no statement called after ours: there, the first external ID found is the current one.
-    A test for its mere presence (``Null``) or with a wildcard names no external ID.
-    """
-    found: dict[str, str] = {}
-    for statement in statements(policy):
-        kind = PREVIOUS if statement.get("Sid") == PREVIOUS else CURRENT
-        for operator, tests in statement.get("Condition", {}).items():
-            for key, value in tests.items():
-                values = [
-                    str(one)
-                    for one in (value if isinstance(value, list) else [value])
-                    if not _WILDCARD.search(str(one))
-                ]
-                if key.lower() == EXTERNAL_ID_KEY and "string" in operator.lower() and values:
-                    found.setdefault(kind, values[0])
-    return found.get(CURRENT, ""), found.get(PREVIOUS, "")
-
-
-def principals(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Every principal that a trust policy names, of whatever kind, without repetition."""
-    named: dict[str, None] = {}
-    for statement in statements(policy):
-        who = statement.get("Principal", {})
-        for values in who.values() if isinstance(who, dict) else [who]:
-            named.update(dict.fromkeys(values if isinstance(values, list) else [values]))
-    return tuple(named)
-
-
-def dead_principals(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Principals that were deleted: IAM shows their unique id, and a namesake made later is not trusted.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-roles
-    """
-    return tuple(who for who in principals(policy) if _DEAD.fullmatch(who))
-
-
-def check_principals(texts: Sequence[str], partition: str) -> tuple[str, ...]:
+def check_principals(option: str, texts: Sequence[str], partition: str) -> tuple[str, ...]:
     """Trusted principals: account ids, or ARNs of roles, users or account roots. Never ``*``.
 
-    :raises InvalidInput: anything else; a session's ARN names the role to write instead.
+    :raises InvalidInput: anything else; for a session, the message names the role to write instead.
     """
-    checked = []
+    if not texts:
+        raise InvalidInput(option, "is given but empty. Name who may assume the role, or leave the option out.")
+    return tuple(dict.fromkeys(_check_principal(option, text, partition) for text in texts))
+
+
+def _check_principal(option: str, text: str, partition: str) -> str:
+    if re.fullmatch(r"[0-9]+", text):
+        return f"arn:{partition}:iam::{check_account_id(option, text)}:root"
+    if text == "*":
+        raise InvalidInput(option, "'*' would trust everybody: name accounts, roles or users.")
+    session = re.fullmatch(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)/.*", text)
+    if session:
+        raise InvalidInput(option, f"'{text}' is one session of a role. {_role_of_session(*session.groups())}")
+    shape = {"service": "iam", "resource": "root|(role|user)/[^*?]+", "example": "role/NAME"}
+    arn = parse_arn(option, text, **shape, partition=partition)
+    if arn.resource.startswith("role/AWSReservedSSO_"):
+        advice = _role_of_session(arn.partition, arn.account_id, arn.resource.removeprefix("role/"))
+        raise InvalidInput(option, f"'{text}' lacks the path of a role of IAM Identity Center. {advice}")
+    return str(arn)
+
+
+def _role_of_session(partition: str, account_id: str, name: str) -> str:
+    """What to trust instead of a session."""
+    sso = _SSO_ROLE.fullmatch(name)
+    role = f"arn:{partition}:iam::{account_id}:role"
+    if not sso:
+        return f"Trust the role: {role}/{name} (with its path, if it has one)."
+    return (
+        f"Trust the role with its path, which 'aws iam get-role --role-name {name}' shows "
+        f"({role}/{_SSO_PATH}/REGION/{name}, without REGION where IAM Identity Center is in us-east-1). Or trust the "
+        "permission set in every region with trusted_principal_patterns: "
+        f"{role}/{_SSO_PATH}*/AWSReservedSSO_{sso.group(1)}_{'?' * 16}"
+    )
+
+
+def check_patterns(option: str, texts: Sequence[str], partition: str) -> tuple[str, ...]:
+    """ARN patterns of roles and users, each in one account: ``arn:aws:iam::ACCOUNT:role/...``.
+
+    :raises InvalidInput: anything else, or one that also matches other permission sets of IAM Identity Center.
+    """
     for text in texts:
-        if re.fullmatch(r"[0-9]+", text):
-            checked.append(f"arn:{partition}:iam::{check_account_id('trusted_principals', text)}:root")
-            continue
-        if text == "*":
-            raise InvalidInput("trusted_principals", "'*' would trust everybody: name accounts, roles or users.")
-        session = re.fullmatch(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)/.*", text)
-        if session:
-            partition_, account, role = session.groups()
+        found = _PATTERN.fullmatch(text)
+        if not found:
             raise InvalidInput(
-                "trusted_principals",
-                f"'{text}' is one session of a role: trust the role, arn:{partition_}:iam::{account}:role/{role}.",
+                option,
+                f"'{text}' is not an ARN pattern of the form arn:{partition}:iam::ACCOUNT:role/NAME with '*' and '?' "
+                "in the name only. For a whole account use trusted_principals.",
             )
-        checked.append(
-            str(
-                parse_arn(
-                    "trusted_principals",
-                    text,
-                    service="iam",
-                    resource="root|(role|user)/[^*?]+",
-                    example="role/NAME",
-                    partition=partition,
-                )
+        if found.group(1) != partition:
+            raise InvalidInput(option, f"'{text}' is in another partition than the region ({partition}).")
+        loose = re.fullmatch(r".*AWSReservedSSO_([^*?]+)_\*", text)
+        if loose:
+            exact = f"{text.removesuffix('*')}{'?' * 16}"
+            raise InvalidInput(
+                option,
+                f"'{text}' also matches every permission set whose name begins with '{loose.group(1)}_'. Write {exact}",
             )
-        )
-    return tuple(dict.fromkeys(checked))
+    return tuple(dict.fromkeys(texts))
+
+
+def accounts_of(patterns: Iterable[str]) -> tuple[str, ...]:
+    """The roots of the accounts that ARN patterns name."""
+    roots = (f"{':'.join(pattern.split(':')[:5])}:root" for pattern in patterns)
+    return tuple(dict.fromkeys(roots))
 
 
 def check_saml_providers(arns: Sequence[str], partition: str) -> tuple[str, ...]:

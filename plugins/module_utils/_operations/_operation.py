@@ -10,27 +10,19 @@ import secrets
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from .._aws.clients import Clients
-from .._domain.errors import InvalidInput, UnexpectedError, VenueError
+from .._domain.errors import InvalidInput, UnexpectedError, VenueError, printable
+from .._masking import mask
 
 Params = Mapping[str, Any]
 Result = dict[str, Any]
 
-SHORTEST_SECRET = 16
+BLANK_JSON = {"{}", "[]", "null", '""'}
 _COLLECTION = "mdps/venue_sts/plugins/"
-
-
-def worth_blanking(values: Iterable[str]) -> set[str]:
-    """The secret options that are to be blanked wherever their text occurs in a result, in case one ever got there.
-
-    A short external ID ("sbg") is not among them: blanking it would punch holes into names, ARNs and keys, and so give
-    it away.
-    """
-    return {value for value in values if len(value) >= SHORTEST_SECRET}
 
 
 @dataclass(frozen=True)
@@ -72,7 +64,8 @@ class Operation(Generic[OptionsT]):
     :param execute: does the work with the parsed options; raises VenueError.
     :param services: the AWS services it calls, so that their models can be loaded once, before the fork.
     :param secret_result: the result carries keys, so it is hidden from callbacks, logs and job events.
-    :param narrowing: the options that narrow or check. Given but empty, they are an error.
+    :param narrowing: the options that narrow or check, such as ``access`` or ``limits.access``. Given but empty, they
+        are an error. tools/role_specs.py documents them.
     :param constraints: ``mutually_exclusive``, ``required_if`` and the like, as for AnsibleModule.
     """
 
@@ -86,19 +79,40 @@ class Operation(Generic[OptionsT]):
     constraints: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, params: Params, runtime: Runtime) -> tuple[bool, Result]:
-        """Run to the end and return (True, result) or (False, failure). Raises no exception of its own."""
+        """Run to the end and return (True, result) or (False, failure). Raises no exception of its own.
+
+        Failures, warnings and results without keys show no secret that is known by then.
+        """
         try:
-            return True, self._run(params, runtime)
+            result = self._run(params, replace(runtime, warn=lambda message: runtime.warn(printable(mask(message)))))
+            return True, result if self.secret_result else mask(result)
         except VenueError as error:
             failure = error
         except Exception as error:
             failure = unexpected(error, self.name)
-        return False, failure.to_result(subject(params))
+        return False, mask(failure.to_result(subject(params)))
 
     def _run(self, params: Params, runtime: Runtime) -> Result:
-        check_not_blank(params, self.narrowing)
+        self.check_not_blank(params)
         clients = Clients(params)
         return self.execute(self.parse(params, clients, runtime), clients, runtime)
+
+    def check_not_blank(self, params: Params, *, given: bool = False) -> None:
+        """Refuse options that narrow or check and are given without a value: empty never means "no limit".
+
+        :param params: the options of the task.
+        :param given: no option is there by default, so that None was given too: YAML reads ``access:`` so.
+        :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a blank item.
+        """
+        for option in sorted(self.narrowing):
+            outer, _dot, inner = option.partition(".")
+            holder = params.get(outer) if inner else params
+            if not isinstance(holder, Mapping) or (inner or outer) not in holder:
+                continue
+            value = holder[inner or outer]
+            is_json = self.argument_spec.get(option, {}).get("type") == "json"
+            if (given and value is None) or _is_blank(value) or (is_json and _is_blank_json(value)):
+                raise InvalidInput(option, "is given but empty. Give it a value, or leave it out.")
 
 
 def subject(params: Params) -> str:
@@ -107,22 +121,26 @@ def subject(params: Params) -> str:
     return f"Venue {params['project']}-{params['venue']}" if known else ""
 
 
-def check_not_blank(params: Params, options: Iterable[str]) -> None:
-    """Refuse options that narrow or check and are given without a value: empty never means "no limit".
+def filled_in(argument_spec: Mapping[str, Any], but: Iterable[str] = ()) -> frozenset[str]:
+    """Return the options that are texts, paths, lists or mappings, to be declared as ``narrowing``.
 
-    :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a blank item.
+    :param argument_spec: the options.
+    :param but: the options for which empty is a value like any other.
     """
-    for option in sorted(options):
-        if _is_blank(params.get(option)):
-            raise InvalidInput(option, "is given but empty. Give it a value, or leave it out.")
+    kinds = ("str", "path", "list", "dict", "json", "raw")
+    return frozenset(name for name, option in argument_spec.items() if option["type"] in kinds) - frozenset(but)
 
 
 def _is_blank(value: Any) -> bool:
     if isinstance(value, str):
         return not value.strip()
     if isinstance(value, (list, tuple)):
-        return not value or any(_is_blank(item) for item in value)
+        return not value or any(item is None or _is_blank(item) for item in value)
     return isinstance(value, Mapping) and not value
+
+
+def _is_blank_json(text: Any) -> bool:
+    return isinstance(text, str) and text.strip() in BLANK_JSON
 
 
 def unexpected(error: Exception, operation: str) -> UnexpectedError:

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Prove that a venue's role can be assumed, by assuming it; the keys are thrown away."""
+"""Proof that a venue's role can be assumed: assume it, and discard the keys."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from .._aws.venue_state import Caller, read_caller, read_parameters, read_role
 from .._domain.arns import session_role_name
 from .._domain.errors import AwsRefused, NotAssumable
 from .._domain.role_plan import Parameter, Role
-from .._domain.trust import dead_principals, external_ids, principals
+from .._domain.trust_reader import dead_principals, external_ids, foreign_statements, is_locked, principals
 from ._operation import Runtime
 
 SHORTEST_SESSION = 900
+LONGEST_WAIT = 3600
 FRESH = timedelta(minutes=5)
 
 
 def prove_assumable(clients: Clients, runtime: Runtime, role_name: str, parameter: str, timeout: int) -> None:
-    """Assume the role, trying again while AWS may still be spreading the news of it.
+    """Assume the role, and try again while AWS may not know it everywhere yet.
 
     :param parameter: the SSM path of the external ID.
     :param timeout: for how many seconds to try.
@@ -66,22 +67,36 @@ def _try(sts: Any, role: Role, parameter: Parameter | None) -> AwsRefused | None
 
 
 def diagnose(role: Role | None, parameter: Parameter | None, caller: Caller, runtime: Runtime) -> str:
-    """The likeliest reason for AccessDenied at AssumeRole, which AWS does not tell."""
+    """The likeliest reason for AccessDenied at AssumeRole, which AWS does not give."""
     if role is None:
-        return "It looks like propagation: IAM does not show the role yet. Run again in a minute."
+        return "IAM does not show the role yet. Run again in a minute."
+    if is_locked(role.trust):
+        return "The venue is locked: a Deny statement in the trust policy keeps everybody from assuming the role."
     if not parameter or parameter.value not in external_ids(role.trust):
-        return "It looks like a wrong external ID: the one in SSM is not the one in the trust policy. Run the provision playbook again."
+        return "The external ID in SSM is not one that the trust policy accepts. Run the provision playbook."
     dead = dead_principals(role.trust)
     if dead:
-        return f"It looks like a dead principal: the trust policy names {', '.join(dead)}, which were deleted. Run the provision playbook again."
-    if role.created and runtime.now() - role.created < FRESH:
         return (
-            "It looks like propagation: the role is new, and AWS needs up to a minute to know it everywhere. Run again."
+            f"The trust policy names {', '.join(dead)}, which were deleted. Run the provision playbook for this venue."
         )
-    named = principals(role.trust)
-    me = session_role_name(caller.arn)
+    if role.created and runtime.now() - role.created < FRESH:
+        return "The role is new, and AWS needs up to a minute to know it everywhere. Run again."
+    return _diagnose_caller(role, caller)
+
+
+def _diagnose_caller(role: Role, caller: Caller) -> str:
+    named, me = principals(role.trust), session_role_name(caller.arn)
     if not any(
         f":{caller.account_id}:root" in who or who == caller.arn or (me and who.endswith(f"/{me}")) for who in named
     ):
-        return f"The trust policy does not name the caller {caller.arn}; it trusts {', '.join(named)}. Add the caller's role to trusted_principals."
-    return f"It looks like missing caller permission: {caller.arn} needs sts:AssumeRole on {role.arn}, which no boundary or organization policy may deny."
+        return (
+            f"The trust policy does not name the caller {caller.arn}; it trusts {', '.join(named)}. Add the caller's "
+            "role to trusted_principals."
+        )
+    denials = [one.name for one in foreign_statements(role.trust) if one.effect == "Deny"]
+    if denials:
+        return f"The trust policy has the {', the '.join(denials)}, which may keep the caller {caller.arn} out."
+    return (
+        f"Either the caller {caller.arn} lacks sts:AssumeRole on {role.arn} (no boundary or organization policy may "
+        "deny it), or it matches none of the patterns in trusted_principal_patterns."
+    )

@@ -13,6 +13,7 @@ from .._aws.clients import Clients
 from .._domain.arns import parse_arn
 from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput
 from .._domain.saml import Response, RolePair, SamlProblem, check_fresh, choose, find_role, read_response
+from .._masking import register
 from ._operation import Params
 
 # AssumeRoleWithSAML takes none of these: what corresponds to them is in the assertion, where the identity provider put
@@ -69,11 +70,13 @@ def read_assertion(params: Params) -> Response:
         return read_response(params["saml_assertion"])
     path = params["saml_assertion_file"]
     try:
-        return read_response(Path(path).read_text(encoding="ascii"))
+        text = Path(path).read_text(encoding="ascii")
     except UnicodeDecodeError:
         raise InvalidInput("saml_assertion_file", f"'{path}' is not text that a browser sends.") from None
     except OSError as error:
         raise InvalidInput("saml_assertion_file", f"'{path}' cannot be read ({error.strerror}).") from None
+    register(text)
+    return read_response(text)
 
 
 def settle_pair(

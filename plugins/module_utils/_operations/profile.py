@@ -28,7 +28,7 @@ from .._domain.errors import FileNotWritten, InvalidInput
 from .._domain.names import make_venue
 from .._domain.profiles import KEY_NAMES, check_profile_name, check_region, credentials_of, role_arn
 from .._files import locked, replace_private
-from ._operation import Operation, Params, Result, Runtime
+from ._operation import Operation, Params, Result, Runtime, filled_in
 
 TOKEN: dict[str, Any] = {
     "Credentials": {
@@ -214,6 +214,7 @@ OPERATION = Operation(
     name="venue_sts_profile",
     argument_spec=ARGUMENT_SPEC,
     execute=keep_profile,
+    narrowing=filled_in(ARGUMENT_SPEC),
     services=(),
     constraints={"required_if": [("state", "present", ("token",))]},
 )

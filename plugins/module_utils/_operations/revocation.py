@@ -23,8 +23,9 @@ from .._domain.tags import check_ownership
 from .._domain.times import iso, parse_time
 from .._domain.users import check_user
 from .._receipt_store import DEFAULT_FILE, read_file
-from ._operation import Operation, Params, Result, Runtime
-from .role import ATTEMPTS, check_account
+from ._operation import Operation, Params, Result, Runtime, filled_in
+from .accounts import check_account
+from .converge import ATTEMPTS
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "all")
 BY_RECEIPT = ("receipt", "user", "access_key_id")
@@ -383,6 +384,6 @@ OPERATION = Operation(
     parse=parse,
     execute=revoke,
     services=("iam", "sts"),
-    narrowing=frozenset({*TARGETS, "before", "expected_account_id", "role_name", "receipts_file"}),
+    narrowing=filled_in(ARGUMENT_SPEC),
     constraints={"mutually_exclusive": [("before", name) for name in BY_RECEIPT]},
 )

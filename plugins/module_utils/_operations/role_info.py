@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Tell what the venue roles of an account are like: one venue, a list of venues, or every one there is."""
+"""Gather information about the venue roles of an account: one venue, a list of venues, or all of them."""
 
 from __future__ import annotations
 
@@ -16,39 +16,67 @@ from .._aws.calls import run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller
 from .._domain import role_facts
-from .._domain.arns import check_account_id
-from .._domain.drift import beside, in_words
+from .._domain.drift import differences, unmanaged
 from .._domain.errors import InvalidInput, VenueError
-from .._domain.names import BOUNDARY_PARAMETER, Venue
+from .._domain.names import Venue
 from .._domain.role_facts import Observed
 from .._domain.role_plan import POLICY_NAME, Current, Parameter, plan_present
-from ._operation import Operation, Params, Result, Runtime
-from .role import ARGUMENT_SPEC as ROLE_SPEC
-from .role import Found, Wish, check_account, desire, parse
+from ._operation import Operation, Params, Result, Runtime, filled_in
+from .accounts import check_account, check_expected_account
+from .role import OPERATION as ROLE
+from .role_options import ARGUMENT_SPEC as ROLE_SPEC
+from .role_options import RoleOptions, parse_role
+from .role_state import Found, desired_state, discover, wanted_parameters
 
+_OF_ONE_VENUE = ("role_name", "external_id_parameter", "bucket_parameter")
 ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str"},
     "venue": {"type": "str"},
     "venues": {"type": "list", "elements": "dict"},
     "name_prefix": {"type": "str", "default": "unity"},
     "role_name": {"type": "str"},
+    "external_id_parameter": {"type": "str"},
+    "bucket_parameter": {"type": "str"},
+    "boundary_parameter": {"type": "str"},
     "expected_account_id": {"type": "str"},
 }
-UNUSED = "unused"  # stands for a new external ID in a plan that is not applied
-SETTLED = {"on_external_id_conflict": "use_parameter"}
+UNUSED = "unused-external-id-of-a-plan"  # stands for a new external ID in a plan that is never applied
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A venue to tell about: what it shall be."""
+    """A venue to describe.
 
-    params: Mapping[str, Any]
-    wish: Wish
+    :param name_prefix: of its role name.
+    :param options: what its role should be.
+    """
+
+    name_prefix: str
+    options: RoleOptions
+
+
+@dataclass(frozen=True)
+class InfoOptions:
+    """What the options say.
+
+    :param asked: the venues to describe; None for every one of the account.
+    :param defaults: the options of ``venue_sts_role`` that hold for every venue.
+    """
+
+    asked: Sequence[Asked] | None
+    defaults: Mapping[str, Any]
+    expected_account_id: str
+    partition: str
+
+    @property
+    def name_prefix(self) -> str:
+        """What conventional role names begin with."""
+        return str(self.defaults["name_prefix"])
 
 
 @dataclass(frozen=True)
 class Account:
-    """What one round of reads brought; ``parameters`` come bit by bit."""
+    """What one round of reads brought; ``parameters`` are added while the facts are made."""
 
     caller: Caller
     roles: Mapping[str, Observed]
@@ -58,7 +86,29 @@ class Account:
     shared: Mapping[str, Sequence[str]]
 
 
-def parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
+def parse(params: Params, clients: Clients, _runtime: Runtime) -> InfoOptions:
+    """Check the options.
+
+    :raises InvalidInput: an option cannot be right.
+    """
+    single = [option for option in _OF_ONE_VENUE if params[option] is not None]
+    if single and params["project"] is None:
+        raise InvalidInput(single[0], "belongs to one venue: give project and venue too.")
+    given: Sequence[Mapping[str, Any]] | None = params["venues"]
+    if params["project"] is not None:
+        given = [{name: params[name] for name in ("project", "venue", *_OF_ONE_VENUE) if params[name] is not None}]
+    shared = ("name_prefix", "boundary_parameter")
+    defaults = {name: params[name] for name in shared if params[name] is not None}
+    partition = clients.partition
+    return InfoOptions(
+        asked=None if given is None else [_parse_venue({**defaults, **one}, partition) for one in given],
+        defaults=defaults,
+        expected_account_id=check_expected_account(params["expected_account_id"]),
+        partition=partition,
+    )
+
+
+def _parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
     """A venue with the options of ``venue_sts_role`` that describe its role.
 
     :raises InvalidInput: an unknown option, or one that cannot be right.
@@ -68,74 +118,58 @@ def parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
         raise InvalidInput(
             "venues", f"{', '.join(refused)} is no option of venue_sts_role that describes a role: leave it out."
         )
+    ROLE.check_not_blank(given, given=True)
     checked = ArgumentSpecValidator(ROLE_SPEC).validate(dict(given))
     if checked.error_messages:
         raise InvalidInput("venues", f"{given.get('project')}-{given.get('venue')}: {checked.error_messages[0]}.")
-    params = {**checked.validated_parameters, **SETTLED}
-    return Asked(params, parse(params, partition))
+    params = checked.validated_parameters
+    options = parse_role({**params, "on_external_id_conflict": "use_parameter"}, partition)
+    return Asked(params["name_prefix"], options)
 
 
-def parse_all(params: Params, partition: str) -> list[Asked]:
-    """The venues that the options name; none for all of the account."""
-    given: Sequence[Mapping[str, Any]] = params["venues"] or []
-    if params["project"]:
-        named = ("project", "venue", "name_prefix", "role_name")
-        given = [{key: params[key] for key in named if params[key]}]
-    elif params["role_name"]:
-        raise InvalidInput("role_name", "belongs to one venue: give project and venue too.")
-    return [parse_venue({"name_prefix": params["name_prefix"], **one}, partition) for one in given]
-
-
-def tell(params: Params, clients: Clients, runtime: Runtime) -> Result:
+def gather(options: InfoOptions, clients: Clients, runtime: Runtime) -> Result:
     """The operation of ``venue_sts_role_info``.
 
-    :raises VenueError: see ``_domain/errors.py``. What is wrong with one venue is told in its facts, not raised.
+    :raises VenueError: see ``_domain/errors.py``. What is wrong with one venue is in its facts, not raised.
     """
-    asked = parse_all(params, clients.partition)
-    if params["expected_account_id"]:
-        check_account_id("expected_account_id", params["expected_account_id"])
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
     caller, roles = run_concurrently(lambda: read_caller(sts), lambda: read_roles(iam))
-    check_account(caller, params["expected_account_id"])
-    venue_roles = [one for one in roles if role_facts.is_venue_role(one.role, params["name_prefix"])]
-    unclaimed: list[Observed] = []
-    if params["venues"] is None and not params["project"]:
-        owned = [one for one in venue_roles if role_facts.owner(one.role.tags)]
+    check_account(caller, options.expected_account_id)
+    venue_roles = [one for one in roles if role_facts.is_venue_role(one.role, options.name_prefix)]
+    asked, unclaimed = options.asked, list[Observed]()
+    if asked is None:
+        asked = [_discovered(one, options) for one in venue_roles if role_facts.owner(one.role.tags)]
         unclaimed = [one for one in venue_roles if not role_facts.owner(one.role.tags)]
-        asked = [_discovered(one, params, clients.partition) for one in owned]
     claims: dict[str, list[Venue]] = {}
     for one in asked:
-        claims.setdefault(one.wish.role_name.lower(), []).append(one.wish.venue)
-    # Without regard to case, as IAM takes role names.
+        claims.setdefault(one.options.role_name.lower(), []).append(one.options.venue)
+    # Without regard to case, as IAM compares role names.
     by_name = {one.role.name.lower(): one for one in roles}
     account = Account(caller, by_name, {}, clients.region, claims, role_facts.holders(venue_roles))
-    told = [*_all_facts(asked, account, ssm, runtime)] + [
-        _unclaimed(one, params["name_prefix"], runtime) for one in unclaimed
+    facts = [
+        *_all_facts(asked, account, ssm, runtime),
+        *(_unclaimed(one, options.name_prefix, runtime) for one in unclaimed),
     ]
     return {
         "changed": False,
-        "venues": sorted(told, key=lambda one: (one["project"] or "", one["venue"] or "", one["role_name"])),
+        "venues": sorted(facts, key=lambda one: (one["project"] or "", one["venue"] or "", one["role_name"])),
     }
 
 
-def _discovered(observed: Observed, params: Params, partition: str) -> Asked:
+def _discovered(observed: Observed, options: InfoOptions) -> Asked:
     role, venue = observed.role, role_facts.owner(observed.role.tags)
-    project, name = venue if venue else ("", "")
+    project, name = venue or ("", "")
     own = {"description": role.description} if role.description else {}
-    return parse_venue({"project": project, "venue": name, "role_name": role.name, "path": role.path, **own}, partition)
+    given = {"project": project, "venue": name, "role_name": role.name, "path": role.path, **own}
+    return _parse_venue({**options.defaults, **given}, options.partition)
 
 
 def _names(asked: Sequence[Asked]) -> list[str]:
-    names = [BOUNDARY_PARAMETER] if any(one.wish.boundary is None for one in asked) else []
-    for one in asked:
-        names.append(one.wish.venue.external_id_parameter)
-        if one.wish.buckets is None:
-            names.append(one.wish.venue.bucket_parameter)
-    return names
+    return [name for one in asked for name in wanted_parameters(one.options)]
 
 
 def _all_facts(asked: Sequence[Asked], account: Account, ssm: Any, runtime: Runtime) -> Iterator[dict[str, Any]]:
-    """Tell of each venue as soon as its parameters have come."""
+    """The facts of each venue, as soon as its parameters have been read."""
     waiting, read = deque(asked), set[str]()
     for names, found in read_many_parameters(ssm, _names(asked)):
         read.update(names)
@@ -145,21 +179,23 @@ def _all_facts(asked: Sequence[Asked], account: Account, ssm: Any, runtime: Runt
 
 
 def _facts(one: Asked, account: Account, runtime: Runtime) -> dict[str, Any]:
-    wish, observed = one.wish, account.roles.get(one.wish.role_name.lower())
-    parameter = account.parameters.get(wish.venue.external_id_parameter)
-    rivals = [str(other) for other in account.claims[wish.role_name.lower()] if other != wish.venue]
+    options = one.options
+    venue, role_name = options.venue, options.role_name
+    observed = account.roles.get(role_name.lower())
+    parameter = account.parameters.get(options.parameters.external_id)
+    rivals = [str(other) for other in account.claims[role_name.lower()] if other != venue]
     facts = {
-        **_identity(wish.venue, wish.role_name, account),
+        **_identity(venue, role_name, account),
         **role_facts.role_facts(observed, runtime.now()),
         "external_id": role_facts.external_id_facts(
-            wish.venue, parameter, observed.role if observed else None, account.shared
+            options.parameters.external_id, parameter, observed.role if observed else None, account.shared
         ),
         "name_also_reads_as": [
             f"{other.project} + {other.venue}"
-            for other in role_facts.readings(wish.role_name, one.params["name_prefix"])
-            if other != wish.venue
+            for other in role_facts.readings(role_name, one.name_prefix)
+            if other.key != venue.key
         ],
-        **_drift(one, observed, parameter, account),
+        **_drift(options, observed, parameter, account),
     }
     if rivals:
         facts["problem"] = (
@@ -178,24 +214,26 @@ def _identity(venue: Venue | None, role_name: str, account: Account | None) -> d
     }
 
 
-def _drift(one: Asked, observed: Observed | None, parameter: Parameter | None, account: Account) -> dict[str, Any]:
-    """What differs from the desired state, and what keeps that from being told."""
-    expected = one.params["expected_account_id"]
+def _drift(
+    options: RoleOptions, observed: Observed | None, parameter: Parameter | None, account: Account
+) -> dict[str, Any]:
+    """What differs from the desired state, and what keeps that from being found out."""
+    expected = options.expected_account_id
     if expected and expected != account.caller.account_id:
         return {
             "drift": [],
-            "problem": f"the credentials are for account {account.caller.account_id}, but the venue is in account {expected}.",
+            "problem": f"the credentials are for account {account.caller.account_id}, but the venue is in account "
+            f"{expected}.",
         }
     if not observed:
         return {"drift": [], "problem": None}
     current = Current(observed.role, observed.inline.get(POLICY_NAME), parameter)
+    found = Found(account.caller, current, account.parameters, account.region)
     try:
-        desired, _discovered_from = desire(
-            one.params, one.wish, Found(account.caller, current, account.parameters), account.region
-        )
-        return {"drift": [*in_words(plan_present(current, desired, UNUSED)), *beside(observed)], "problem": None}
+        plan = plan_present(current, desired_state(options, found, discover(options, found)), UNUSED)
+        return {"drift": [*differences(plan, observed.role), *unmanaged(observed)], "problem": None}
     except VenueError as error:
-        return {"drift": beside(observed), "problem": error.message}
+        return {"drift": unmanaged(observed), "problem": error.message}
 
 
 def _unclaimed(observed: Observed, prefix: str, runtime: Runtime) -> dict[str, Any]:
@@ -207,8 +245,9 @@ def _unclaimed(observed: Observed, prefix: str, runtime: Runtime) -> dict[str, A
         "account_id": observed.role.arn.split(":")[4],
         "external_id": None,
         "name_also_reads_as": possible,
-        "drift": beside(observed),
-        "problem": "its tags do not say whose it is (Proj and Venue); provision the venue with adopt: true to take it over.",
+        "drift": unmanaged(observed),
+        "problem": "its tags do not name its venue (Proj and Venue); provision the venue with adopt: true to take it "
+        "over.",
         "status": "broken",
     }
 
@@ -216,7 +255,9 @@ def _unclaimed(observed: Observed, prefix: str, runtime: Runtime) -> dict[str, A
 OPERATION = Operation(
     name="venue_sts_role_info",
     argument_spec=ARGUMENT_SPEC,
-    execute=tell,
+    parse=parse,
+    execute=gather,
+    narrowing=filled_in(ARGUMENT_SPEC),
     constraints={
         "required_together": [("project", "venue")],
         "mutually_exclusive": [("project", "venues"), ("role_name", "venues")],

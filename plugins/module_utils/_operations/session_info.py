@@ -23,8 +23,8 @@ from .._domain.revocation import standing
 from .._domain.role_facts import Observed
 from .._domain.times import iso, parse_time
 from .._receipt_store import read_file
-from ._operation import Operation, Params, Result, Runtime
-from .role import check_account
+from ._operation import Operation, Params, Result, Runtime, filled_in
+from .accounts import check_account
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str"},
@@ -218,6 +218,6 @@ OPERATION = Operation(
     parse=parse,
     execute=list_sessions,
     services=("iam", "sts", "cloudtrail"),
-    narrowing=frozenset({"project", "venue", "role_name", "expected_account_id", "since", "until", "receipts_file"}),
+    narrowing=filled_in(ARGUMENT_SPEC),
     constraints={"required_together": [("project", "venue")]},
 )

@@ -27,7 +27,7 @@ from .._domain.errors import (
     ReceiptNotKept,
     VenueError,
 )
-from .._domain.external_id import ExternalIds, agree, replaced_at, retired
+from .._domain.external_id import agree, replaced_at, retired
 from .._domain.names import (
     Venue,
     check_external_id,
@@ -40,13 +40,13 @@ from .._domain.policies import compact
 from .._domain.role_plan import Parameter, Role
 from .._domain.tags import check_ownership, check_tags
 from .._domain.times import iso
-from .._domain.trust import external_ids
+from .._domain.trust_reader import external_ids
 from .._domain.users import SUFFIX_BYTES, check_user, session_name
 from .._files import private_file, write_synced
-from . import _receipts, _saml
-from ._operation import Operation, Params, Result, Runtime
-from ._prove import FRESH, diagnose
-from .role import LONGEST_WAIT, check_account
+from . import _receipts, _reuse, _saml
+from ._operation import Operation, Params, Result, Runtime, filled_in
+from ._prove import FRESH, LONGEST_WAIT, diagnose
+from .accounts import check_account
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str", "required": True},
@@ -67,10 +67,10 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "require_requester_external_id": {"type": "bool", "default": False},
     "access": {"type": "list", "elements": "str"},
     "buckets": {"type": "list", "elements": "str"},
-    "bucket_prefixes": {"type": "list", "elements": "str", "default": []},
+    "bucket_prefixes": {"type": "list", "elements": "str"},
     "ecr_repositories": {"type": "list", "elements": "str"},
     "session_policy": {"type": "json"},
-    "policy_arns": {"type": "list", "elements": "str", "default": []},
+    "policy_arns": {"type": "list", "elements": "str"},
     "tags": {"type": "dict", "default": {}},
     "transitive_tag_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "source_identity": {"type": "str"},
@@ -79,6 +79,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "verify": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 60},
     "dest": {"type": "path"},
+    **_reuse.ARGUMENT_SPEC,
     **_receipts.ARGUMENT_SPEC,
 }
 DURATIONS = {"assume_role": 3600, "saml": 1800}  # as the two procedures have it
@@ -173,10 +174,7 @@ def _check_role(params: Params, venue: Venue, partition: str) -> tuple[str, str]
 
 def _check_grant(params: Params, venue: Venue) -> permissions.Grant | None:
     """What the token is narrowed to; None for all that the role may do."""
-    # An empty list is not "no limit": the checks below refuse it. (bucket_prefixes is empty by default.)
-    if not params["bucket_prefixes"] and all(
-        params[option] is None for option in ("access", "buckets", "ecr_repositories")
-    ):
+    if all(params[option] is None for option in NARROWING):
         return None
     if params["session_policy"]:
         raise InvalidInput("session_policy", f"replaces what {', '.join(NARROWING)} would say: give one or the other.")
@@ -185,7 +183,7 @@ def _check_grant(params: Params, venue: Venue) -> permissions.Grant | None:
         buckets=() if params["buckets"] is None else check_buckets("buckets", params["buckets"]),
         # A session policy only takes away: a star, and the permission to delete, mean "as far as the role goes".
         repositories=("*",) if repositories is None else check_repositories(venue, repositories),
-        bucket_prefixes=check_prefixes(params["bucket_prefixes"]),
+        bucket_prefixes=check_prefixes(params["bucket_prefixes"] or ()),
         kms_keys=("*",),
         access=check_access(ACCESS if params["access"] is None else params["access"]),
         delete=True,
@@ -196,7 +194,7 @@ def _check_extras(params: Params, partition: str) -> dict[str, Any]:
     """The optional parameters of AssumeRole that do not depend on the venue's state."""
     tags = check_tags("tags", params["tags"])
     extras: dict[str, Any] = request.check_mfa(params["mfa_serial_number"], params["mfa_token"])
-    policies = request.check_policy_arns(params["policy_arns"], partition)
+    policies = request.check_policy_arns(params["policy_arns"] or (), partition)
     if policies:
         extras["PolicyArns"] = [{"arn": arn} for arn in policies]
     if tags:
@@ -370,7 +368,7 @@ def _compare(wish: Wish, ssm: Any, role: Role, parameter: Parameter, requester: 
     """
     rotated = f"on {iso(parameter.modified)}" if parameter.modified else "lately"
     try:
-        return agree(parameter.value, ExternalIds(*external_ids(role.trust)), requester, rotated)
+        return agree(parameter.value, external_ids(role.trust), requester, rotated)
     except ExternalIdMismatch as mismatch:
         if "requester" in mismatch.facts["places"]:
             _explain_retired(ssm, wish.venue.external_id_parameter, requester)
@@ -503,6 +501,7 @@ OPERATION = Operation(
     argument_spec=ARGUMENT_SPEC,
     execute=issue_token,
     secret_result=True,
+    narrowing=filled_in(ARGUMENT_SPEC, but=("tags", "transitive_tag_keys")),
     constraints={
         "required_together": [("mfa_serial_number", "mfa_token")],
         "mutually_exclusive": [("saml_assertion", "saml_assertion_file")],

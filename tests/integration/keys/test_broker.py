@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -102,6 +103,22 @@ def test_keys_with_too_little_life_left_are_fetched_anew(tmp_path, kion, moto):
     assert minted(kion) == 2
 
 
+OTHER_REQUESTS = [
+    {"broker_account": "210987654321"},
+    {"broker_account": "sbg-dev"},
+    {"broker_iam_role_name": "mcp-reader"},
+    {"broker_config_file": "/another"},
+    {"broker_idms": 2},
+]
+
+
+def test_keys_of_another_request_are_not_kept(tmp_path, kion, moto):
+    kion.roles = [role("A"), role("B", number="210987654321", account_alias="sbg-ops"), role("C", iam="mcp-reader")]
+    others = [{**AGAIN, "vars": {**WHERE, **change}} for change in OTHER_REQUESTS]
+    play(tmp_path, kion, moto, *others, others[-1], WHO).expect()
+    assert minted(kion) == 1 + len(OTHER_REQUESTS)
+
+
 def test_keys_that_cannot_live_long_enough_are_refused(tmp_path, kion, moto):
     kion.duration = 600
     run = play(tmp_path, kion, moto, WHO).expect(2)
@@ -140,6 +157,74 @@ def test_only_venues_that_name_an_account_get_keys_from_kion(tmp_path, kion, mot
     assert minted(kion) == 1
     results = {line.split()[0].strip('"'): line.split()[1] for line in run.output.splitlines() if "unity-sbg-" in line}
     assert results == {"sbg-dev": "changed", "sbg-ops": "changed"}
+
+
+def inventory(tmp_path, kion, accounts, **more):
+    """One venue for each account of the list."""
+    hosts = {
+        f"sbg-v{number:02}": {"project": "sbg", "venue": f"v{number:02}", **WHERE, "broker_account": account}
+        for number, account in enumerate(accounts)
+    }
+    variables = {"broker_ca_path": str(kion.ca), **more}
+    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": hosts, "vars": variables}}))
+
+
+def keys_for(tmp_path, kion, *options):
+    """Run the first part of every playbook alone."""
+    env = {**kion.environment(), "KION_CONFIG": str(tmp_path / "none"), "no_proxy": "127.0.0.1", "ANSIBLE_FORKS": "10"}
+    return ansible_playbook("mdps.venue_sts.keys", "-i", "inventory.json", *options, env=env, cwd=tmp_path)
+
+
+ACCOUNTS = ["123456789012", "210987654321", "111122223333"]
+
+
+@pytest.mark.parametrize("options", [(), SHIPPED])
+def test_each_account_is_asked_once_for_all_its_venues(tmp_path, kion, options):
+    kion.roles = [role("Operator", number=number) for number in ACCOUNTS]
+    inventory(tmp_path, kion, [ACCOUNTS[number % 3] for number in range(10)])
+    run = keys_for(tmp_path, kion, *options).expect()
+    assert sorted(body["account_number"] for _method, _path, body in kion.seen if body) == sorted(ACCOUNTS)
+    assert run.output.count('"expiry_source"') == 3
+    assert kion.keys["secret_access_key"] not in run.output
+
+
+def test_the_accounts_are_asked_at_the_same_time(tmp_path, kion):
+    kion.roles = [role("Operator", number=number) for number in ACCOUNTS]
+    kion.wait_for(len(ACCOUNTS))  # each answer waits until all have asked
+    inventory(tmp_path, kion, ACCOUNTS * 2)
+    keys_for(tmp_path, kion).expect()
+    assert len(kion.asked()) == len(ACCOUNTS)
+
+
+def test_kion_is_asked_again_where_the_login_differs(tmp_path, kion):
+    inventory(tmp_path, kion, ACCOUNTS[:1] * 2, broker_idms="{{ 7 if venue == 'v01' else 2 }}")
+    keys_for(tmp_path, kion).expect()
+    assert len(kion.asked()) == 2
+
+
+def test_a_refusal_is_not_asked_for_again_on_every_host(tmp_path, kion):
+    inventory(tmp_path, kion, ACCOUNTS[:1] * 4, broker_api_key="expired-api-key-0123456789")
+    run = keys_for(tmp_path, kion).expect(2)
+    assert len(kion.seen) == 1
+    failures = re.findall(r'"msg": "(Kion does not accept the API key.*?)"', run.output)
+    assert len(failures) == 4 and sum("(asked once, for sbg-v00)" in one for one in failures) == 3
+
+
+def test_unknown_ends_do_not_make_every_host_ask(tmp_path, kion):
+    kion.duration, kion.setting = None, None
+    inventory(tmp_path, kion, ACCOUNTS[:1] * 3)
+    keys_for(tmp_path, kion).expect()
+    assert minted(kion) == 1
+
+
+def test_kion_is_not_asked_for_a_token_by_saml(tmp_path, kion, moto):
+    inventory(tmp_path, kion, ACCOUNTS[:1] * 2)
+    (tmp_path / "response").write_text("not a response")
+    given = ("issue_method=saml", f"issue_saml_assertion_file={tmp_path}/response", f"dest={tmp_path}/t/", "user=jdoe")
+    options = [option for one in given for option in ("-e", one)]
+    env = {"AWS_URL": moto.url, "AWS_REGION": "us-west-2", **kion.environment()}
+    run = ansible_playbook("mdps.venue_sts.issue", "-i", "inventory.json", *options, env=env, cwd=tmp_path).expect(2)
+    assert kion.seen == [] and run.output.count("SamlProblem") == 2 and "broker_result" not in run.output
 
 
 def test_a_venue_of_kion_never_falls_back_to_the_credentials_at_hand(tmp_path, kion, moto):

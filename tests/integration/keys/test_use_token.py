@@ -106,13 +106,22 @@ def test_what_is_missing_is_said_first(tmp_path, options):
 
 
 def assume_twice(moto, tmp_path, **options):
+    return assume_often(moto, tmp_path, {}, options)
+
+
+def assume_often(moto, tmp_path, *changes):
+    """Include the role with these variables, one after the other, and return the access key ids that it gives."""
     role = {"ansible.builtin.include_role": {"name": "mdps.venue_sts.assume", "public": True}}
     settings = {"assume_project": "sbg", "assume_venue": "dev", "assume_user": "jdoe", "assume_region": "us-west-2"}
     show = {"ansible.builtin.debug": {"msg": "key {{ assume_result.receipt.access_key_id }}"}}
     who = {"amazon.aws.aws_caller_info": {}}
-    tasks = [role, show, who, {**role, "vars": options}, show, who]
+    tasks = [task for change in changes for task in ({**role, "vars": change}, show, who)]
     play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": settings, "tasks": tasks}]
-    play[0]["module_defaults"] = {"group/amazon.aws.aws": "{{ assume_keys }}"}
+    caller = {"access_key": "{{ caller | default('AKIAADMIN') }}", "secret_key": "testing"}
+    play[0]["module_defaults"] = {
+        "group/amazon.aws.aws": "{{ assume_keys }}",
+        "mdps.venue_sts.venue_sts_token": caller,
+    }
     (tmp_path / "play.yml").write_text(json.dumps(play))
     run = ansible_playbook("play.yml", "-vvvvv", env=moto.environment(), cwd=tmp_path).expect()
     return re.findall(r"key (ASIA\w+)", run.output)
@@ -121,6 +130,24 @@ def assume_twice(moto, tmp_path, **options):
 def test_the_role_keeps_keys_that_are_good_for_long_enough(moto, venue, tmp_path):
     first, second = assume_twice(moto, tmp_path)
     assert first == second
+
+
+def test_the_role_does_not_keep_keys_of_another_request(moto, venue, tmp_path):
+    changes = [
+        {"assume_user": "ann"},
+        {"assume_access": ["s3_read"]},
+        {"assume_bucket_prefixes": ["incoming"]},
+        {"assume_session_policy": {"Version": "2012-10-17", "Statement": []}},
+        {"assume_duration_seconds": 900},
+        {"assume_role_arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"},
+    ]
+    keys = assume_often(moto, tmp_path, {}, {}, *changes)
+    assert keys[0] == keys[1] and len(set(keys)) == 1 + len(changes)
+
+
+def test_the_role_does_not_keep_keys_that_another_caller_got(moto, venue, tmp_path):
+    keys = assume_often(moto, tmp_path, {"caller": "AKIAONE"}, {"caller": "AKIAONE"}, {"caller": "AKIATWO"})
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_the_role_renews_keys_when_little_time_is_left(moto, venue, tmp_path):

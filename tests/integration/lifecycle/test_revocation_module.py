@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -191,13 +192,13 @@ def test_keys_of_another_account_change_nothing(venue: Moto, tmp_path: pathlib.P
 
 
 def test_a_role_that_was_deleted_or_created_again_is_named(venue: Moto, tmp_path: pathlib.Path) -> None:
-    gone = recent(number=2, role_arn="arn:aws:iam::123456789012:role/gone-sts")
-    file = write(tmp_path / "receipts", recent(), gone)
+    here, gone = recent(), recent(number=2, role_arn="arn:aws:iam::123456789012:role/gone-sts")
+    file = write(tmp_path / "receipts", here, gone)
     warned: list[str] = []
     result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, user="jdoe", receipts_file=file)
     assert [one["role_gone"] for one in result["sessions"]] == [True, True]  # moto gives the role another id than ours
     assert ["does not exist" in warned[0], "created again" in warned[1]] == [True, True]
-    assert [one["value"] for one in result["revocations"]] == [recent().session_name]
+    assert [one["value"] for one in result["revocations"]] == [here.session_name]
 
 
 def test_hostile_lines_are_counted_and_stop_nothing(venue: Moto, tmp_path: pathlib.Path) -> None:
@@ -236,7 +237,7 @@ FILE = {"receipts_file": "/nonexistent/receipts"}
         ({"all": True, "role_name": ""}, "given but empty"),
         ({"all": True, "receipts_file": ""}, "given but empty"),
         ({"all": True, "before": "yesterday"}, "not a time"),
-        ({"all": True, "before": "2999-01-01T00:00:00Z"}, "future"),
+        ({"all": True, "before": "2199-01-01T00:00:00Z"}, "future"),
         ({"session_name": "has space"}, "session_name"),
         ({"source_identity": "x"}, "source_identity"),
         ({"session_name": "jdoe", "source_identity": "jdoe"}, "exactly one of"),
@@ -298,12 +299,14 @@ def test_a_user_in_every_venue_of_an_inventory(venue: Moto, tmp_path: pathlib.Pa
     output = play(
         venue, tmp_path, "-i", "inventory.json", "-e", "user=jdoe", "-e", "receipts_file=receipts.jsonl", code=2
     )
-    lines = {
-        line.strip().strip('",').split()[0]: line
-        for line in output.splitlines()
-        if "210987654321" in line or "OK" in line.upper() or "OPEN" in line or "changed  " in line
+    rows = [line.strip(' "') for line in output.splitlines()]
+    found = {
+        row.split()[0]: row.split()[1:3] for row in rows if re.match(r"(sbg|emit)-\w+   .* (changed|ok|OPEN) ", row)
     }
-    assert "changed" in lines["sbg-dev"]
-    assert "OPEN" in lines["emit-test"]
+    assert found == {
+        "sbg-dev": ["123456789012", "changed"],
+        "emit-ops": ["123456789012", "ok"],
+        "emit-test": ["-", "OPEN"],
+    }
     assert "--limit 'emit-test'" in output
     assert policies(venue) != []

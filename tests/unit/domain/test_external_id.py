@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which external ID a venue shall have: every meeting of parameter, trust policy and wish."""
+"""Which external ID a venue has, for every combination of parameter, trust policy and request."""
 
 from __future__ import annotations
 
@@ -10,59 +10,63 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id
     ExternalIds,
     Request,
     agree,
+    check_given,
+    choose,
     parameter_first,
     replaced_at,
     retired,
-    settle,
+    trusted_ids,
+    weakness,
 )
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust_reader import TrustReading
 
 NONE = ExternalIds("")
 
 
 @pytest.mark.parametrize(
-    ("parameter", "trusted", "wish", "settled"),
+    ("parameter", "trusted", "asked", "chosen"),
     [
         # Nothing there: a new one, or the one given.
         ("", NONE, Request(), ExternalIds("new")),
         ("", NONE, Request(given="mine"), ExternalIds("mine")),
         ("", NONE, Request(rotate=True), ExternalIds("new")),
         # One of the two is there: it is kept, whatever the order in which the other was lost.
-        ("a", NONE, Request(), ExternalIds("a")),
-        ("", ExternalIds("a"), Request(), ExternalIds("a")),
-        ("", ExternalIds("a", "z"), Request(), ExternalIds("a", "z")),
+        ("aa", NONE, Request(), ExternalIds("aa")),
+        ("", ExternalIds("aa"), Request(), ExternalIds("aa")),
+        ("", ExternalIds("aa", ("zz",)), Request(), ExternalIds("aa", ("zz",))),
         # Both agree.
-        ("a", ExternalIds("a"), Request(), ExternalIds("a")),
-        ("a", ExternalIds("a", "z"), Request(), ExternalIds("a", "z")),
-        ("a", ExternalIds("a"), Request(given="a"), ExternalIds("a")),
-        ("a", ExternalIds("a", "z"), Request(given="a"), ExternalIds("a", "z")),
+        ("aa", ExternalIds("aa"), Request(), ExternalIds("aa")),
+        ("aa", ExternalIds("aa", ("zz",)), Request(), ExternalIds("aa", ("zz",))),
+        ("aa", ExternalIds("aa"), Request(given="aa"), ExternalIds("aa")),
+        ("aa", ExternalIds("aa", ("zz",)), Request(given="aa"), ExternalIds("aa", ("zz",))),
         # A value given replaces what is there, at once: the previous one does not stay.
-        ("a", ExternalIds("a"), Request(given="mine"), ExternalIds("mine")),
-        ("a", ExternalIds("b", "z"), Request(given="mine"), ExternalIds("mine")),
-        ("a", ExternalIds("b"), Request(given="a"), ExternalIds("a")),
+        ("aa", ExternalIds("aa"), Request(given="mine"), ExternalIds("mine")),
+        ("aa", ExternalIds("bb", ("zz",)), Request(given="mine"), ExternalIds("mine")),
+        ("aa", ExternalIds("bb"), Request(given="aa"), ExternalIds("aa")),
         # They differ, and the admin says which wins.
-        ("a", ExternalIds("b", "z"), Request(on_conflict="use_parameter"), ExternalIds("a", "z")),
-        ("a", ExternalIds("b", "z"), Request(on_conflict="use_trust_policy"), ExternalIds("b", "z")),
+        ("aa", ExternalIds("bb", ("zz",)), Request(on_conflict="use_parameter"), ExternalIds("aa", ("zz",))),
+        ("aa", ExternalIds("bb", ("zz",)), Request(on_conflict="use_trust_policy"), ExternalIds("bb", ("zz",))),
         # Rotation: new beside old, then the old alone goes.
-        ("a", ExternalIds("a"), Request(rotate=True), ExternalIds("new", "a")),
-        ("a", ExternalIds("a"), Request(rotate=True, given="mine"), ExternalIds("mine", "a")),
-        ("a", ExternalIds("a", "z"), Request(rotate=True), ExternalIds("a")),
-        ("", ExternalIds("a"), Request(rotate=True), ExternalIds("new", "a")),
+        ("aa", ExternalIds("aa"), Request(rotate=True), ExternalIds("new", ("aa",))),
+        ("aa", ExternalIds("aa"), Request(rotate=True, given="mine"), ExternalIds("mine", ("aa",))),
+        ("aa", ExternalIds("aa", ("zz",)), Request(rotate=True), ExternalIds("aa")),
+        ("", ExternalIds("aa"), Request(rotate=True), ExternalIds("new", ("aa",))),
         # A rotation that died between trust policy and parameter is finished, and not begun a second time.
-        ("a", ExternalIds("new1", "a"), Request(rotate=True), ExternalIds("new1", "a")),
-        ("a", ExternalIds("new1", "a"), Request(), ExternalIds("new1", "a")),
+        ("aa", ExternalIds("new1", ("aa",)), Request(rotate=True), ExternalIds("new1", ("aa",))),
+        ("aa", ExternalIds("new1", ("aa",)), Request(), ExternalIds("new1", ("aa",))),
         # Retiring.
-        ("a", ExternalIds("a", "z"), Request(retire=True), ExternalIds("a")),
-        ("a", ExternalIds("a"), Request(retire=True), ExternalIds("a")),
-        ("a", ExternalIds("new1", "a"), Request(retire=True), ExternalIds("new1")),
+        ("aa", ExternalIds("aa", ("zz",)), Request(retire=True), ExternalIds("aa")),
+        ("aa", ExternalIds("aa"), Request(retire=True), ExternalIds("aa")),
+        ("aa", ExternalIds("new1", ("aa",)), Request(retire=True), ExternalIds("new1")),
     ],
 )
-def test_settle(parameter: str, trusted: ExternalIds, wish: Request, settled: ExternalIds) -> None:
-    assert settle(parameter, trusted, wish, "new") == settled
+def test_choose(parameter: str, trusted: ExternalIds, asked: Request, chosen: ExternalIds) -> None:
+    assert choose(parameter, trusted, asked, "new") == chosen
 
 
 def test_unequal_ids_are_a_named_error_without_a_value_in_it() -> None:
     with pytest.raises(ExternalIdMismatch) as caught:
-        settle("secret-of-ssm", ExternalIds("secret-of-trust"), Request(), "secret-candidate")
+        choose("secret-of-ssm", ExternalIds("secret-of-trust"), Request(), "secret-candidate")
     assert "on_external_id_conflict" in caught.value.message
     assert "secret" not in str(caught.value.to_result())
     assert caught.value.facts == {"places": ["parameter", "trust_policy"]}
@@ -70,59 +74,67 @@ def test_unequal_ids_are_a_named_error_without_a_value_in_it() -> None:
 
 def test_rotating_to_the_value_in_use_is_refused_without_a_value_in_the_message() -> None:
     with pytest.raises(InvalidInput, match="external_id: is the value in use") as caught:
-        settle("secret", ExternalIds("secret"), Request(given="secret", rotate=True), "new")
+        choose("secret", ExternalIds("secret"), Request(given="secret", rotate=True), "new")
     assert "secret" not in caught.value.message
 
 
 def test_the_second_run_of_a_rotation_with_a_given_value_retires_the_old() -> None:
-    assert settle("mine", ExternalIds("mine", "old"), Request(given="mine", rotate=True), "new") == ExternalIds("mine")
-
-
-@pytest.mark.parametrize(
-    ("parameter", "trusted", "settled", "first"),
-    [
-        ("", NONE, ExternalIds("new"), True),  # fresh: the parameter decides races
-        ("a", NONE, ExternalIds("a"), True),
-        ("", ExternalIds("a"), ExternalIds("a"), True),
-        ("a", ExternalIds("new1", "a"), ExternalIds("new1", "a"), True),  # the role accepts the new one already
-        ("a", ExternalIds("a"), ExternalIds("new", "a"), False),  # rotation: the role must accept it first
-        ("a", ExternalIds("b"), ExternalIds("a"), False),
-    ],
-)
-def test_ssm_never_holds_what_the_role_does_not_accept(
-    parameter: str, trusted: ExternalIds, settled: ExternalIds, first: bool
-) -> None:
-    assert parameter_first(parameter, trusted, settled) is first
-
-
-@pytest.mark.parametrize("trusted", [ExternalIds("a"), ExternalIds("a", "z"), ExternalIds("new1", "a")])
-@pytest.mark.parametrize("requester", ["", "a"])
-def test_agreement_says_nothing(trusted: ExternalIds, requester: str) -> None:
-    assert agree("a", trusted, requester, "lately") == ""
-
-
-def test_a_requester_with_the_previous_id_is_served_with_a_warning() -> None:
-    warning = agree("a", ExternalIds("a", "old"), "old", "on 2026-11-22T00:00:00Z")
-    assert (
-        warning
-        == "The requester sent the previous external ID; it was rotated on 2026-11-22T00:00:00Z and will be retired. Give them the new one."
+    assert choose("mine", ExternalIds("mine", ("old",)), Request(given="mine", rotate=True), "new") == ExternalIds(
+        "mine"
     )
 
 
 @pytest.mark.parametrize(
-    ("parameter", "trusted", "requester", "places"),
+    ("parameter", "trusted", "chosen", "first"),
     [
-        ("secret1", ExternalIds("secret2"), "", ["parameter", "trust_policy"]),
-        ("secret1", ExternalIds("secret2"), "secret1", ["parameter", "trust_policy"]),
-        ("secret1", NONE, "", ["parameter", "trust_policy"]),
-        ("secret1", ExternalIds("secret1", "secret0"), "secret3", ["requester", "parameter"]),
+        ("", NONE, ExternalIds("new"), True),  # fresh: the parameter decides races
+        ("aa", NONE, ExternalIds("aa"), True),
+        ("", ExternalIds("aa"), ExternalIds("aa"), True),
+        (
+            "aa",
+            ExternalIds("new1", ("aa",)),
+            ExternalIds("new1", ("aa",)),
+            True,
+        ),  # the role accepts the new one already
+        ("aa", ExternalIds("aa"), ExternalIds("new", ("aa",)), False),  # rotation: the role must accept it first
+        ("aa", ExternalIds("bb"), ExternalIds("aa"), False),
+    ],
+)
+def test_ssm_never_holds_what_the_role_does_not_accept(
+    parameter: str, trusted: ExternalIds, chosen: ExternalIds, first: bool
+) -> None:
+    assert parameter_first(parameter, trusted, chosen) is first
+
+
+@pytest.mark.parametrize("accepted", [("aa",), ("aa", "zz"), ("new1", "aa")])
+@pytest.mark.parametrize("requester", ["", "aa"])
+def test_agreement_says_nothing(accepted: tuple[str, ...], requester: str) -> None:
+    assert agree("aa", accepted, requester, "lately") == ""
+
+
+def test_a_requester_with_the_previous_id_is_served_with_a_warning() -> None:
+    warning = agree("aa", ("aa", "old"), "old", "on 2026-11-22T00:00:00Z")
+    assert (
+        warning
+        == "The requester sent the previous external ID. It was rotated on 2026-11-22T00:00:00Z and will be retired. "
+        "Give the requester the new one."
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameter", "accepted", "requester", "places"),
+    [
+        ("secret1", ("secret2",), "", ["parameter", "trust_policy"]),
+        ("secret1", ("secret2",), "secret1", ["parameter", "trust_policy"]),
+        ("secret1", (), "", ["parameter", "trust_policy"]),
+        ("secret1", ("secret0", "secret1"), "secret3", ["requester", "parameter"]),
     ],
 )
 def test_any_two_that_differ_stop_the_token_and_no_value_is_named(
-    parameter: str, trusted: ExternalIds, requester: str, places: list[str]
+    parameter: str, accepted: tuple[str, ...], requester: str, places: list[str]
 ) -> None:
     with pytest.raises(ExternalIdMismatch) as caught:
-        agree(parameter, trusted, requester, "lately")
+        agree(parameter, accepted, requester, "lately")
     assert caught.value.facts == {"places": places}
     assert "No token was issued" in caught.value.message
     assert "secret" not in caught.value.message
@@ -143,3 +155,84 @@ def test_a_retired_id_is_refused_with_the_day_it_was_rotated() -> None:
     error = retired("2026-11-22T00:00:00Z")
     assert error.facts == {"places": ["requester", "parameter"], "rotated_at": "2026-11-22T00:00:00Z"}
     assert "until it was rotated on 2026-11-22T00:00:00Z" in error.message
+
+
+# What SSM or a trust policy holds is checked like an option.
+
+UNUSABLE = ["x", "two words", "a-trailing-line-break\n", "x" * 1225, "é" * 20]
+
+
+@pytest.mark.parametrize("value", UNUSABLE)
+def test_a_value_in_ssm_that_sts_refuses_is_refused_and_not_shown(value: str) -> None:
+    for attempt in (
+        lambda: choose(value, NONE, Request(), "new"),
+        lambda: choose(value, ExternalIds("good-one"), Request(), "new"),
+        lambda: choose(value, NONE, Request(retire=True), "new"),
+        lambda: agree(value, ("good-one", value), "", ""),
+    ):
+        with pytest.raises(ExternalIdMismatch, match="not an external ID that STS accepts") as caught:
+            attempt()
+        assert len(value) == 1 or value not in caught.value.message
+
+
+@pytest.mark.parametrize("value", UNUSABLE)
+def test_a_rotation_or_a_given_value_replaces_what_sts_refuses(value: str) -> None:
+    assert choose(value, NONE, Request(rotate=True), "new") == ExternalIds("new")
+    assert choose(value, ExternalIds("good"), Request(rotate=True), "new") == ExternalIds("new", ("good",))
+    assert choose(value, ExternalIds("good"), Request(given="mine"), "new") == ExternalIds("mine")
+
+
+# Which one of several in the trust policy is the venue's.
+
+
+@pytest.mark.parametrize(
+    ("offered", "marked", "parameter", "trusted"),
+    [
+        ((), "", "aa", ExternalIds()),
+        (("aa",), "", "", ExternalIds("aa")),
+        (("aa",), "", "other", ExternalIds("aa")),
+        (("aa", "bb"), "", "aa", ExternalIds("aa", ("bb",))),
+        (("aa", "bb"), "", "bb", ExternalIds("bb", ("aa",))),
+        (("aa", "bb"), "aa", "bb", ExternalIds("aa", ("bb",))),
+        (("aa", "bb"), "bb", "", ExternalIds("bb", ("aa",))),
+        (("aa", "bb", "cc"), "", "bb", ExternalIds("bb", ("aa", "cc"))),
+    ],
+)
+def test_the_current_one_is_the_marked_one_that_of_ssm_or_the_only_one(
+    offered: tuple[str, ...], marked: str, parameter: str, trusted: ExternalIds
+) -> None:
+    assert trusted_ids(TrustReading(offered=offered, current=marked), parameter) == trusted
+
+
+@pytest.mark.parametrize("parameter", ["", "other"])
+def test_where_nothing_says_which_one_it_is_nobody_guesses(parameter: str) -> None:
+    with pytest.raises(ExternalIdMismatch, match="accepts 2 external IDs, and nothing says which") as caught:
+        trusted_ids(TrustReading(offered=("secret1", "secret2")), parameter)
+    assert "secret" not in caught.value.message
+
+
+# Values that can be guessed.
+
+NAMES = ("unity-sbg-dev-sts", "arn:aws:iam::123456789012:root")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("x" * 15, "has fewer than 16 characters"),
+        ("unity-sbg-dev-sts", "is part of a name that others know"),
+        ("UNITY-sbg-dev-st", "is part of a name that others know"),
+        ("iam::123456789012", "is part of a name that others know"),
+        ("x" * 16, ""),
+    ],
+)
+def test_weak_values(value: str, problem: str) -> None:
+    assert weakness(value, NAMES) == problem
+
+
+def test_a_weak_value_is_refused_for_a_new_one_and_kept_for_an_old_one() -> None:
+    with pytest.raises(InvalidInput, match="external_id: has fewer than 16 characters, so it can be guessed") as caught:
+        check_given(Request(given="guess-me"), (), NAMES)
+    assert "guess-me" not in caught.value.message
+    check_given(Request(given="guess-me"), ("guess-me",), NAMES)
+    check_given(Request(), (), NAMES)

@@ -51,19 +51,78 @@ def test_a_role_name_may_have_64_characters_and_no_more() -> None:
         SBG.role_name("my unity")
 
 
-@pytest.mark.parametrize(("project", "venue"), [("sbg", "dev"), ("unity", "sbg-dev"), ("a1", "ops2-b")])
-def test_good_projects_and_venues(project: str, venue: str) -> None:
-    assert names.make_venue(project, venue) == names.Venue(project, venue)
+# As they are spelled in the field.
+@pytest.mark.parametrize(
+    ("project", "venue"),
+    [
+        ("sbg", "dev"),
+        ("unity", "sbg-dev"),
+        ("SBG", "DEV"),
+        ("Unity", "Catalya-DS"),
+        ("sips_test", "ops2-b"),
+        ("1sbg", "v1.2"),
+        ("a--b", "x-"),
+    ],
+)
+def test_names_keep_their_spelling(project: str, venue: str) -> None:
+    made = names.make_venue(project, venue)
+    assert made == names.Venue(project, venue)
+    assert made.external_id_parameter == f"/unity/{project}/{venue}/cs/sts/role/external-id"
+    assert made.bucket_parameter == f"/unity/{project}/{venue}/ds/datastore-bucket"
+    assert made.role_name() == f"unity-{project}-{venue}-sts"
+    assert (made.tags("role")["Proj"], made.tags("role")["Venue"]) == (project, venue)
+
+
+def test_names_are_compared_without_case() -> None:
+    assert names.Venue("SBG", "Dev").key == names.Venue("sbg", "DEV").key
+    assert names.Venue("sbg", "dev").key != names.Venue("sbg", "test").key
 
 
 @pytest.mark.parametrize(
-    "text", ["", "SBG", "sbg_dev", "sbg dev", "-sbg", "sbg-", "a--b", "1sbg", "sbg/dev", "sbg\n", "sbgé", "*"]
+    "text", ["", "sbg dev", "-sbg", "_sbg", ".sbg", "sbg/dev", "sbg\n", "sbgé", "*", "a+b", "a=b", "a@b", "a,b"]
 )
 def test_bad_projects_and_venues(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"^project: "):
         names.make_venue(text, "dev")
     with pytest.raises(InvalidInput, match=r"^venue: "):
         names.make_venue("sbg", text)
+
+
+def test_parameters_have_conventional_names_unless_an_option_says_otherwise() -> None:
+    assert names.parameter_names(SBG, {}) == (SBG.external_id_parameter, SBG.bucket_parameter, names.BOUNDARY_PARAMETER)
+    options = {"external_id_parameter": "/x/id", "bucket_parameter": None, "boundary_parameter": "Boundary-1.0"}
+    assert names.parameter_names(SBG, options) == ("/x/id", SBG.bucket_parameter, "Boundary-1.0")
+
+
+@pytest.mark.parametrize("option", ["external_id_parameter", "bucket_parameter", "boundary_parameter"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "/",
+        "x/y",
+        "/x/",
+        "//x",
+        "/x y",
+        "/x:3",
+        "/aws/x",
+        "/AWSx/y",
+        "/ssm",
+        "awsx",
+        "/x\n",
+        "/é",
+        "/x" * 16,
+        "x" * 1012,
+    ],
+)
+def test_what_is_not_the_name_of_a_parameter_is_refused(option: str, text: str) -> None:
+    with pytest.raises(InvalidInput, match=f"^{option}: "):
+        names.parameter_names(SBG, {option: text})
+
+
+@pytest.mark.parametrize("text", ["/x", "/unity/SBG/dev/x_y.z-1", "plain", "/unity/aws/ssm", "x" * 1011, "/x" * 15])
+def test_names_of_parameters(text: str) -> None:
+    assert names.check_parameter_name("bucket_parameter", text) == text
 
 
 def test_ranges_include_their_ends() -> None:

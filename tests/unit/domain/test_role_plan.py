@@ -29,7 +29,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan i
     plan_present,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.steps import Plan, Step
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust, length_in_need
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
@@ -57,6 +57,7 @@ DESIRED = Desired(
     trust=Trust([ROOT], ""),
     policy=POLICY,
     partition="aws",
+    external_id_parameter=PATH,
 )
 
 
@@ -66,13 +67,13 @@ def wanted(**changes: Any) -> Desired:
 
 def role(current: str = ID, previous: str = "", **changes: Any) -> Role:
     """The role as a run with these external IDs leaves it."""
-    trust = DESIRED.trust._replace(external_id=current, previous_external_id=previous).policy("aws") if current else {}
+    trust = DESIRED.trust._replace(external_id=current, previous_external_ids=[previous] if previous else [])
     made = Role(
         arn=f"arn:aws:iam::{ACCOUNT}:role/{NAME}",
         name=NAME,
         role_id="AROAEXAMPLEEXAMPLEEX",
         path="/",
-        trust=trust,
+        trust=trust.policy("aws") if current else {},
         description=DESIRED.description,
         boundary=BOUNDARY,
         tags=DESIRED.tags,
@@ -150,7 +151,10 @@ SECURE = wanted(parameter_type="SecureString", kms_key_id="alias/venues")
 
 PLANS = {
     "plan_create": (Current(), DESIRED),
-    "plan_create_without_boundary": (Current(), wanted(boundary="", external_id=Request(given="id-that-was-given"))),
+    "plan_create_without_boundary": (
+        Current(),
+        wanted(boundary="", external_id=Request(given="id-that-was-given-to-it")),
+    ),
     "plan_create_secure_string": (Current(), SECURE),
     "plan_role_missing": (Current(parameter=Parameter(ID, version=3)), DESIRED),
     "plan_parameter_missing": (having(parameter=None), DESIRED),
@@ -183,11 +187,11 @@ def test_plans(name: str) -> None:
 def test_what_is_shown_of_a_plan_holds_no_external_id(name: str) -> None:
     plan = present(*PLANS[name])
     shown = json.dumps([plan.diff(), [step.shown() for step in plan.steps]]) + repr(plan.steps) + repr(PLANS[name])
-    assert not [one for one in (*IDS, "id-that-was-given") if one in shown]
+    assert not [one for one in (*IDS, "id-that-was-given-to-it") if one in shown]
 
 
 def test_removal_takes_the_role_before_the_record_of_its_external_id() -> None:
-    plan = plan_absent(FULL, VENUE, NAME, adopt=False)
+    plan = plan_absent(FULL, VENUE, NAME, PATH, adopt=False)
     assert_golden("plan_remove", as_calls(plan.steps))
     assert_botocore_takes(plan.steps)
     assert ID not in json.dumps(plan.diff())
@@ -196,7 +200,7 @@ def test_removal_takes_the_role_before_the_record_of_its_external_id() -> None:
 
 
 def test_removal_takes_grants_before_denials_so_that_no_revoked_token_revives() -> None:
-    targets = [step.target for step in plan_absent(FULL, VENUE, NAME, adopt=False).steps]
+    targets = [step.target for step in plan_absent(FULL, VENUE, NAME, PATH, adopt=False).steps]
     assert targets.index("AWSRevokeOlderSessions") > max(
         targets.index("venue-access"), targets.index("arn:aws:iam::aws:policy/ReadOnlyAccess")
     )
@@ -209,20 +213,22 @@ def test_the_validator_would_notice() -> None:
 
 
 def test_removing_what_is_not_there_needs_no_step() -> None:
-    assert plan_absent(Current(), VENUE, NAME, adopt=False).steps == []
+    assert plan_absent(Current(), VENUE, NAME, PATH, adopt=False).steps == []
 
 
 def test_removing_a_parameter_without_its_role_and_a_role_without_its_parameter() -> None:
-    assert operations(plan_absent(Current(parameter=Parameter(ID)), VENUE, NAME, adopt=False)) == ["delete_parameter"]
-    assert operations(plan_absent(Current(role()), VENUE, NAME, adopt=False)) == ["delete_role"]
+    assert operations(plan_absent(Current(parameter=Parameter(ID)), VENUE, NAME, PATH, adopt=False)) == [
+        "delete_parameter"
+    ]
+    assert operations(plan_absent(Current(role()), VENUE, NAME, PATH, adopt=False)) == ["delete_role"]
 
 
 def test_nothing_is_removed_that_belongs_to_others() -> None:
     theirs = having(role=role(tags=Venue("unity-sbg", "dev").tags("role")))
     with pytest.raises(OwnershipConflict, match="belongs to another venue"):
-        plan_absent(theirs, VENUE, NAME, adopt=True)
+        plan_absent(theirs, VENUE, NAME, PATH, adopt=True)
     with pytest.raises(OwnershipConflict, match="adopt"):
-        plan_absent(having(role=role(tags={})), VENUE, NAME, adopt=False)
+        plan_absent(having(role=role(tags={})), VENUE, NAME, PATH, adopt=False)
 
 
 def test_what_is_right_needs_no_step_and_shows_no_difference() -> None:
@@ -303,18 +309,18 @@ def test_unequal_ids_stop_everything() -> None:
 
 def test_labels_say_which_id_is_which() -> None:
     diff = present(having(role=role(STRANGE, OLD)), wanted(external_id=Request(on_conflict="use_parameter"))).diff()
-    before = [
-        one["Condition"]["StringEquals"]["sts:ExternalId"]
-        for one in diff["before"]["trust_policy"]["Statement"]
-        if "Condition" in one
+    before, after = (
+        next(one["Condition"] for one in diff[side]["trust_policy"]["Statement"] if "Condition" in one)
+        for side in ("before", "after")
+    )
+    assert sorted(before["StringEquals"]["sts:ExternalId"]) == [
+        "(the previous external ID)",
+        "(the trust policy's external ID)",
     ]
-    after = [
-        one["Condition"]["StringEquals"]["sts:ExternalId"]
-        for one in diff["after"]["trust_policy"]["Statement"]
-        if "Condition" in one
+    assert sorted(after["StringEquals"]["sts:ExternalId"]) == [
+        "(the previous external ID)",
+        "(the venue's external ID)",
     ]
-    assert before == ["(the trust policy's external ID)", "(the previous external ID)"]
-    assert after == ["(the venue's external ID)", "(the previous external ID)"]
 
 
 def test_a_rotation_shows_a_new_id_without_showing_it() -> None:
@@ -347,7 +353,7 @@ def test_a_role_is_not_moved_to_another_path() -> None:
 def test_policies_over_their_quota_are_refused_before_they_are_sent() -> None:
     crowd = tuple(f"arn:aws:iam::{number:012}:role/some-role-of-a-partner-organization" for number in range(40))
     with pytest.raises(
-        InvalidInput, match=r"trusted_principals: the trust policy would have \d+ characters and IAM allows 2048"
+        InvalidInput, match=r"trusted_principals: the trust policy has \d+ characters, and IAM allows 2048"
     ):
         present(Current(), wanted(trust=Trust(crowd, "")))
     many = permissions.policy(
@@ -361,10 +367,11 @@ def test_policies_over_their_quota_are_refused_before_they_are_sent() -> None:
 
 
 def test_quotas_are_used_to_the_last_character() -> None:
-    # The external ID stands in the trust policy once, so it can fill it to the last character.
-    longest = "x" * (2048 - policies.size(Trust([ROOT], "x").policy("aws")) + 1)
+    # The external ID stands in the trust policy once, so it can fill what a rotation and a lock leave.
+    short = Trust([ROOT], "x")
+    longest = "x" * (2049 - length_in_need(short.policy("aws"), short, FRESH, locked=False))
     present(Current(), wanted(external_id=Request(given=longest)))
-    with pytest.raises(InvalidInput, match="would have 2049 characters"):
+    with pytest.raises(InvalidInput, match="the trust policy has 2049 characters, and IAM allows 2048: a rotation"):
         present(Current(), wanted(external_id=Request(given=longest + "x")))
     padded = {"Statement": "x" * (10240 - policies.size({"Statement": ""}))}
     present(Current(), wanted(policy=padded))
@@ -401,9 +408,10 @@ def test_a_run_that_dies_between_any_two_steps_is_healed_by_the_next(name: str) 
 
 def _trusted(current: Current) -> list[str]:
     return [
-        one["Condition"]["StringEquals"]["sts:ExternalId"]
+        value
         for one in current.role.trust["Statement"]
         if "Condition" in one
+        for value in policies.values(one["Condition"]["StringEquals"]["sts:ExternalId"])
     ]
 
 

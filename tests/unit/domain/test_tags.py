@@ -7,7 +7,12 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput, OwnershipConflict
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.tags import check_ownership, check_tags
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.tags import (
+    check_ownership,
+    check_tags,
+    merged,
+    tag_value,
+)
 
 SBG_DEV = Venue("unity", "sbg-dev")
 
@@ -72,3 +77,23 @@ def test_nobodys_role_needs_adopt(tags: dict[str, str]) -> None:
     with pytest.raises(OwnershipConflict, match="set adopt: true"):
         check_ownership(SBG_DEV, "r", tags, adopt=False)
     check_ownership(SBG_DEV, "r", tags, adopt=True)
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+@pytest.mark.parametrize("tags", [{"proj": "unity-sbg", "venue": "dev"}, {"PROJ": "emit", "VENUE": "sbg-dev"}])
+def test_tag_keys_have_no_case(tags: dict[str, str], adopt: bool) -> None:
+    with pytest.raises(OwnershipConflict, match="belongs to another venue"):
+        check_ownership(SBG_DEV, "r", tags, adopt=adopt)
+    check_ownership(SBG_DEV, "r", {"proj": "unity", "VENUE": "sbg-dev"}, adopt=adopt)
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+@pytest.mark.parametrize("tags", [{"Proj": "Unity", "Venue": "sbg-dev"}, {"proj": "unity", "venue": "SBG-DEV"}])
+def test_the_same_venue_in_another_spelling_is_an_error_of_its_own(tags: dict[str, str], adopt: bool) -> None:
+    with pytest.raises(OwnershipConflict, match=r"in another spelling .* use the spelling of the tags"):
+        check_ownership(SBG_DEV, "r", tags, adopt=adopt)
+
+
+def test_changes_replace_keys_that_differ_in_case_only() -> None:
+    assert merged({"proj": "a", "Other": "x"}, {"Proj": "b"}) == {"Other": "x", "Proj": "b"}
+    assert (tag_value({"proj": "a"}, "Proj"), tag_value({}, "Proj")) == ("a", None)

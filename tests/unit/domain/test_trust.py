@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Trust policies: built, read back, and held to what IAM allows."""
+"""Trust policies that the collection writes, and the principals that it accepts. Reading has tests of its own."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from tests.support.golden import assert_golden
 ROOT = "arn:aws:iam::123456789012:root"
 ADMIN = "arn:aws:iam::123456789012:role/mcp-tenantOperator"
 IDP = "arn:aws:iam::123456789012:saml-provider/Launchpad"
+SSO_PATH = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com"
+SSO_PATTERN = f"{SSO_PATH}*/AWSReservedSSO_Operator_{'?' * 16}"
+SSO_ROLE = "AWSReservedSSO_Operator_0123456789abcdef"
 
 
 @pytest.mark.parametrize(
     ("name", "value", "partition"),
     [
         ("trust_default", Trust([ROOT], "a-fixed-external-id"), "aws"),
-        ("trust_rotating_mfa", Trust([ROOT, ADMIN], "the-new-one", "the-old-one", require_mfa=True), "aws"),
+        ("trust_rotating_mfa", Trust([ROOT, ADMIN], "the-new-one", ["the-old-one"], require_mfa=True), "aws"),
+        ("trust_patterns", Trust([ROOT], "a-fixed-external-id", patterns=[SSO_PATTERN]), "aws"),
         ("trust_saml", Trust([ROOT], "a-fixed-external-id", saml_providers=[IDP]), "aws"),
     ],
 )
@@ -43,83 +47,44 @@ def test_the_audience_of_assertions_depends_on_the_partition(partition: str, aud
     assert statement["Condition"] == {"StringEquals": {"SAML:aud": audience}}
 
 
-@pytest.mark.parametrize("previous", ["", "old-one"])
-def test_what_was_built_reads_back(previous: str) -> None:
-    assert trust.external_ids(Trust([ROOT], "new-one", previous).policy("aws")) == ("new-one", previous)
-
-
-def by_hand(condition: Any, **more: Any) -> dict[str, Any]:
-    return {
-        "Version": "2012-10-17",
-        "Statement": {
-            "Effect": "Allow",
-            "Principal": {"AWS": ROOT},
-            "Action": "sts:AssumeRole",
-            "Condition": condition,
-            **more,
-        },
-    }
-
-
 @pytest.mark.parametrize(
-    ("policy", "found"),
+    ("current", "previous", "sid", "values"),
     [
-        (None, ("", "")),
-        ({}, ("", "")),
-        ({"Statement": []}, ("", "")),
-        ({"Statement": [{"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "sts:AssumeRole"}]}, ("", "")),
-        (by_hand({"StringEquals": {"sts:ExternalId": "hand-made"}}), ("hand-made", "")),
-        (by_hand({"StringLike": {"STS:EXTERNALID": ["hand-made", "second"]}}), ("hand-made", "")),
-        (by_hand({"StringEquals": {"sts:ExternalId": []}}), ("", "")),
-        (by_hand({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}), ("", "")),
-        # Tests that name no external ID to send.
-        (by_hand({"Null": {"sts:ExternalId": "false"}}), ("", "")),
-        (by_hand({"StringLike": {"sts:ExternalId": "*"}}), ("", "")),
-        (
-            by_hand({"Null": {"sts:ExternalId": "false"}, "StringEquals": {"sts:ExternalId": "hand-made"}}),
-            ("hand-made", ""),
-        ),
+        ("b", (), "AssumeWithExternalId", "b"),
+        ("b", ("a",), "AssumeWithExternalId2Of2", ["a", "b"]),
+        ("a", ("b",), "AssumeWithExternalId1Of2", ["a", "b"]),
+        ("b", ("c", "a"), "AssumeWithExternalId2Of3", ["a", "b", "c"]),
     ],
 )
-def test_external_ids_of_policies_made_by_hand(policy: dict[str, Any] | None, found: tuple[str, str]) -> None:
-    assert trust.external_ids(policy) == found
+def test_the_sid_says_which_external_id_is_the_current_one_and_the_order_says_nothing(
+    current: str, previous: tuple[str, ...], sid: str, values: Any
+) -> None:
+    assert trust.mark(current, previous) == (sid, values)
 
 
-DEAD_ROLE, DEAD_USER = "AROAEXAMPLEEXAMPLEEX", "AIDAEXAMPLEEXAMPLEEX"
-
-
-def test_principals_of_every_kind_once_each() -> None:
-    policy = {
-        "Statement": [
-            {"Principal": {"AWS": [ROOT, ADMIN], "Service": "ec2.amazonaws.com"}},
-            {"Principal": {"AWS": ROOT, "Federated": [IDP]}},
-            {"Principal": "*"},
-            {},
-        ]
-    }
-    assert trust.principals(policy) == (ROOT, ADMIN, "ec2.amazonaws.com", IDP, "*")
-    assert trust.principals(None) == ()
-
-
-def test_dead_principals_are_the_unique_ids() -> None:
-    policy = {
-        "Statement": [
-            {"Principal": {"AWS": [ROOT, DEAD_ROLE, DEAD_USER, "arn:aws:iam::123456789012:role/AROAEXAMPLEEXAMPLEEX"]}}
-        ]
-    }
-    assert trust.dead_principals(policy) == (DEAD_ROLE, DEAD_USER)
-    assert trust.dead_principals(Trust([ROOT], "id").policy("aws")) == ()
+def test_the_length_of_a_rotation_with_a_lock_is_known_beforehand() -> None:
+    """The estimate is compared with the policy itself."""
+    for patterns in ((), (SSO_PATTERN,)):
+        before = Trust([ROOT, ADMIN], "1" * 40, patterns=patterns, require_mfa=True)
+        after = before._replace(external_id="2" * 40, previous_external_ids=("1" * 40,))
+        worst = trust.length(after.policy("aws", [trust.lock_statement()]))
+        assert trust.length_in_need(before.policy("aws"), before, "2" * 40, locked=False) == worst
+        assert trust.length_in_need(after.policy("aws"), after, "2" * 40, locked=False) == worst
+        locked = before.policy("aws", [trust.lock_statement()])
+        assert trust.length_in_need(locked, before, "2" * 40, locked=True) == worst
 
 
 def test_good_principals_and_account_ids() -> None:
     texts = ["000123456789", ADMIN, "arn:aws:iam::123456789012:user/people/jdoe", ROOT, ROOT]
-    assert trust.check_principals(texts, "aws") == (
+    assert trust.check_principals("trusted_principals", texts, "aws") == (
         "arn:aws:iam::000123456789:root",
         ADMIN,
         "arn:aws:iam::123456789012:user/people/jdoe",
         ROOT,
     )
-    assert trust.check_principals(["123456789012"], "aws-us-gov") == ("arn:aws-us-gov:iam::123456789012:root",)
+    assert trust.check_principals("trusted_principals", ["123456789012"], "aws-us-gov") == (
+        "arn:aws-us-gov:iam::123456789012:root",
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,14 +100,56 @@ def test_good_principals_and_account_ids() -> None:
         ("ec2.amazonaws.com", "is not an ARN of the form"),
         (
             "arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/jdoe",
-            "is one session of a role: trust the role, arn:aws:iam::123456789012:role/mcp-tenantOperator.",
+            "is one session of a role. Trust the role: arn:aws:iam::123456789012:role/mcp-tenantOperator",
         ),
+        (
+            f"arn:aws:sts::123456789012:assumed-role/{SSO_ROLE}/jane@example.org",
+            f"is one session of a role. Trust the role with its path, which 'aws iam get-role --role-name {SSO_ROLE}' shows",
+        ),
+        (f"arn:aws:sts::123456789012:assumed-role/{SSO_ROLE}/jane@example.org", SSO_PATTERN),
+        (f"arn:aws:iam::123456789012:role/{SSO_ROLE}", "lacks the path of a role of IAM Identity Center"),
     ],
 )
 def test_principals_that_are_refused(text: str, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        trust.check_principals([text], "aws")
+        trust.check_principals("trusted_principals", [text], "aws")
     assert caught.value.message.startswith("trusted_principals: ")
+    assert message in caught.value.message
+
+
+def test_no_principal_at_all_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="trusted_principals: is given but empty"):
+        trust.check_principals("trusted_principals", [], "aws")
+
+
+def test_a_role_of_identity_center_with_its_path_is_trusted() -> None:
+    arn = f"{SSO_PATH}/us-west-2/{SSO_ROLE}"
+    assert trust.check_principals("trusted_principals", [arn], "aws") == (arn,)
+
+
+GOOD_PATTERNS = [SSO_PATTERN, "arn:aws:iam::210987654321:role/mcp-*", "arn:aws:iam::123456789012:user/people/j?oe"]
+
+
+def test_patterns_name_the_accounts_that_are_trusted() -> None:
+    assert trust.check_patterns("p", [*GOOD_PATTERNS, SSO_PATTERN], "aws") == tuple(GOOD_PATTERNS)
+    assert trust.accounts_of(GOOD_PATTERNS) == (ROOT, "arn:aws:iam::210987654321:root")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("*", "is not an ARN pattern of the form"),
+        ("arn:aws:iam::*:role/x", "is not an ARN pattern of the form"),
+        ("arn:aws:iam::123456789012:*", "is not an ARN pattern of the form"),
+        ("arn:aws:iam::123456789012:root", "use trusted_principals"),
+        ("arn:aws:sts::123456789012:assumed-role/x/y", "is not an ARN pattern of the form"),
+        ("arn:aws-us-gov:iam::123456789012:role/x", "in another partition"),
+        (f"{SSO_PATH}*/AWSReservedSSO_Operator_*", f"Write {SSO_PATH}*/AWSReservedSSO_Operator_{'?' * 16}"),
+    ],
+)
+def test_patterns_that_are_refused(text: str, message: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        trust.check_patterns("trusted_principal_patterns", [text], "aws")
     assert message in caught.value.message
 
 

@@ -1,13 +1,13 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Drift is told in words that name what differs, and never an external ID."""
+"""Drift in sentences that name what differs, and never an external ID."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.drift import beside, in_words
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.drift import differences, unmanaged
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_facts import Observed
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Parameter, plan_present
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust
@@ -24,6 +24,11 @@ WIDE = {
 CONDITIONAL = {
     "Version": "2012-10-17",
     "Statement": [{**POLICY["Statement"][0], "Condition": {"Bool": {"aws:SecureTransport": "true"}}}],
+}
+
+OPEN = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "sts:AssumeRole"}],
 }
 
 CASES: dict[str, tuple[Current, dict[str, Any], list[str]]] = {
@@ -52,7 +57,7 @@ CASES: dict[str, tuple[Current, dict[str, Any], list[str]]] = {
     ),
     "somebody not trusted": (current(), {"trust": Trust([ROOT, OTHER], "")}, [f"does not trust {OTHER}"]),
     "no external ID asked": (
-        current(role=role("")),
+        current(role=role(trust=OPEN)),
         {},
         ["asks for no external ID: whoever is trusted may assume the role"],
     ),
@@ -74,7 +79,7 @@ CASES: dict[str, tuple[Current, dict[str, Any], list[str]]] = {
     "conditions": (
         current(policy=CONDITIONAL),
         {},
-        ["the permissions combine actions, resources or conditions otherwise than they should"],
+        ["the permissions combine actions, resources or conditions differently than they should"],
     ),
     "kind of parameter": (
         current(),
@@ -87,24 +92,24 @@ CASES: dict[str, tuple[Current, dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_each_difference_has_its_words(name: str) -> None:
     found, wanted, words = CASES[name]
-    assert in_words(plan_present(found, desired(**wanted), "unused")) == words
+    assert differences(plan_present(found, desired(**wanted), "unused"), found.role) == words
 
 
-def test_an_external_id_is_never_told() -> None:
+def test_an_external_id_is_never_shown() -> None:
     found = current(
         role=role("one-secret-value", "previous-secret-value"), parameter=Parameter("one-secret-value", "SecureString")
     )
     assert "secret-value" not in str(
-        in_words(plan_present(found, desired(parameter_type="String", tags={"x": "y"}), "unused"))
+        differences(plan_present(found, desired(parameter_type="String", tags={"x": "y"}), "unused"), found.role)
     )
 
 
-def test_what_hangs_on_the_role_beside_ours_is_told_and_revocations_are_not() -> None:
+def test_other_policies_are_named_and_revocations_are_not() -> None:
     revoked = "revoked-20261122T093015Z-all"
     seen = Observed(
         role(), {"venue-access": POLICY, "extra": POLICY, revoked: POLICY}, ("arn:aws:iam::aws:policy/ReadOnlyAccess",)
     )
-    told = beside(seen)
-    assert told[0].startswith("has the policy extra ")
-    assert told[1].startswith("has the policy arn:aws:iam::aws:policy/ReadOnlyAccess ")
-    assert told[2] == f"the revocation {revoked} was altered and may refuse nothing"
+    sentences = unmanaged(seen)
+    assert sentences[0].startswith("has another policy, extra,")
+    assert sentences[1].startswith("has another policy, arn:aws:iam::aws:policy/ReadOnlyAccess,")
+    assert sentences[2] == f"the revocation {revoked} was altered and may refuse nothing"

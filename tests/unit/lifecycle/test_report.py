@@ -9,7 +9,7 @@ import json
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
 
-from tests.support.report import NOW, at, facts, session, venue
+from tests.support.report import NOW, at, facts, page, session, venue
 
 
 def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> None:
@@ -17,7 +17,7 @@ def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> Non
         {
             "project": "sbg",
             "venue": "dev",
-            "inventory_hostname": "sbg-dev",
+            "inventory_hostname": "x",
             "provision_allow_delete": True,
             "provision_external_id": "not-to-be-shown",
         },
@@ -31,59 +31,57 @@ def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> Non
         {"project": "sbg", "venue": "ops", "provision_wait": True},
     ]
     assert report.accounts(hosts) == [
-        {
-            "host": "sbg-dev",
-            "venues": [{"project": "sbg", "venue": "dev", "allow_delete": True}, {"project": "sbg", "venue": "ops"}],
-        },
+        {"venues": [{"project": "sbg", "venue": "dev", "allow_delete": True}, {"project": "sbg", "venue": "ops"}]},
         {"profile": "emit", "region": "us-west-2", "venues": [{"project": "emit", "venue": "ops"}]},
     ]
 
 
-def test_venues_of_several_kion_accounts_are_several_groups() -> None:
-    hosts = [
-        {"project": "sbg", "venue": name, "inventory_hostname": name, "broker_account": account}
-        for name, account in (("dev", "1"), ("test", "1"), ("ops", "2"))
+KEYS = {"sts_creds": {"access_key": "ASIAEXAMPLE", "secret_key": "not-to-be-shown", "session_token": "nor-this"}}
+
+
+def test_each_account_of_kion_is_a_group_that_names_whose_keys_it_uses_or_why_there_are_none() -> None:
+    def host(name: str, venue: str, account: str, **more: object) -> dict[str, object]:
+        names = {"project": "sbg", "venue": venue, "inventory_hostname": name}
+        return {**names, "broker_account": account, **more}
+
+    refused = {"failed": True, "msg": "Kion knows no such role for you."}
+    found = report.accounts(
+        [
+            host("one", "dev", "111122223333", broker_result=refused),
+            host("two", "test", "111122223333", broker_result=KEYS),
+            host("three", "ops", "444455556666", broker_result=refused),
+            host("four", "uat", "777788889999"),
+        ]
+    )
+    assert "not-to-be-shown" not in json.dumps(found)
+    assert [{key: one[key] for key in one if key != "venues"} for one in found] == [
+        {"account": "111122223333", "key_host": "two"},
+        {"account": "444455556666", "problem": "Kion knows no such role for you."},
+        {"account": "777788889999", "problem": "There are no keys from Kion for this account."},
     ]
-    assert [(one["host"], len(one["venues"])) for one in report.accounts(hosts)] == [("dev", 2), ("ops", 1)]
+    assert [len(one["venues"]) for one in found] == [2, 1, 1]
 
 
-def test_what_could_not_be_read_is_named_and_the_rest_is_reported() -> None:
-    groups = [{"host": name, "venues": [{"project": "sbg", "venue": name}]} for name in ("dev", "test", "ops", "x")]
+def test_an_account_that_cannot_be_read_is_in_the_report_with_the_reason() -> None:
+    good = {"account": "111122223333", "venues": [{"project": "p0", "venue": "v0"}]}
+    denied = {"account": "444455556666", "venues": [{"project": "emit", "venue": "ops"}]}
+    no_keys = {"account": "777788889999", "venues": [{"project": "sbg", "venue": "uat"}], "problem": "No keys."}
     infos = [
-        {"item": groups[0], "venues": [venue(0, "ok")]},
-        {"item": groups[1], "failed": True, "msg": "no network."},
-        {"item": groups[2], "venues": []},
+        {"venues": [venue(0, "ok")], "item": good},
+        {"failed": True, "msg": "AWS refused iam:GetRole.", "item": denied},
     ]
-    sessions = [
-        {"item": groups[0], "account_id": "123456789012", "sessions": [session(0, 0, -60, 60)], "unreadable": 3},
-        {"item": groups[1], "failed": True, "msg": "no network."},
-        {"item": groups[2], "failed": True, "msg": "not allowed."},
-    ]
-    document = report.facts(infos, sessions, NOW, groups)
-    assert document["totals"]["live_tokens"] == 1
-    assert [(one["account"], one["unknown"]) for one in document["not_read"]] == [
-        ("test", "roles and tokens"),
-        ("x", "roles and tokens"),
-        ("ops", "tokens"),
-    ]
-    lines = report.table(document)
-    assert "3 lines of the receipts file" in lines[-4]
-    assert lines[-3] == "NOT READ: roles and tokens with the credentials of test (sbg / test). no network."
-    assert len(report.drawn(document)["notes"]) == 3
-
-
-def test_tokens_of_another_role_of_the_venue_are_listed_with_the_venue() -> None:
-    other = session(0, 0, -60, 60, role_name="legacy-sts")
-    results = [{"account_id": "123456789012", "sessions": [other]}, {"account_id": "210987654321", "sessions": [other]}]
-    document = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)
-    assert [one["role_name"] for one in document["venues"][0]["sessions"]] == ["legacy-sts"]
-
-
-def test_a_request_without_an_answer_counts_as_living() -> None:
-    results = [{"account_id": "123456789012", "sessions": [session(0, 0, -60, 60, state="unknown")]}]
-    document = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)
-    assert document["totals"]["live_tokens"] == 1
-    assert "may have been issued" in report.table(document)[1]
+    sessions = [{"failed": True, "msg": "AWS refused cloudtrail:LookupEvents.", "item": good}]
+    document = report.facts(infos, sessions, NOW, [good, denied, no_keys])
+    problems = {one["name"]: (one["status"], one["problem"]) for one in document["venues"]}
+    assert problems == {
+        "p0 / v0": ("ok", "Who holds tokens is not known: AWS refused cloudtrail:LookupEvents."),
+        "emit / ops": ("broken", "The account could not be read: AWS refused iam:GetRole."),
+        "sbg / uat": ("broken", "The account could not be read: No keys."),
+    }
+    assert {one["account"] for one in document["unread"]} == {"111122223333", "444455556666", "777788889999"}
+    shown = "\n".join(report.table(document)) + page(document)
+    assert shown.count("The account could not be read: No keys.") == 2
+    json.dumps(document)
 
 
 def test_what_needs_care_comes_first_and_everything_is_counted() -> None:
@@ -159,3 +157,22 @@ def test_bars_lie_on_one_timeline() -> None:
 def test_nothing_at_all_can_be_drawn() -> None:
     assert report.drawn(report.facts([], [], NOW))["venues"] == []
     assert at(0) == report.facts([], [], NOW)["generated_at"]
+
+
+def test_tokens_of_another_role_of_the_venue_are_listed_with_the_venue() -> None:
+    other = session(0, 0, -60, 60, role_name="legacy-sts")
+    results = [{"account_id": account, "sessions": [other]} for account in ("123456789012", "210987654321")]
+    document = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)
+    assert [one["role_name"] for one in document["venues"][0]["sessions"]] == ["legacy-sts"]
+
+
+def test_a_request_without_an_answer_counts_as_living_and_skipped_lines_are_counted() -> None:
+    held = session(0, 0, -60, 60, state="unknown")
+    results = [{"account_id": "123456789012", "sessions": [held], "unreadable": 3}]
+    document = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)
+    assert document["totals"]["live_tokens"] == 1
+    lines = report.table(document)
+    assert "may have been issued" in lines[1]
+    assert "3 lines of the receipts file" in lines[-1]
+    assert "3 lines of the receipts file" in page(document)
+    assert "may be live" in page(document)

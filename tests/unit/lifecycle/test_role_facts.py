@@ -19,13 +19,14 @@ from tests.support.venue import EXTERNAL_ID, ROLE_ID, VENUE, role
 @pytest.mark.parametrize(
     ("parameter", "trusted", "state"),
     [
-        ("a", ExternalIds("a"), "equal"),
-        ("a", ExternalIds("a", "b"), "equal"),
-        ("b", ExternalIds("a", "b"), "rotation_unfinished"),
-        ("c", ExternalIds("a", "b"), "different"),
-        ("", ExternalIds("a"), "missing_in_ssm"),
-        ("a", ExternalIds(""), "missing_in_trust_policy"),
+        ("aa", ExternalIds("aa"), "equal"),
+        ("aa", ExternalIds("aa", ("bb",)), "equal"),
+        ("bb", ExternalIds("aa", ("bb",)), "rotation_unfinished"),
+        ("cc", ExternalIds("aa", ("bb",)), "different"),
+        ("", ExternalIds("aa"), "missing_in_ssm"),
+        ("aa", ExternalIds(""), "missing_in_trust_policy"),
         ("", ExternalIds(""), "missing"),
+        ("two words", ExternalIds("aa"), "invalid"),
     ],
 )
 def test_state_of_the_external_id(parameter: str, trusted: ExternalIds, state: str) -> None:
@@ -39,9 +40,8 @@ def test_names_with_hyphens_read_in_several_ways() -> None:
     ]
     assert role_facts.readings("unity-sbg-dev-sts", "unity") == [Venue("sbg", "dev")]
     assert role_facts.readings("something-else", "unity") == []
-    assert role_facts.readings("unity-sbg-2x-dev-sts", "unity") == [
-        Venue("sbg-2x", "dev")
-    ]  # no venue begins with a digit
+    assert role_facts.readings("UNITY-SBG-dev-STS", "unity") == [Venue("SBG", "dev")]
+    assert role_facts.readings("unity-sbg-_x-dev-sts", "unity") == [Venue("sbg-_x", "dev")]  # no name begins with _
 
 
 ALL = Revocation("all", "", datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC))
@@ -86,7 +86,7 @@ def test_which_roles_are_taken_for_venue_roles(name: str, tags: dict[str, str], 
 def test_a_shared_external_id_is_found_without_being_told() -> None:
     mine, theirs = role(), role(name="unity-emit-ops-sts")
     shared = role_facts.holders([role_facts.Observed(mine), role_facts.Observed(theirs)])
-    facts = role_facts.external_id_facts(VENUE, Parameter(EXTERNAL_ID), mine, shared)
+    facts = role_facts.external_id_facts(VENUE.external_id_parameter, Parameter(EXTERNAL_ID), mine, shared)
     assert facts["shared_with"] == ["unity-emit-ops-sts"]
     assert EXTERNAL_ID not in str(facts)
 
@@ -100,6 +100,7 @@ def test_a_shared_external_id_is_found_without_being_told() -> None:
         ({"dead_principals": ["AROAEXAMPLE"]}, "broken"),
         ({"external_id": {"state": "different", "shared_with": []}}, "broken"),
         ({"external_id": {"state": "equal", "shared_with": ["other"]}}, "broken"),
+        ({"locked": True}, "broken"),
         ({"role": None, "problem": "x"}, "absent"),
     ],
 )
@@ -108,6 +109,7 @@ def test_status(changes: dict[str, object], expected: str) -> None:
         "role": {"name": "unity-sbg-dev-sts"},
         "external_id": {"state": "equal", "shared_with": []},
         "dead_principals": [],
+        "locked": False,
         "problem": None,
         "drift": [],
     }

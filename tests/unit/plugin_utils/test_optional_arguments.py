@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleTemplateError, AnsibleValueOmittedError
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import OptionalArguments
 
@@ -33,7 +32,6 @@ VARIABLES = {
     "keys": {"id": "ASIA"},
 }
 OMITTED = object()
-init_plugin_loader()  # templates with lookups need it
 
 
 def finalized(value: str, *, by_jinja: bool) -> Any:

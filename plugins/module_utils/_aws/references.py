@@ -1,0 +1,89 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reading what a plan refers to: boundaries, keys, principals. Botocore's answers in, domain values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .._domain.errors import AwsRefused
+from .._domain.policies import compact
+from .._domain.simulation import Evaluation
+from .calls import call, call_or_none
+
+BOUNDARY_SUFFIX = "tenantOperator-AMI-APIG"  # how MDPS's accounts call their boundary; what is before it varies
+
+
+def read_boundary(iam: Any, arn: str) -> dict[str, Any] | None:
+    """A managed policy (iam:GetPolicy), or None."""
+    answer = call_or_none(iam, "get_policy", f"check the permissions boundary {arn}", PolicyArn=arn)
+    return dict(answer["Policy"]) if answer else None
+
+
+def read_document(iam: Any, arn: str, version: str) -> dict[str, Any]:
+    """The document of a managed policy (iam:GetPolicyVersion)."""
+    purpose = f"read the permissions boundary {arn}"
+    answer = call(iam, "get_policy_version", purpose, PolicyArn=arn, VersionId=version)
+    return dict(answer["PolicyVersion"]["Document"])
+
+
+def read_boundaries(iam: Any) -> list[str]:
+    """The policies of the account that are named like a boundary of MDPS (iam:ListPolicies)."""
+    found: list[str] = []
+    more: dict[str, str] = {}
+    while True:
+        answer = call(iam, "list_policies", "list the permissions boundaries of the account", Scope="Local", **more)
+        found += [one["Arn"] for one in answer["Policies"] if one["PolicyName"].endswith(BOUNDARY_SUFFIX)]
+        if not answer.get("IsTruncated"):
+            return sorted(found)
+        more = {"Marker": answer["Marker"]}
+
+
+def exists(iam: Any, principal_arn: str) -> bool:
+    """Whether a role or user of the account exists (iam:GetRole, iam:GetUser)."""
+    kind, _slash, path = principal_arn.split(":", 5)[5].partition("/")
+    name = path.rsplit("/", 1)[-1]
+    operation, argument = ("get_role", "RoleName") if kind == "role" else ("get_user", "UserName")
+    answer = call_or_none(iam, operation, f"check the trusted principal {principal_arn}", **{argument: name})
+    return answer is not None and answer[kind.capitalize()]["Arn"] == principal_arn
+
+
+def key_exists(kms: Any, key_id: str) -> bool:
+    """Whether a KMS key exists (kms:DescribeKey)."""
+    try:
+        call(kms, "describe_key", f"check the KMS key {key_id}", KeyId=key_id)
+    except AwsRefused as error:
+        if error.code == "NotFoundException":
+            return False
+        raise
+    return True
+
+
+def simulate(
+    iam: Any, policy: dict[str, Any], boundary: dict[str, Any], actions: Sequence[str], resources: Sequence[str]
+) -> Iterator[Evaluation]:
+    """What a policy below a boundary allows (iam:SimulateCustomPolicy)."""
+    more: dict[str, str] = {}
+    while True:
+        answer = call(
+            iam,
+            "simulate_custom_policy",
+            "evaluate the permissions below the boundary",
+            PolicyInputList=[compact(policy)],
+            PermissionsBoundaryPolicyInputList=[compact(boundary)],
+            ActionNames=list(actions),
+            ResourceArns=list(resources),
+            **more,
+        )
+        for one in answer["EvaluationResults"]:
+            detail = one.get("PermissionsBoundaryDecisionDetail", {})
+            yield Evaluation(
+                action=one["EvalActionName"],
+                resource=one.get("EvalResourceName", "*"),
+                within_boundary=detail.get("AllowedByPermissionsBoundary"),
+                missing_keys=tuple(one.get("MissingContextValues", [])),
+            )
+        if not answer.get("IsTruncated"):
+            return
+        more = {"Marker": answer["Marker"]}

@@ -1,0 +1,65 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Changes of an existing role that somebody should confirm: its bucket, boundary or region is no longer the one it had.
+
+Whoever may write two SSM parameters would otherwise decide what the tokens of a venue reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .errors import UnconfirmedChange
+from .policies import statements, values
+from .role_plan import Current, Desired
+
+CONFIRMABLE = ("buckets", "permissions_boundary", "region")
+
+
+def check_confirmed(current: Current, desired: Desired, sources: Mapping[str, str], confirmed: frozenset[str]) -> None:
+    """Refuse a change of an existing role that comes from SSM, or from another region, and is not confirmed.
+
+    :param sources: of ``CONFIRMABLE`` -> the SSM parameter or the region that the new value comes from; without those
+        that an option names.
+    :param confirmed: of ``CONFIRMABLE``.
+    :raises UnconfirmedChange: as said.
+    """
+    changes = [
+        f"{source} says {_listed(after)}, but the role has {_listed(before)}"
+        for what, before, after in _changes(current, desired)
+        if (source := sources.get(what)) and what not in confirmed
+    ]
+    names = [what for what, _before, _after in _changes(current, desired) if what in sources and what not in confirmed]
+    if changes:
+        raise UnconfirmedChange(
+            f"the role {desired.role_name} exists and would change: {'; '.join(changes)}. Nothing was changed. If that "
+            f"is right, set confirm_changes to [{', '.join(names)}], or name the value with an option.",
+            unconfirmed=names,
+        )
+
+
+def _changes(current: Current, desired: Desired) -> Iterator[tuple[str, set[str], set[str]]]:
+    """What differs between the role and the desired state: (what, before, after). What the role lacks is no change."""
+    role = current.role
+    for what, service, part in (("buckets", "s3", 5), ("region", "ecr", 3)):
+        before, after = _named(current.policy, service, part), _named(desired.policy, service, part)
+        if before and after and before != after:
+            yield what, before, after
+    if role and role.boundary and role.boundary != desired.boundary:
+        yield "permissions_boundary", {role.boundary}, {desired.boundary} - {""}
+
+
+def _named(policy: Mapping[str, Any] | None, service: str, part: int) -> set[str]:
+    """A part of the ARNs of a service that a policy allows; of S3, the buckets."""
+    arns = [
+        str(arn).split(":", 5)
+        for statement in statements(policy)
+        if statement.get("Effect") == "Allow"
+        for arn in values(statement.get("Resource", []))
+    ]
+    return {arn[part].split("/")[0] for arn in arns if len(arn) > part and arn[2] == service} - {"*", ""}
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,49 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a permissions boundary leaves of the permissions of a role, from IAM's own simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from .policies import statements, values
+
+
+class Evaluation(NamedTuple):
+    """IAM's answer for one action on one resource.
+
+    :param within_boundary: whether the boundary allows it; None if IAM did not say.
+    :param missing_keys: condition keys without which IAM could not decide.
+    """
+
+    action: str
+    resource: str
+    within_boundary: bool | None
+    missing_keys: tuple[str, ...] = ()
+
+
+def promises(policy: Mapping[str, Any]) -> Iterator[tuple[list[str], list[str]]]:
+    """What a policy promises: actions and resources, statement by statement. A simulation takes no wildcard actions."""
+    for statement in statements(policy):
+        actions = [str(one) for one in values(statement.get("Action", [])) if "*" not in str(one)]
+        if statement["Effect"] == "Allow" and actions:
+            yield actions, [str(one) for one in values(statement.get("Resource", "*"))]
+
+
+def findings(boundary: str, evaluations: Iterable[Evaluation]) -> list[str]:
+    """What the boundary cuts, and what the simulation leaves open, one sentence each."""
+    cut: dict[str, list[str]] = {}
+    undecided: dict[str, None] = {}
+    for one in evaluations:
+        if one.within_boundary is False and not one.missing_keys:
+            cut.setdefault(one.resource, []).append(one.action)
+        elif one.within_boundary is not True:
+            undecided.setdefault(f"{one.action} on {one.resource}")
+    sentences = [
+        f"The permissions boundary {boundary} does not allow {', '.join(sorted(set(actions)))} on {resource}."
+        for resource, actions in cut.items()
+    ]
+    if undecided:
+        sentences.append(f"The simulation could not decide whether the boundary allows {', '.join(undecided)}.")
+    return sentences

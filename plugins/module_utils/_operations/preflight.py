@@ -1,0 +1,161 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Checks of what a plan refers to, before its first write: boundary, KMS key, principals, quotas.
+
+A plan without steps needs none of these calls. Where the caller may not make one, the run says so and goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .._aws import references
+from .._aws.calls import DENIED, run_concurrently
+from .._aws.clients import Clients
+from .._aws.venue_state import read_inline_names, read_policies
+from .._domain.errors import AwsRefused, InvalidInput, MissingReference
+from .._domain.missing import missing_reference
+from .._domain.policies import size
+from .._domain.role_plan import INLINE_POLICY_LENGTH, POLICY_NAME, Desired
+from .._domain.simulation import findings, promises
+from .._domain.steps import Plan
+from .._domain.trust_reader import principals
+from ._operation import Runtime
+from .role_state import Discovered, Found
+
+BOUNDARY_STEPS = ("create_role", "put_role_permissions_boundary")
+TRUST_STEPS = ("create_role", "update_assume_role_policy")
+
+AnswerT = TypeVar("AnswerT")
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a plan is checked against.
+
+    :param simulate: whether IAM also evaluates the permissions below the boundary.
+    """
+
+    plan: Plan
+    desired: Desired
+    found: Found
+    discovered: Discovered
+    clients: Clients
+    runtime: Runtime
+    simulate: bool = False
+
+    def run(self) -> list[str]:
+        """Check everything at once.
+
+        :returns: what the simulation found, one sentence each.
+        :raises MissingReference: something does not exist.
+        :raises InvalidInput: a quota is not enough.
+        """
+        operations = {step.operation for step in self.plan.steps}
+        checks: list[Callable[[], list[str]]] = []
+        judged = {*BOUNDARY_STEPS, *(("put_role_policy",) if self.simulate else ())}
+        if self.desired.boundary and operations & judged:
+            checks.append(self._check_boundary)
+        if any("KeyId" in step.arguments for step in self.plan.steps):
+            checks.append(self._check_key)
+        if operations.intersection(TRUST_STEPS):
+            checks += [functools.partial(self._check_principal, arn) for arn in self._new_principals()]
+        if self.found.current.role and "put_role_policy" in operations:
+            checks.append(self._check_inline_quota)
+        for service in ("iam", "kms") if self._check_key in checks else ("iam",):
+            self.clients.client(service)  # before the threads start
+        return [sentence for found in (run_concurrently(*checks) if checks else []) for sentence in found]
+
+    def _check_boundary(self) -> list[str]:
+        iam, arn = self.clients.client("iam"), self.desired.boundary
+        policy, may_read = self._ask("iam:GetPolicy", lambda: references.read_boundary(iam, arn))
+        if not may_read:
+            return []
+        if policy is None:
+            raise self._missing_boundary(iam)
+        if not self.simulate:
+            return []
+        version = str(policy["DefaultVersionId"])
+        found, _may = self._ask(
+            "iam:GetPolicyVersion and iam:SimulateCustomPolicy", lambda: self._simulate(iam, version)
+        )
+        return found or []
+
+    def _missing_boundary(self, iam: Any) -> MissingReference:
+        known, may_list = self._ask("iam:ListPolicies", lambda: references.read_boundaries(iam))
+        listed = ", ".join(known or ["none"]) if may_list else "unknown, since they could not be listed"
+        source, region = self.discovered.boundary_source, self.found.region
+        named = "" if source == "permissions_boundary" else f"The SSM parameter {source} in region {region} names it. "
+        return missing_reference(
+            "permissions boundary",
+            self.desired.boundary,
+            self.found.caller.account_id,
+            f"{named}Policies of the account named *{references.BOUNDARY_SUFFIX}: {listed}. Set permissions_boundary "
+            "to the one of this account.",
+        )
+
+    def _simulate(self, iam: Any, version: str) -> list[str]:
+        boundary = references.read_document(iam, self.desired.boundary, version)
+        policy = dict(self.desired.policy)
+        evaluations = [
+            one
+            for actions, resources in promises(policy)
+            for one in references.simulate(iam, policy, boundary, actions, resources)
+        ]
+        return findings(self.desired.boundary, evaluations)
+
+    def _check_key(self) -> list[str]:
+        kms, key = self.clients.client("kms"), self.desired.kms_key_id
+        found, _may = self._ask("kms:DescribeKey", lambda: references.key_exists(kms, key))
+        if found is False:
+            where = f"{self.found.caller.account_id}, region {self.found.region}"
+            raise missing_reference("KMS key", key, where, "Set kms_key_id to a key of this account and region.")
+        return []
+
+    def _new_principals(self) -> Iterator[str]:
+        """The roles and users of the account that the role does not trust yet; others cannot be looked up."""
+        role, account = self.found.current.role, self.found.caller.account_id
+        trusted = principals(role.trust) if role else ()
+        for arn in self.desired.trust.principals:
+            if arn not in trusted and arn.split(":")[4] == account and not arn.endswith(":root"):
+                yield arn
+
+    def _check_principal(self, arn: str) -> list[str]:
+        iam = self.clients.client("iam")
+        found, _may = self._ask("iam:GetRole and iam:GetUser", lambda: references.exists(iam, arn))
+        if found is False:
+            account = self.found.caller.account_id
+            advice = "Correct trusted_principals; the ARN of a role includes its path."
+            raise missing_reference("trusted principal", arn, account, advice)
+        return []
+
+    def _check_inline_quota(self) -> list[str]:
+        iam, name = self.clients.client("iam"), self.desired.role_name
+
+        def read() -> int:
+            names = [one for one in read_inline_names(iam, name) if one != POLICY_NAME]
+            return sum(size(policy) for policy in read_policies(iam, name, names).values())
+
+        others, _may = self._ask("iam:ListRolePolicies and iam:GetRolePolicy", read)
+        total = (others or 0) + size(self.desired.policy)
+        if total > INLINE_POLICY_LENGTH:
+            raise InvalidInput(
+                "buckets",
+                f"with the other inline policies of the role, its permissions have {total} characters, and IAM allows "
+                f"{INLINE_POLICY_LENGTH}. Remove inline policies of others or expired revocations, or name fewer "
+                "buckets, prefixes and repositories.",
+            )
+        return []
+
+    def _ask(self, action: str, ask: Callable[[], AnswerT]) -> tuple[AnswerT | None, bool]:
+        """An answer of AWS, and whether the caller may ask; if not, None and a warning."""
+        try:
+            return ask(), True
+        except AwsRefused as error:
+            if error.code not in DENIED:
+                raise
+            self.runtime.warn(f"The preflight could not check everything: the caller needs {action}. The run goes on.")
+            return None, False

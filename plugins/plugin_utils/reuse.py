@@ -1,0 +1,131 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reuse credentials of the same run, if they were returned for exactly the same request and live long enough.
+
+A request is everything that decides which credentials come back: the options of the task (its module defaults and the
+caller's keys among them), where and as whom it runs, and what a file with an assertion contains.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+# Made when ansible-playbook loads the plugin, before it forks. A worker that loads it anew has another key: then
+# nothing is reused.
+_RUN_KEY = secrets.token_bytes(32)
+# How to reuse, and proof that is valid once: neither decides which credentials come back.
+NOT_THE_REQUEST = frozenset({"reuse", "reuse_host", "renew_before", "minimum_seconds", "mfa_token"})
+# Options that name a file whose content is part of the request.
+FILES = ("saml_assertion_file",)
+RENEW_BEFORE = 300
+MOMENT = 300  # seconds
+
+
+def digest(request: Any) -> str:
+    """Return a value that is equal for equal requests of one run, and from which nothing about them can be learned."""
+    text = json.dumps(request, sort_keys=True, default=str)
+    return hmac.new(_RUN_KEY, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def request_of(args: Mapping[str, Any], surroundings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what identifies the request of a task.
+
+    :param args: the options, with module defaults.
+    :param surroundings: where and as whom the task runs.
+    """
+    options = {name: value for name, value in args.items() if name not in NOT_THE_REQUEST}
+    return {"options": options, "surroundings": dict(surroundings)}
+
+
+def files_of(args: Mapping[str, Any]) -> str:
+    """Return a digest of the files that belong to the request; empty if there are none any more."""
+    contents = {}
+    for name in FILES:
+        path = Path(str(args.get(name) or "")).expanduser()
+        if path.is_file():
+            contents[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return digest(contents) if contents else ""
+
+
+def is_same(previous: Any, request: str, files: str) -> bool:
+    """Return whether an earlier task had the same request.
+
+    :param previous: what the earlier task registered, if anything.
+    :param request: the digest of the request.
+    :param files: the digest of its files. A file that was removed since does not count as changed.
+    """
+    if not isinstance(previous, Mapping) or not hmac.compare_digest(str(previous.get("request", "")), request):
+        return False
+    return not files or files == previous.get("request_files")
+
+
+def lives(previous: Mapping[str, Any], seconds: int, now: datetime, *, just_fetched: bool = False) -> bool:
+    """Return whether the keys of an earlier result live for at least so many seconds from now.
+
+    :param just_fetched: keys without a known end count as well, if they were fetched a moment ago.
+    """
+    receipt = previous.get("receipt")
+    if not isinstance(receipt, Mapping) or not isinstance(previous.get("sts_creds"), Mapping):
+        return False
+    if just_fetched and receipt.get("expires_at") is None:
+        return -_seconds_from(now, receipt.get("issued_at")) <= MOMENT
+    return _seconds_from(now, receipt.get("expires_at")) >= seconds
+
+
+def _seconds_from(now: datetime, text: Any) -> float:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return float("-inf")
+    return (moment - now).total_seconds() if moment.tzinfo else float("-inf")
+
+
+class Reuse:
+    """For an action plugin, in front of ``VenueAction``: the options ``reuse``, ``reuse_host``, and ``renew_before``."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the earlier result if it serves this request, else run the task."""
+        this: Any = self
+        args = this._task.args
+        # Plain types, whatever the templates made of the options.
+        request = digest(request_of(json.loads(json.dumps(args, default=str)), _surroundings(this)))
+        files = files_of(args)
+        variable, host = args.get("reuse"), args.get("reuse_host")
+        seconds = str(args.get("renew_before", RENEW_BEFORE))
+        previous = _previous(variable, host, task_vars or {})
+        if seconds.isdecimal() and is_same(previous, request, files):  # anything else is refused with the options
+            if lives(previous, int(seconds), datetime.now(UTC), just_fetched=bool(host)):
+                return dict(this._hidden({**previous, "changed": False, "reused": True}))
+            if host and previous.get("failed"):  # asking again for each host would fail for each
+                return {"failed": True, "msg": f"{previous.get('msg')} (asked once, for {host})", "request": request}
+        result: dict[str, Any] = super().run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's
+        if variable:
+            result |= {"request": request, "request_files": files}
+        return result if result.get("failed") else {**result, "reused": False}
+
+
+def _previous(variable: str | None, host: str | None, task_vars: Mapping[str, Any]) -> Any:
+    """Return what an earlier task registered, as plain types."""
+    if not variable:
+        return None
+    found = task_vars.get("hostvars", {}).get(host, {}) if host else task_vars
+    return json.loads(json.dumps(found.get(variable), default=str)) if variable in found else None
+
+
+def _surroundings(action: Any) -> dict[str, Any]:
+    """Return where and as whom a task runs: each of these may have other credentials, or another AWS configuration."""
+    become = action._connection.become
+    return {
+        "action": action._task.action,
+        "connection": action._connection.transport,
+        "delegate_to": action._task.delegate_to,
+        "become": [become.name, become.get_option("become_user")] if become else None,
+        "environment": [action._templar.template(one) for one in action._task.environment or ()],
+    }

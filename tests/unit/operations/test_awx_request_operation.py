@@ -1,0 +1,207 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The operation of ``awx_request_info`` against a double of AWX's API, and its reading of hostile answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mdps.venue_sts.plugins.module_utils._controller.client import Controller
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import awx_request
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.awx_request import OPERATION, UNCHECKED
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.awx_server import TOKEN, Awx, AwxServer
+from tests.support.servers import free_port
+
+JANE, JOE = {"id": 21, "username": "jane"}, {"id": 22, "username": "joe"}
+CONTEXT = {"job": "7", "workflow": "3", "requester": "jane"}
+
+
+@pytest.fixture
+def awx(monkeypatch: pytest.MonkeyPatch) -> Iterator[Awx]:
+    """An AWX with one request of jane's that waits for approval."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    awx = Awx([])
+    awx.acting = JANE
+    template = awx.add("workflow_job_templates", {"name": "Request a token"})
+    approval = awx.add("workflow_approval_templates", {"name": "Approve a token"})
+    node = {"identifier": "approve", "workflow_job_template": template["id"], "unified_job_template": approval["id"]}
+    awx.add("workflow_job_template_nodes", node)
+    awx.answer("POST", awx.address("workflow_job_templates", template) + "launch/", {}, {})
+    with AwxServer(awx) as server:
+        awx.url = server.url  # type: ignore[attr-defined]
+        yield awx
+
+
+def approve(awx: Awx, user: dict[str, Any]) -> None:
+    awx.acting = user
+    (approval,) = awx.items["workflow_approvals"].values()
+    awx.answer("POST", awx.address("workflow_approvals", approval) + "approve/", {}, {})
+
+
+def run(awx: Awx | None, warnings: list[str] | None = None, **options: Any) -> tuple[bool, dict[str, Any]]:
+    given: dict[str, Any] = {"job_id": "7", "launched_by": "jane", **options}
+    if awx:
+        workflow = str(next(iter(awx.items["workflow_jobs"])))
+        login = {"url": awx.url, "token": TOKEN, "workflow_job_id": workflow}  # type: ignore[attr-defined]
+        given = {**login, **given}
+    checked = ArgumentSpecValidator(dict(OPERATION.argument_spec)).validate(
+        {name: value for name, value in given.items() if value is not None}
+    )
+    assert not checked.error_messages
+    return OPERATION.run(checked.validated_parameters, Runtime(warn=(warnings if warnings is not None else []).append))
+
+
+def fails(awx: Awx | None, error: str, **options: Any) -> str:
+    succeeded, result = run(awx, **options)
+    assert (succeeded, result["error"]) == (False, error), result
+    assert str(options.get("token") or TOKEN) not in result["msg"]
+    return str(result["msg"])
+
+
+def test_somebody_else_has_approved(awx: Awx) -> None:
+    approve(awx, JOE)
+    succeeded, result = run(awx, launched_by="mallory")
+    assert succeeded
+    workflow = str(next(iter(awx.items["workflow_jobs"])))
+    assert result["context"] == {**CONTEXT, "workflow": workflow, "approver": "joe"}, "AWX's answer counts"
+    assert (result["checked"], result["changed"]) == (True, False)
+
+
+def test_the_requester_has_approved(awx: Awx) -> None:
+    approve(awx, JANE)
+    assert "jane requested the token and approved the request" in fails(awx, "SamePerson")
+
+
+def test_a_user_who_was_renamed_meanwhile_is_the_same_person(awx: Awx) -> None:
+    approve(awx, {"id": 21, "username": "jane.doe"})
+    fails(awx, "SamePerson")
+
+
+def test_nobody_has_approved(awx: Awx) -> None:
+    fails(awx, "NotApproved")
+    awx.items["workflow_approvals"].clear()
+    assert "asked nobody for approval" in fails(awx, "NotApproved")
+
+
+def test_a_denied_request_is_not_approved(awx: Awx) -> None:
+    (approval,) = awx.items["workflow_approvals"].values()
+    awx.answer("POST", awx.address("workflow_approvals", approval) + "deny/", {}, {})
+    fails(awx, "NotApproved")
+
+
+def test_a_step_before_the_approval_only_reads_the_requester(awx: Awx) -> None:
+    succeeded, result = run(awx, approved=False)
+    assert succeeded
+    assert (result["context"]["requester"], result["checked"]) == ("jane", False)
+
+
+def test_a_schedule_is_no_person(awx: Awx) -> None:
+    approve(awx, JOE)
+    (job,) = awx.items["workflow_jobs"].values()
+    job["launched_by"] = {"id": 21, "name": "Nightly", "type": "schedule"}
+    succeeded, result = run(awx)
+    assert succeeded
+    assert "requester" not in result["context"]
+
+
+@pytest.mark.parametrize(("url", "token"), [(None, None), ("", ""), (" ", "\n")])
+def test_without_a_login_it_says_that_it_could_not_check(url: str | None, token: str | None) -> None:
+    warnings: list[str] = []
+    succeeded, result = run(None, warnings, url=url, token=token, workflow_job_id="3")
+    assert succeeded
+    assert (result["context"], result["checked"], warnings) == (CONTEXT, False, [UNCHECKED])
+
+
+def test_outside_a_workflow_and_outside_awx_there_is_nothing_to_check() -> None:
+    warnings: list[str] = []
+    assert run(None, warnings)[1]["context"] == {"job": "7", "requester": "jane"}
+    assert run(None, warnings, job_id=None, launched_by=None)[1]["context"] == {}
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"token": "another"}, "wrong or has expired"),
+        ({"workflow_job_id": "99999"}, "role Auditor of the organization"),
+        ({"url": "http://127.0.0.1:{port}"}, "cannot be read"),
+        ({"url": "no address"}, "cannot be read"),
+    ],
+)
+def test_awx_that_cannot_be_read_stops_the_issue(options: dict[str, str], said: str, awx: Awx) -> None:
+    approve(awx, JOE)
+    filled = {name: value.format(port=free_port()) for name, value in options.items()}
+    assert said in fails(awx, "ConnectionProblem", **filled)
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        ({"workflow_job_id": "3/../1"}, "workflow_job_id"),
+        ({"job_id": "\u0663"}, "job_id"),
+        ({"url": "https://awx.example.org"}, "token"),
+        ({"token": "t" * 30}, "url"),
+        ({"url": "https://awx.example.org", "token": "t\r\nX-Other: 1"}, "token"),
+    ],
+)
+def test_options_that_cannot_be_right(options: dict[str, str], option: str) -> None:
+    succeeded, result = run(None, **options)
+    assert (succeeded, result.get("option")) == (False, option)
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("https://awx.example.org", "https://awx.example.org/api/v2"),
+        ("https://awx.example.org/", "https://awx.example.org/api/v2"),
+        ("https://example.org/awx", "https://example.org/awx/api/v2"),
+        ("https://aap.example.org/api/controller/", "https://aap.example.org/api/controller/v2"),
+    ],
+)
+def test_the_address_of_awx_or_of_its_api(url: str, base: str) -> None:
+    assert Controller(url, "t", None)._url == base
+
+
+KEYS = (
+    *("id", "type", "name", "username", "status", "results", "launched_by", "summary_fields", "job"),
+    "approved_or_denied_by",
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(KEYS) | st.text(max_size=4),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_whatever_awx_answers_nothing_else_than_a_clear_failure_comes_of_it(answer: Any) -> None:
+    for read in (awx_request.requester_of, awx_request.approvals_of, awx_request.approver_of):
+        try:
+            found = read(answer)
+        except VenueError:
+            continue
+        assert found is None or isinstance(found, (awx_request.Person, list))
+
+
+@given(JSON)
+def test_an_approval_that_names_nobody_is_no_approval(by: Any) -> None:
+    approval = {"status": "successful", "summary_fields": {"approved_or_denied_by": by}}
+    good = isinstance(by, dict) and isinstance(by.get("id"), int) and isinstance(by.get("username"), str)
+    if not good:
+        with pytest.raises(awx_request.UnreadableAnswer):
+            awx_request.approver_of(approval)

@@ -1,0 +1,76 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An option that narrows or checks, and is given but empty, is an error: every option, every module, both front ends."""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
+
+from tests.support.actions import Situation, make_action
+
+PACKAGE = "ansible_collections.mdps.venue_sts.plugins"
+PLUGINS = pathlib.Path(__file__).resolve().parents[3] / "plugins"
+NAMES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py"))
+OPERATIONS: dict[str, Operation[Any]] = {
+    name: operation
+    for name in NAMES
+    if (operation := getattr(importlib.import_module(f"{PACKAGE}.modules.{name}"), "OPERATION", None))
+}
+# Options for which empty is a value: it neither widens what is allowed nor skips a check.
+MAY_BE_EMPTY = {
+    ("venue_sts_role", "description"),
+    ("venue_sts_role", "tags"),
+    ("venue_sts_role", "saml_provider_arns"),  # no identity provider is trusted
+    ("venue_sts_role", "kms_key_arns"),  # no key may be used
+    ("venue_sts_token", "tags"),
+    ("venue_sts_token", "transitive_tag_keys"),
+}
+BLANK = {
+    "str": ["", " ", "\n"],
+    "path": ["", " "],
+    "list": [[], [""], ["x", " "]],
+    "dict": [{}],
+    "json": ["", "{}", {}],
+}
+OPTIONS = [
+    (name, option, kind)
+    for name, operation in OPERATIONS.items()
+    for option, spec in operation.argument_spec.items()
+    if (kind := spec["type"]) in BLANK
+]
+NARROWING = [(name, option, kind) for name, option, kind in OPTIONS if (name, option) not in MAY_BE_EMPTY]
+SITUATIONS = {"in process": Situation(), "shipped": Situation(keywords={"environment": [{"X": "y"}]})}
+
+
+def refusal(option: str) -> str:
+    return f"{option}: is given but empty. Give it a value, or leave it out."
+
+
+def test_every_option_that_can_be_empty_is_decided_about() -> None:
+    declared = {(name, option) for name, operation in OPERATIONS.items() for option in operation.narrowing}
+    assert {(name, option) for name, option, _kind in NARROWING} == {one for one in declared if "." not in one[1]}
+    assert len(NARROWING) > 60
+
+
+@pytest.mark.parametrize(("name", "option", "kind"), NARROWING, ids=lambda value: value)
+def test_no_module_takes_a_blank_option(name: str, option: str, kind: str) -> None:
+    for blank in BLANK[kind]:
+        succeeded, result = OPERATIONS[name].run({option: blank}, Runtime())
+        assert (succeeded, result["error"], result["msg"]) == (False, "InvalidInput", refusal(option)), repr(blank)
+
+
+@pytest.mark.parametrize("where", SITUATIONS)
+@pytest.mark.parametrize(("name", "option", "kind"), NARROWING, ids=lambda value: value)
+def test_no_task_takes_a_blank_option(name: str, option: str, kind: str, where: str) -> None:
+    plugin = importlib.import_module(f"{PACKAGE}.action.{name}").ActionModule
+    for blank in [*BLANK[kind], None]:  # YAML reads "option:" as None
+        action = make_action(plugin, name, SITUATIONS[where], **{option: blank})
+        result = action.run(task_vars=SITUATIONS[where].variables)
+        assert (result["failed"], result["error"], result["msg"]) == (True, "InvalidInput", refusal(option)), repr(
+            blank
+        )

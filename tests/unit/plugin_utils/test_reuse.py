@@ -1,0 +1,184 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Keys are reused for an equal request only: a table over every option of both modules."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import kion, token
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import reuse
+
+OPTIONS = [
+    (operation.OPERATION.name, option)
+    for operation in (token, kion)
+    for option in {**operation.OPERATION.argument_spec, **(aws_argument_spec() if operation is token else {})}
+]
+SURROUNDINGS = ("delegate_to", "environment", "connection", "become", "action")
+
+
+class Become:
+    name = "sudo"
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+
+    def get_option(self, name: str) -> str:
+        return self.user
+
+
+class Base:
+    """What the plugin is put in front of: it counts what it is asked, and returns keys for an hour."""
+
+    asked = 0
+
+    def __init__(self, args: dict[str, Any], **given: Any) -> None:
+        settings = {"action": "venue_sts_token", "delegate_to": None, "environment": [], "args": args}
+        connection = SimpleNamespace(become=given.pop("become", None), transport=given.pop("connection", "local"))
+        self._task = SimpleNamespace(**{**settings, **given})
+        self._connection = connection
+        self._templar = SimpleNamespace(template=lambda value: value)
+
+    def run(self, tmp: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
+        Base.asked += 1
+        return fresh()
+
+    def _hidden(self, result: dict[str, Any]) -> dict[str, Any]:
+        return {**result, "_ansible_no_log": True}
+
+
+class Action(reuse.Reuse, Base):
+    pass
+
+
+def fresh(seconds: float | None = 3600) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    ends = None if seconds is None else (now + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    receipt = {"issued_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"), "expires_at": ends}
+    return {"sts_creds": {"access_key": f"ASIA{Base.asked}"}, "receipt": receipt, "changed": True}
+
+
+def is_reused(first: dict[str, Any], second: dict[str, Any], *, before: Any = None, **surroundings: Any) -> bool:
+    """Run a task twice, with other options or surroundings, and return whether the second one asked nobody."""
+    earlier = Action({"reuse": "kept", **first}).run(None, {})
+    earlier = before(earlier) if before else earlier
+    asked = Base.asked
+    later = Action({"reuse": "kept", **second}, **surroundings).run(None, {"kept": earlier})
+    assert later["reused"] is (Base.asked == asked)
+    if later["reused"]:
+        assert later["sts_creds"] == earlier["sts_creds"] and later["_ansible_no_log"] and not later["changed"]
+    return later["reused"]
+
+
+REQUEST = {"project": "sbg", "venue": "dev", "user": "jdoe", "access": ["s3_read"], "profile": "kion"}
+
+
+def test_an_equal_request_is_served_by_the_keys_at_hand() -> None:
+    assert is_reused(REQUEST, dict(reversed(REQUEST.items())))
+
+
+@pytest.mark.parametrize(("module", "option"), OPTIONS)
+@pytest.mark.parametrize("given", [("a", "b"), (None, "b"), ("a", None), (["a"], ["a", "b"])])
+def test_every_option_is_part_of_the_request(module: str, option: str, given: tuple[Any, Any]) -> None:
+    first, second = ({**REQUEST, option: value} if value is not None else dict(REQUEST) for value in given)
+    first.pop(option, None) if given[0] is None else None
+    second.pop(option, None) if given[1] is None else None
+    if option in ("reuse", "renew_before"):
+        return  # how to reuse; the tests below are about them
+    if option in ("minimum_seconds", "mfa_token", "reuse_host"):
+        assert option in reuse.NOT_THE_REQUEST
+        return
+    assert not is_reused(first, second)
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_where_and_as_whom_a_task_runs_is_part_of_the_request(name: str) -> None:
+    value: Any = {"environment": [{"AWS_PROFILE": "x"}], "become": Become("root")}.get(name, "other")
+    assert not is_reused(REQUEST, REQUEST, **{name: value})
+
+
+def test_another_user_to_become_is_another_request() -> None:
+    first = Action({"reuse": "kept", **REQUEST}, become=Become("ann")).run(None, {})
+    for user, same in (("ann", True), ("bob", False)):
+        later = Action({"reuse": "kept", **REQUEST}, become=Become(user)).run(None, {"kept": first})
+        assert later["reused"] is same
+
+
+@pytest.mark.parametrize("option", ["mfa_token", "minimum_seconds"])
+def test_what_does_not_decide_which_keys_come_back_may_differ(option: str) -> None:
+    assert is_reused({**REQUEST, option: 1}, {**REQUEST, option: 2})
+
+
+@pytest.mark.parametrize(
+    ("left", "wanted", "reused"),
+    [(400, 300, True), (290, 300, False), (400, "300", True), (400, "much", False), (400, -1, False), (-5, 0, False)],
+)
+def test_keys_must_live_long_enough(left: int, wanted: Any, reused: bool) -> None:
+    def shortened(result: dict[str, Any]) -> dict[str, Any]:
+        return {**result, "receipt": fresh(left)["receipt"]}
+
+    assert is_reused(REQUEST, {**REQUEST, "renew_before": wanted}, before=shortened) is reused
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda result: None,
+        lambda result: "text",
+        lambda result: {**result, "failed": True, "sts_creds": None},
+        lambda result: {**result, "receipt": None},
+        lambda result: {**result, "receipt": {"expires_at": "soon"}},
+        lambda result: {**result, "receipt": {"expires_at": "2999-01-01T00:00:00"}},
+        lambda result: {**result, "receipt": {"expires_at": None}},
+        lambda result: {**result, "request": "0" * 64},
+        lambda result: {key: value for key, value in result.items() if key != "request"},
+    ],
+)
+def test_what_is_no_such_result_is_not_reused(damage: Any) -> None:
+    assert not is_reused(REQUEST, REQUEST, before=damage)
+
+
+def test_a_changed_assertion_in_the_same_file_is_another_request(tmp_path: Any) -> None:
+    path = tmp_path / "response"
+    request = {**REQUEST, "saml_assertion_file": str(path)}
+    path.write_text("one")
+    earlier = Action({"reuse": "kept", **request}).run(None, {})
+    again = lambda: Action({"reuse": "kept", **request}).run(None, {"kept": earlier})["reused"]  # noqa: E731
+    assert again()
+    path.write_text("two")
+    assert not again()
+    path.unlink()  # as docs/saml.md says
+    assert again()
+
+
+def test_keys_of_another_host_serve_the_same_request() -> None:
+    args = {"reuse": "kept", "reuse_host": "first", **REQUEST}
+    kept = Action(dict(args)).run(None, {"hostvars": {"first": {}}})
+    assert Action(dict(args)).run(None, {"hostvars": {"first": {"kept": kept}}})["reused"]
+    other = {**args, "user": "else"}
+    assert not Action(other).run(None, {"hostvars": {"first": {"kept": kept}}})["reused"]
+    unknown = {**kept, "receipt": fresh(None)["receipt"]}
+    assert Action(dict(args)).run(None, {"hostvars": {"first": {"kept": unknown}}})["reused"]
+
+
+def test_a_failure_is_not_asked_for_again_on_every_host() -> None:
+    args = {"reuse": "kept", "reuse_host": "first", **REQUEST}
+    asked_for = Action(dict(args)).run(None, {})["request"]
+    failed = {"failed": True, "msg": "The API key has expired.", "request": asked_for}
+    before = Base.asked
+    result = Action(dict(args)).run(None, {"hostvars": {"first": {"kept": failed}}})
+    assert result["failed"] and result["msg"] == "The API key has expired. (asked once, for first)"
+    assert Base.asked == before
+    alone = Action({"reuse": "kept", **REQUEST}).run(None, {"kept": failed})
+    assert not alone["reused"] and "failed" not in alone
+
+
+def test_nothing_about_a_request_can_be_read_from_its_digest() -> None:
+    result = Action({"reuse": "kept", **REQUEST, "external_id": "sbg"}).run(None, {})
+    assert "sbg" not in json.dumps(result)
+    assert "request" not in Action(dict(REQUEST)).run(None, {})
