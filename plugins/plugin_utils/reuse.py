@@ -102,7 +102,7 @@ class Reuse:
         previous = _previous(variable, host, task_vars or {})
         if seconds.isdecimal() and is_same(previous, request, files):  # anything else is refused with the options
             if lives(previous, int(seconds), datetime.now(UTC), just_fetched=bool(host)):
-                return dict(this._hidden({**previous, "changed": False, "reused": True}))
+                return dict(this.hide({**previous, "changed": False, "reused": True}))
             if host and previous.get("failed"):  # asking again for each host would fail for each
                 return {"failed": True, "msg": f"{previous.get('msg')} (asked once, for {host})", "request": request}
         result: dict[str, Any] = super().run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's
