@@ -45,10 +45,13 @@ class Base:
         self._templar = SimpleNamespace(template=lambda value: value)
 
     def run(self, tmp: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
+        return self._run(tmp, task_vars)
+
+    def _run(self, tmp: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
         Base.asked += 1
         return fresh()
 
-    def _hidden(self, result: dict[str, Any]) -> dict[str, Any]:
+    def hide(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "_ansible_no_log": True}
 
 
