@@ -65,6 +65,8 @@ ENVIRONMENTS = {
     "core-2.21-py3.12": Environment(
         "floor.txt", (3, 12), (3, 12), NEWEST_AMAZON, ("ansible-core>=2.21,<2.22", *OLDEST_BOTO3)
     ),
+    # A release candidate, so not among the pinned versions.
+    "core-2.22": Environment("floor.txt", (3, 13), NEWEST, NEWEST_AMAZON, ("ansible-core>=2.22.0rc1,<2.23",)),
     "core-2.21-py3.13": Environment("floor.txt", (3, 13), (3, 13), OLDEST_AMAZON, ("ansible-core>=2.21,<2.22",)),
 }
 
@@ -132,7 +134,9 @@ def make(name: str) -> pathlib.Path:
         ]
         overrides = home / "overrides.txt"
         overrides.write_text("\n".join(wanted.instead))
-        subprocess.run([*install, "--requirements", requirements, "--overrides", overrides], check=True)
+        # What is asked for by name may be a pre-release, and nothing else.
+        allowed = ["--prerelease", "if-necessary-or-explicit"]
+        subprocess.run([*install, *allowed, "--requirements", requirements, "--overrides", overrides], check=True)
         (home / stamp).touch()
     for release, collection in wanted.collections:
         unpack(release, collection, home / "collections")

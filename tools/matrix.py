@@ -41,6 +41,7 @@ ROWS = (
     Row("core-2.21-py3.12"),
     Row("core-2.21-py3.13"),
     Row("dev", sanity=True),
+    Row("core-2.22"),
 )
 VERSIONS = """
 import importlib.metadata as m, json, sys

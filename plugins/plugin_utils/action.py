@@ -8,20 +8,21 @@ import json
 import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible import constants as C
 from ansible.errors import AnsibleValueOmittedError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.template import is_trusted_as_template
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
+from ..module_utils import _masking
 from ..module_utils._aws.clients import collector_paused, warm
-from ..module_utils._domain.errors import InvalidInput
-from ..module_utils._operations._operation import Operation, Runtime, subject, worth_blanking
+from ..module_utils._domain.errors import InvalidInput, printable
+from ..module_utils._operations._operation import Operation, Runtime, subject
 
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
@@ -50,6 +51,21 @@ def follow(value: Any, variables: Mapping[str, Any]) -> Any:
 
 def _is_template(value: Any) -> bool:
     return isinstance(value, str) and is_trusted_as_template(value)
+
+
+def absolute_paths(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with relative paths made absolute, against the folder that ansible-playbook was started in.
+
+    ansible-core runs a module on this machine in the playbook's folder, and a worker in the other one.
+    """
+    absolute = dict(options)
+    for name, value in options.items():
+        spec = argument_spec.get(name, {})
+        if spec.get("type") == "path" and isinstance(value, str) and value and value[0] not in "/~$":
+            absolute[name] = str(Path.cwd()) + "/" + value
+        elif "options" in spec and isinstance(value, Mapping):
+            absolute[name] = absolute_paths(spec["options"], value)
+    return absolute
 
 
 class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
@@ -83,12 +99,27 @@ class VenueAction(OptionalArguments):
         super().__init_subclass__()
         warm(tuple(cls.OPERATION.services))
 
+    _given: Mapping[str, Any] = {}
+    _shown: Mapping[str, Any] | None = None
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the task. A result with keys is hidden from every callback and log; ``register`` keeps it."""
+        """Run the task, and leave no secret in its arguments, which callbacks can read afterwards."""
+        if self._task.args is self._shown:  # the next attempt of a task with `until`
+            self._task.args = self._given
+        self._given = self._task.args
+        try:
+            return self._run(tmp, task_vars or {})
+        finally:
+            self._shown = self._task.args = _masking.hide_options(self._argument_spec(), self._given)
+
+    def _run(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         # An asynchronous result is fetched by async_status, which hides nothing.
         self._supports_async = not self.OPERATION.secret_result
         self._supports_check_mode = True
-        task_vars = task_vars or {}
+        spec = self._argument_spec()
+        _masking.register_options(spec, self._task.args)
+        if self._connection.transport == "local":
+            self._task.args = absolute_paths(spec, self._task.args)
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             self.OPERATION.check_not_blank(self._task.args, given=True)
@@ -99,46 +130,57 @@ class VenueAction(OptionalArguments):
                 result.update(self.run_local(task_vars))
         else:
             result.update(self.run_shipped(task_vars))
-        return self._hidden(result) if self.OPERATION.secret_result else result
+        return self.hide(result) if self.OPERATION.secret_result else result
+
+    def _argument_spec(self) -> dict[str, Any]:
+        return {**(aws_argument_spec() if self.OPERATION.services else {}), **self.OPERATION.argument_spec}
 
     def run_local(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do what ``_module.run_module`` does, with this process's environment as the fallback for connection options.
 
         :param task_vars: the variables of the task's host.
         """
-        operation = self.OPERATION
-        connection = aws_argument_spec() if operation.services else {}
+        return self.run_operation(self.OPERATION, task_vars)
+
+    def run_operation(self, operation: Operation[Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Check the arguments of the task and run an operation with them.
+
+        :param operation: the operation, with the argument spec of ``OPERATION``.
+        :param task_vars: the variables of the task's host.
+        """
+        spec = self._argument_spec()
         # Through JSON, as a module's options go: plain types, whatever the templates made of them.
         given = json.loads(json.dumps(self._task.args, default=str))
-        checked = ArgumentSpecValidator({**connection, **operation.argument_spec}, **operation.constraints).validate(
-            given
-        )
-        hidden: set[str] = checked._no_log_values
+        checked = ArgumentSpecValidator(_masking.for_core(spec), **operation.constraints).validate(given)
         if checked.error_messages:
-            return dict(remove_values({"failed": True, "msg": checked.error_messages[0]}, hidden))
+            return {"failed": True, "msg": printable(_masking.mask(checked.error_messages[0]))}
         params = checked.validated_parameters
+        _masking.register_options(spec, params)  # with those that have come from the environment
         succeeded, result = operation.run(params, Runtime(check_mode=self._task.check_mode, warn=Display().warning))
-        clean: dict[str, Any] = remove_values(result, worth_blanking(hidden))
-        # A setting since ansible-core 2.21; before, modules always said how they were called.
+        # A setting since ansible-core 2.21; before, modules always returned how they were called.
         always = C.config.get_configuration_definition("INJECT_INVOCATION") is None
         if always or C.config.get_config_value("INJECT_INVOCATION", variables=task_vars):
-            clean["invocation"] = {"module_args": remove_values(params, hidden)}
-        return {"changed": False, **clean} if succeeded else {"failed": True, **clean}
+            result["invocation"] = {"module_args": _masking.mask(_masking.hide_options(spec, params))}
+        return {"changed": False, **result} if succeeded else {"failed": True, **result}
 
     def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Ship the module to the host of the task and return its result.
 
         :param task_vars: the variables of the task's host.
         """
-        if self.OPERATION.secret_result:
-            # The ssh connection prints at -vvv what comes back from a host, keys and all, unless it is told not to.
+        if self.OPERATION.secret_result and not _masking.NATIVE:
+            # The ssh connection prints at -vvv what a host returns, keys and all, unless it is told not to.
             self._connection._play_context.no_log = True
         wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
         return dict(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
 
-    def _hidden(self, result: dict[str, Any]) -> dict[str, Any]:
+    def hide(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Hide a result with keys from every callback and log; of a failure, only the raw output of the module."""
         if result.get("failed"):
             return {key: value for key, value in result.items() if key not in RAW_OUTPUT}
+        if _masking.NATIVE:
+            _masking.register_result(result)
+            return result
         for warning in result.pop("warnings", ()):  # the hidden result would swallow them
             # A shipped module's warning arrives as a summary of ansible-core's, whose type has no public name.
             Display().warning(warning if isinstance(warning, str) else warning.event.msg)

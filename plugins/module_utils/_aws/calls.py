@@ -21,6 +21,7 @@ from .._domain.errors import (
 )
 from .._domain.steps import Step
 from .._domain.trust_reader import named_external_ids
+from .._masking import register_result
 from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
@@ -60,7 +61,7 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
     :raises ConnectionProblem: no answer came, or the credentials are no good.
     """
     try:
-        return dict(getattr(client, operation)(**arguments))
+        answer = dict(getattr(client, operation)(**arguments))
     except botocore_errors.ClientError as error:
         if error.operation_name != client.meta.method_to_api_mapping[operation]:
             raise refresh_refused(error, purpose) from None
@@ -69,6 +70,9 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
         raise _no_answer(error, client, purpose) from None
     except ResponseParserError:  # quotes the whole answer, keys and all
         raise damaged_answer(client, purpose) from None
+    if "Credentials" in answer:
+        register_result(answer)
+    return answer
 
 
 def refresh_refused(error: Any, purpose: str) -> CredentialsProblem:

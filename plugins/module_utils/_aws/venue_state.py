@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from .._domain.role_plan import POLICY_NAME, Parameter, Role
+from .._domain.trust_reader import named_external_ids
+from .._masking import register_external_id
 from .calls import call, call_or_none, damaged_answer, run_concurrently
 
 READERS = 8  # so that a role with many revocations does not run into IAM's rate
@@ -46,12 +48,14 @@ def read_role(iam: Any, name: str) -> Role | None:
 def role_from(described: Mapping[str, Any]) -> Role:
     """A role from IAM's description of it; botocore has decoded its documents."""
     created = described.get("CreateDate")
+    trust = described.get("AssumeRolePolicyDocument", {})
+    register_external_id(*named_external_ids(trust))
     return Role(
         arn=described["Arn"],
         name=described["RoleName"],
         role_id=described["RoleId"],
         path=described["Path"],
-        trust=described.get("AssumeRolePolicyDocument", {}),
+        trust=trust,
         description=described.get("Description", ""),
         max_session_duration=described.get("MaxSessionDuration", 3600),
         boundary=described.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
@@ -95,7 +99,9 @@ def read_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
 
 
 def parameter_from(described: Mapping[str, Any]) -> Parameter:
-    """A parameter from SSM's description of it."""
+    """A parameter from SSM's description of it. Any value of a SecureString counts as a secret."""
+    if described.get("Type") == "SecureString" or described["Name"].endswith("/external-id"):
+        register_external_id(described["Value"])
     return Parameter(
         described["Value"],
         described.get("Type", "String"),

@@ -10,16 +10,22 @@ from __future__ import annotations
 from typing import Any
 
 
+def printable(text: str) -> str:
+    """Return a text with everything escaped that is not printable, such as line breaks and terminal sequences."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 class VenueError(Exception):
     """A failure that the user can understand: what was tried, what came of it, what to do.
 
-    :param message: one or two sentences, never with a secret in them.
+    :param message: one or two sentences, never with a secret in them. Control characters are escaped: what a message
+        quotes may come from a survey, a tag or another system, and must not reach a terminal or forge a line of a log.
     :param facts: further JSON-ready values for the result, so that a playbook may branch on them.
     """
 
     def __init__(self, message: str, **facts: Any) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = printable(message)
+        super().__init__(self.message)
         self.facts = facts
 
     def to_result(self, subject: str = "") -> dict[str, Any]:
@@ -27,7 +33,7 @@ class VenueError(Exception):
 
         :param subject: what the work was about (``Venue sbg-dev``), put in front of the message.
         """
-        message = f"{subject}: {self.message}" if subject else self.message
+        message = f"{printable(subject)}: {self.message}" if subject else self.message
         return {"msg": message, "error": type(self).__name__, **self.facts}
 
 
@@ -39,10 +45,7 @@ class InvalidInput(VenueError):
     """
 
     def __init__(self, option: str, problem: str) -> None:
-        # What the message quotes may come from a survey: no control character shall reach a terminal or forge a line of
-        # a log.
-        shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in problem)
-        super().__init__(f"{option}: {shown}", option=option)
+        super().__init__(f"{option}: {problem}", option=option)
 
 
 class LimitExceeded(InvalidInput):
@@ -152,3 +155,7 @@ class UnexpectedError(VenueError):
             exception=kind,
             place=place,
         )
+
+
+class IssueInterrupted(VenueError):
+    """A signal ended the task while a token was being issued or delivered. The receipt is among the facts."""

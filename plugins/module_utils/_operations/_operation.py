@@ -10,28 +10,19 @@ import secrets
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from .._aws.clients import Clients
-from .._domain.errors import InvalidInput, UnexpectedError, VenueError
+from .._domain.errors import InvalidInput, UnexpectedError, VenueError, printable
+from .._masking import mask
 
 Params = Mapping[str, Any]
 Result = dict[str, Any]
 
-SHORTEST_SECRET = 16
 BLANK_JSON = {"{}", "[]", "null", '""'}
 _COLLECTION = "mdps/venue_sts/plugins/"
-
-
-def worth_blanking(values: Iterable[str]) -> set[str]:
-    """The secret options that are to be blanked wherever their text occurs in a result, in case one ever got there.
-
-    A short external ID ("sbg") is not among them: blanking it would punch holes into names, ARNs and keys, and so give
-    it away.
-    """
-    return {value for value in values if len(value) >= SHORTEST_SECRET}
 
 
 @dataclass(frozen=True)
@@ -88,14 +79,18 @@ class Operation(Generic[OptionsT]):
     constraints: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, params: Params, runtime: Runtime) -> tuple[bool, Result]:
-        """Run to the end and return (True, result) or (False, failure). Raises no exception of its own."""
+        """Run to the end and return (True, result) or (False, failure). Raises no exception of its own.
+
+        Failures, warnings and results without keys show no secret that is known by then.
+        """
         try:
-            return True, self._run(params, runtime)
+            result = self._run(params, replace(runtime, warn=lambda message: runtime.warn(printable(mask(message)))))
+            return True, result if self.secret_result else mask(result)
         except VenueError as error:
             failure = error
         except Exception as error:
             failure = unexpected(error, self.name)
-        return False, failure.to_result(subject(params))
+        return False, mask(failure.to_result(subject(params)))
 
     def _run(self, params: Params, runtime: Runtime) -> Result:
         self.check_not_blank(params)

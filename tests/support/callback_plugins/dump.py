@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Writes down every result that Ansible hands to callbacks: the most that a json or yaml callback could show."""
+"""Write down every result, with its task's arguments, that Ansible gives to callbacks: the most that one could show."""
 
 from __future__ import annotations
 
@@ -28,5 +28,8 @@ class CallbackModule(CallbackBase):
             for argument in (*arguments, *named.values()):
                 shown = getattr(argument, "result", None) or getattr(argument, "_result", None)
                 dump.write(repr(shown or argument) + "\n")
+                fields = getattr(argument, "_task_fields", None)
+                if fields:
+                    dump.write(f"arguments: {fields['args']!r}\n")
                 if hasattr(shown, "get"):
                     dump.write(self._dump_results(dict(shown)) + "\n")

@@ -1,0 +1,155 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A task runs in ansible-playbook's own process only where that cannot be told apart from a module on this machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible.template import trust_as_template
+from ansible_collections.mdps.venue_sts.plugins.module_utils import _masking
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import action
+
+from tests.support.actions import SAME_PYTHON, Situation, make_action
+
+OTHER_PYTHON = {"ansible_python_interpreter": "/usr/bin/other-python"}
+SPEC = {
+    "project": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "file": {"type": "path"},
+    "mail": {"type": "dict", "options": {"ca_file": {"type": "path"}}},
+}
+
+
+def operation(execute: Callable[..., dict[str, Any]], **fields: Any) -> Operation[Any]:
+    return Operation(name="venue_sts_profile", argument_spec=SPEC, services=(), execute=execute, **fields)
+
+
+def run(situation: Situation, execute: Callable[..., dict[str, Any]], **options: Any) -> tuple[Any, dict[str, Any]]:
+    """The action after its run, and its result; a shipped task returns its arguments."""
+
+    class Action(action.VenueAction):
+        OPERATION = operation(execute)
+
+        def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+            return {"where": "shipped", "args": dict(self._task.args)}
+
+    made = make_action(Action, "venue_sts_profile", situation, **options)
+    return made, made.run(task_vars=situation.variables)
+
+
+def where(situation: Situation) -> str:
+    _made, result = run(situation, lambda *_arguments: {"where": "here"}, project="sbg")
+    return str(result["where"])
+
+
+def delegated(variables: dict[str, Any]) -> Situation:
+    """A task of a host with this Python, delegated to a host with the given variables."""
+    return Situation(
+        variables={**SAME_PYTHON, "ansible_delegated_vars": {"other": variables}}, keywords={"delegate_to": "other"}
+    )
+
+
+HERE = {
+    "plain": Situation(),
+    "interpreter by discovery": Situation(variables={}),
+    "interpreter asked for by discovery": Situation(variables={"ansible_python_interpreter": "auto_silent"}),
+    "interpreter by a template": Situation(
+        variables={"ansible_python_interpreter": trust_as_template("{{ mine }}"), "mine": sys.executable}
+    ),
+    "empty environment": Situation(keywords={"environment": [{}]}),
+    "delegated to a host like this one": delegated(dict(SAME_PYTHON)),
+    "delegated, from a host with another interpreter": Situation(
+        variables={**OTHER_PYTHON, "ansible_delegated_vars": {"other": dict(SAME_PYTHON)}},
+        keywords={"delegate_to": "other"},
+    ),
+}
+SHIPPED = {
+    "connection": Situation(connection="ssh"),
+    "become": Situation(become=True),
+    "async": Situation(keywords={"async": 10}),
+    "environment": Situation(keywords={"environment": [{"AWS_PROFILE": "other"}]}),
+    "environment by a template": Situation(keywords={"environment": ["{{ proxies }}"]}),
+    "second environment": Situation(keywords={"environment": [{}, {"AWS_PROFILE": "other"}]}),
+    "interpreter": Situation(variables=dict(OTHER_PYTHON)),
+    "interpreter that begins alike": Situation(variables={"ansible_python_interpreter": sys.executable + "x"}),
+    "interpreter by a template": Situation(
+        variables={"ansible_python_interpreter": trust_as_template("{{ mine }}"), "mine": "/usr/bin/other-python"}
+    ),
+    "delegated to a host with another interpreter": delegated(dict(OTHER_PYTHON)),
+    "everything": Situation(connection="ssh", become=True, keywords={"async": 10}, variables=dict(OTHER_PYTHON)),
+}
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_a_task_runs_here_where_nobody_can_tell(name: str) -> None:
+    assert where(HERE[name]) == "here"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_task_is_shipped_for_each_reason_by_itself(name: str) -> None:
+    assert where(SHIPPED[name]) == "shipped"
+
+
+def test_relative_paths_mean_the_same_file_wherever_the_task_runs(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = {"file": "a/b/", "mail": {"ca_file": "ca.pem"}, "project": "a/b"}
+    wanted = {"file": f"{tmp_path}/a/b/", "mail": {"ca_file": f"{tmp_path}/ca.pem"}, "project": "a/b"}
+    _made, here = run(Situation(), lambda params, *_rest: {"args": {name: params[name] for name in wanted}}, **options)
+    _made, shipped = run(SHIPPED["environment"], lambda *_arguments: {}, **options)
+    assert here["args"] == shipped["args"] == wanted
+
+
+@pytest.mark.parametrize("path", ["/x", "~/x", "~other/x", "$HOME/x"])
+def test_other_paths_are_expanded_where_the_task_runs(path: str) -> None:
+    _made, result = run(SHIPPED["environment"], lambda *_arguments: {}, file=path)
+    assert result["args"] == {"file": path}
+
+
+def test_on_another_host_a_relative_path_is_that_hosts_own() -> None:
+    _made, result = run(SHIPPED["connection"], lambda *_arguments: {}, file="x")
+    assert result["args"] == {"file": "x"}
+
+
+@pytest.mark.parametrize("situation", [Situation(), SHIPPED["environment"]], ids=["here", "shipped"])
+def test_callbacks_find_no_secret_in_the_arguments(situation: Situation) -> None:
+    def execute(params: Any, *_rest: Any) -> dict[str, Any]:
+        return {"length": len(params["password"])}
+
+    made, result = run(situation, execute, project="sbg", password="hunter22-hunter22")
+    assert made._task.args == {"project": "sbg", "password": _masking.HIDDEN}
+    assert result.get("length", 0) == 17 or result["args"]["password"] == "hunter22-hunter22"
+
+
+@pytest.mark.parametrize("error", [ValueError("hunter22-hunter22"), KeyboardInterrupt()], ids=repr)
+def test_the_arguments_are_hidden_after_a_failure_too(error: BaseException) -> None:
+    class Action(action.VenueAction):
+        OPERATION = operation(lambda *_arguments: {})
+
+        def run_local(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+            raise error
+
+    made = make_action(Action, "venue_sts_profile", Situation(), password="hunter22-hunter22")
+    with pytest.raises(type(error)):
+        made.run(task_vars=dict(SAME_PYTHON))
+    assert made._task.args == {"password": _masking.HIDDEN}
+
+
+def test_the_next_attempt_of_a_task_has_its_arguments() -> None:
+    seen = []
+
+    def execute(params: Any, *_rest: Any) -> dict[str, Any]:
+        seen.append(params["password"])
+        return {}
+
+    made, _result = run(Situation(), execute, password="hunter22-hunter22")
+    made.run(task_vars=dict(SAME_PYTHON))
+    made._task.args = {"password": "another-password"}  # as for the next item of a loop
+    made.run(task_vars=dict(SAME_PYTHON))
+    assert seen == ["hunter22-hunter22", "hunter22-hunter22", "another-password"]
