@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from .._aws.calls import DENIED, call, run_concurrently
@@ -47,6 +46,7 @@ from . import _receipts, _reuse, _saml
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from ._prove import FRESH, LONGEST_WAIT, diagnose
 from .accounts import check_account
+from .patience import Patience, role_may_be_new
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str", "required": True},
@@ -229,6 +229,8 @@ def issue_token(params: Params, clients: Clients, runtime: Runtime) -> Result:
         with private_file("dest", dest) if dest else contextlib.nullcontext() as place:
             answer = ask()
             token = request.token_document(answer)
+            if crowded := request.nearly_full(answer):
+                runtime.warn(crowded)
             receipt |= _issued(answer, token, runtime)
             if params["verify"]:
                 _verify(clients, token)
@@ -430,8 +432,7 @@ def _assume(clients: Clients, runtime: Runtime, checked: Issuable, wait_timeout:
     started = runtime.now()
     touched = [moment for moment in (checked.role.created, checked.parameter.modified) if moment]
     fresh = any(started - moment < FRESH for moment in touched)
-    deadline = started + timedelta(seconds=wait_timeout if fresh else 0)
-    pause = 1.0
+    patience = Patience(runtime, wait_timeout if fresh else 0, role_may_be_new)
     while True:
         try:
             return call(
@@ -440,11 +441,9 @@ def _assume(clients: Clients, runtime: Runtime, checked: Issuable, wait_timeout:
         except AwsRefused as error:
             if error.code not in DENIED:
                 raise
-            if runtime.now() >= deadline:
+            if not patience.again(error):
                 reason = diagnose(checked.role, checked.parameter, checked.caller, runtime)
                 raise NotAssumable(f"{error.message} {reason}", **error.facts) from None
-        runtime.sleep(pause / 2 + runtime.jitter(pause / 2))
-        pause = min(2 * pause, 8.0)
 
 
 def _verify(clients: Clients, token: dict[str, Any]) -> None:
