@@ -19,13 +19,13 @@ author:
 options:
   url:
     description:
-      - The address of Kion, such as V(https://kion.example.org). If not set, E(KION_URL) is used, then C(kion.url) in
-        O(config_file).
+      - The address of Kion, such as V(https://kion.example.org). What people copy with it, such as C(/portal) or
+        C(/api/v3), is removed. If not set, E(KION_URL) is used, then C(kion.url) in O(config_file).
     type: str
   api_key:
     description:
       - An app API key. If not set, E(KION_API_KEY) is used, then C(kion.api_key) in O(config_file).
-      - Wherever it is found, it is preferred to a user name and password.
+      - Wherever it is found, it is preferred to a user name and password. White space around it is removed.
     type: str
   username:
     description:
@@ -38,8 +38,8 @@ options:
     type: str
   idms:
     description:
-      - The number of the identity system that O(username) is known to. If not set, E(KION_IDMS_ID) is used, then
-        C(kion.idms_id) in O(config_file).
+      - The number of the identity system of O(username). If not set, E(KION_IDMS_ID) is used, then C(kion.idms_id) in
+        O(config_file). The only one of a Kion is found by itself.
     type: int
   config_file:
     description:
@@ -47,6 +47,24 @@ options:
         E(KION_CONFIG) is used.
     type: path
     default: ~/.kion.yml
+  config_profile:
+    description:
+      - The name of a profile in O(config_file) (below C(profiles)), whose settings are used instead.
+    type: str
+  api_key_days:
+    description:
+      - How many days this Kion lets API keys live. A warning is shown three days before the API key ends. Kion does not
+        say which of several API keys of a user is in use, so the end of the youngest one counts.
+    type: int
+    default: 7
+  rotate_api_key:
+    description:
+      - Whether to replace the API key, in Kion and in O(config_file), after the keys have been fetched. The old API key
+        ends at once. Only an API key that comes from O(config_file) can be rotated.
+      - V(near_end) rotates it in its last three days (see O(api_key_days)), V(always) in each run.
+    type: str
+    choices: [never, near_end, always]
+    default: never
   account:
     description:
       - The AWS account, by its number of 12 digits or by its alias in Kion. Aliases need Kion 3.9.9 or 3.10.2 and
@@ -68,8 +86,8 @@ options:
     type: path
   minimum_seconds:
     description:
-      - How long the keys must be good for. Keys that Kion gives for less are refused; an expiry that is not known
-        passes.
+      - For how many seconds the keys must be valid. Keys that expire sooner are refused. If Kion does not say when they
+        expire, a warning is shown.
     type: int
     default: 0
 notes:
@@ -128,6 +146,10 @@ sts_creds:
       description: Until when they are good, or null if Kion does not tell.
       type: str
       returned: success
+region:
+  description: The C(default_region) of O(config_file), or null.
+  type: str
+  returned: success
 token:
   description: The same keys as the AWS CLI would print them, for M(mdps.venue_sts.venue_sts_profile) and
     P(mdps.venue_sts.token_files#filter).

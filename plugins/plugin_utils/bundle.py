@@ -16,9 +16,14 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from ..module_utils._domain.errors import InvalidInput
+from ..module_utils._domain.receipts import Receipt
 
 TEMPLATE = Path(__file__).parent / "recipient_readme.txt.j2"
 # The words of the option ``access``, and what the leaflet calls them. No list means all of them.
+EXAMPLE = {
+    "recipient": "jdoe", "project": "sbg", "venue": "dev", "account_id": "123456789012", "region": "us-west-2",
+    "session_name": "jdoe-20261122T093015Z-3fa91c", "expires_at": "2026-11-22T10:30:15Z", "bucket": "sbg-dev-unity-data",
+}  # fmt: skip
 ACCESS = {"s3_read": "reads", "s3_write": "writes", "ecr_create": "creates", "ecr_pull": "pulls", "ecr_push": "pushes"}
 
 
@@ -58,6 +63,26 @@ def _facts(receipt: Mapping[str, Any], time_zone: str, contact: str) -> dict[str
         "ends_utc": f"{ends:%Y-%m-%d %H:%M} UTC",
         "contact": contact,
     }
+
+
+def facts_of(receipt: Receipt, bucket: str) -> dict[str, Any]:
+    """Return what the README may say of a receipt.
+
+    :param bucket: the name of the venue's bucket, where the receipt does not say it.
+    """
+    allows = receipt.allows or {}
+    buckets = allows.get("buckets") or ([bucket] if bucket else [])
+    known = {name: allows.get(name) for name in ("access", "bucket_prefixes", "ecr_repositories")}
+    return {**receipt.to_json(), **known, "bucket": buckets[0] if buckets else None}
+
+
+def check_template(template: Path, time_zone: str) -> None:
+    """Render a template with an example, so that it cannot fail after a token has been issued.
+
+    :raises InvalidInput: it does not work.
+    """
+    if template != TEMPLATE:
+        readme(EXAMPLE, ["token.json"], folder="example", time_zone=time_zone, contact="", template=template)
 
 
 def readme(

@@ -90,7 +90,7 @@ def _seconds_from(now: datetime, text: Any) -> float:
 class Reuse:
     """For an action plugin, in front of ``VenueAction``: the options ``reuse``, ``reuse_host``, and ``renew_before``."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _run(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the earlier result if it serves this request, else run the task."""
         this: Any = self
         args = this._task.args
@@ -99,13 +99,13 @@ class Reuse:
         files = files_of(args)
         variable, host = args.get("reuse"), args.get("reuse_host")
         seconds = str(args.get("renew_before", RENEW_BEFORE))
-        previous = _previous(variable, host, task_vars or {})
+        previous = _previous(variable, host, task_vars)
         if seconds.isdecimal() and is_same(previous, request, files):  # anything else is refused with the options
             if lives(previous, int(seconds), datetime.now(UTC), just_fetched=bool(host)):
-                return dict(this._hidden({**previous, "changed": False, "reused": True}))
+                return dict(this.hide({**previous, "changed": False, "reused": True}))
             if host and previous.get("failed"):  # asking again for each host would fail for each
                 return {"failed": True, "msg": f"{previous.get('msg')} (asked once, for {host})", "request": request}
-        result: dict[str, Any] = super().run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's
+        result: dict[str, Any] = super()._run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's
         if variable:
             result |= {"request": request, "request_files": files}
         return result if result.get("failed") else {**result, "reused": False}

@@ -54,7 +54,10 @@ EVERYTHING = {
             "events": ["failed"],
         },
     ],
-    "awx_setup_schedules": [SCHEDULE],
+    "awx_setup_schedules": [
+        SCHEDULE,
+        {**SCHEDULE, "name": "Daily drift check", "template": "Provision venue", "answers": {}, "job_type": "check"},
+    ],
     "awx_setup_team_members": {"requesters": ["joe"], "approvers": ["jane"]},
 }
 CONTENTS = (
@@ -257,13 +260,14 @@ def test_notifications_and_schedules_are_attached_and_say_nothing_secret(made, f
     assert json.loads(hook["messages"]["error"]["body"])["text"] == mail["messages"]["error"]["message"]
     assert not any(word in json.dumps(mail["messages"]) for word in ("artifacts", "job_metadata", "extra_vars"))
     assert find(made, "schedules", "Weekly report")["unified_job_template"] == report
+    assert find(made, "schedules", "Daily drift check")["job_type"] == "check"
     assert "mail-password-of-awx" not in first_run[1]
 
 
 def test_the_last_task_says_what_is_missing_before_a_job_can_be_launched(first_run):
     said = " ".join(first_run[1].split())
-    assert "The credential MDPS Kion API key lacks url, api_key." in said
-    assert "SAML" not in said[said.index("lacks url") :], "filled when it is needed"
+    assert "The credential MDPS Kion API key lacks api_key, url." in said
+    assert "SAML" not in said[said.index("lacks api_key") :], "filled when it is needed"
 
 
 def test_only_what_drifted_is_shown_by_a_check_and_then_repaired(made, made_server, tmp_path):
@@ -445,6 +449,15 @@ def test_everything_is_removed_and_the_organization_only_when_asked(made, made_s
     assert made.writes() == []
 
 
+def test_without_a_login_that_can_remove_jobs_nothing_is_removed(made, made_server, tmp_path):
+    (tmp_path / ".tower_cli.cfg").write_text(f"host = {made_server.url}\noauth_token = {TOKEN}\n")
+    given = {**SETTINGS, "awx_setup_state": "absent", "awx_setup_history": "remove"}
+    (tmp_path / "awx.yml").write_text(json.dumps(given))
+    run = ansible_playbook("mdps.venue_sts.awx_setup", "-e", "@awx.yml", env={"HOME": str(tmp_path)}, cwd=tmp_path)
+    assert "Nothing was removed." in " ".join(run.expect(2).output.split())
+    assert made.writes() == []
+
+
 def test_the_history_of_the_jobs_is_removed_if_asked_to(made, made_server, tmp_path):
     fill(made)
     request = launch(made, "workflow_job_templates", "Request a token", extra_vars=ANSWERS)
@@ -481,6 +494,34 @@ def test_automation_controller_is_set_up_with_its_own_collection(tmp_path):
     }
 
 
+def platform_collection(place: pathlib.Path) -> str:
+    """A stand-in for ansible.platform: organization and team of awx.awx, which say that the gateway made them."""
+    source = COLLECTIONS / "ansible_collections/awx/awx/plugins"
+    target = place / "own/ansible_collections/ansible/platform/plugins"
+    shutil.copytree(source / "module_utils", target / "module_utils")
+    (target / "modules").mkdir()
+    for name in ("organization", "team"):
+        text = (source / f"modules/{name}.py").read_text()
+        given = "description = module.params.get('description')"
+        assert given in text
+        (target / f"modules/{name}.py").write_text(text.replace(given, "description = 'Made by the gateway'"))
+    return str(place / "own")
+
+
+def test_the_platform_gateway_makes_the_teams(made, made_server, tmp_path):
+    made.items["teams"].clear()
+    made.grants.clear()
+    role = {"name": "mdps.venue_sts.awx_setup", "tasks_from": "access"}
+    tasks = [{"ansible.builtin.include_role": role, "vars": {**SETTINGS, "awx_setup_gateway": True}}]
+    (tmp_path / "access.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    path = f"{platform_collection(tmp_path)}{os.pathsep}{os.environ['ANSIBLE_COLLECTIONS_PATH']}"
+    env = {"CONTROLLER_HOST": made_server.url, "CONTROLLER_OAUTH_TOKEN": TOKEN, "ANSIBLE_COLLECTIONS_PATH": path}
+    ansible_playbook("access.yml", env=env, cwd=tmp_path).expect()
+    assert {one["description"] for one in made.items["teams"].values()} == {"Made by the gateway"}
+    assert holders(made, "workflow_job_templates", "Request a token", "approval_role") == {"MDPS approvers"}
+    assert holders(made, "organizations", "MDPS", "auditor_role") == set()
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -489,6 +530,10 @@ def test_automation_controller_is_set_up_with_its_own_collection(tmp_path):
             "needs the collection ansible.controller: ansible-galaxy collection install ansible.controller",
         ),
         ({"awx_setup_venues": {"sbg-dev": {"project": "sbg"}}}, "at least one venue, each with project and venue"),
+        (
+            {"awx_setup_gateway": True, "awx_setup_team_members": {"requesters": ["joe"]}},
+            "Remove awx_setup_team_members.",
+        ),
         ({"awx_setup_image": ""}, "Set awx_setup_image to the execution environment's image"),
         ({"awx_setup_galaxy_credentials": ["Nobodys"]}, "credentials/?name=Nobodys returned 0 items, expected 1"),
         (

@@ -143,6 +143,7 @@ def options(operation: Operation, **given: Any) -> dict[str, Any]:
 
 
 _NUMBERS = itertools.count()
+HEX = {3: "000003", 4: "00000004"}  # the suffix of a session name, and that of a receipt's id
 
 
 class Runner:
@@ -160,7 +161,7 @@ class Runner:
             now=lambda: self.clock.time,
             sleep=self.clock.sleep,
             jitter=lambda most: most,
-            token_hex=lambda size: "000003" if size == 3 else f"candidate-{next(_NUMBERS)}",
+            token_hex=lambda size: HEX.get(size) or f"candidate-{next(_NUMBERS)}",
         )
 
     def execute(self, *, check: bool = False, **given: Any) -> dict[str, Any]:

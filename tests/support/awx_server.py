@@ -162,10 +162,30 @@ def check_credential(awx: Awx, item: JSON, before: JSON | None) -> None:
 SECRET_SETTINGS = {"email": "password", "slack": "token", "webhook": "password"}
 
 
+MESSAGE_CONTEXT: JSON = {
+    **{"job": {"id": 7, "name": "Issue token", "status": "failed"}, "job_friendly_name": "Job"},
+    **{"url": "https://awx.example.org/#/jobs/7", "workflow_url": "https://awx.example.org/#/jobs/workflow/7"},
+}
+
+
+def check_message(text: str) -> None:
+    """A message is a template of one line over what AWX knows of a job."""
+    try:
+        jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined).from_string(text).render(
+            MESSAGE_CONTEXT
+        )
+    except jinja2.TemplateError as error:
+        _refuse(messages=f"Unable to render message: {error}")
+
+
 def check_notification(awx: Awx, item: JSON, before: JSON | None) -> None:
     """Secrets are never given back."""
     if item["notification_type"] not in SECRET_SETTINGS:
         _refuse(notification_type="is not a valid choice.")
+    approval = item["messages"].get("workflow_approval") or {}
+    for texts in (item["messages"].get("success"), item["messages"].get("error"), *approval.values()):
+        for text in (texts or {}).values():
+            check_message(text)
     secret = SECRET_SETTINGS[item["notification_type"]]
     if item["notification_configuration"].get(secret):
         item["notification_configuration"][secret] = "$encrypted$"
@@ -179,6 +199,8 @@ def check_schedule(awx: Awx, item: JSON, before: JSON | None) -> None:
         )
     spec = awx.surveys.get(("job_templates", item["unified_job_template"]), {}).get("spec", [])
     unknown = set(item["extra_data"]) - {one["variable"] for one in spec}
+    if item["job_type"] and not awx.items["job_templates"][item["unified_job_template"]]["ask_job_type_on_launch"]:
+        _refuse(job_type="Field is not configured to prompt on launch.")
     if unknown:
         _refuse(extra_data=f"Variables {', '.join(sorted(unknown))} are not allowed on launch.")
 
@@ -370,7 +392,7 @@ RESOURCES: dict[str, Resource] = {
             "rrule": REQUIRED,
             "enabled": True,
             "unified_job_template": Link(("projects", "job_templates", "workflow_job_templates"), required=True),
-            "extra_data": {},
+            **{"extra_data": {}, "job_type": None},
         },
         unique=("name", "unified_job_template"),
         check=check_schedule,

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 API_KEY = "app_fakeKionApiKey0123456789"
+ROTATED = "app_fakeKionApiKeyRotated01234"
 PASSWORD = "fake-kion-password-1"
 SESSION = "fake-kion-session-token-0123456789"
 KEYS = {
@@ -28,6 +29,7 @@ KEYS = {
     "secret_access_key": "fakeSecretFromKion/0123456789abcdefghij",
     "session_token": "fakeSessionTokenFromKion//////////wEaoAK1wv==",
 }
+NEW = ("api_keys", "identity_systems", "api_key")
 NEVER = {"Time": "0001-01-01T00:00:00Z", "Valid": False}
 
 
@@ -55,6 +57,14 @@ class Kion:
     roles: list[dict[str, Any]] = field(default_factory=lambda: [role("Operator")])
     script: list[tuple[int, str, dict[str, str]]] = field(default_factory=list)  # answers to give before the real ones
     seen: list[tuple[str, str, Any]] = field(default_factory=list)
+    api_keys: list[dict[str, Any]] | None = None  # None: the user may not list them
+    identity_systems: list[dict[str, Any]] = field(
+        default_factory=lambda: [
+            {"id": 2, "idms_type_id": 1, "name": "Internal"},
+            {"id": 3, "idms_type_id": 4, "name": "SAML"},
+        ]
+    )
+    api_key: str = API_KEY
     _barrier: threading.Barrier | None = None
 
     def __enter__(self) -> Kion:
@@ -79,8 +89,12 @@ class Kion:
     def reset(self) -> None:
         """As it was made."""
         fresh = Kion(self.folder)
-        for name in ("version", "duration", "setting", "keys", "roles", "script", "seen"):
+        for name in ("version", "duration", "setting", "keys", "roles", "script", "seen", *NEW):
             setattr(self, name, getattr(fresh, name))
+
+    def asked(self) -> list[str]:
+        """The paths of the requests, without that for the list of API keys, which follows every success."""
+        return [path for _method, path, _body in self.seen if path != "/api/v3/app-api-key"]
 
     def wait_for(self, requests: int) -> None:
         """Answer no request before so many have come."""
@@ -101,8 +115,16 @@ class Kion:
                 if good
                 else (400, "Invalid credentials.")
             )
-        if bearer not in (API_KEY, SESSION):
+        if (method, path) == ("GET", "/api/v2/idms"):
+            return 200, self.identity_systems
+        if bearer not in (self.api_key, SESSION):
             return 401, "App API key is expired."
+        if (method, path) == ("GET", "/api/v3/app-api-key"):
+            return (403, "You do not have permission.") if self.api_keys is None else (200, self.api_keys)
+        if (method, path) == ("POST", "/api/v3/app-api-key/rotate"):
+            assert body == {"key": self.api_key}
+            self.api_key = ROTATED
+            return 201, {"id": 7, "key": ROTATED}
         if (method, path) == ("GET", "/api/v3/app-config/aws-access"):
             return (
                 (200, {"aws_temporary_credentials_duration": self.setting})

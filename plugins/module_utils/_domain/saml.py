@@ -29,6 +29,7 @@ REDEEM_WITHIN = timedelta(minutes=5)
 SKEW = timedelta(seconds=60)  # how far this clock and the identity provider's may be apart
 
 ROLE_ATTRIBUTE = "https://aws.amazon.com/SAML/Attributes/Role"
+SESSION_ATTRIBUTE = "https://aws.amazon.com/SAML/Attributes/RoleSessionName"
 _P, _A = "{urn:oasis:names:tc:SAML:2.0:protocol}", "{urn:oasis:names:tc:SAML:2.0:assertion}"
 _ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/\S+")
 _PROVIDER_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):saml-provider/\S+")
@@ -60,6 +61,7 @@ class Response(NamedTuple):
     issued: datetime | None
     not_before: datetime | None
     not_on_or_after: datetime | None
+    session_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Response(pairs={self.pairs})"  # the assertion is as good as a key while it is fresh
@@ -94,6 +96,7 @@ def read_response(text: str) -> Response:
         issued=min(_times(assertions or [root], "IssueInstant"), default=None),
         not_before=max(_times(bounds, "NotBefore"), default=None),
         not_on_or_after=min(_times(bounds, "NotOnOrAfter"), default=None),
+        session_names=tuple(_attribute_values(assertions, SESSION_ATTRIBUTE)),
     )
 
 
@@ -244,16 +247,18 @@ def _parse(document: bytes) -> Element:
 
 
 def _pairs(assertions: Iterable[Element]) -> Iterable[RolePair]:
+    for text in _attribute_values(assertions, ROLE_ATTRIBUTE):
+        parts = [part.strip() for part in text.split(",")]
+        roles, providers = ([part for part in parts if kind.fullmatch(part)] for kind in (_ROLE_ARN, _PROVIDER_ARN))
+        if len(parts) == 2 and len(roles) == len(providers) == 1:  # in either order, as AWS takes them
+            yield RolePair(roles[0], providers[0])
+
+
+def _attribute_values(assertions: Iterable[Element], name: str) -> Iterable[str]:
     for assertion in assertions:
         for attribute in assertion.iter(f"{_A}Attribute"):
-            if attribute.get("Name") == ROLE_ATTRIBUTE:
-                for text in _texts(attribute.iter(f"{_A}AttributeValue")):
-                    parts = [part.strip() for part in text.split(",")]
-                    roles, providers = (
-                        [part for part in parts if kind.fullmatch(part)] for kind in (_ROLE_ARN, _PROVIDER_ARN)
-                    )
-                    if len(parts) == 2 and len(roles) == len(providers) == 1:  # in either order, as AWS takes them
-                        yield RolePair(roles[0], providers[0])
+            if attribute.get("Name") == name:
+                yield from _texts(attribute.iter(f"{_A}AttributeValue"))
 
 
 def _texts(elements: Iterable[Element]) -> list[str]:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,15 +15,20 @@ from ansible.module_utils.common.parameters import env_fallback
 
 from .._aws.clients import Clients
 from .._domain import kion
-from .._domain.errors import ConnectionProblem, InvalidInput, VenueError
+from .._domain.errors import ConnectionProblem, FileNotWritten, InvalidInput, VenueError
 from .._domain.names import check_range
+from .._domain.profiles import check_region
+from .._domain.secret_text import check_key, check_password
 from .._domain.times import iso
 from .._domain.token_request import LONGEST
+from .._files import locked, replace_private
 from .._kion.client import Kion, KionRefused
-from .._kion.settings import read_settings
+from .._kion.settings import Settings, current_api_key, read_settings, with_api_key
+from .._masking import register
 from . import _reuse
 from ._operation import Operation, Params, Result, Runtime, filled_in
 
+ROTATE_BEFORE = timedelta(days=3)
 ARGUMENT_SPEC: dict[str, Any] = {
     "url": {"type": "str", "fallback": (env_fallback, ["KION_URL"])},
     "api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["KION_API_KEY"])},
@@ -29,6 +36,14 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "password": {"type": "str", "no_log": True, "fallback": (env_fallback, ["KION_PASSWORD"])},
     "idms": {"type": "int", "fallback": (env_fallback, ["KION_IDMS_ID"])},
     "config_file": {"type": "path", "default": "~/.kion.yml", "fallback": (env_fallback, ["KION_CONFIG"])},
+    "config_profile": {"type": "str"},
+    "api_key_days": {"type": "int", "default": 7, "no_log": False},
+    "rotate_api_key": {
+        "type": "str",
+        "choices": ["never", "near_end", "always"],
+        "default": "never",
+        "no_log": False,
+    },
     "account": {"type": "str", "required": True},
     "cloud_access_role": {"type": "str"},
     "iam_role_name": {"type": "str"},
@@ -40,14 +55,35 @@ ARGUMENT_SPEC: dict[str, Any] = {
 SETTINGS = {"url": "url", "api_key": "api_key", "username": "username", "password": "password", "idms": "idms_id"}
 
 
-class Wish(NamedTuple):
-    """The options, checked and completed from the Kion CLI's file."""
+@dataclass(frozen=True)
+class Login:
+    """How to log in: with an API key, or with a user name and a password.
+
+    :param idms: the identity system; 0 for the only one.
+    :param source: the settings file that the API key comes from, if it does.
+    """
+
+    api_key: str = field(default="", repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    idms: int = 0
+    source: Settings | None = None
+
+
+@dataclass(frozen=True)
+class KionOptions:
+    """The options, checked and completed from the environment and the Kion CLI's file."""
 
     url: str
-    login: dict[str, Any]  # api_key, or username, password and idms
+    login: Login
     account: kion.Account
     role: str
     by_iam_name: bool
+    ca_path: str | None
+    minimum_seconds: int
+    rotate_api_key: str
+    api_key_life: timedelta
+    region: str
 
 
 class KeysTooShort(VenueError):
@@ -55,7 +91,7 @@ class KeysTooShort(VenueError):
 
 
 class Keys(NamedTuple):
-    """What Kion gave, and until when it is good as far as it tells."""
+    """What Kion gave, and until when it is valid as far as Kion says."""
 
     data: dict[str, str]
     issued: datetime
@@ -63,66 +99,130 @@ class Keys(NamedTuple):
     expiry_source: str
 
 
-def parse(params: Params, runtime: Runtime) -> Wish:
+def parse(params: Params, _clients: Clients, runtime: Runtime) -> KionOptions:
     """Check the options.
 
-    :raises InvalidInput: an option cannot be right, or neither it nor environment and file tell what is needed.
+    :raises InvalidInput: an option cannot be right, or it is missing in options, environment, and file.
     """
     account = kion.make_account(params["account"])
     check_range("minimum_seconds", params["minimum_seconds"], 0, LONGEST)
-    settings = {option: params[option] for option in SETTINGS}
-    if not settings["url"] or not (settings["api_key"] or (settings["username"] and settings["password"])):
-        found = read_settings(Path(params["config_file"]), runtime.warn)
-        settings = {
-            option: value if value is not None else found.get(SETTINGS[option]) for option, value in settings.items()
-        }
-    if not settings["url"]:
-        raise InvalidInput("url", f"give it, or set KION_URL, or kion.url in {params['config_file']}")
-    if settings["api_key"]:
-        login = {"api_key": str(settings["api_key"])}
-    elif settings["username"] and settings["password"]:
-        login = {option: settings[option] for option in ("username", "password", "idms")}
-        if not str(login["idms"] or "").isdigit():
-            raise InvalidInput(
-                "idms",
-                "a login with user name and password needs the number of the identity system (the login page's address has it)",
-            )
-    else:
-        raise InvalidInput(
-            "api_key",
-            f"give it, or set KION_API_KEY, or kion.api_key in {params['config_file']} (or username, password and idms)",
-        )
-    name = params["cloud_access_role"] or params["iam_role_name"]
-    if not name or not name.isprintable():
-        raise InvalidInput(
-            "cloud_access_role" if params["cloud_access_role"] is not None else "iam_role_name",
-            "this is not a role's name",
-        )
-    return Wish(kion.check_url(str(settings["url"])), login, account, name, not params["cloud_access_role"])
+    check_range("api_key_days", params["api_key_days"], 1, 3650)
+    role = params["cloud_access_role"] or params["iam_role_name"]
+    if not role.isprintable():
+        option = "cloud_access_role" if params["cloud_access_role"] else "iam_role_name"
+        raise InvalidInput(option, "is not the name of a role.")
+    settings = _settings(params, runtime)
+    values = settings.values if settings else {}
+    url = params["url"] or values.get("url")
+    if not url:
+        raise InvalidInput("url", f"is missing. Set it, or KION_URL, or kion.url in {params['config_file']}.")
+    login = _login_options(params, settings)
+    _check_rotation(params, login)
+    return KionOptions(
+        url=kion.check_url(str(url)),
+        login=login,
+        account=account,
+        role=role,
+        by_iam_name=not params["cloud_access_role"],
+        ca_path=params["ca_path"],
+        minimum_seconds=params["minimum_seconds"],
+        rotate_api_key=params["rotate_api_key"],
+        api_key_life=timedelta(days=params["api_key_days"]),
+        region=_region(values),
+    )
 
 
-def fetch_keys(params: Params, clients: Clients, runtime: Runtime) -> Result:
-    """The operation of ``kion_credentials``. It changes nothing, so it does the same in check mode.
+def _settings(params: Params, runtime: Runtime) -> Settings | None:
+    """Return the Kion CLI's settings, if options and environment leave something open."""
+    is_complete = params["url"] and (params["api_key"] or (params["username"] and params["password"]))
+    if is_complete and not params["config_profile"]:
+        return None
+    return read_settings(Path(params["config_file"]), params["config_profile"] or "", runtime.warn)
+
+
+def _login_options(params: Params, settings: Settings | None) -> Login:
+    values: Mapping[str, Any] = settings.values if settings else {}
+    found = {name: _first(params[name], values.get(SETTINGS[name])) for name in SETTINGS}
+    if found["api_key"] is not None:
+        source = settings if params["api_key"] is None else None
+        return Login(api_key=check_key("api_key", found["api_key"]), source=source)
+    if found["username"] and found["password"] is not None:
+        password = check_password("password", found["password"])
+        return Login(username=str(found["username"]).strip(), password=password, idms=_idms(found["idms"]))
+    by_saml = " The Kion CLI's login by SAML needs a browser; use an API key." if "saml_metadata_file" in values else ""
+    raise InvalidInput(
+        "api_key",
+        f"is missing. Set it, or KION_API_KEY, or kion.api_key in {params['config_file']} "
+        f"(or username and password).{by_saml}",
+    )
+
+
+def _first(option: Any, setting: Any) -> Any:
+    """Return the option, or what the file says. The Kion CLI writes settings that are not used as empty texts."""
+    return option if option is not None or setting in ("", None) else setting
+
+
+def _idms(value: Any) -> int:
+    text = str(value if value is not None else 0).strip()
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise InvalidInput("idms", "is not the number of an identity system (the address of the login page has it).")
+    return int(text)
+
+
+def _region(values: Mapping[str, Any]) -> str:
+    region = values.get("default_region")
+    if region in (None, ""):
+        return ""
+    try:
+        return check_region(str(region))
+    except InvalidInput:
+        raise InvalidInput("config_file", "kion.default_region is not the name of an AWS region.") from None
+
+
+def _check_rotation(params: Params, login: Login) -> None:
+    if params["rotate_api_key"] == "never" or login.source:
+        return
+    raise InvalidInput(
+        "rotate_api_key",
+        f"needs an API key that comes from {params['config_file']}, so that the new key can be written back there. "
+        "Options and environment variables cannot be written.",
+    )
+
+
+def fetch_keys(options: KionOptions, _clients: Clients, runtime: Runtime) -> Result:
+    """Get temporary keys. In check mode it does the same, but rotates no API key.
 
     :raises VenueError: see ``_domain/errors.py`` and ``_domain/kion.py``.
     """
-    wish = parse(params, runtime)
-    server = _login(wish, Kion(wish.url, "", params["ca_path"], runtime.sleep, runtime.jitter))
+    nobody = Kion(options.url, "", options.ca_path, runtime.sleep, runtime.jitter)
+    server = _log_in(options, nobody)
     try:
-        keys = _mint(wish, server, runtime)
+        keys = _mint(options, server, runtime)
     except KionRefused as error:
-        raise _explain(wish, server, error) from None
-    if keys.expires and keys.expires < keys.issued + timedelta(seconds=params["minimum_seconds"]):
-        seconds = int((keys.expires - keys.issued).total_seconds())
-        raise KeysTooShort(
-            f"Kion gives keys for {seconds} seconds only, and {params['minimum_seconds']} are needed (minimum_seconds). "
-            "Ask the administrators of Kion for a longer duration, or split the work."
-        )
+        newer = _newer_key(options, error)
+        if not newer:
+            raise _explain(options, server, error) from None
+        options = replace(options, login=replace(options.login, api_key=newer))
+        server = _log_in(options, nobody)
+        keys = _mint(options, server, runtime)
+    _check_life(options, keys, runtime)
+    is_rotated = _look_after_api_key(options, server, runtime) if options.login.api_key else False
+    return {**_result(options, keys), "changed": is_rotated}
+
+
+def _newer_key(options: KionOptions, error: KionRefused) -> str:
+    """Return the API key of the settings file, if another run has rotated it since it was read."""
+    if error.status != 401 or not options.login.source:
+        return ""
+    current = current_api_key(options.login.source)
+    return current if current != options.login.api_key else ""
+
+
+def _result(options: KionOptions, keys: Keys) -> Result:
     expiration = iso(keys.expires) if keys.expires else None
     names = {"AccessKeyId": "access_key", "SecretAccessKey": "secret_access_key", "SessionToken": "session_token"}
-    credentials: dict[str, str | None] = {name: keys.data[field] for name, field in names.items()}
+    credentials: dict[str, str | None] = {name: keys.data[key] for name, key in names.items()}
     return {
-        "changed": False,
         "sts_creds": {
             "access_key": credentials["AccessKeyId"],
             "secret_key": credentials["SecretAccessKey"],
@@ -130,10 +230,11 @@ def fetch_keys(params: Params, clients: Clients, runtime: Runtime) -> Result:
             "expiration": expiration,
         },
         "token": {"Credentials": {**credentials, "Expiration": expiration}},
+        "region": options.region or None,
         "receipt": {
-            "url": wish.url,
-            "account": str(wish.account),
-            "role": wish.role,
+            "url": options.url,
+            "account": str(options.account),
+            "role": options.role,
             "access_key_id": credentials["AccessKeyId"],
             "issued_at": iso(keys.issued),
             "expires_at": expiration,
@@ -142,100 +243,170 @@ def fetch_keys(params: Params, clients: Clients, runtime: Runtime) -> Result:
     }
 
 
-def _login(wish: Wish, server: Kion) -> Kion:
-    if "api_key" in wish.login:
-        return server.with_bearer(wish.login["api_key"])
-    password = str(wish.login["password"])
-    body = {"idms": int(wish.login["idms"]), "username": str(wish.login["username"]), "password": password}
+def _check_life(options: KionOptions, keys: Keys, runtime: Runtime) -> None:
+    if not options.minimum_seconds:
+        return
+    if not keys.expires:
+        runtime.warn(
+            f"Kion does not say when its keys expire, so nobody knows whether they live for {options.minimum_seconds} "
+            "seconds (minimum_seconds). If AWS says ExpiredToken, get new ones."
+        )
+        return
+    seconds = int((keys.expires - keys.issued).total_seconds())
+    if seconds < options.minimum_seconds:
+        raise KeysTooShort(
+            f"Kion gives keys for {seconds} seconds only, and {options.minimum_seconds} are needed (minimum_seconds). "
+            "Ask the administrators of Kion for a longer duration, or split the work."
+        )
+
+
+def _log_in(options: KionOptions, server: Kion) -> Kion:
+    login = options.login
+    if login.api_key:
+        return server.with_bearer(login.api_key)
+    idms = login.idms or kion.choose_identity_system(server.get("/v2/idms"))
+    body = {"idms": idms, "username": login.username, "password": login.password}
     try:
-        data = server.post("/v3/token", body)
+        session = kion.read_session(server.post("/v3/token", body, secrets=(login.password,)))
     except KionRefused as error:
         if error.status not in (400, 401, 403):
             raise
-        words = error.message.replace(password, "***")
         raise KionRefused(
-            f"Kion does not accept this user name and password for identity system {body['idms']}. {words}",
+            f"Kion does not accept this user name and password for identity system {idms}. {error.message}",
             error.status,
         ) from None
-    access = data.get("access") if isinstance(data, dict) else None
-    if not isinstance(access, dict) or not access.get("token"):
+    if not session:
         raise ConnectionProblem("Kion accepted the login and gave no session token. Use an API key instead.")
-    return server.with_bearer(str(access["token"]))
+    return server.with_bearer(session)
 
 
-def _mint(wish: Wish, server: Kion, runtime: Runtime) -> Keys:
-    issued = runtime.now()  # before the request, so that the keys never live shorter than we say
-    if wish.by_iam_name:
-        number = wish.account.number or _number_of(wish, server)
-        data = server.post("/v3/temporary-credentials", {"account_number": number, "iam_role_name": wish.role})
+def _mint(options: KionOptions, server: Kion, runtime: Runtime) -> Keys:
+    issued = runtime.now()  # before the request, so that the keys never live shorter than the receipt says
+    if options.by_iam_name:
+        number = options.account.number or _number_of(options, server)
+        data = server.post("/v3/temporary-credentials", {"account_number": number, "iam_role_name": options.role})
     else:
         body = {
-            "account_number": wish.account.number,
-            "account_alias": wish.account.alias,
-            "cloud_access_role_name": wish.role,
+            "account_number": options.account.number,
+            "account_alias": options.account.alias,
+            "cloud_access_role_name": options.role,
         }
         data = server.post("/v3/temporary-credentials/cloud-access-role", body)
-    fields = ("access_key", "secret_access_key", "session_token")
-    if not isinstance(data, dict) or not all(isinstance(data.get(field), str) and data[field] for field in fields):
-        raise ConnectionProblem("Kion's answer has no keys in it. Is this account an AWS account?")
+    keys = kion.read_keys(data)
+    if keys is None:
+        raise ConnectionProblem("Kion's answer has no keys in it. Check that this is an AWS account.")
     expires, source = kion.expiry(issued, data), "duration"
     if not expires:
         expires, source = _expiry_by_setting(server, issued), "server_setting"
-    return Keys({field: data[field] for field in fields}, issued, expires, source if expires else "unknown")
+    return Keys(keys, issued, expires, source if expires else "unknown")
 
 
 def _expiry_by_setting(server: Kion, issued: datetime) -> datetime | None:
     try:
-        return kion.expiry_by_setting(issued, server.get("/v3/app-config/aws-access"))
+        return kion.expiry_by_setting(issued, server.get("/v3/app-config/aws-access", tries=1))
     except KionRefused:  # most users may not read the settings
         return None
 
 
-def _number_of(wish: Wish, server: Kion) -> str:
-    roles = _roles(wish, server)
-    numbers = {role.account.number for role in roles if kion.is_in(role, wish.account)}
+def _number_of(options: KionOptions, server: Kion) -> str:
+    numbers = {role.account.number for role in _roles(options, server) if kion.is_in(role, options.account)}
     if len(numbers) != 1:
         raise InvalidInput(
             "account",
-            f"no account of yours has the alias '{wish.account.alias}' (a Kion before 3.9.9 knows none): give its number",
+            f"no account of yours has the alias '{options.account.alias}' (a Kion before 3.9.9 knows none). "
+            "Give its number.",
         )
     return numbers.pop()
 
 
-def _roles(wish: Wish, server: Kion) -> list[kion.Role]:
-    query = f"?account_alias={quote(wish.account.alias, safe='')}" if wish.account.alias else ""
+def _roles(options: KionOptions, server: Kion) -> list[kion.Role]:
+    query = f"?account_alias={quote(options.account.alias, safe='')}" if options.account.alias else ""
     found = kion.read_roles(server.get(f"/v3/me/cloud-access-role{query}"))
     return found or (kion.read_roles(server.get("/v3/me/cloud-access-role")) if query else [])
 
 
-def _explain(wish: Wish, server: Kion, error: KionRefused) -> VenueError:
-    """The refusal in words that help: what is wrong with the key, the alias or the role."""
+def _explain(options: KionOptions, server: Kion, error: KionRefused) -> VenueError:
+    """Explain a refusal: what is wrong with the key, the alias, or the role."""
     if error.status == 401:
         what = (
             "API key: it has expired or was revoked. Make a new one in Kion (your name > App API Keys)"
-            if "api_key" in wish.login
+            if options.login.api_key
             else "session"
         )
         return KionRefused(f"Kion does not accept the {what}. {error.message}", error.status)
     if error.status not in (400, 403, 404):
         return error
     try:
-        version = str(server.get("/version") or "")
-        if wish.account.alias and not kion.knows_aliases(version):
+        version = str(server.get("/version") or "")[:32]
+        if options.account.alias and not kion.knows_aliases(version):
             return InvalidInput(
                 "account",
-                f"this Kion ({version}) does not know aliases, as 3.9.9 and 3.10.2 do: give the account's number",
+                f"this Kion ({version}) does not know aliases, as 3.9.9 and 3.10.2 do. Give the account's number.",
             )
-        return (
-            kion.explain_refusal(_roles(wish, server), wish.account, wish.role, by_iam_name=wish.by_iam_name) or error
-        )
-    except VenueError:  # the list is a help, and its failure no news
+        roles = _roles(options, server)
+        return kion.explain_refusal(roles, options.account, options.role, by_iam_name=options.by_iam_name) or error
+    except VenueError:  # the list would only help to explain
         return error
+
+
+def _look_after_api_key(options: KionOptions, server: Kion, runtime: Runtime) -> bool:
+    """Warn about an API key that is near its end, or rotate it; return whether it was rotated."""
+    end = _api_key_end(options, server)
+    is_near = end is not None and end - runtime.now() <= ROTATE_BEFORE
+    if options.rotate_api_key == "always" or (is_near and options.rotate_api_key == "near_end"):
+        source = options.login.source
+        return source is not None and (runtime.check_mode or _rotate(source, options.login.api_key, server, runtime))
+    if options.rotate_api_key == "near_end" and end is None:
+        runtime.warn("Kion does not say when its API keys were made, so this one is not rotated (rotate_api_key).")
+    if is_near and end:
+        runtime.warn(
+            f"Kion's API key ends on {iso(end)} at the latest. Rotate it (rotate_api_key), or make a new one in Kion "
+            "(your name > App API Keys). Once it has ended, it cannot be rotated."
+        )
+    return False
+
+
+def _api_key_end(options: KionOptions, server: Kion) -> datetime | None:
+    try:
+        return kion.api_key_end(server.get("/v3/app-api-key", tries=1), options.api_key_life)
+    except VenueError:  # the keys are there already; this is about the next time
+        return None
+
+
+def _rotate(source: Settings, old: str, server: Kion, runtime: Runtime) -> bool:
+    """Replace the API key in Kion and in the file that it came from, unless another run has just done so.
+
+    :raises VenueError: Kion refuses, or the file cannot be written; found out before the old key ends, where possible.
+    """
+    with locked("config_file", source.path.resolve(), runtime.sleep):
+        if current_api_key(source) != old:
+            return False
+        _write_api_key(source, old)
+        new = kion.read_new_key(server.post("/v3/app-api-key/rotate", {"key": old}, secrets=(old,), tries=1))
+        register(new)
+        if not new:
+            raise ConnectionProblem(
+                "Kion answered the rotation of the API key without a new key. If the old one is no longer accepted, "
+                "make a new one in Kion (your name > App API Keys)."
+            )
+        try:
+            _write_api_key(source, new)
+        except VenueError as error:
+            raise FileNotWritten(
+                f"Kion has rotated the API key, but the new one could not be written ({error.message}). "
+                "Make another one in Kion (your name > App API Keys)."
+            ) from None
+    return True
+
+
+def _write_api_key(source: Settings, key: str) -> None:
+    replace_private("config_file", source.path.resolve(), with_api_key(source, key))
 
 
 OPERATION = Operation(
     name="kion_credentials",
     argument_spec=ARGUMENT_SPEC,
+    parse=parse,
     execute=fetch_keys,
     narrowing=filled_in(ARGUMENT_SPEC),
     services=(),

@@ -183,7 +183,7 @@ def test_each_account_is_asked_once_for_all_its_venues(tmp_path, kion, options):
     kion.roles = [role("Operator", number=number) for number in ACCOUNTS]
     inventory(tmp_path, kion, [ACCOUNTS[number % 3] for number in range(10)])
     run = keys_for(tmp_path, kion, *options).expect()
-    assert sorted(body["account_number"] for _method, _path, body in kion.seen) == sorted(ACCOUNTS)
+    assert sorted(body["account_number"] for _method, _path, body in kion.seen if body) == sorted(ACCOUNTS)
     assert run.output.count('"expiry_source"') == 3
     assert kion.keys["secret_access_key"] not in run.output
 
@@ -193,13 +193,13 @@ def test_the_accounts_are_asked_at_the_same_time(tmp_path, kion):
     kion.wait_for(len(ACCOUNTS))  # each answer waits until all have asked
     inventory(tmp_path, kion, ACCOUNTS * 2)
     keys_for(tmp_path, kion).expect()
-    assert len(kion.seen) == len(ACCOUNTS)
+    assert len(kion.asked()) == len(ACCOUNTS)
 
 
 def test_kion_is_asked_again_where_the_login_differs(tmp_path, kion):
     inventory(tmp_path, kion, ACCOUNTS[:1] * 2, broker_idms="{{ 7 if venue == 'v01' else 2 }}")
     keys_for(tmp_path, kion).expect()
-    assert len(kion.seen) == 2
+    assert len(kion.asked()) == 2
 
 
 def test_a_refusal_is_not_asked_for_again_on_every_host(tmp_path, kion):

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, session_info, token
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, session_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
 from tests.support.cloudtrail import CloudTrail, issue_event
 from tests.support.operations import perform
@@ -28,7 +29,7 @@ def ago(minutes: int) -> str:
 
 @pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])
 def test_tokens_of_a_venue_and_of_the_account(venue: Moto, tmp_path: pathlib.Path, shipped: bool) -> None:
-    issued = perform(token.OPERATION, **VENUE, user="jdoe")["receipt"]
+    issued = perform(issuing.OPERATION, **VENUE, user="jdoe")["receipt"]
     (tmp_path / "receipts").write_text(json.dumps(issued) + "\n")
     perform(revocation.OPERATION, **VENUE, session_name="jane-1", before=ago(20))
     events = [

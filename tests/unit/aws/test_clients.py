@@ -183,7 +183,7 @@ class Refuse:
 sys.meta_path.insert(0, Refuse())
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import warm
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.token import OPERATION
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import OPERATION
 
 warm(OPERATION.services)
 params = {name: option.get('default') for name, option in OPERATION.argument_spec.items()}

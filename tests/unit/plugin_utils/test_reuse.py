@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import kion, token
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import reuse
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import kion
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, reuse
 
 OPTIONS = [
     (operation.OPERATION.name, option)
-    for operation in (token, kion)
-    for option in {**operation.OPERATION.argument_spec, **(aws_argument_spec() if operation is token else {})}
+    for operation in (issuing, kion)
+    for option in {**operation.OPERATION.argument_spec, **(aws_argument_spec() if operation is issuing else {})}
 ]
 SURROUNDINGS = ("delegate_to", "environment", "connection", "become", "action")
 
@@ -45,10 +45,13 @@ class Base:
         self._templar = SimpleNamespace(template=lambda value: value)
 
     def run(self, tmp: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
+        return self._run(tmp, task_vars)
+
+    def _run(self, tmp: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
         Base.asked += 1
         return fresh()
 
-    def _hidden(self, result: dict[str, Any]) -> dict[str, Any]:
+    def hide(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "_ansible_no_log": True}
 
 
