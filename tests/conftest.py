@@ -40,6 +40,7 @@ def _no_credentials_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path_facto
     for name, path in (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")):
         monkeypatch.setenv(name, str(home / path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(home))  # receipts, keys of recipients and what could not be delivered are below it
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(COLLECTIONS))
 
 

@@ -37,9 +37,9 @@ LEFT_OUT = {
     *(f"{role}_{name}" for role in ("assume", "broker") for name in ("reuse", "reuse_host")),  # the roles set them
     "broker_renew_before",  # broker_minimum_seconds says it
     *(f"issue_{name}" for name in ("reuse", "reuse_host", "renew_before")),  # a recipient's token is always a new one
-    *(
-        f"issue_{name}" for name in ("receipts_file", "receipts_s3", "receipts_ssm_path")
-    ),  # handoff_receipts_… tell, whoever keeps the token
+    "assume_handoff",
+    # Variables of the role handoff, which sends a token again, count for the first attempt as well.
+    *(f"issue_{name}" for name in ("handoff", "receipts_file", "receipts_s3", "receipts_ssm_path")),
 }
 MORE: dict[str, dict[str, Any]] = {
     "broker": {
@@ -67,9 +67,14 @@ OWN: dict[str, dict[str, Any]] = {
     },
     "issue_dest": {
         "description": [
-            "Write the token's JSON to this file, in one step, with mode 0600. Missing folders are made with mode 0700.",
-            "With a slash at the end it names a folder, and the file is called C(<project>-<venue>-<user>.json). For several venues at once it must.",
-            "Without it, the token is sealed to the user's public key and handed off by the role C(mdps.venue_sts.handoff).",
+            "Write the token's JSON to this file on the controller, with mode 0600. Missing folders are created with "
+            "mode 0700.",
+            "A folder if it exists or ends with a slash; the file is then called "
+            "C(<project>_<venue>_<user>_<time>-<digits>.json). For several venues it must be a folder.",
+            "An existing file is never overwritten. The folder must belong to the user, and nobody else may write to "
+            "it.",
+            "Without it, the token is sealed to the user's public key and handed off, as the variables C(handoff_...) "
+            "say.",
         ],
     },
 }
@@ -113,9 +118,24 @@ def role_options(role: str) -> dict[str, Any]:
         f"{role}_{name}": _plain(role, spec)
         for name, spec in {**module_options(ROLES[role]), **({} if role in WITHOUT_AWS else CONNECTION)}.items()
     }
-    return {name: {**spec, **OWN.get(name, {})} for name, spec in options.items() if name not in LEFT_OUT} | MORE.get(
-        role, {}
-    )
+    kept = {name: {**spec, **OWN.get(name, {})} for name, spec in options.items() if name not in LEFT_OUT}
+    return kept | MORE.get(role, {}) | (_handoff_options() if role == "issue" else {})
+
+
+def _handoff_options() -> dict[str, Any]:
+    """The variables that say how the role issue hands a token off: the suboptions of ``handoff``, and the receipts."""
+    module = module_options("venue_sts_token")
+    receipts = {name: module[name] for name in ("receipts_file", "receipts_s3", "receipts_ssm_path")}
+    options = {**module["handoff"]["suboptions"], **receipts}
+    return {
+        f"handoff_{name}": _plain("handoff", {**spec, "description": _without_path(spec["description"])})
+        for name, spec in options.items()
+    }
+
+
+def _without_path(texts: list[str]) -> list[str]:
+    """Texts in which a suboption is called by its own name."""
+    return [one.replace("O(handoff.", "O(") for one in texts]
 
 
 def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -190,16 +210,19 @@ def may_be_empty(module: str) -> list[str] | None:
     if operation is None:
         return None
     fillable = {
-        name for name, option in operation.argument_spec.items() if option["type"] not in ("int", "bool", "float")
+        name
+        for name, option in operation.argument_spec.items()
+        if option["type"] not in ("int", "bool", "float") and not name.startswith("_")
     }
     return sorted(fillable - operation.narrowing)
 
 
 def rule(module: str, shape: str) -> str:
     """The sentence about empty options, for a module that has an operation."""
-    excepted = may_be_empty(module)
-    if excepted is None:
+    found = may_be_empty(module)
+    if found is None:
         return ""
+    excepted = [name for name in found if shape.strip("`") % name not in LEFT_OUT]
     names = " and ".join(
         filter(None, [", ".join(shape % name for name in excepted[:-1]), *(shape % name for name in excepted[-1:])])
     )

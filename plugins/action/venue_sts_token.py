@@ -1,15 +1,67 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""``venue_sts_token`` without a process of its own, where that cannot be told apart."""
+"""``venue_sts_token``: the pipeline runs on the controller, and the AWS calls where the task runs."""
 
 from __future__ import annotations
 
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.token import OPERATION as THIS
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible import constants as C
+from ansible.errors import AnsibleValueOmittedError
+from ansible.utils.display import Display
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import RAW_OUTPUT, VenueAction, follow
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import OPERATION as THIS
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import shipped
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.reuse import Reuse
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.screen import show_sealed
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.shipping import ShippedHost
+
+DEBUG = (
+    "ANSIBLE_DEBUG is set, and ansible-core would print the keys that the module returns from this host. Unset it, or "
+    "run the task on the controller."
+)
 
 
 class ActionModule(Reuse, VenueAction):
     """See the module's documentation."""
 
     OPERATION = THIS
+
+    @classmethod
+    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
+        """Evaluate the suboptions of ``handoff`` one by one, as fast as options: a role passes all of them."""
+        if name == "handoff":
+            value = follow(value, templar.available_variables)
+            if isinstance(value, Mapping):
+                return dict(cls._finalized(value, templar, context))
+        return super().finalize_task_arg(name, value, templar, context)
+
+    @classmethod
+    def _finalized(cls, suboptions: Mapping[str, Any], templar: Any, context: Any) -> Iterator[tuple[str, Any]]:
+        for name, value in suboptions.items():
+            with contextlib.suppress(AnsibleValueOmittedError):
+                yield name, super().finalize_task_arg(name, value, templar, context)
+
+    def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run the pipeline here, and ship the module for each phase of its AWS calls."""
+        if self._task.async_val:
+            return {"failed": True, "msg": "async is not supported: the keys would be stored on the host."}
+        if C.DEFAULT_DEBUG:
+            return {"failed": True, "msg": DEBUG}
+        # The ssh connection prints at -vvv what a host returns, unless it is told not to.
+        self._connection._play_context.no_log = True
+
+        def run_module(arguments: dict[str, Any]) -> dict[str, Any]:
+            return dict(self._execute_module(module_args=arguments, task_vars=task_vars))
+
+        host = ShippedHost(run_module, self._task.args, Display().warning)
+        return self.run_operation(shipped(host), task_vars)
+
+    def hide(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Hide a result with keys. A receipt is shown."""
+        if "token" in result:
+            return super().hide(result)
+        show_sealed(result)
+        return {key: value for key, value in result.items() if key not in RAW_OUTPUT}

@@ -22,9 +22,9 @@ from ._domain.times import stamp
 from ._files import append_private, check_append_file
 
 DEFAULT_FILE = "~/.mdps/receipts.jsonl"
-# The options of a module that keeps receipts.
-ARGUMENT_SPEC: dict[str, Any] = {
-    "receipts_file": {"type": "path"},
+# The options of a module that writes receipts.
+RECORDING: dict[str, Any] = {
+    "receipts_file": {"type": "path", "default": DEFAULT_FILE},
     "receipts_s3": {"type": "str"},
     "receipts_ssm_path": {"type": "str"},
 }

@@ -8,13 +8,17 @@ module: venue_sts_token
 short_description: Issue a short-lived token for an MDPS venue
 version_added: 1.0.0
 description:
-  - Assumes the venue's role C(unity-<project>-<venue>-sts) on behalf of a user and returns the keys, as the JSON
-    document that the AWS CLI prints.
+  - Assumes the venue's role C(unity-<project>-<venue>-sts) on behalf of a user.
+  - With O(handoff), the token is sealed to the user's public key and delivered. With O(dest), it is written to a file of
+    the admin. In both cases the result is the receipt, contains no key, and is not hidden.
+  - Without them, the result contains the keys, as the JSON document that the AWS CLI prints. It is hidden from all
+    output. Register it for the next tasks.
   - Before STS is asked, the external IDs in SSM, in the trust policy and, if given, from the requester are compared,
-    and so are the caller's account and
-    the expected one. If any two differ, no token is issued, and the message says which, without naming a value.
-  - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which holds no
-    secret.
+    and so are the caller's account and the expected one. If any two differ, no token is issued, and the message says
+    which, without naming a value.
+  - The receipt is recorded before STS is asked, and completed afterwards. Whatever happens in between, it is enough to
+    revoke the token.
+  - An option that narrows or checks is never ignored because it is empty. That is an error.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
@@ -84,7 +88,7 @@ options:
   access:
     description:
       - What the token may do, of V(s3_read), V(s3_write), V(ecr_create), V(ecr_pull), V(ecr_push). The default is all
-        that the role may do.
+        that the role and O(limits) allow.
     type: list
     elements: str
   buckets:
@@ -104,10 +108,35 @@ options:
         C(<project>-<venue>/).
     type: list
     elements: str
+  limits:
+    description:
+      - The most that a token may ever allow, set by the admin in the inventory. A request for more is an error. A
+        request that does not mention something gets the limit.
+    type: dict
+    suboptions:
+      access:
+        description: As O(access).
+        type: list
+        elements: str
+      buckets:
+        description: As O(buckets).
+        type: list
+        elements: str
+      bucket_prefixes:
+        description: As O(bucket_prefixes).
+        type: list
+        elements: str
+      ecr_repositories:
+        description: As O(ecr_repositories).
+        type: list
+        elements: str
+      duration_seconds:
+        description: As O(duration_seconds).
+        type: int
   session_policy:
     description:
-      - A session policy of one's own, instead of the one made from O(access), O(buckets), O(bucket_prefixes) and
-        O(ecr_repositories).
+      - A session policy written by hand, instead of the one made from O(access), O(buckets), O(bucket_prefixes),
+        O(ecr_repositories) and O(limits).
         At most 2,048 characters without white space.
     type: json
   policy_arns:
@@ -139,6 +168,37 @@ options:
     description:
       - The six digits that the MFA device shows now.
     type: str
+  context:
+    description:
+      - Why and for whom the token is issued, in short texts, for the receipt.
+    type: dict
+    suboptions:
+      reason:
+        description: Why the token is needed.
+        type: str
+      ticket:
+        description: The ticket of the request.
+        type: str
+      requester:
+        description: Who asked for the token.
+        type: str
+      approver:
+        description: Who approved it.
+        type: str
+      job:
+        description: The job that issues it.
+        type: str
+      workflow:
+        description: The workflow that the job belongs to.
+        type: str
+  tag_session:
+    description:
+      - Also set O(context.reason), O(context.ticket) and O(context.requester) as the session tags C(Reason), C(Ticket)
+        and C(Requester), which CloudTrail shows. The role's trust policy and the caller's policy must allow
+        C(sts:TagSession).
+      - A character that AWS does not accept in a tag becomes a space. O(tags) override them.
+    type: bool
+    default: false
   verify:
     description:
       - Ask AWS with the new keys who they are, before they are returned.
@@ -152,25 +212,193 @@ options:
     default: 60
   dest:
     description:
-      - Also write the token's JSON to this file, in one step, with mode 0600. Missing folders are made with mode 0700.
-      - With a slash at the end it names a folder, and the file is called C(<project>-<venue>-<user>.json).
+      - Write the token's JSON to this file on the controller, with mode 0600. Missing folders are created with mode
+        0700.
+      - If it exists as a folder or ends with a slash, it is a folder, and the file is called
+        C(<project>_<venue>_<user>_<time>-<digits>.json). A capital letter of the user is written as C(~) and the small
+        letter.
+      - An existing file is never overwritten. The folder must belong to the user, and nobody else may write to it.
     type: path
+  handoff:
+    description:
+      - Seal the token to the recipient's public key and hand it off. With V({}), all suboptions have their defaults.
+      - It is one option with suboptions, because it is one decision. With it, the keys never leave the memory of the
+        task, and the result is the receipt, which is not hidden.
+      - The recipient's keys, the channel and the folders are checked before AWS is asked for anything. If the delivery
+        fails after that, the sealed bundle is kept, and M(mdps.venue_sts.venue_sts_handoff) sends it again.
+      - All of this is done on the controller, as the user of ansible-playbook, wherever the task runs.
+    type: dict
+    suboptions:
+      channel:
+        description:
+          - V(file) writes the sealed file to O(handoff.dest), ready to be uploaded to LFT.
+          - V(email) sends an encrypted message (S/MIME or PGP/MIME) that Outlook and Thunderbird open. It needs the
+            recipient's certificate or OpenPGP key.
+          - V(https) uploads the sealed file to a site's transfer service, such as LFT.
+          - V(output) returns the sealed text as RV(sealed), for AWX and other places without a disk.
+          - Anything else, such as Slack or mail that is not encrypted, is refused, as the procedure requires.
+        type: str
+        default: file
+      dest:
+        description:
+          - Where O(handoff.channel=file) writes. A folder if it exists or ends with a slash, else the file itself.
+          - An existing file is never overwritten.
+        type: path
+        default: ~/.mdps/handoff/
+      email:
+        description:
+          - The mail server, for O(handoff.channel=email).
+        type: dict
+        suboptions:
+          host:
+            description: Its name, which its certificate must prove. Required.
+            type: str
+          port:
+            description: The default is 587 for V(starttls) and 465 for V(tls).
+            type: int
+          tls:
+            description: Encryption of the connection, V(starttls) or V(tls). Mail is not sent without it.
+            type: str
+            default: starttls
+          sender:
+            description: The address in From. Required.
+            type: str
+          to:
+            description: The recipient's address. The default is the one of O(handoff.public_keys), or the user name, if that
+              is an address.
+            type: str
+          subject:
+            description: The subject, which is not encrypted. The default names the venue and the end of the token.
+            type: str
+          username:
+            description: The login, if the server requires one.
+            type: str
+          password:
+            description: Its password.
+            type: str
+          ca_file:
+            description: Certificates to trust instead of the system's.
+            type: path
+      https:
+        description:
+          - The transfer service, for O(handoff.channel=https).
+        type: dict
+        suboptions:
+          url:
+            description: The address, which must begin with https. If a V(PUT) goes to an address that ends with a
+              slash, the name of the file is added. Required.
+            type: str
+          method:
+            description: V(PUT) sends the file as it is, V(POST) in a form.
+            type: str
+            choices: [PUT, POST]
+            default: PUT
+          headers:
+            description: Headers to send with it, such as an API key. They are never shown.
+            type: dict
+          field_name:
+            description: The name of the form field for the file.
+            type: str
+            default: file
+          ca_file:
+            description: Certificates to trust instead of the system's.
+            type: path
+      key_directory:
+        description:
+          - The folder with the public keys of the recipients. Each has one file, named after the user with the ending
+            C(.age), C(.pub), C(.keys), C(.asc), C(.gpg), C(.pem), C(.crt), C(.cer) or C(.txt).
+          - Keys are age recipients, ssh-ed25519 or ssh-rsa keys, OpenPGP public keys, or S/MIME certificates. All keys
+            of a user must be of one kind.
+          - The folder, the folders above it and its files must belong to the user or root, and nobody else may write to
+            them.
+        type: path
+        default: ~/.mdps/recipients
+      key_directory_shared:
+        description:
+          - Accept a O(handoff.key_directory) that several people maintain, such as a checked-out project. Other owners
+            and groups may then write to it, but not everybody.
+        type: bool
+        default: false
+      public_keys:
+        description:
+          - Public keys by user name, instead of the O(handoff.key_directory). A user's value is a key as text, a list of
+            them, or a dictionary with C(key) or C(keys), and C(email).
+        type: dict
+      fingerprints:
+        description:
+          - Seal only to keys with these fingerprints, which the recipient gave by another way, such as the telephone.
+          - Without it, a key that is not the one of the user's last token in O(receipts_file) is refused.
+        type: list
+        elements: str
+      unsealed:
+        description:
+          - Write the zip file without sealing it, readable by its owner alone. Only for O(handoff.channel=file).
+        type: bool
+        default: false
+      undelivered:
+        description:
+          - The folder that keeps sealed bundles that could not be delivered.
+        type: path
+        default: ~/.mdps/undelivered
+      bucket:
+        description:
+          - The name of the venue's bucket for the README, where it is not known otherwise.
+        type: str
+      contact:
+        description:
+          - Whom the recipient may ask, for the README.
+        type: str
+        default: the MDPS admin who sent you this
+      time_zone:
+        description:
+          - The time zone of the recipient by its IANA name, for the README.
+        type: str
+        default: America/Los_Angeles
+      profile_name:
+        description:
+          - The name of the profile in the bundle's credentials file. The default names account, project and venue.
+        type: str
+      readme_template:
+        description:
+          - A Jinja template to use for the README instead of the collection's own.
+        type: path
+      console_link:
+        description:
+          - Add two scripts to the bundle with which the recipient makes a link to the S3 console of AWS, valid for 15
+            minutes. The session in the browser allows what the token allows, and ends with it.
+        type: bool
+        default: false
+      sign_with:
+        description:
+          - A private key of yours that signs what is sealed, so that the recipient can check who sent it. Without it,
+            anybody who knows the recipient's public key could have made the file.
+          - The path of an ssh private key signs the sealed file, for every kind of recipient's key. The signature is a
+            second file, with the ending C(.sig). The channel V(email) cannot carry it.
+          - The fingerprint of an OpenPGP key of yours signs what is sealed to OpenPGP keys. The path of a PEM file with
+            certificate and private key signs what is sealed to certificates. Mail programs show both.
+          - The key must work without a question; use an agent for a key with a passphrase.
+        type: str
+      smime_authenticated:
+        description:
+          - Seal to certificates with AES-GCM (AuthEnvelopedData), so that changes on the way are noticed. C(openssl)
+            opens it; Outlook and C(gpgsm) 2.2 do not. Only for files.
+        type: bool
+        default: false
   receipts_file:
     description:
-      - Add the receipt to this file, as one line of JSON without secrets, which docs/receipt.schema.json describes. The
-        file is on the host of the task.
-        For a token that stays with who issued it; M(mdps.venue_sts.venue_sts_handoff) keeps the receipt of one that is
-        handed off.
-      - If the receipt cannot be kept, here or in one of the places below, the task fails, and the failed result has the
-        receipt but no keys.
+      - The file on the controller to which the receipt is added, as lines of JSON without secrets.
+        docs/receipt.schema.json describes them. One line is written before AWS is asked, one with the outcome.
+      - If the first line cannot be written, here or in one of the places below, no token is issued.
     type: path
+    default: ~/.mdps/receipts.jsonl
   receipts_s3:
     description:
-      - Store the receipt below this prefix, V(s3://bucket/prefix).
+      - Also store the receipt below this prefix, V(s3://bucket/prefix), with the connection options of this task.
     type: str
   receipts_ssm_path:
     description:
-      - Store the receipt as a parameter below this path, named after the access key id.
+      - Also store the receipt as a parameter below this path, named after the receipt, with the connection options of
+        this task.
     type: str
 extends_documentation_fragment:
   - mdps.venue_sts.venue
@@ -181,31 +409,63 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
-  - An option that is given must have a value. An empty text, list or mapping is an error, except for O(tags) and
-    O(transitive_tag_keys).
-  - With C(ANSIBLE_DEBUG=1), ansible-core itself prints what modules return. In process there is no module; shipped to a
-    host there is, so do not set it there.
+  - An option that is given must have a value. An empty text, list or mapping is an error, except for O(context),
+    O(handoff), O(tags) and O(transitive_tag_keys).
+  - Where the task is shipped to a host (C(become), C(ssh), another Python, C(environment)), only the AWS calls are made
+    there. The module is shipped once to check the request and once to assume the role, so that the receipt is recorded
+    on the controller in between. The keys are sealed on the controller as soon as they arrive.
+  - With C(ANSIBLE_DEBUG=1), ansible-core itself prints what modules return from a host, so a shipped task is refused.
 seealso:
   - module: mdps.venue_sts.venue_sts_role
   - module: amazon.aws.sts_assume_role
 """
 
 EXAMPLES = r"""
-- name: Issue a token and write it to a file
+- name: Issue a token and hand it off, sealed, as a file for LFT
   mdps.venue_sts.venue_sts_token:
     project: sbg
     venue: dev
     user: jdoe
     region: us-west-2
-    dest: ~/tokens/jdoe.json
-    receipts_file: ~/.mdps/receipts.jsonl
+    handoff:
+      key_directory: ~/mdps-keys
+      dest: ~/for-lft/
+      contact: mdps-help@example.org
+    context:
+      ticket: MDPS-1234
   register: issued
 
 - name: Show what was issued
   ansible.builtin.debug:
-    var: issued.receipt
+    msg: "{{ [issued] | mdps.venue_sts.issue_summary }}"
 
-- name: Issue a token that can only read one folder, for half an hour
+- name: Issue a token and send it as encrypted mail
+  mdps.venue_sts.venue_sts_token:
+    project: sbg
+    venue: dev
+    user: jdoe
+    region: us-west-2
+    handoff:
+      channel: email
+      public_keys:
+        jdoe:
+          key: "{{ lookup('ansible.builtin.file', 'keys/jdoe.asc') }}"
+          email: jdoe@example.org
+      email:
+        host: mail.example.org
+        sender: mdps@example.org
+        username: mdps
+        password: "{{ vault_mail_password }}"
+
+- name: Issue a token and keep it in a file
+  mdps.venue_sts.venue_sts_token:
+    project: sbg
+    venue: dev
+    user: jdoe
+    region: us-west-2
+    dest: ~/tokens/
+
+- name: Issue a token for the next tasks, that can only read one folder, for half an hour
   mdps.venue_sts.venue_sts_token:
     project: sbg
     venue: dev
@@ -239,9 +499,66 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+receipt:
+  description: What was issued, without secrets. docs/receipt.md describes the fields. In check mode, what would be issued.
+  returned: success; after a failure, if AWS was asked for a token
+  type: dict
+  sample: {"schema": 2, "id": "r-20261122T093015Z-3fa91c07", "state": "delivered", "recipient": "jdoe", "project": "sbg",
+    "venue": "dev", "account_id": "123456789012", "session_name": "jdoe-20261122T093015Z-3fa91c",
+    "expires_at": "2026-11-22T10:30:15Z"}
+delivered:
+  description: Whether the token reached its place. In check mode false.
+  returned: O(handoff)
+  type: bool
+channel:
+  description: The channel.
+  returned: O(handoff)
+  type: str
+recipient_keys:
+  description: The public keys it was sealed to, or would be in check mode, to be compared with their owner.
+  returned: O(handoff)
+  type: list
+  elements: dict
+  sample: [{"kind": "openpgp", "fingerprint": "0F1E2D3C4B5A69788796A5B4C3D2E1F00F1E2D3C", "name": "J. Doe
+  <jdoe@example.org>"}]
+target:
+  description: Where the sealed token is.
+  returned: O(handoff), when it was delivered
+  type: str
+path:
+  description: The file that was written.
+  returned: O(handoff.channel=file)
+  type: str
+sealed:
+  description: The sealed text. Also if nothing could be delivered, and nothing be kept on disk.
+  returned: O(handoff.channel=output)
+  type: str
+how_to_open:
+  description: One line for the recipient.
+  returned: O(handoff), when it was delivered
+  type: str
+  sample: age --decrypt --identity YOUR-PRIVATE-KEY-FILE
+    --output sbg_dev_jdoe_20261122T093015Z-3fa91c07.zip sbg_dev_jdoe_20261122T093015Z-3fa91c07.zip.age
+signature:
+  description: The armored signature of RV(sealed).
+  returned: O(handoff.channel=output) and O(handoff.sign_with) with an ssh key
+  type: str
+signature_path:
+  description: The file with the signature, beside RV(path).
+  returned: O(handoff.channel=file) and O(handoff.sign_with) with an ssh key
+  type: str
+how_to_verify:
+  description: Lines for the recipient, to check the signature before opening.
+  returned: O(handoff.sign_with), when it was delivered
+  type: list
+  elements: str
+kept:
+  description: Where the sealed bundle is, to be sent again with M(mdps.venue_sts.venue_sts_handoff).
+  returned: when it could not be delivered
+  type: str
 token:
   description: The JSON document of the procedure, as C(aws sts assume-role) prints it. Null in check mode.
-  returned: success
+  returned: success, without O(handoff) and O(dest)
   type: dict
   contains:
     AssumedRoleUser:
@@ -254,7 +571,7 @@ token:
       type: dict
 sts_creds:
   description: The same keys, with the names that amazon.aws uses. Null in check mode.
-  returned: success
+  returned: success, without O(handoff) and O(dest)
   type: dict
   contains:
     access_key:
@@ -270,19 +587,12 @@ sts_creds:
       description: When the keys end, in UTC.
       type: str
       sample: "2026-11-22T10:30:15Z"
-receipt:
-  description: What was issued, without secrets, to be shown and kept. docs/receipt.md describes the fields.
-  returned: success; after a failure, if a token had been issued
-  type: dict
-  sample: {"schema": 1, "recipient": "jdoe", "project": "sbg", "venue": "dev", "account_id": "123456789012",
-  "session_name": "jdoe-20261122T093015Z-3fa91c",
-    "expires_at": "2026-11-22T10:30:15Z"}
 dest:
   description: The file that was written, or would be in check mode.
   returned: success, with O(dest)
   type: str
 changed:
-  description: Whether a file was written or a receipt kept. Issuing changes nothing in the account.
+  description: Whether a token was requested. Issuing changes nothing in the account.
   returned: always
   type: bool
 reused:
@@ -292,11 +602,11 @@ reused:
 request:
   description: What identifies the request within this run, and tells nothing about it. For O(reuse).
   type: str
-  returned: always
+  returned: with O(reuse)
 request_files:
   description: The same for files that belong to the request, such as O(saml_assertion_file). Empty if there are none.
   type: str
-  returned: always
+  returned: with O(reuse)
 error:
   description: The kind of failure, such as V(ExternalIdMismatch) or V(NotProvisioned); docs/errors.md lists them.
   returned: failure
@@ -305,7 +615,7 @@ error:
 """
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._module import run_module
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.token import OPERATION
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.phases import OPERATION
 
 
 def main() -> None:

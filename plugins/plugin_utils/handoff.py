@@ -1,348 +1,267 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Hand a token over: build the bundle, seal it, deliver it, keep the receipt. The plaintext stays in memory."""
+"""The hand-off: build the bundle, seal it to the recipient's keys, deliver it. The token stays in memory.
+
+Everything that can be checked is checked in ``prepare``, before there is a token.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..module_utils._aws.clients import Clients
-from ..module_utils._domain.errors import DeliveryFailed, InvalidInput, ReceiptNotKept, VenueError
-from ..module_utils._domain.users import check_user
-from ..module_utils._operations._operation import Runtime
-from ..module_utils._operations._receipts import Places, places
-from . import book, bundle, private_files, receipts, sealing
-from .channels import email, registry
-from .channels.channel import MAIL, OPEN_ZIP, REASON, SEALED_ZIP, Bundle, Channel, Parcel
-
-# File names and contents of a token, region and profile: ``formats.token_files``.
-TokenFiles = Callable[[Mapping[str, Any], str, str], Mapping[str, str]]
-
-_TEXT = {"type": "str"}
-_EMAIL = {
-    **dict.fromkeys(("host", "sender", "to", "subject", "username"), _TEXT),
-    "password": {"type": "str", "no_log": True},
-    "port": {"type": "int"},
-    "tls": {"type": "str", "default": "starttls"},
-    "ca_file": {"type": "path"},
-}
-_HTTPS = {
-    "url": _TEXT,
-    "method": {"type": "str", "default": "PUT", "choices": ["PUT", "POST"]},
-    "headers": {"type": "dict", "no_log": True},
-    "field_name": {"type": "str", "default": "file"},
-    "ca_file": {"type": "path"},
-}
-ARGUMENT_SPEC: Mapping[str, Any] = {
-    # raw: to convert it is to risk an error that quotes it
-    "token": {"type": "raw", "no_log": True},
-    "receipt": {"type": "dict"},
-    "user": _TEXT,
-    "channel": {"type": "str", "default": "file"},
-    "recipients": {"type": "raw", "default": "~/.mdps/recipients"},
-    "fingerprints": {"type": "list", "elements": "str", "default": []},
-    "unsealed": {"type": "bool", "default": False},
-    "dest": {"type": "path", "default": "~/.mdps/handoff/"},
-    "email": {"type": "dict", "options": _EMAIL},
-    "https": {"type": "dict", "options": _HTTPS},
-    "resend": {"type": "path"},
-    "undelivered": {"type": "path", "default": "~/.mdps/undelivered"},
-    "receipts_file": {"type": "path", "default": "~/.mdps/receipts.jsonl"},
-    "receipts_s3": {"type": "str", "default": ""},
-    "receipts_ssm_path": {"type": "str", "default": ""},
-    "bucket": {"type": "str", "default": ""},
-    "contact": {"type": "str", "default": "the MDPS admin who sent you this"},
-    "time_zone": {"type": "str", "default": "America/Los_Angeles"},
-    "profile_name": {"type": "str", "default": ""},
-    "readme_template": {"type": "path"},
-}
-
-
-def secrets_of(options: Mapping[str, Any]) -> set[str]:
-    """The texts among the options that nobody but their owner may see."""
-    token, mail, web = (
-        options[name] if isinstance(options[name], Mapping) else {} for name in ("token", "email", "https")
-    )
-    keys = token.get("Credentials") if isinstance(token.get("Credentials"), Mapping) else {}
-    found = [
-        keys.get("SecretAccessKey"),
-        keys.get("SessionToken"),
-        mail.get("password"),
-        *(web.get("headers") or {}).values(),
-        options["token"],
-    ]
-    return {one for one in found if isinstance(one, str)}
+from ..module_utils._domain.errors import VenueError
+from ..module_utils._domain.receipts import Receipt
+from ..module_utils._domain.token_files import token_stem
+from ..module_utils._files import create_private
+from ..module_utils._operations._operation import Result, Runtime
+from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
+from . import destinations
+from .bundle import TEMPLATE, Bundle, BundleSettings, build_bundle
+from .channels import registry
+from .channels.channel import MAIL, REASON, Channel, Parcel, unsealed
+from .key_directory import KeyDirectory, Person, check_fingerprints
+from .sealing import SealOptions
+from .signing import SIGNATURE_SUFFIX, SshSigner, read_signer
 
 
 @dataclass(frozen=True)
-class HandOver:
-    """One hand-off.
+class HandoffOptions:
+    """The option ``handoff`` of ``venue_sts_token``; see its documentation."""
 
-    :param options: see the documentation of ``venue_sts_handoff``, with amazon.aws's connection options, which are used
-        only
-        where receipts go to S3 or SSM.
-    """
+    keys: KeyDirectory
+    fingerprints: Sequence[str]
+    unsealed: bool
+    undelivered: Path
+    bucket: str
+    bundle: BundleSettings
+    sealing: SealOptions
 
-    options: Mapping[str, Any]
-    runtime: Runtime
-    token_files: TokenFiles
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> HandoffOptions:
+        """Read the options.
 
-    def run(self) -> dict[str, Any]:
-        """Do it, or in check mode say whether it could be done.
-
-        :raises InvalidInput: before anything was sent or sealed.
-        :raises NoRecipientKey: the user is not in the book.
-        :raises DeliveryFailed: sealed and kept, but not delivered. The facts say where it is.
-        :raises ReceiptNotKept: the facts hold the receipt and whether the token was delivered.
+        :raises InvalidInput: one cannot be right.
         """
-        try:
-            return self._run()
-        except (DeliveryFailed, ReceiptNotKept):
-            raise
-        except VenueError as error:
-            self._record_unsent(error)
-            raise
-
-    def _run(self) -> dict[str, Any]:
-        channel = registry.choose(self.options)
-        bundle.zone(self.options["time_zone"])
-        self._places.check()
-        return self._resend(channel) if self.options["resend"] else self._first_time(channel)
-
-    @property
-    def _places(self) -> Places:
-        return places(self.options)
-
-    @property
-    def _receipts_file(self) -> Path:
-        return Path(self.options["receipts_file"]).expanduser()
-
-    def _first_time(self, channel: Channel) -> dict[str, Any]:
-        user = self._user()
-        person = self._person(channel, user)
-        facts: dict[str, Any] = {"changed": True, "user": user, "channel": channel.NAME, "delivered": False}
-        facts["recipient_keys"] = [
-            {"kind": one.kind, "fingerprint": one.fingerprint, "name": one.name} for one in person.keys
-        ]
-        outcome = {"key_changed": self._key_changed(person), "resent": False}
-        if self.runtime.check_mode:
-            return facts
-        receipt = self._checked_receipt()
-        made = self._bundle(receipt)
-        if self.options["unsealed"]:
-            self.runtime.warn(f"The token of {user} is written unsealed, as unsealed: true demands. {REASON}")
-            parcel = Parcel(f"{made.stem}.zip", made.zip, OPEN_ZIP)
-        else:
-            parcel = channel.seal(made, person.keys, person.email)
-        return self._send(channel, parcel, receipt, facts, outcome)
-
-    def _user(self) -> str:
-        known = (self.options["receipt"] or {}).get("recipient")
-        user = self.options["user"] or known
-        if not user:
-            raise InvalidInput("user", "say who the token is for.")
-        check_user("user", user)
-        if known and user != known:
-            raise InvalidInput(
-                "user", f"the receipt says that the token is for {known}, not for {user}: nothing was sealed."
-            )
-        return str(user)
-
-    def _person(self, channel: Channel, user: str) -> book.Person:
-        if self.options["unsealed"]:
-            return book.Person(user, ())
-        person = book.find(self.options["recipients"], user, self.runtime.now())
-        book.check_fingerprints(person, self.options["fingerprints"])
-        channel.check_keys(person.keys)
-        return person
-
-    def _key_changed(self, person: book.Person) -> bool:
-        before = receipts.last_keys(self._receipts_file, person.user)
-        new = [one.fingerprint for one in person.keys if before and one.fingerprint not in before]
-        if new:
-            self.runtime.warn(
-                f"The key of {person.user} is not the one that the last token was sealed to: now {', '.join(new)}, before {', '.join(before)}. "
-                f"Ask {person.user}, by telephone or in person, whether they changed it."
-            )
-        return bool(new)
-
-    def _checked_receipt(self) -> dict[str, Any]:
-        receipt, token = self.options["receipt"], self.options["token"]
-        receipts.check(receipt)
-        keys = token.get("Credentials") if isinstance(token, Mapping) else None
-        if not isinstance(keys, Mapping) or not {"AccessKeyId", "SecretAccessKey", "SessionToken"} <= set(keys):
-            raise InvalidInput("token", "give the token that venue_sts_token returned.")
-        if keys["AccessKeyId"] != receipt["access_key_id"]:
-            raise InvalidInput("receipt", "it belongs to another token: nothing was sealed.")
-        self._check_alive(receipt)
-        return dict(receipt)
-
-    def _check_alive(self, receipt: Mapping[str, Any]) -> None:
-        if bundle.parse_time(receipt["expires_at"]) <= self.runtime.now():
-            raise InvalidInput("token", f"it ended at {receipt['expires_at']}: issue a new one.")
-
-    def _bundle(self, receipt: Mapping[str, Any]) -> Bundle:
-        venue = f"{receipt['project']}-{receipt['venue']}"
-        issued = bundle.parse_time(receipt["issued_at"])
-        stem = re.sub(r"[^\w.@-]", "_", f"{venue}-{receipt['recipient']}-{issued:%Y%m%dT%H%M%SZ}")
-        texts = self.token_files(self.options["token"], receipt["region"], self.options["profile_name"])
-        facts = {**receipt, "bucket": self.options["bucket"] or receipt.get("bucket")}
-        settings = {name: self.options[name] for name in ("time_zone", "contact")}
-        leaflet = bundle.readme(
-            facts,
-            sorted(texts),
-            folder=stem,
-            template=Path(self.options["readme_template"] or bundle.TEMPLATE),
-            **settings,
+        settings = BundleSettings(
+            time_zone=given["time_zone"],
+            contact=given["contact"],
+            profile_name=given["profile_name"] or "",
+            readme_template=Path(given["readme_template"] or TEMPLATE),
+            console_link=given["console_link"],
         )
-        until = f"{bundle.parse_time(receipt['expires_at']):%Y-%m-%d %H:%M} UTC"
-        return Bundle(bundle.pack(texts, leaflet, issued), stem, f"Your access to the MDPS venue {venue} until {until}")
-
-    def _resend(self, channel: Channel) -> dict[str, Any]:
-        parcel = _read_parcel(Path(self.options["resend"]).expanduser())
-        channel.check_resend(parcel)
-        digest = hashlib.sha256(parcel.body).hexdigest()
-        receipt = receipts.find_last(
-            self._receipts_file, lambda one: one.get("handoff", {}).get("sealed_sha256") == digest
+        settings.check()
+        return cls(
+            keys=KeyDirectory.from_options(
+                given["key_directory"], given["public_keys"], shared=given["key_directory_shared"]
+            ),
+            fingerprints=given["fingerprints"] or (),
+            unsealed=given["unsealed"],
+            undelivered=Path(given["undelivered"]).expanduser(),
+            bucket=given["bucket"] or "",
+            bundle=settings,
+            sealing=SealOptions(
+                read_signer(given["sign_with"]) if given["sign_with"] else None, given["smime_authenticated"]
+            ),
         )
-        facts: dict[str, Any] = {"changed": True, "channel": channel.NAME, "delivered": False}
-        outcome = {"key_changed": False, "resent": True}
-        if receipt is None:
-            self.runtime.warn(
-                f"No receipt in {self._receipts_file} tells of {parcel.name}, so none is added for sending it again."
-            )
-            receipt = {}
-        else:
-            self._check_alive(receipt)
-            facts["user"] = receipt["recipient"]
-            before = receipt["handoff"]
-            parcel = Parcel(parcel.name, parcel.body, parcel.media_type, parcel.kind, tuple(before["sealed_to"]))
-            facts["recipient_keys"] = [
-                {"kind": before["sealed_with"], "fingerprint": one, "name": ""} for one in before["sealed_to"]
-            ]
-        return facts if self.runtime.check_mode else self._send(channel, parcel, receipt, facts, outcome)
-
-    def _send(
-        self,
-        channel: Channel,
-        parcel: Parcel,
-        receipt: Mapping[str, Any],
-        facts: dict[str, Any],
-        outcome: Mapping[str, Any],
-    ) -> dict[str, Any]:
-        target, problem = "", ""
-        try:
-            target = channel.deliver(parcel)
-        except DeliveryFailed as error:
-            problem = error.message
-        facts |= {"delivered": not problem, "target": target, **_how_to_open(parcel)}
-        if channel.NAME == "file" and target:
-            facts["path"] = target
-        if channel.NAME == "output":
-            facts["sealed"] = parcel.body.decode()
-        advice = self._keep(parcel, facts) if problem else self._tidy(target)
-        record = {**receipt, "handoff": {**outcome, **_outcome(channel, parcel, target, problem, self.runtime.now())}}
-        facts["receipt"] = record
-        unkept = self._record(record) if receipt else ""
-        if problem:
-            raise DeliveryFailed(" ".join(filter(None, (problem, advice, unkept))), **facts)
-        if unkept:
-            raise ReceiptNotKept(f"The token was delivered ({target}), but: {unkept}", **facts)
-        return facts
-
-    def _keep(self, parcel: Parcel, facts: dict[str, Any]) -> str:
-        """Keep what could not be delivered, and say how to go on. What is not sealed is not spread further."""
-        if not parcel.kind:
-            return "It was not sealed, so it was not kept either: issue again."
-        if self.options["resend"]:
-            kept = Path(self.options["resend"])
-        else:
-            try:
-                kept = private_files.write("undelivered", Path(self.options["undelivered"]) / parcel.name, parcel.body)
-            except (VenueError, OSError) as error:
-                facts["sealed"] = parcel.body.decode()
-                return f"It could not be kept on disk either ({error}), but it is sealed, and stands in this result as 'sealed': save that."
-        facts["kept"] = str(kept)
-        return f"Nothing is lost: the sealed bundle is kept. Send it again, without issuing again, while the token lasts: -e handoff_resend={kept}"
-
-    def _tidy(self, target: str) -> str:
-        """Remove what had been kept, once it has been delivered from there."""
-        if self.options["resend"]:
-            kept = Path(self.options["resend"]).expanduser().resolve()
-            if kept.parent == Path(self.options["undelivered"]).expanduser().resolve() and str(kept) != target:
-                kept.unlink()
-        return ""
-
-    def _record_unsent(self, error: VenueError) -> None:
-        """A token that was issued is recorded, even if nothing could be done with it."""
-        receipt = self.options["receipt"]
-        if self.options["resend"] or self.runtime.check_mode or not receipts.is_complete(receipt):
-            return
-        channel = self.options["channel"]  # if unknown, it may be anything that went to the wrong option
-        outcome = {
-            "channel": channel if channel in registry.CHANNELS else None,
-            "delivered": False,
-            "problem": error.message,
-            "at": _iso(self.runtime.now()),
-        }
-        error.facts["receipt"] = {**receipt, "handoff": outcome}
-        unkept = self._record(error.facts["receipt"])
-        if unkept:
-            self.runtime.warn(unkept)
-
-    def _record(self, record: Mapping[str, Any]) -> str:
-        try:
-            self._places.keep(record, Clients(self.options))
-        except ReceiptNotKept as error:
-            return error.message
-        return ""
 
 
-def _read_parcel(path: Path) -> Parcel:
-    """A sealed file that was kept.
+@dataclass(frozen=True)
+class Handoff:
+    """A hand-off that was prepared: a channel, and a recipient with checked keys.
 
-    :raises InvalidInput: it cannot be read, or it is not sealed.
+    :param key_changed: a key is not one of those that the recipient's last token was sealed to.
     """
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise InvalidInput("resend", f"{path} cannot be read: {error.strerror}.") from None
-    if email.is_sealed(body):
-        return Parcel(path.name, body, MAIL, "mail")
-    kind = sealing.sealed_kind(body.decode(errors="replace"))
-    if not kind:
-        raise InvalidInput("resend", f"{path} is not sealed. {REASON}")
-    return Parcel(path.name, body, SEALED_ZIP, kind)
+
+    options: HandoffOptions
+    channel: Channel
+    person: Person
+    key_changed: bool
+    returns_keys = False
+
+    @classmethod
+    def prepare(cls, given: Mapping[str, Any], user: str, known_keys: Sequence[str], runtime: Runtime) -> Handoff:
+        """Check recipient, keys, channel and folders.
+
+        :param given: the option ``handoff``.
+        :param known_keys: fingerprints that the recipient's last token was sealed to; none if there was none.
+        :raises VenueError: the token could not be delivered.
+        """
+        options = HandoffOptions.parse(given)
+        channel = registry.choose(given, unsealed=options.unsealed)
+        person = _find(options, user, channel, runtime)
+        channel.check(create=not runtime.check_mode)
+        if not options.unsealed:
+            destinations.check("undelivered", f"{options.undelivered}/", create=not runtime.check_mode)
+        else:
+            runtime.warn(f"The token of {user} is written unsealed, because unsealed is true. {REASON}")
+        return cls(options, channel, person, check_fingerprints(person, known_keys, options.fingerprints))
+
+    def facts(self) -> Result:
+        """Describe the recipient's keys."""
+        keys = [{"kind": one.kind, "fingerprint": one.fingerprint, "name": one.name} for one in self.person.keys]
+        return {"delivered": False, "channel": self.channel.NAME, "recipient_keys": keys}
+
+    def planned(self, receipt: Receipt) -> Result:
+        """Return what check mode says."""
+        return self.facts()
+
+    def pack(self, issued: Issued, receipt: Receipt) -> Parcel:
+        """Build the bundle and seal it."""
+        made = self._bundle(issued.token, receipt)
+        if self.options.unsealed:
+            return unsealed(made)
+        return self.channel.seal(made, self.person.keys, self.person.email, self.options.sealing)
+
+    def _bundle(self, token: Mapping[str, Any], receipt: Receipt) -> Bundle:
+        if receipt.issued_at is None or receipt.expires_at is None:
+            raise ValueError("the receipt is not that of an issued token")
+        stem = token_stem(receipt.venue, receipt.recipient, receipt.id)
+        allows = dict(receipt.allows or {})
+        if self.options.bucket and not allows.get("buckets"):
+            allows["buckets"] = [self.options.bucket]
+        verify: Sequence[str] = ()
+        if not self.options.unsealed:
+            verify = self.channel.how_to_verify(stem, self.person.keys, self.options.sealing)
+        return build_bundle({**receipt.to_json(), "allows": allows}, token, self.options.bundle, stem, verify)
+
+    def deliver(self, parcel: Parcel) -> Delivered:
+        """Deliver the parcel."""
+        return self.channel.deliver(parcel)
+
+    def describe(self, parcel: Parcel) -> dict[str, Any]:
+        """Return what the receipt says of the parcel."""
+        return {**describe(self.channel, parcel), "key_changed": self.key_changed, "resent": False}
+
+    def keep(self, parcel: Parcel) -> Kept:
+        """Keep the sealed parcel in a folder, or else in the result. What is not sealed is stored nowhere else."""
+        if not parcel.kind:
+            return Kept("", {}, "It was not sealed, so it was not kept. Issue a new token.")
+        try:
+            kept = str(create_private("undelivered", self.options.undelivered / parcel.name, parcel.body))
+            if parcel.signature:
+                create_private("undelivered", f"{kept}{SIGNATURE_SUFFIX}", parcel.signature.encode())
+        except VenueError as error:
+            advice = (
+                f"The sealed bundle could not be kept on disk either ({error.message}) and is in this result as "
+                "'sealed'. Save it from there."
+            )
+            return Kept("", {"sealed": parcel.body.decode()}, advice)
+        return Kept(kept, {"kept": kept}, how_to_resend(kept))
+
+    def finish(self, parcel: Parcel, delivered: Delivered) -> Result:
+        """Return what the result of the task says of the delivery."""
+        return finish(self.facts(), parcel, delivered)
 
 
-def _how_to_open(parcel: Parcel) -> dict[str, str]:
-    if parcel.media_type == MAIL:
-        return {"how_to_open": "Open it in Outlook or Thunderbird."}
-    if not parcel.kind:
-        return {"how_to_open": "It is not sealed: extract the zip."}
-    return {"how_to_open": sealing.HOW_TO_OPEN[parcel.kind].format(sealed=parcel.name, opened=Path(parcel.name).stem)}
+@dataclass(frozen=True)
+class Resend:
+    """A sealed parcel that is sent again, by any channel that can carry it."""
+
+    channel: Channel
+    file: Path
+    undelivered: Path
+    parcel: Parcel
+    returns_keys = False
+
+    @classmethod
+    def prepare(cls, given: Mapping[str, Any], runtime: Runtime) -> Resend:
+        """Read the sealed file and check the channel.
+
+        :raises VenueError: it is not sealed, or cannot be sent by this channel.
+        """
+        channel = registry.choose(given)
+        file = Path(given["resend"]).expanduser()
+        parcel = registry.read_parcel(file)
+        channel.check_resend(parcel)
+        channel.check(create=not runtime.check_mode)
+        return cls(channel, file, Path(given["undelivered"]).expanduser(), parcel)
+
+    def remove_kept(self, target: str) -> None:
+        """Remove the file from the folder of what could not be delivered, after it was delivered elsewhere."""
+        kept = self.file.resolve()
+        if kept.parent == self.undelivered.resolve() and str(kept) != target:
+            kept.unlink(missing_ok=True)
+            kept.with_name(f"{kept.name}{SIGNATURE_SUFFIX}").unlink(missing_ok=True)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 by which the receipt is found."""
+        return _sha256(self.parcel)
+
+    def facts(self) -> Result:
+        """Describe the keys that open the parcel."""
+        keys = [{"kind": self.parcel.kind, "fingerprint": one, "name": ""} for one in self.parcel.fingerprints]
+        return {"delivered": False, "channel": self.channel.NAME, "recipient_keys": keys}
+
+    def planned(self, receipt: Receipt) -> Result:
+        """Return what check mode says."""
+        return self.facts()
+
+    def pack(self, issued: Issued, receipt: Receipt) -> Parcel:
+        """Return the parcel as it was sealed."""
+        return self.parcel
+
+    def deliver(self, parcel: Parcel) -> Delivered:
+        """Deliver the parcel."""
+        return self.channel.deliver(parcel)
+
+    def describe(self, parcel: Parcel) -> dict[str, Any]:
+        """Return what the receipt says of the parcel."""
+        return {**describe(self.channel, parcel), "key_changed": False, "resent": True}
+
+    def keep(self, parcel: Parcel) -> Kept:
+        """Leave the file where it is."""
+        return Kept(str(self.file), {"kept": str(self.file)}, how_to_resend(str(self.file)))
+
+    def finish(self, parcel: Parcel, delivered: Delivered) -> Result:
+        """Return what the result of the task says of the delivery."""
+        return finish(self.facts(), parcel, delivered)
 
 
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _find(options: HandoffOptions, user: str, channel: Channel, runtime: Runtime) -> Person:
+    if options.unsealed:
+        return Person(user, ())
+    person = options.keys.find(user, runtime.now())
+    for sentence in person.unusable:
+        runtime.warn(f"{user}: {sentence}")
+    channel.check_recipient(person.keys, person.email)
+    options.sealing.check(person.keys, mail=MAIL in channel.CARRIES and len(channel.CARRIES) == 1)
+    if isinstance(options.sealing.signer, SshSigner):
+        channel.check_signature()
+    return person
 
 
-def _outcome(channel: Channel, parcel: Parcel, target: str, problem: str, now: datetime) -> dict[str, Any]:
-    """What a receipt says about delivery; see docs/receipt.schema.json."""
+def describe(channel: Channel, parcel: Parcel) -> dict[str, Any]:
+    """Return the part of a receipt that is about a parcel; see docs/receipt.schema.json."""
     return {
-        "at": _iso(now),
         "channel": channel.NAME,
-        "delivered": not problem,
-        "target": target or None,
-        "problem": problem or None,
+        "delivered": True,
         "file": parcel.name,
         "sealed_with": parcel.kind or None,
         "sealed_to": list(parcel.fingerprints),
-        "sealed_sha256": hashlib.sha256(parcel.body).hexdigest() if parcel.kind else None,
+        "sealed_sha256": _sha256(parcel) if parcel.kind else None,
+        "signed_by": parcel.signed_by or None,
     }
+
+
+def finish(facts: Result, parcel: Parcel, delivered: Delivered) -> Result:
+    """Return the result of a delivery."""
+    where = {"target": delivered.target, "how_to_open": parcel.how_to_open}
+    verify = {"how_to_verify": list(parcel.how_to_verify)} if parcel.how_to_verify else {}
+    return {**facts, **delivered.facts, **where, **verify, "delivered": True}
+
+
+def how_to_resend(kept: str) -> str:
+    """Return the advice for a parcel that was kept."""
+    return (
+        "Nothing is lost: the sealed bundle is kept. Send it again, without issuing again, while the token is valid: "
+        f"ansible-playbook mdps.venue_sts.handoff -e handoff_resend={kept}"
+    )
+
+
+def _sha256(parcel: Parcel) -> str:
+    return hashlib.sha256(parcel.body).hexdigest()

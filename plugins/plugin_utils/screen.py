@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible.utils.display import Display
 
 # AWX's output page shows 1,024 characters of each event (EVENT_STDOUT_MAX_BYTES_DISPLAY), line ends of two included.
 MOST = 900
@@ -29,3 +32,9 @@ def _short_lines(text: str) -> Iterator[str]:
     for line in text.splitlines():
         clean = "".join(one for one in line if one.isprintable())
         yield from (clean[start : start + MOST] for start in range(0, max(len(clean), 1), MOST))
+
+
+def show_sealed(result: Mapping[str, Any]) -> None:
+    """Print the sealed text of a result, as it is. It is not secret: only the recipient can open it."""
+    for piece in pieces(result.get("sealed") or ""):
+        Display().display(piece)

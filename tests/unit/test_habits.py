@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mdps.venue_sts.plugins.modules import venue_sts_handoff
+from ansible_collections.mdps.venue_sts.plugins.modules import venue_sts_handoff, venue_sts_token
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, resending
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels.registry import CHANNELS
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER = """\
@@ -33,7 +33,8 @@ GENERATED = sorted(
     for path in ROOT.glob("roles/*/meta/argument_specs.yml")
     if "# Written by tools/role_specs.py" in path.read_text()
 )
-HAND_OVER = yaml.safe_load(venue_sts_handoff.DOCUMENTATION)
+RESEND = yaml.safe_load(venue_sts_handoff.DOCUMENTATION)
+TOKEN = yaml.safe_load(venue_sts_token.DOCUMENTATION)
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "roles").glob("*/README.md")]
 
 
@@ -60,17 +61,6 @@ def test_no_undefined_variable_is_taken_for_an_option_that_nobody_set(path: path
     assert swallowing == []
 
 
-def test_a_hand_over_is_checked_with_the_options_that_it_is_done_with() -> None:
-    checked, done = (
-        set(task["mdps.venue_sts.venue_sts_handoff"])
-        for name in ("check", "main")
-        for task in yaml.safe_load((ROOT / f"roles/handoff/tasks/{name}.yml").read_text())
-        if "mdps.venue_sts.venue_sts_handoff" in task
-    )
-    assert done - checked == {"token", "receipt", "resend"}  # what there is only after the issue
-    assert checked <= done
-
-
 def documented(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a module's documentation in the form of an argument spec."""
     kept = ("type", "elements", "default", "choices", "required")
@@ -93,14 +83,17 @@ def specified(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_the_options_of_the_hand_over_are_documented_as_they_are() -> None:
-    # ansible-test sanity cannot compare them: this module runs in its action plugin alone.
-    assert documented(HAND_OVER["options"]) == specified(ARGUMENT_SPEC)
+def test_the_options_of_the_hand_off_are_documented_as_they_are() -> None:
+    # ansible-test sanity cannot compare the first: this module runs in its action plugin alone.
+    assert documented(RESEND["options"]) == specified(resending.ARGUMENT_SPEC)
+    handoff = TOKEN["options"]["handoff"]["suboptions"]
+    assert documented(handoff) == specified(issuing.OPERATION.argument_spec["handoff"]["options"])
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_channel_is_documented(channel: str) -> None:
-    assert f"V({channel})" in " ".join(HAND_OVER["options"]["channel"]["description"])
+    for options in (RESEND["options"], TOKEN["options"]["handoff"]["suboptions"]):
+        assert f"V({channel})" in " ".join(options["channel"]["description"])
     assert f"- **`{channel}`**" in (ROOT / "docs/handoff.md").read_text()
 
 

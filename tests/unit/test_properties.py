@@ -19,18 +19,20 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.venue_state import Caller
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput, NotProvisioned
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import compact
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Parameter, plan_present
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, token
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.authorize import session_policy
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.options import parse
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_options import parse_role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_state import (
     Found,
     desired_state,
     discover,
 )
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ from hypothesis import strategies as st
 ACCOUNT, REGION = "123456789012", "us-west-2"
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 BASE = {"role": {"project": "sbg", "venue": "dev"}, "token": {"project": "sbg", "venue": "dev", "user": "jdoe"}}
-OPERATIONS: dict[str, Operation] = {"role": role.OPERATION, "token": token.OPERATION}
+OPERATIONS: dict[str, Operation] = {"role": role.OPERATION, "token": issuing.OPERATION}
 # Files are looked at when they are used, after the first call.
 WITHOUT_OPINION = ("dest", "saml_assertion", "saml_assertion_file")
 SETTINGS = hypothesis.settings(
@@ -200,9 +202,9 @@ def validated(name: str, given: dict[str, Any]) -> tuple[list[str], dict[str, An
 def outcome(name: str, params: dict[str, Any]) -> InvalidInput | None:
     """The refusal, or None if an API call would follow. Any other exception fails the test."""
     try:
-        operation, clients, runtime = OPERATIONS[name], NoAws(), Runtime(now=lambda: NOW)
+        operation, runtime = OPERATIONS[name], Runtime(now=lambda: NOW, check_mode=True)
         operation.check_not_blank(params)
-        operation.execute(operation.parse(params, clients, runtime), clients, runtime)
+        operation.execute(operation.parse(params, NoAws(), runtime), NoAws(), runtime)
     except InvalidInput as error:
         return error
     except Reached:
@@ -309,19 +311,19 @@ def test_what_sts_is_asked_for_is_what_aws_documents(given: dict[str, Any]) -> N
     errors, params = validated("token", given)
     if errors or outcome("token", params):
         return
-    wish = token.parse(params, NoAws(), Runtime(now=lambda: NOW))
-    policy = wish.session_policy
-    if wish.grant and wish.grant.buckets:
-        policy = permissions.policy(wish.grant, permissions.Place("aws", REGION, ACCOUNT))
+    parsed = parse(params, NoAws(), Runtime(now=lambda: NOW))
+    policy = parsed.session_policy
+    if parsed.request.narrows and parsed.request.buckets:
+        policy = session_policy(parsed, parsed.request, ACCOUNT)
     named = {
-        "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{wish.role_name}",
-        "RoleSessionName": wish.session_name,
-        "DurationSeconds": wish.duration,
+        "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{parsed.role_name}",
+        "RoleSessionName": parsed.session_name,
+        "DurationSeconds": parsed.duration,
     }
     asked = {
         **named,
         "ExternalId": params["external_id"] or "00",
-        **wish.extras,
+        **parsed.extras,
         **({"Policy": compact(policy)} if policy else {}),
     }
     assert_acceptable("sts", "AssumeRole", asked)

@@ -155,3 +155,7 @@ class UnexpectedError(VenueError):
             exception=kind,
             place=place,
         )
+
+
+class IssueInterrupted(VenueError):
+    """A signal ended the task while a token was being issued or delivered. The receipt is among the facts."""

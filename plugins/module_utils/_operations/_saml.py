@@ -1,9 +1,10 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A token for who comes with a SAML response instead of AWS credentials."""
+"""AssumeRoleWithSAML: a token for a SAML response instead of AWS credentials."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,13 @@ from .._aws.calls import call
 from .._aws.clients import Clients
 from .._domain.arns import parse_arn
 from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput
+from .._domain.names import check_session_name
 from .._domain.saml import Response, RolePair, SamlProblem, check_fresh, choose, decode_file, find_role, read_response
 from .._masking import register
 from ._operation import Params
 
-# AssumeRoleWithSAML takes none of these: what corresponds to them is in the assertion, where the identity provider put
-# it.
+# AssumeRoleWithSAML takes none of these. The identity provider puts what corresponds to them into the assertion.
 IN_THE_ASSERTION = (
-    "session_name",
     "external_id",
     "tags",
     "transitive_tag_keys",
@@ -41,60 +41,98 @@ ADVICE = {
 }
 
 
-def check_options(params: Params) -> None:
-    """Hold the options to the method.
+@dataclass(frozen=True)
+class SamlOptions:
+    """Where the SAML response is, and which of its roles and providers to use.
 
-    :raises InvalidInput: an option that has no meaning with it.
+    :param assertion: the response itself, if it was given as an option. Secret while it is fresh.
+    :param file: a file with the response.
+    """
+
+    assertion: str = field(repr=False)
+    file: str
+    provider_arn: str
+    role_arn: str
+
+
+def parse(params: Params) -> SamlOptions | None:
+    """Return the options of the method ``saml``, or None for another method.
+
+    :raises InvalidInput: an option that has no meaning with the method.
     """
     is_saml = params["method"] == "saml"
     for option in IN_THE_ASSERTION if is_saml else SAML_ONLY:
         if params[option]:
-            why = (
-                "is in the assertion with method saml, and cannot be given" if is_saml else "goes with method saml only"
-            )
-            raise InvalidInput(option, f"{why}.")
-    if is_saml and params["require_requester_external_id"]:
+            reason = "cannot be given with method saml, because the assertion contains it"
+            raise InvalidInput(option, f"{reason if is_saml else 'is for method saml only'}.")
+    if not is_saml:
+        return None
+    if params["require_requester_external_id"]:
         raise InvalidInput(
-            "require_requester_external_id", "cannot be kept with method saml: AWS checks no external ID there."
+            "require_requester_external_id", "has no effect with method saml: AWS checks no external ID there."
         )
-    if is_saml and not (params["saml_assertion"] or params["saml_assertion_file"]):
+    if not (params["saml_assertion"] or params["saml_assertion_file"]):
         raise InvalidInput(
             "saml_assertion_file",
-            "give it, or saml_assertion: the SAMLResponse of the identity provider, fresh from the login.",
+            "is required, or saml_assertion: the SAMLResponse of the identity provider, fresh from the login.",
         )
+    names = ("saml_assertion", "saml_assertion_file", "saml_provider_arn", "role_arn")
+    return SamlOptions(*(params[name] or "" for name in names))
 
 
-def read_assertion(params: Params) -> Response:
-    """The response from the option or the file.
+def read_assertion(options: SamlOptions) -> Response:
+    """Read the response from the option or the file.
 
     :raises InvalidInput: the file cannot be read.
     :raises SamlProblem: it is not a SAML response.
     """
-    if params["saml_assertion"]:
-        return read_response(params["saml_assertion"])
-    path = params["saml_assertion_file"]
+    if options.assertion:
+        return read_response(options.assertion)
     try:
-        content = Path(path).read_bytes()
+        content = Path(options.file).read_bytes()
     except OSError as error:
-        raise InvalidInput("saml_assertion_file", f"'{path}' cannot be read ({error.strerror}).") from None
+        raise InvalidInput("saml_assertion_file", f"'{options.file}' cannot be read ({error.strerror}).") from None
     text = decode_file(content)
     register(text)
     return read_response(text)
 
 
 def settle_pair(
-    params: Params, response: Response, now: datetime, *, role_name: str, account_id: str, partition: str
+    options: SamlOptions, response: Response, now: datetime, *, role_name: str, account_id: str, partition: str
 ) -> RolePair:
-    """The role and provider to go with, once the response has been found fit for use.
+    """Return the role and provider to use, after the response has been checked.
 
     :raises SamlProblem: it is stale, for another service, or for other roles.
     """
-    provider = params["saml_provider_arn"] or ""
-    if provider:
+    if options.provider_arn:
         kind = {"service": "iam", "resource": r"saml-provider/[\w._-]+", "example": "saml-provider/NAME"}
-        parse_arn("saml_provider_arn", provider, **kind, partition=partition, account_id=account_id)
+        parse_arn("saml_provider_arn", options.provider_arn, **kind, partition=partition, account_id=account_id)
     check_fresh(response, now)
-    return choose(response, params["role_arn"] or find_role(response, role_name, account_id), provider)
+    role_arn = options.role_arn or find_role(response, role_name, account_id)
+    return choose(response, role_arn, options.provider_arn)
+
+
+def settle_session(response: Response, expected: str) -> str:
+    """Return the name of the session, which the identity provider has chosen.
+
+    :param expected: the option ``session_name``, for an encrypted assertion.
+    :raises SamlProblem: the assertion names no session.
+    :raises InvalidInput: the assertion is encrypted, and the option does not say which name it contains.
+    """
+    if response.is_encrypted:
+        if not expected:
+            raise InvalidInput(
+                "session_name",
+                "is required for an encrypted assertion: the RoleSessionName that the identity provider puts into it. "
+                "The receipt needs it, to find and revoke the token.",
+            )
+        return expected
+    names = sorted(set(response.session_names))
+    if len(names) != 1:
+        raise SamlProblem("The SAML response does not name one session (attribute RoleSessionName).")
+    if expected not in ("", names[0]):
+        raise InvalidInput("session_name", f"the assertion names the session '{names[0]}'.")
+    return check_session_name("saml_assertion", names[0])
 
 
 def assume(clients: Clients, response: Response, pair: RolePair, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -1,97 +1,159 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a channel is: a way to bring a sealed bundle to a person."""
+"""The interface of a channel: a way to deliver a sealed bundle to a recipient."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ...module_utils._domain.errors import InvalidInput
+from ...module_utils._operations.issue.parts import Delivered
 from .. import sealing
+from ..bundle import Bundle
 from ..sealers.recipient import Recipient
 
-# The procedure's own words.
+# The words of the written procedure.
 REASON = (
-    'The procedure says: the entire JSON "should be sent to a user via LFT or some other secure, encrypted email service. '
-    'Do not send this via slack or email, as it is sensitive information."'
+    'The procedure says: the entire JSON "should be sent to a user via LFT or some other secure, encrypted email '
+    'service. Do not send this via slack or email, as it is sensitive information."'
 )
 SECONDS = 60
-# Media types of what travels.
+# Media types of what is delivered.
 SEALED_ZIP, MAIL, OPEN_ZIP = "application/octet-stream", "message/rfc822", "application/zip"
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """The zip, unsealed, and what to call it. Never written anywhere by itself.
-
-    :param stem: the file name without its ends, such as ``sbg-dev-jdoe-20261122T230000Z``.
-    :param subject: one line that says what it is, without a secret.
-    """
-
-    zip: bytes
-    stem: str
-    subject: str
-
-
-@dataclass(frozen=True)
 class Parcel:
-    """What travels: a file that may lie anywhere, since it is sealed (or the admin insisted that it is not).
+    """A file that may be stored anywhere, because it is sealed (unless the admin asked for a file that is not).
 
-    :param kind: the kind of key that opens it, or nothing where it is not sealed.
+    :param kind: the kind of key that opens it, or an empty text if it is not sealed.
+    :param fingerprints: the keys that it is sealed to.
+    :param how_to_open: one line for the recipient.
+    :param signature: an armored signature that goes beside it, in a file of the same name with ``.sig``.
+    :param signed_by: the fingerprint of the key that signed it, inside or beside.
+    :param how_to_verify: lines for the recipient, to check the signature before opening.
     """
 
     name: str
-    body: bytes
+    body: bytes = field(repr=False)
     media_type: str
     kind: str = ""
     fingerprints: tuple[str, ...] = ()
+    how_to_open: str = ""
+    signature: str = ""
+    signed_by: str = ""
+    how_to_verify: tuple[str, ...] = ()
+
+    def with_fingerprints(self, fingerprints: Sequence[str]) -> Parcel:
+        """Return the same parcel with the fingerprints that its receipt names."""
+        return replace(self, fingerprints=tuple(fingerprints))
 
 
 class Channel(ABC):
-    """One way to hand off. Made from the options, which it checks before anything is issued."""
+    """One way to hand off. Created from the options, which it checks before a token is issued."""
 
     NAME: ClassVar[str]
     KINDS: ClassVar[Sequence[str]] = tuple(sealing.SUFFIXES)
     CARRIES: ClassVar[Sequence[str]] = (SEALED_ZIP, MAIL)
+    TAKES_UNSEALED: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
     def from_options(cls, options: Mapping[str, Any]) -> Channel:
-        """:raises InvalidInput: the options cannot work, or would send the token in clear."""
+        """Read the channel's own options.
 
-    def check_keys(self, keys: Sequence[Recipient]) -> None:
-        """:raises InvalidInput: nobody could open what came by this channel with keys of this kind."""
+        :raises InvalidInput: the options cannot work, or would send the token without encryption.
+        """
+
+    def check(self, *, create: bool) -> None:  # noqa: B027 - most channels have nothing to check on this machine
+        """Check what can be checked on this machine before a token is issued, such as the folder of a file.
+
+        :param create: create missing folders; not in check mode.
+        :raises VenueError: delivery would fail.
+        """
+
+    def check_signature(self) -> None:  # noqa: B027 - most channels can carry a second file
+        """Check that this channel can carry a signature beside the parcel.
+
+        :raises InvalidInput: it cannot.
+        """
+
+    def check_recipient(self, keys: Sequence[Recipient], address: str) -> None:
+        """Check that this channel can reach the recipient.
+
+        :param address: the recipient's mail address, or an empty text.
+        :raises InvalidInput: nobody could open what arrives by this channel with keys of this kind.
+        """
         kind = sealing.one_kind(keys)
         if kind not in self.KINDS:
             raise InvalidInput(
-                "recipients",
-                f"{self.NAME} needs a key of the kind {' or '.join(self.KINDS)}, and this is of the kind {kind}: use another channel.",
+                "channel",
+                f"{self.NAME} needs a key of the kind {' or '.join(self.KINDS)}, and this one is of the kind {kind}. "
+                "Use another channel.",
             )
 
     def check_resend(self, parcel: Parcel) -> None:
-        """:raises InvalidInput: what was sealed for another channel cannot go by this one."""
+        """Check that this channel can carry a parcel that was sealed before.
+
+        :raises InvalidInput: it was sealed for another channel.
+        """
         if parcel.media_type not in self.CARRIES:
             raise InvalidInput(
                 "resend",
-                f"{parcel.name} was not sealed for {self.NAME}, and cannot be sealed anew: use another channel.",
+                f"{parcel.name} was not sealed for the channel {self.NAME} and cannot be sealed again. "
+                "Use another channel.",
             )
 
-    def seal(self, bundle: Bundle, keys: Sequence[Recipient], to: str) -> Parcel:
-        """Seal the zip to the recipient's keys.
+    @classmethod
+    def recognize(cls, name: str, body: bytes) -> Parcel | None:
+        """Return a stored file as a parcel of this channel, or None if it is not sealed in the channel's form."""
+        kind = sealing.sealed_kind(body.decode(errors="replace"))
+        return Parcel(name, body, SEALED_ZIP, kind, how_to_open=_how_to_open(kind, name)) if kind else None
 
-        :param to: the recipient's address, for the channel that needs one.
+    def seal(self, bundle: Bundle, keys: Sequence[Recipient], address: str, options: sealing.SealOptions) -> Parcel:
+        """Seal the zip file to the recipient's keys.
+
+        :param address: the recipient's mail address, for the channel that needs one.
         """
-        sealed = sealing.seal(bundle.zip, keys)
-        name = f"{bundle.stem}.zip{sealing.SUFFIXES[sealed.kind]}"
-        return Parcel(name, sealed.text.encode(), SEALED_ZIP, sealed.kind, sealed.fingerprints)
+        sealed = sealing.seal(bundle.zip, keys, options)
+        name = self.name_of(bundle.stem, keys)
+        return Parcel(
+            name,
+            sealed.text.encode(),
+            SEALED_ZIP,
+            sealed.kind,
+            sealed.fingerprints,
+            _how_to_open(sealed.kind, name),
+            sealed.signature,
+            sealed.signed_by,
+            self.how_to_verify(bundle.stem, keys, options),
+        )
+
+    @staticmethod
+    def name_of(stem: str, keys: Sequence[Recipient]) -> str:
+        """Return the name of the sealed file."""
+        return f"{stem}.zip{sealing.SUFFIXES[sealing.one_kind(keys)]}"
+
+    def how_to_verify(self, stem: str, keys: Sequence[Recipient], options: sealing.SealOptions) -> tuple[str, ...]:
+        """Return lines for the recipient, to check the signature before opening; none if it is not signed."""
+        return tuple(options.signer.verify_commands(self.name_of(stem, keys))) if options.signer else ()
 
     @abstractmethod
-    def deliver(self, parcel: Parcel) -> str:
-        """Bring it there.
+    def deliver(self, parcel: Parcel) -> Delivered:
+        """Deliver a parcel.
 
-        :returns: where it went, fit to be shown.
-        :raises DeliveryFailed: it did not get there. Says why; never quotes a password or header.
+        :raises DeliveryFailed: it did not arrive. The message says why and never quotes a password or header.
         """
+
+
+def unsealed(bundle: Bundle) -> Parcel:
+    """Return the zip file as it is, for the admin who asked for that."""
+    return Parcel(f"{bundle.stem}.zip", bundle.zip, OPEN_ZIP, how_to_open="It is not sealed. Extract the zip file.")
+
+
+def _how_to_open(kind: str, name: str) -> str:
+    return sealing.HOW_TO_OPEN[kind].format(sealed=name, opened=Path(name).stem)

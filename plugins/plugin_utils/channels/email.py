@@ -14,31 +14,35 @@ from email.message import EmailMessage
 from typing import Any
 
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput
+from ...module_utils._operations.issue.parts import Delivered
 from .. import sealing
-from ..book import ADDRESS
+from ..bundle import Bundle
+from ..key_directory import ADDRESS
 from ..sealers import openpgp, smime
 from ..sealers.recipient import Recipient
-from .channel import MAIL, REASON, SECONDS, Bundle, Channel, Parcel
+from . import settings
+from .channel import MAIL, REASON, SECONDS, Channel, Parcel
 
 TEXT = (
     "Your temporary access to an MDPS venue is in the attached zip file.\n"
     "Save it, extract all of it, and start with README.txt.\n\n"
-    "The files are keys: please do not forward them, neither by mail nor by Slack.\n"
+    "The files are keys. Please do not forward them, neither by mail nor by Slack.\n"
 )
+HOW_TO_OPEN = "Open the message in Outlook or Thunderbird."
 
 
 @dataclass(frozen=True)
 class EmailChannel(Channel):
     """A mail server and an address.
 
-    :param tls: ``starttls`` or ``tls``. There is no third way.
+    :param tls: ``starttls`` or ``tls``. Nothing else is offered.
     :param sender: the address in From.
-    :param to: the address of the recipient; the book's is used where it is empty.
+    :param to: the address of the recipient. If it is empty, the one of the key directory is used.
     :param ca_file: certificates to trust instead of the system's.
     """
 
     NAME = "email"
-    KINDS = (smime.KIND, openpgp.KIND)  # what mail programs know
+    KINDS = (smime.KIND, openpgp.KIND)  # what mail programs can open
     CARRIES = (MAIL,)
     host: str
     port: int
@@ -52,55 +56,99 @@ class EmailChannel(Channel):
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> EmailChannel:
-        """:raises InvalidInput: no server, no sender, an address that is none, or no TLS."""
+        """Read the option ``email``.
+
+        :raises InvalidInput: no server, no sender, an invalid address, no TLS, or a text that SMTP cannot carry.
+        """
         given = options.get("email") or {}
         for name in ("host", "sender"):
             if not given.get(name):
-                raise InvalidInput(f"email.{name}", "needed to send mail.")
+                raise InvalidInput(f"email.{name}", "is required to send mail.")
         if given["tls"] not in ("starttls", "tls"):
-            raise InvalidInput(
-                "email.tls", f"starttls or tls; there is no mail without encryption on the way. {REASON}"
-            )
+            raise InvalidInput("email.tls", f"must be starttls or tls. Mail without encryption is not sent. {REASON}")
         for name in ("sender", "to"):
-            if given.get(name) and not ADDRESS.fullmatch(given[name]):
+            if given.get(name) and not ADDRESS.fullmatch(settings.line(f"email.{name}", given[name])):
                 raise InvalidInput(f"email.{name}", f"{given[name]!r} is not one mail address.")
-        port = given.get("port") or (465 if given["tls"] == "tls" else 587)
-        texts = {name: given.get(name) or "" for name in ("sender", "to", "subject", "username", "password")}
-        return cls(given["host"], port, given["tls"], ca_file=given.get("ca_file"), **texts)
+        return cls(
+            host=settings.host_name("email.host", given["host"]),
+            port=settings.port("email.port", given.get("port") or (465 if given["tls"] == "tls" else 587)),
+            tls=given["tls"],
+            sender=given["sender"],
+            to=given.get("to") or "",
+            subject=settings.line("email.subject", given.get("subject") or ""),
+            username=settings.secret("email.username", given.get("username") or ""),
+            password=settings.secret("email.password", given.get("password") or ""),
+            ca_file=given.get("ca_file"),
+        )
 
-    def seal(self, bundle: Bundle, keys: Sequence[Recipient], to: str) -> Parcel:
-        """A whole message: the zip is an attachment of what is encrypted, so a mail program shows it by itself."""
-        to = self.to or to
-        if not to:
-            raise InvalidInput("email.to", "the address of the recipient is neither there nor in the book.")
-        letter = EmailMessage(policy.SMTP)
-        letter.set_content(TEXT)
+    def check(self, *, create: bool) -> None:
+        """Check that the file with certificates can be used."""
+        self._context()
+
+    def check_recipient(self, keys: Sequence[Recipient], address: str) -> None:
+        """Check the kind of the keys, and that there is an address."""
+        super().check_recipient(keys, address)
+        if not (self.to or address):
+            raise InvalidInput("email.to", "the recipient has no mail address, neither here nor in the key directory.")
+
+    @classmethod
+    def recognize(cls, name: str, body: bytes) -> Parcel | None:
+        """Return a stored message as a parcel, or None if it is not a message that mail programs decrypt."""
+        message = message_from_bytes(body, policy=policy.SMTP)
+        media_type = message.get_content_type()
+        if media_type == "application/pkcs7-mime" and message.get_param("smime-type") == "enveloped-data":
+            return Parcel(name, body, MAIL, smime.KIND, how_to_open=HOW_TO_OPEN)
+        if media_type == "multipart/encrypted" and message.get_param("protocol") == "application/pgp-encrypted":
+            return Parcel(name, body, MAIL, openpgp.KIND, how_to_open=HOW_TO_OPEN)
+        return None
+
+    def seal(self, bundle: Bundle, keys: Sequence[Recipient], address: str, options: sealing.SealOptions) -> Parcel:
+        """Make a whole message: the zip is an attachment inside what is encrypted, so a mail program shows it."""
+        letter = EmailMessage(policy=policy.SMTP)
+        letter.set_content(f"{TEXT}\n{bundle.note}\n")
         letter.add_attachment(bundle.zip, maintype="application", subtype="zip", filename=f"{bundle.stem}.zip")
-        sealed = sealing.seal(letter.as_bytes(), keys)
+        sealed = sealing.seal(letter.as_bytes(), keys, options, mail=True)
         message = _envelope(sealed)
         message["Subject"] = self.subject or bundle.subject
-        message["From"], message["To"] = self.sender, to
+        message["From"], message["To"] = self.sender, self.to or address
         message["Date"] = utils.localtime()
         message["Message-ID"] = utils.make_msgid(domain=self.sender.partition("@")[2])
-        return Parcel(f"{bundle.stem}.eml", message.as_bytes(), MAIL, sealed.kind, sealed.fingerprints)
+        return Parcel(
+            f"{bundle.stem}.eml",
+            message.as_bytes(),
+            MAIL,
+            sealed.kind,
+            sealed.fingerprints,
+            HOW_TO_OPEN,
+            signed_by=sealed.signed_by,
+            how_to_verify=self.how_to_verify(bundle.stem, keys, options),
+        )
 
-    def deliver(self, parcel: Parcel) -> str:
-        """Send it. The server must offer TLS and prove its name before it hears a login or the message."""
-        headers = message_from_bytes(parcel.body, policy=policy.SMTP)
+    def how_to_verify(self, stem: str, keys: Sequence[Recipient], options: sealing.SealOptions) -> tuple[str, ...]:
+        """The mail program checks the signature."""
+        if not options.signer:
+            return ()
+        return (
+            "Your mail program shows who signed the message. The fingerprint is:",
+            f"  {options.signer.fingerprint}",
+        )
+
+    def deliver(self, parcel: Parcel) -> Delivered:
+        """Send the message. The server must offer TLS and prove its name before it gets a login or the message."""
+        to = str(message_from_bytes(parcel.body, policy=policy.SMTP)["To"])
         try:
             with self._connect() as server:
                 if self.username:
                     server.login(self.username, self.password)
-                server.sendmail(self.sender, [str(headers["To"])], parcel.body)
+                server.sendmail(self.sender, [to], parcel.body)
         except smtplib.SMTPAuthenticationError as error:
             raise DeliveryFailed(f"{self.host} refused the login of {self.username} ({error.smtp_code}).") from None
         except (OSError, smtplib.SMTPException) as error:  # ssl.SSLError is an OSError
-            raise DeliveryFailed(f"{self.host}:{self.port} did not take the message: {_words(error)}.") from None
-        return str(headers["To"])
+            raise DeliveryFailed(f"{self.host}:{self.port} did not accept the message: {_reason(error)}.") from None
+        return Delivered(to)
 
     def _connect(self) -> smtplib.SMTP:
-        context = ssl.create_default_context(cafile=self.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = self._context()
         if self.tls == "tls":
             return smtplib.SMTP_SSL(self.host, self.port, timeout=SECONDS, context=context)
         server = smtplib.SMTP(self.host, self.port, timeout=SECONDS)
@@ -110,6 +158,11 @@ class EmailChannel(Channel):
             server.close()
             raise
         return server
+
+    def _context(self) -> ssl.SSLContext:
+        context = settings.tls_context("email.ca_file", self.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
 
 
 def _envelope(sealed: sealing.Sealed) -> EmailMessage:
@@ -133,17 +186,10 @@ def _envelope(sealed: sealing.Sealed) -> EmailMessage:
     return message
 
 
-def is_sealed(body: bytes) -> bool:
-    """Whether a file is a message that mail programs decrypt."""
-    message = message_from_bytes(body, policy=policy.SMTP)
-    kind = message.get_content_type()
-    enveloped = kind == "application/pkcs7-mime" and message.get_param("smime-type") == "enveloped-data"
-    return enveloped or (kind == "multipart/encrypted" and message.get_param("protocol") == "application/pgp-encrypted")
-
-
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """Describe a failure. A login that the server echoes is not in it: only numbers and texts without arguments are."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return "it refuses the recipient's address"
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"{error.smtp_code} {error.smtp_error!r}"
+        return f"it answered {error.smtp_code} {error.smtp_error!r}"
     return str(error)

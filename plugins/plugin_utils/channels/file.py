@@ -4,38 +4,41 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ...module_utils._domain.errors import DeliveryFailed, VenueError
-from .. import private_files
+from ...module_utils._files import create_private
+from ...module_utils._operations.issue.parts import Delivered
+from .. import destinations
+from ..signing import SIGNATURE_SUFFIX
 from .channel import Channel, Parcel
 
 
 @dataclass(frozen=True)
 class FileChannel(Channel):
-    """A place.
+    """Write the parcel to a file.
 
     :param dest: a folder (it exists, or ends with a slash) or the file itself.
     """
 
     NAME = "file"
+    TAKES_UNSEALED = True
     dest: str
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> FileChannel:
-        """Every path may work."""
+        """Read the option ``dest``."""
         return cls(options["dest"])
 
-    def deliver(self, parcel: Parcel) -> str:
-        """Write it: 0600, at once or not at all."""
-        path = Path(self.dest).expanduser()
-        if self.dest.endswith(os.sep) or path.is_dir():
-            path /= parcel.name
-        try:
-            return str(private_files.write("dest", path, parcel.body))
-        except (VenueError, OSError) as error:
-            raise DeliveryFailed(str(error)) from None
+    def check(self, *, create: bool) -> None:
+        """Check that the file can be created safely."""
+        destinations.check("dest", self.dest, create=create)
+
+    def deliver(self, parcel: Parcel) -> Delivered:
+        """Create the file. An existing one is never overwritten."""
+        path = destinations.write("dest", self.dest, parcel.name, parcel.body)
+        if not parcel.signature:
+            return Delivered(path, {"path": path})
+        beside = create_private("dest", f"{path}{SIGNATURE_SUFFIX}", parcel.signature.encode())
+        return Delivered(path, {"path": path, "signature_path": str(beside)})

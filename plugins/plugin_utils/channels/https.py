@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 from ansible.module_utils.urls import open_url, prepare_multipart
 
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput
+from ...module_utils._operations.issue.parts import Delivered
+from ..signing import SIGNATURE_SUFFIX
+from . import settings
 from .channel import REASON, SECONDS, Channel, Parcel
 
 
@@ -21,9 +24,9 @@ from .channel import REASON, SECONDS, Channel, Parcel
 class HttpsChannel(Channel):
     """A transfer service.
 
-    :param url: where to; the file's name is added to a PUT whose address ends with a slash.
+    :param url: the address. The name of the file is added to a PUT whose address ends with a slash.
     :param method: ``PUT``, or ``POST`` for a form with the file in ``field_name``.
-    :param headers: sent along, such as an API key. Secret.
+    :param headers: sent with the request, such as an API key. Secret.
     :param ca_file: certificates to trust instead of the system's.
     """
 
@@ -36,37 +39,76 @@ class HttpsChannel(Channel):
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> HttpsChannel:
-        """:raises InvalidInput: no address, not https, or a password in the address, which would be shown."""
+        """Read the option ``https``.
+
+        :raises InvalidInput: no address, not https, a password in the address, which would be shown, or a header that
+            HTTP cannot carry.
+        """
         given = options.get("https") or {}
-        address = urlsplit(given.get("url") or "")
+        url = settings.url("https.url", given.get("url") or "")
+        address = urlsplit(url)
         if not address.netloc:
             raise InvalidInput("https.url", "the address of the transfer service is missing (https://...).")
         if address.scheme != "https":
-            raise InvalidInput("https.url", f"{address.scheme}: is not encrypted on its way. {REASON}")
+            raise InvalidInput("https.url", f"{address.scheme}: does not encrypt what is sent. {REASON}")
         if address.username or address.password:
-            raise InvalidInput("https.url", "it has a password in it: put that into https.headers.")
-        headers = {name: str(value) for name, value in (given.get("headers") or {}).items()}
-        return cls(given["url"], given["method"], headers, given["field_name"], given.get("ca_file"))
+            raise InvalidInput("https.url", "contains a password. Put it into https.headers.")
+        settings.host_name("https.url", address.hostname or "")
+        headers = {
+            settings.header_name("https.headers", name): settings.secret("https.headers", str(value))
+            for name, value in (given.get("headers") or {}).items()
+        }
+        field_name = settings.line("https.field_name", given["field_name"])
+        return cls(url, given["method"], headers, field_name, given.get("ca_file"))
 
-    def deliver(self, parcel: Parcel) -> str:
-        """Upload it. The server must prove its name; nothing is followed elsewhere, since headers may be secret."""
-        url, body, media_type = self.url, parcel.body, parcel.media_type
+    def check(self, *, create: bool) -> None:
+        """Check that the file with certificates can be used."""
+        settings.tls_context("https.ca_file", self.ca_file)
+
+    def deliver(self, parcel: Parcel) -> Delivered:
+        """Upload the parcel, and its signature if there is one."""
+        if parcel.signature:
+            self._upload(f"{parcel.name}{SIGNATURE_SUFFIX}", parcel.signature.encode(), parcel.media_type)
+        return Delivered(self._upload(parcel.name, parcel.body, parcel.media_type))
+
+    def check_signature(self) -> None:
+        """Check that two files do not go to one address.
+
+        :raises InvalidInput: a PUT to an address that names the file.
+        """
+        if self.method == "PUT" and not urlsplit(self.url).path.endswith("/"):
+            raise InvalidInput(
+                "https.url", "must end with a slash, because the signature is uploaded as a second file."
+            )
+
+    def _upload(self, name: str, body: bytes, media_type: str) -> str:
+        """Upload a file. The server must prove its name. No redirect is followed, because headers may be secret."""
+        url = self.url
         if self.method == "POST":
-            form = {self.field_name: {"filename": parcel.name, "content": body.decode(), "mime_type": media_type}}
+            form = {self.field_name: {"filename": name, "content": body.decode(), "mime_type": media_type}}
             media_type, body = prepare_multipart(form)
         elif urlsplit(url).path.endswith("/"):
-            url = urlsplit(url)._replace(path=urlsplit(url).path + parcel.name).geturl()
-        # A signed address carries its right to upload behind the question mark.
+            url = urlsplit(url)._replace(path=urlsplit(url).path + name).geturl()
+        # A signed address has its right to upload behind the question mark.
         shown = urlsplit(url)._replace(query="", fragment="").geturl()
         try:
             open_url(
-                url, data=body, method=self.method, headers={"Content-Type": media_type, **self.headers}, ca_path=self.ca_file,
-                timeout=SECONDS, http_agent="mdps.venue_sts", follow_redirects="none", use_netrc=False,
+                url, data=body, method=self.method, headers={"Content-Type": media_type, **self.headers},
+                ca_path=self.ca_file, timeout=SECONDS, http_agent="mdps.venue_sts", follow_redirects="none",
+                use_netrc=False,
             ).close()  # fmt: skip
         except urllib.error.HTTPError as error:
-            raise DeliveryFailed(
-                f"{shown} answered {error.code} {http.client.responses.get(error.code, '')}."
-            ) from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise DeliveryFailed(f"{shown} could not be reached safely: {getattr(error, 'reason', error)}.") from None
+            error.close()
+            answer = http.client.responses.get(error.code, "")
+            raise DeliveryFailed(f"{shown} answered {error.code} {answer}.") from None
+        except OSError as error:
+            raise DeliveryFailed(f"{shown} could not be reached safely: {_reason(error)}.") from None
+        except (http.client.HTTPException, ValueError) as error:
+            # The texts of these may quote a header, which is secret.
+            raise DeliveryFailed(f"{shown} could not be reached safely ({type(error).__name__}).") from None
         return shown
+
+
+def _reason(error: OSError) -> str:
+    reason = getattr(error, "reason", error)
+    return str(reason) if isinstance(reason, (OSError, str)) else type(reason).__name__

@@ -1,14 +1,17 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The channels there are. A new one: a file beside this one, a line here, its options in the documentation."""
+"""The list of channels. A new one needs a file beside this one, a line here, and its options in the documentation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ...module_utils._domain.errors import InvalidInput
-from .channel import REASON, Channel
+from ..signing import SIGNATURE_SUFFIX
+from .channel import REASON, Channel, Parcel
 from .email import EmailChannel
 from .file import FileChannel
 from .https import HttpsChannel
@@ -19,14 +22,37 @@ CHANNELS: Mapping[str, type[Channel]] = {
 }
 
 
-def choose(options: Mapping[str, Any]) -> Channel:
-    """The channel that the options ask for, checked.
+def choose(options: Mapping[str, Any], *, unsealed: bool = False) -> Channel:
+    """Return the channel that the options ask for, checked.
 
-    :raises InvalidInput: unknown, forbidden by the procedure, or not set up rightly.
+    :raises InvalidInput: unknown, forbidden by the procedure, or with options that cannot work.
     """
     name = options["channel"]
     if name not in CHANNELS:
-        raise InvalidInput("channel", f"it must be one of {', '.join(CHANNELS)}. {REASON}")
-    if options["unsealed"] and name != FileChannel.NAME:
-        raise InvalidInput("unsealed", f"only a file may be left unsealed, never what goes out by {name}. {REASON}")
-    return CHANNELS[name].from_options(options)
+        # Not quoted: it may be a token that was given to the wrong option.
+        raise InvalidInput("channel", f"must be one of {', '.join(CHANNELS)}. {REASON}")
+    channel = CHANNELS[name]
+    if unsealed and not channel.TAKES_UNSEALED:
+        raise InvalidInput("unsealed", f"only a file may be left unsealed, never what is sent by {name}. {REASON}")
+    return channel.from_options(options)
+
+
+def _read_signature(path: Path) -> str:
+    beside = path.with_name(f"{path.name}{SIGNATURE_SUFFIX}")
+    return beside.read_text(encoding="utf-8", errors="replace") if beside.is_file() else ""
+
+
+def read_parcel(path: Path) -> Parcel:
+    """Read a sealed file that was kept.
+
+    :raises InvalidInput: it cannot be read, or it is not sealed.
+    """
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput("resend", f"{path} cannot be read: {error.strerror}.") from None
+    for channel in CHANNELS.values():
+        parcel = channel.recognize(path.name, body)
+        if parcel:
+            return replace(parcel, signature=_read_signature(path))
+    raise InvalidInput("resend", f"{path} is not sealed. {REASON}")

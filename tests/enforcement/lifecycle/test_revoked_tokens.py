@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info, token
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 from botocore.exceptions import ClientError
 
 from tests.support.ministack import HOME, Ministack
@@ -43,7 +44,7 @@ def venue(server: Ministack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Minist
 
 
 def issue(user: str, **options: Any) -> dict[str, Any]:
-    result = perform(token.OPERATION, **VENUE, user=user, **options)
+    result = perform(issuing.OPERATION, **VENUE, user=user, **options)
     assert "failed" not in result, result
     return result
 

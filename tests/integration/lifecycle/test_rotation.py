@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import external_ids
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, token
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue import authorize
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook
@@ -32,7 +34,7 @@ def accepted(moto: Moto) -> tuple[str, str]:
 
 def issue(external_id: str, warnings: list[str] | None = None) -> dict[str, Any]:
     runtime = Runtime(warn=(warnings if warnings is not None else []).append)
-    return perform(token.OPERATION, runtime, **VENUE, user="jdoe", external_id=external_id)
+    return perform(issuing.OPERATION, runtime, **VENUE, user="jdoe", external_id=external_id)
 
 
 def test_the_playbook_in_three_runs(venue: Moto, tmp_path: pathlib.Path) -> None:
@@ -76,7 +78,7 @@ def test_not_being_allowed_to_see_the_history_leaves_the_plain_message(
     def refused(*_arguments: Any) -> Any:
         raise AwsRefused("no", operation="ssm:GetParameterHistory", code="AccessDeniedException")
 
-    monkeypatch.setattr(token, "read_history", refused)
+    monkeypatch.setattr(authorize, "read_history", refused)
     assert "is not this venue's" in issue("something-else")["msg"]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,17 @@ pytest.importorskip("cryptography", reason="cryptography is not installed")
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, HandOver
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.parts import Authorized, Issued
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, resending
 
 from tests.support import people, places
+from tests.support.receipts import requested
 from tests.support.tokens import RECEIPT, TOKEN
 
+USER = "unityuser"
+ALLOWS = {"access": None, "buckets": ["sbg-dev-unity-data"], "bucket_prefixes": [], "ecr_repositories": None}
 TOOLS = ("age", "gpg", "openssl", "ssh-keygen")
 
 
@@ -67,35 +73,72 @@ def authority(tmp_path):
     return places.Authority(tmp_path)
 
 
-def stand_in(token, region, profile):
-    """In the place of formats.token_files, which has tests of its own."""
-    return {"token.json": json.dumps(token), "env.cmd": f"REM {region} {profile}\r\n"}
-
-
 class Desk:
-    """Hands over as the action does, at the time of the procedure's example, and notes what the admin is told."""
+    """Issues as the task does, at the time of the procedure's example, with the answer of STS prepared.
+
+    :ivar on_assume: called in the place of STS.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.warnings, self.now = folder, [], people.NOW
         self.receipts_file = folder / "receipts.jsonl"
         self.undelivered = folder / "undelivered"
-        self.defaults = {
-            "token": TOKEN,
-            "receipt": RECEIPT,
-            "dest": f"{folder}/out/",
-            "receipts_file": str(self.receipts_file),
-            "undelivered": str(self.undelivered),
-        }
+        self.places = {"dest": f"{folder}/out/", "undelivered": str(self.undelivered)}
+        self.on_assume = lambda: None
 
-    def __call__(self, check_mode=False, **options):
-        spec = {**aws_argument_spec(), **ARGUMENT_SPEC}
-        checked = ArgumentSpecValidator(spec).validate({**self.defaults, **options})
+    def __call__(self, check_mode=False, *, user=USER, receipts=None, **handoff):
+        params = self._validated(
+            issuing.OPERATION,
+            project="sbg",
+            venue="dev",
+            user=user,
+            handoff={**self.places, **handoff},
+            **(receipts or {}),
+        )
+        runtime = self.runtime(check_mode=check_mode)
+        prepared = issuing.Prepared.from_params(params, runtime)
+        return issuing.run(
+            prepared,
+            lambda: Authorized(self.receipt(user), self._assume, lambda issued: None),
+            lambda receipt: prepared.stores.record(receipt, Clients(params)),
+            runtime,
+        )
+
+    def resend(self, file, *, check_mode=False, **options):
+        options = {**self.places, "resend": str(file), **options}
+        params, runtime = self._validated(resending.OPERATION, **options), self.runtime(check_mode=check_mode)
+        clients = Clients(params)
+        return resending.OPERATION.execute(resending.OPERATION.parse(params, clients, runtime), clients, runtime)
+
+    def runtime(self, *, check_mode=False):
+        return Runtime(check_mode=check_mode, warn=self.warnings.append, now=lambda: self.now)
+
+    def receipt(self, user=USER):
+        return requested(
+            user, at=self.now, region="us-west-2", context={}, session_name="unityuser12252025", allows=ALLOWS
+        )
+
+    def _validated(self, operation, **options):
+        options = {"receipts_file": str(self.receipts_file), **options}
+        checked = ArgumentSpecValidator({**aws_argument_spec(), **operation.argument_spec}).validate(options)
         assert not checked.error_messages
-        runtime = Runtime(check_mode=check_mode, warn=self.warnings.append, now=lambda: self.now)
-        return HandOver(checked.validated_parameters, runtime, stand_in).run()
+        return checked.validated_parameters
+
+    def _assume(self):
+        self.on_assume()
+        user, keys = TOKEN["AssumedRoleUser"], TOKEN["Credentials"]
+        ends = datetime.fromisoformat(keys["Expiration"])
+        return Issued(TOKEN, keys["AccessKeyId"], user["AssumedRoleId"], user["Arn"].rsplit("/", 1)[1], ends)
 
     @property
     def receipts(self):
+        """The last state of each receipt, in the order of the requests."""
+        return list(
+            {one["id"] + str(one["handoff"]): one for one in self.lines if one["state"] != "requested"}.values()
+        )
+
+    @property
+    def lines(self):
         return (
             [json.loads(line) for line in self.receipts_file.read_text().splitlines()]
             if self.receipts_file.exists()
@@ -110,7 +153,7 @@ def desk(tmp_path):
 
 @pytest.fixture
 def someone(tmp_path):
-    """An age user, in a book of one."""
+    """An age user, with a key directory of one."""
     person = people.age_person(tmp_path, "someone")
-    person.book = {"unityuser": person.public}
+    person.keys = {"unityuser": person.public}
     return person

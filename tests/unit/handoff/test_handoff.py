@@ -1,12 +1,11 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The whole hand-off, from a fake token to what its recipient finds."""
+"""The whole hand-off, from the answer of STS to what its recipient finds."""
 
 from __future__ import annotations
 
 import io
 import json
-import re
 import resource
 import signal
 import stat
@@ -18,17 +17,18 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
     DeliveryFailed,
     InvalidInput,
+    KeyChanged,
     NoRecipientKey,
     ReceiptNotKept,
     SealingFailed,
+    VenueError,
 )
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.handoff import ARGUMENT_SPEC, secrets_of
 
 from tests.support import people
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "support" / "receipt.schema.1.json").read_text())
-STEM = "sbg-dev-unityuser-20260315T000507Z"
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "receipt.schema.json").read_text())
+STEM = "sbg_dev_unityuser_20260315T000508Z-00000001"
 
 
 def unzip(data: bytes) -> dict[str, str]:
@@ -46,56 +46,38 @@ def no_secret(token, *texts) -> bool:
 
 
 def test_a_sealed_file_that_its_recipient_opens(desk, someone, token):
-    result = desk(recipients=someone.book)
+    result = desk(public_keys=someone.keys)
     path = Path(result["path"])
     assert path == desk.folder / "out" / f"{STEM}.zip.age"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     found = unzip(someone.open(path.read_text()))
     assert json.loads(found["token.json"]) == token
-    assert result["how_to_open"] == f"age --decrypt --identity YOUR-PRIVATE-KEY-FILE --output {STEM}.zip {STEM}.zip.age"
-    assert result["recipient_keys"] == [{"kind": "age", "fingerprint": someone.public, "name": ""}]
-    assert (result["changed"], result["delivered"], result["user"], result["channel"]) == (
-        True,
-        True,
-        "unityuser",
-        "file",
-    )
+    assert f"{STEM}.zip.age" in result["how_to_open"]
+    assert [one["fingerprint"] for one in result["recipient_keys"]] == [someone.public]
+    assert (result["changed"], result["delivered"], result["channel"]) == (True, True, "file")
 
 
 @pytest.mark.parametrize("channel", ["file", "output"])
 def test_no_secret_is_on_disk_or_in_the_result(desk, someone, token, channel):
-    result = desk(channel=channel, recipients=someone.book)
+    result = desk(channel=channel, public_keys=someone.keys)
     assert no_secret(token, json.dumps(result), tree(desk.folder), *desk.warnings)
 
 
-def filled(spec, path=""):
-    """A text in the place of each option that no log may show, in the form that the option wants; None in the others'."""
-    return {
-        name: filled(one["options"], f"{path}{name}.") if "options" in one
-        else None if not one.get("no_log") else {"x": f"secret {path}{name}"} if one["type"] == "dict" else f"secret {path}{name}"
-        for name, one in spec.items()
-    }  # fmt: skip
-
-
-def test_every_option_that_no_log_may_show_is_known_as_a_secret():
-    options = filled(ARGUMENT_SPEC)
-    secrets = set(re.findall(r"secret [\w.]+", json.dumps(options)))
-    assert secrets == secrets_of(options)
-    assert len(secrets) >= 3
-
-
 def test_the_output_channel_returns_what_is_sealed(desk, someone, token):
-    result = desk(channel="output", recipients=someone.book)
+    result = desk(channel="output", public_keys=someone.keys)
     assert json.loads(unzip(someone.open(result["sealed"]))["token.json"]) == token
     assert not (desk.folder / "out").exists()
 
 
 def test_a_file_may_be_named(desk, someone):
     target = desk.folder / "for" / "lft.age"
-    assert desk(recipients=someone.book, dest=str(target))["path"] == str(target)
+    assert desk(public_keys=someone.keys, dest=str(target))["path"] == str(target)
+    with pytest.raises(VenueError, match="exists and is never overwritten"):
+        desk(public_keys=someone.keys, dest=str(target))
+    assert len(desk.lines) == 2, "a token was issued for a file that could not be written"
     folder = desk.folder / "there"
-    folder.mkdir()
-    assert desk(recipients=someone.book, dest=str(folder))["path"] == str(folder / f"{STEM}.zip.age")
+    folder.mkdir(mode=0o700)
+    assert desk(public_keys=someone.keys, dest=str(folder))["path"] == str(folder / f"{STEM}.zip.age")
 
 
 def test_unsealed_only_when_insisted_on(desk, token):
@@ -108,120 +90,136 @@ def test_unsealed_only_when_insisted_on(desk, token):
     jsonschema.validate(receipt, SCHEMA)
 
 
-def test_the_receipt(desk, someone, receipt):
-    result = desk(recipients=someone.book)
-    (line,) = desk.receipts
-    assert line == result["receipt"]
-    jsonschema.validate(line, SCHEMA)
-    handoff = line.pop("handoff")
-    assert line == receipt
+def test_the_receipt(desk, someone):
+    result = desk(public_keys=someone.keys)
+    intent, outcome = desk.lines
+    assert (intent["state"], intent["access_key_id"], intent["handoff"]) == ("requested", None, None)
+    assert outcome == result["receipt"]
+    for line in (intent, outcome):
+        jsonschema.validate(line, SCHEMA)
+    for name in ("id", "session_name", "role_arn", "account_id", "requested_at", "recipient"):
+        assert intent[name] == outcome[name]
     digest = people.run("sha256sum", result["path"]).decode().split()[0]
-    assert handoff == {
-        "at": "2026-03-15T00:05:08Z", "channel": "file", "delivered": True, "target": result["path"], "problem": None, "file": f"{STEM}.zip.age",
-        "sealed_with": "age", "sealed_to": [someone.public], "sealed_sha256": digest, "key_changed": False, "resent": False,
+    assert outcome["state"] == "delivered"
+    assert outcome["handoff"] == {
+        "at": "2026-03-15T00:05:08Z", "channel": "file", "delivered": True, "target": result["path"], "problem": None,
+        "kept": None, "file": f"{STEM}.zip.age", "sealed_with": "age", "sealed_to": [someone.public],
+        "sealed_sha256": digest, "signed_by": None, "key_changed": False, "resent": False,
     }  # fmt: skip
     assert stat.S_IMODE(desk.receipts_file.stat().st_mode) == 0o600
 
 
-def test_check_mode_checks_without_a_token_and_writes_nothing(desk, someone):
+def test_check_mode_checks_everything_and_writes_nothing(desk, someone):
     before = sorted(desk.folder.rglob("*"))
-    result = desk(True, user="unityuser", token=None, receipt=None, recipients=someone.book)
+    result = desk(True, public_keys=someone.keys)
     assert result["recipient_keys"][0]["fingerprint"] == someone.public and not result["delivered"]
+    assert result["receipt"]["state"] == "requested"
     assert sorted(desk.folder.rglob("*")) == before
 
 
-def test_a_swapped_key_is_told(desk, tmp_path):
+def test_a_swapped_key_issues_nothing_until_it_is_confirmed(desk, tmp_path):
     first, second = people.age_person(tmp_path, "first"), people.age_person(tmp_path, "second")
-    desk(recipients={"unityuser": first.public})
-    desk(recipients={"unityuser": first.public})
-    assert not desk.warnings
-    desk(True, recipients={"unityuser": second.public})
-    (warning,) = desk.warnings
-    assert first.public in warning and second.public in warning and "telephone" in warning
-    assert desk(recipients={"unityuser": second.public})["receipt"]["handoff"]["key_changed"]
-    jsonschema.validate(desk.receipts[-1], SCHEMA)
-    # Said twice, in the check and in the run; the next time the new key is the known one.
-    desk(recipients={"unityuser": second.public})
-    assert len(desk.warnings) == 2
+    desk(public_keys={"unityuser": first.public})
+    for check_mode in (True, False):
+        with pytest.raises(KeyChanged, match="by telephone or in person"):
+            desk(check_mode, public_keys={"unityuser": second.public})
+    assert len(desk.receipts) == 1
+    confirmed = desk(public_keys={"unityuser": second.public}, fingerprints=[second.public], dest=f"{tmp_path}/2/")
+    assert confirmed["receipt"]["handoff"]["key_changed"]
+    again = desk(public_keys={"unityuser": second.public}, dest=f"{tmp_path}/3/")
+    assert not again["receipt"]["handoff"]["key_changed"]
 
 
-def test_a_key_that_is_added_is_told_and_one_that_is_dropped_is_not(desk, tmp_path):
-    first, second = people.age_person(tmp_path, "first"), people.age_person(tmp_path, "second")
-    desk(recipients={"unityuser": first.public})
-    desk(recipients={"unityuser": [first.public, second.public]})
-    assert len(desk.warnings) == 1
-    desk(recipients={"unityuser": first.public})
-    assert len(desk.warnings) == 1
-
-
-def test_somebody_elses_new_key_is_no_news(desk, someone, tmp_path, receipt):
-    desk(recipients=someone.book)
-    desk(receipt={**receipt, "recipient": "jdoe"}, recipients={"jdoe": people.age_person(tmp_path, "jdoe").public})
+def test_somebody_elses_new_key_is_not_a_change(desk, someone, tmp_path):
+    desk(public_keys=someone.keys)
+    desk(user="jdoe", public_keys={"jdoe": people.age_person(tmp_path, "jdoe").public})
     assert not desk.warnings
 
 
 def test_no_key_on_file(desk):
     with pytest.raises(NoRecipientKey, match=r"age-keygen -o key.txt.*gpg --armor --export.*PIV") as caught:
-        desk(recipients={})
+        desk(public_keys={"somebody-else": "age1"})
     assert "\n" not in caught.value.message
-    # The token is out all the same: it is recorded, and what came of it.
-    (receipt,) = desk.receipts
-    assert receipt["handoff"]["delivered"] is False and "No public key" in receipt["handoff"]["problem"]
-    assert caught.value.facts["receipt"] == receipt
-    jsonschema.validate(receipt, SCHEMA)
+    assert not desk.lines
 
 
 def test_a_program_that_fails_leaves_a_receipt_and_no_bundle(desk, someone, token, monkeypatch):
-    def fail(data, recipients):
+    def fail(data, recipients, options):
         raise SealingFailed("gpg refused: no")
 
     monkeypatch.setattr(sealing, "seal", fail)
-    with pytest.raises(SealingFailed):
-        desk(recipients=someone.book)
-    assert [one["handoff"]["problem"] for one in desk.receipts] == ["gpg refused: no"]
+    with pytest.raises(SealingFailed, match="A token was issued, and nobody has it"):
+        desk(public_keys=someone.keys)
+    assert [(one["state"], one["problem"]) for one in desk.receipts] == [("failed", "gpg refused: no")]
+    assert desk.receipts[0]["access_key_id"] == token["Credentials"]["AccessKeyId"]
     assert no_secret(token, tree(desk.folder))
 
 
 @pytest.mark.parametrize(
     ("options", "option"),
     [
-        ({"user": "jdoe"}, "user"),
-        ({"receipt": {"recipient": "unityuser"}}, "receipt"),
-        ({"receipt": None, "user": "unityuser"}, "receipt"),
-        ({"receipt": None}, "user"),
-        ({"token": "not a token FAKE"}, "token"),
-        ({"token": {"Credentials": {"AccessKeyId": "ASIAFAKE"}}}, "token"),
+        ({"user": "José"}, "user"),
         ({"fingerprints": ["age1other"]}, "fingerprints"),
         ({"time_zone": "Mars/Olympus"}, "time_zone"),
-        ({"receipts_s3": "https://bucket/x"}, "receipts_s3"),
-        ({"receipts_ssm_path": "unity/x"}, "receipts_ssm_path"),
-        ({"receipts_file": "/"}, "receipts_file"),
         ({"readme_template": "/nowhere"}, "readme_template"),
+        ({"receipts": {"receipts_s3": "https://bucket/x"}}, "receipts_s3"),
+        ({"receipts": {"receipts_ssm_path": "unity/x"}}, "receipts_ssm_path"),
+        ({"receipts": {"receipts_file": "/"}}, "receipts_file"),
+        ({"receipts": {"receipts_file": "/dev/full"}}, "receipts_file"),
+        ({"dest": "/dev/null"}, "dest"),
+        ({"dest": "/dev/null/"}, "dest"),
+        ({"undelivered": "/dev/null"}, "undelivered"),
+        ({"channel": "email", "email": {"host": "smtp..example.org", "sender": "a@example.org"}}, "email.host"),
+        (
+            {"channel": "email", "email": {"host": "m", "sender": "a@example.org", "subject": "a\nBcc: b"}},
+            "email.subject",
+        ),
+        (
+            {"channel": "email", "email": {"host": "m", "sender": "a@example.org", "password": "Pässwort"}},
+            "email.password",
+        ),
+        (
+            {"channel": "email", "email": {"host": "m", "sender": "a@example.org", "password": "a\x00b"}},
+            "email.password",
+        ),
+        ({"channel": "email", "email": {"host": "m", "sender": "a@example.org", "port": 70000}}, "email.port"),
+        (
+            {
+                "channel": "email",
+                "email": {"host": "m", "sender": "a@example.org", "to": "b@example.org", "ca_file": "/nowhere"},
+            },
+            "email.ca_file",
+        ),
+        ({"channel": "https", "https": {"url": "https://lft..example.org/"}}, "https.url"),
+        ({"channel": "https", "https": {"url": "https://lft.example.org/ä"}}, "https.url"),
+        ({"channel": "https", "https": {"url": "https://lft.example.org:port/"}}, "https.url"),
+        ({"channel": "https", "https": {"url": "https://x.org/", "headers": {"X-Key": "a\nb"}}}, "https.headers"),
+        ({"channel": "https", "https": {"url": "https://x.org/", "headers": {"X Key": "a"}}}, "https.headers"),
+        ({"channel": "https", "https": {"url": "https://x.org/", "field_name": "a\nb"}}, "https.field_name"),
     ],
+    ids=lambda value: str(value)[:60],
 )
-def test_what_cannot_be_right_is_refused_before_anything_is_sealed(desk, someone, options, option):
-    with pytest.raises(InvalidInput) as caught:
-        desk(recipients=someone.book, **options)
-    assert caught.value.facts["option"] == option
-    assert "FAKE" not in caught.value.message
-    assert not (desk.folder / "out").exists() and not desk.undelivered.exists()
+def test_what_cannot_work_is_refused_before_there_is_a_token(desk, someone, gpg_person, options, option):
+    desk.on_assume = lambda: pytest.fail("STS was asked")
+    keys = {"unityuser": gpg_person.public} if options.get("channel") == "email" else someone.keys
+    with pytest.raises(VenueError) as caught:
+        desk(**{"public_keys": keys, **options})
+    assert caught.value.message.startswith(f"{option}: ")
+    assert not {"Pässwort", "a\x00b", "a\nb"} & set(caught.value.message.split())
+    assert not desk.lines and not tree(desk.folder / "out")
 
 
-def test_a_receipt_of_another_token_is_refused(desk, someone, receipt):
-    with pytest.raises(InvalidInput, match="belongs to another token"):
-        desk(recipients=someone.book, receipt={**receipt, "access_key_id": "ASIAOTHER"})
+def test_a_template_that_fails_is_found_before_there_is_a_token(desk, someone, tmp_path):
+    (tmp_path / "readme.j2").write_text("Hello {{ recipent }}")
+    desk.on_assume = lambda: pytest.fail("STS was asked")
+    with pytest.raises(InvalidInput, match="readme_template"):
+        desk(public_keys=someone.keys, readme_template=str(tmp_path / "readme.j2"))
 
 
-def test_a_token_that_has_ended_is_not_sent(desk, someone):
-    desk.now += people.DAY
-    with pytest.raises(InvalidInput, match="it ended at 2026-03-15T01:05:07Z: issue a new one"):
-        desk(recipients=someone.book)
-
-
-def test_wanted_fingerprints(desk, someone, gpg_person):
-    assert desk(recipients=someone.book, fingerprints=[someone.public])["delivered"]
+def test_confirmed_fingerprints(desk, someone, gpg_person, tmp_path):
+    assert desk(public_keys=someone.keys, fingerprints=[someone.public])["delivered"]
     spaced = " ".join(gpg_person.fingerprint.lower()[at : at + 4] for at in range(0, 40, 4))
-    assert desk(recipients={"unityuser": gpg_person.public}, fingerprints=[spaced])["delivered"]
+    assert desk(public_keys={"unityuser": gpg_person.public}, fingerprints=[spaced], dest=f"{tmp_path}/2/")["delivered"]
 
 
 @pytest.fixture
@@ -238,106 +236,127 @@ def full_disk():
 
 
 def test_a_full_disk_loses_nothing(desk, someone, token, full_disk):
-    full_disk(100)
+    desk.on_assume = lambda: full_disk(100)  # the intent was recorded before
     with pytest.raises(DeliveryFailed) as caught:
-        desk(recipients=someone.book)
+        desk(public_keys=someone.keys)
     full_disk(resource.RLIM_INFINITY)
     facts = caught.value.facts
-    # Neither the file nor the copy nor the receipt could be written: all of it is in the result.
+    # Neither the file nor the copy nor the outcome could be written: all of it is in the result.
     assert json.loads(unzip(someone.open(facts["sealed"]))["token.json"]) == token
     jsonschema.validate(facts["receipt"], SCHEMA)
-    assert (
-        facts["delivered"] is False
-        and "stands in this result" in caught.value.message
-        and "receipt could not be added" in caught.value.message
-    )
-    assert not [
-        file for file in desk.folder.rglob("*") if file.is_file() and "someone" not in file.name and file.stat().st_size
-    ]
+    assert facts["delivered"] is False and "in this result as 'sealed'" in caught.value.message
+    assert [one["state"] for one in desk.lines] == ["requested"]
+    assert not list((desk.folder / "out").iterdir()) and not list(desk.undelivered.iterdir())
 
 
-def test_a_full_disk_under_the_target_alone(desk, someone):
-    (desk.folder / "blocked").touch()
+def block(desk):
+    """Put a file in the place of the folder, after it was checked."""
+    (desk.folder / "out").rmdir()
+    (desk.folder / "out").touch()
+
+
+def test_a_destination_that_fails_after_the_check_keeps_the_bundle(desk, someone):
+    desk.on_assume = lambda: block(desk)
     with pytest.raises(
-        DeliveryFailed, match="without issuing again, while the token lasts: -e handoff_resend="
+        DeliveryFailed, match=r"while the token is valid: ansible-playbook .* -e handoff_resend="
     ) as caught:
-        desk(recipients=someone.book, dest=f"{desk.folder}/blocked/x/")
+        desk(public_keys=someone.keys)
     kept = Path(caught.value.facts["kept"])
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert unzip(someone.open(kept.read_text()))
+    (receipt,) = desk.receipts
+    assert (receipt["state"], receipt["handoff"]["kept"]) == ("kept", str(kept))
+    assert receipt == caught.value.facts["receipt"]
 
 
 def test_what_is_unsealed_is_not_kept_elsewhere(desk, token):
-    (desk.folder / "blocked").touch()
-    with pytest.raises(DeliveryFailed, match="issue again") as caught:
-        desk(unsealed=True, dest=f"{desk.folder}/blocked/x/")
-    assert not desk.undelivered.exists() and "sealed" not in caught.value.facts
-    assert no_secret(token, str(caught.value.facts))
+    desk.on_assume = lambda: block(desk)
+    with pytest.raises(DeliveryFailed, match="Issue a new token") as caught:
+        desk(unsealed=True)
+    assert "sealed" not in caught.value.facts and "kept" not in caught.value.facts
+    assert no_secret(token, json.dumps(caught.value.facts), tree(desk.folder))
 
 
-def test_resending_needs_no_token_and_no_key(desk, someone, token):
-    (desk.folder / "blocked").touch()
+def undelivered(desk, someone):
+    desk.on_assume = lambda: block(desk)
     with pytest.raises(DeliveryFailed) as caught:
-        desk(recipients=someone.book, dest=f"{desk.folder}/blocked/x/")
-    result = desk(token=None, receipt=None, resend=caught.value.facts["kept"])
+        desk(public_keys=someone.keys)
+    return caught.value.facts["kept"]
+
+
+def test_what_was_kept_is_sent_again_without_a_new_token(desk, someone, token):
+    kept = undelivered(desk, someone)
+    result = desk.resend(kept, dest=f"{desk.folder}/again/")
     assert json.loads(unzip(someone.open(Path(result["path"]).read_text()))["token.json"]) == token
     first, second = desk.receipts
-    assert (first["handoff"]["delivered"], second["handoff"]["delivered"], second["handoff"]["resent"]) == (
-        False,
-        True,
-        True,
-    )
+    outcomes = first["handoff"], second["handoff"]
+    assert [one["delivered"] for one in outcomes] == [False, True]
+    assert [one["resent"] for one in outcomes] == [False, True]
     for field in ("sealed_to", "sealed_sha256", "file"):
-        assert first["handoff"][field] == second["handoff"][field]
+        assert outcomes[0][field] == outcomes[1][field]
     assert first["access_key_id"] == second["access_key_id"]
     jsonschema.validate(second, SCHEMA)
-    assert not list(desk.undelivered.iterdir()), "delivered, yet still among the undelivered"
+    assert not list(desk.undelivered.iterdir()), "delivered, and still among what could not be delivered"
 
 
-def test_resending_that_fails_again_keeps_the_file(desk, someone):
-    kept = desk(recipients=someone.book)["path"]
+def test_check_mode_of_sending_again_writes_nothing(desk, someone):
+    kept = undelivered(desk, someone)
+    before = desk.lines
+    assert not desk.resend(kept, check_mode=True, dest=f"{desk.folder}/again/")["delivered"]
+    assert desk.lines == before and Path(kept).exists() and not (desk.folder / "again").exists()
+
+
+def test_sending_again_that_fails_keeps_the_file(desk, someone):
+    kept = desk(public_keys=someone.keys)["path"]
     (desk.folder / "blocked").touch()
-    with pytest.raises(DeliveryFailed, match=kept):
-        desk(token=None, receipt=None, resend=kept, dest=f"{desk.folder}/blocked/x/")
-    assert Path(kept).exists()
-    assert desk.receipts[-1]["handoff"]["delivered"] is False
-
-
-def test_resending_in_place_does_not_remove_the_file(desk, someone):
-    kept = desk(recipients=someone.book, dest=f"{desk.undelivered}/")["path"]
-    assert desk(token=None, receipt=None, resend=kept, dest=f"{desk.undelivered}/")["path"] == kept
+    with pytest.raises(VenueError, match="dest: "):
+        desk.resend(kept, dest=f"{desk.folder}/blocked/x/")
     assert Path(kept).exists()
 
 
-def test_resending_what_ended_is_refused(desk, someone):
-    kept = desk(recipients=someone.book)["path"]
+def test_sending_again_in_place_is_refused_and_does_not_remove_the_file(desk, someone):
+    kept = desk(public_keys=someone.keys, dest=f"{desk.undelivered}/")["path"]
+    with pytest.raises(DeliveryFailed, match="exists and is never overwritten"):
+        desk.resend(kept, dest=f"{desk.undelivered}/")
+    assert Path(kept).exists()
+
+
+def test_sending_again_what_ended_is_refused(desk, someone):
+    kept = desk(public_keys=someone.keys)["path"]
     desk.now += people.DAY
-    with pytest.raises(InvalidInput, match="issue a new one"):
-        desk(token=None, receipt=None, resend=kept)
+    with pytest.raises(InvalidInput, match="Issue a new one"):
+        desk.resend(kept)
 
 
-def test_resending_without_a_receipt_is_possible_and_told(desk, someone):
-    kept = desk(recipients=someone.book)["path"]
+def test_sending_again_without_a_receipt_is_possible_with_a_warning(desk, someone):
+    kept = desk(public_keys=someone.keys)["path"]
     desk.receipts_file.unlink()
-    assert desk(token=None, receipt=None, resend=kept, channel="output")["sealed"] == Path(kept).read_text()
+    assert desk.resend(kept, channel="output")["sealed"] == Path(kept).read_text()
     assert "No receipt" in desk.warnings[0] and not desk.receipts
 
 
 @pytest.mark.parametrize(
     "content", [b"PK\x03\x04 a zip", b'{"Credentials": {"SecretAccessKey": "FAKE"}}', b"Subject: plain\r\n\r\nFAKE"]
 )
-def test_resending_what_is_not_sealed_is_refused(desk, content):
+def test_sending_again_what_is_not_sealed_is_refused(desk, content):
     file = desk.folder / "plain"
     file.write_bytes(content)
     with pytest.raises(InvalidInput, match=r"is not sealed\. The procedure says") as caught:
-        desk(token=None, receipt=None, channel="https", https={"url": "https://lft.example.org"}, resend=str(file))
+        desk.resend(file, channel="https", https={"url": "https://lft.example.org"})
     assert "FAKE" not in caught.value.message
     with pytest.raises(InvalidInput, match="cannot be read"):
-        desk(token=None, receipt=None, resend=str(desk.folder / "missing"))
+        desk.resend(desk.folder / "missing")
 
 
-def test_a_receipt_that_cannot_be_kept_is_in_the_result(desk, someone):
-    with pytest.raises(ReceiptNotKept, match=r"The token was delivered.*/dev/full: No space left on device") as caught:
-        desk(recipients=someone.book, receipts_file="/dev/full")
+def test_a_receipt_that_cannot_be_completed_is_in_the_result(desk, someone):
+    def fill():
+        desk.receipts_file.unlink()
+        desk.receipts_file.mkdir()
+
+    desk.on_assume = fill
+    with pytest.raises(
+        ReceiptNotKept, match=r"The token was delivered .*, but: .*receipts_file: .*is a folder"
+    ) as caught:
+        desk(public_keys=someone.keys)
     assert caught.value.facts["delivered"] is True and Path(caught.value.facts["path"]).exists()
     jsonschema.validate(caught.value.facts["receipt"], SCHEMA)

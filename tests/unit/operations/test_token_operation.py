@@ -25,8 +25,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     ReceiptNotKept,
     VenueError,
 )
-from ansible_collections.mdps.venue_sts.plugins.module_utils._files import FileNotWritten
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, token
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer, refuse, trust_of
 
@@ -46,7 +46,12 @@ def provisioned(account: Account) -> Account:
 
 @pytest.fixture
 def issue(provisioned: Account) -> Runner:
-    return Runner(token.OPERATION, provisioned, project="sbg", venue="dev", user="jdoe")
+    return Runner(issuing.OPERATION, provisioned, project="sbg", venue="dev", user="jdoe")
+
+
+def receipts() -> list[dict[str, Any]]:
+    """The lines of the default receipts file."""
+    return lines(pathlib.Path("~/.mdps/receipts.jsonl").expanduser())
 
 
 def stored(account: Account) -> str:
@@ -85,13 +90,15 @@ def test_a_token_is_the_procedures_document_and_what_amazon_aws_takes(issue: Run
         "session_token": keys["SessionToken"],
         "expiration": keys["Expiration"],
     }
-    assert result["changed"] is False
+    assert result["changed"] is True
+    assert [one["state"] for one in receipts()] == ["requested", "issued"]
     assert sorted(account.calls) == [
         "iam:GetRole",
+        "iam:GetRolePolicy",
         "ssm:GetParameters",
         "sts:AssumeRole",
         "sts:GetCallerIdentity",
-    ]  # at most 5
+    ]
     assert issue.warnings == []
 
 
@@ -139,32 +146,44 @@ def test_the_receipt_says_everything_but_secrets(issue: Runner, account: Account
         bucket_prefixes=["incoming/"],
         ecr_repositories=["sbg/app"],
         source_identity="jdoe",
+        context={"ticket": "MDPS-1", "reason": "Reprocess (April): #7", "job": None},
     )
     receipt = result["receipt"]
     user = result["token"]["AssumedRoleUser"]
+    moment = issue.clock.time.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert receipt == {
-        "schema": 1,
+        "schema": 2,
+        "id": f"r-{issue.clock.time:%Y%m%dT%H%M%SZ}-00000004",
+        "state": "issued",
+        "recorded_at": moment,
         "recipient": "jdoe",
         "project": "sbg",
         "venue": "dev",
         "account_id": MOTO_ACCOUNT,
         "region": "us-west-2",
-        "issuer_arn": f"arn:aws:sts::{MOTO_ACCOUNT}:user/moto",
         "role_arn": ARN,
         "session_name": user["Arn"].rsplit("/", 1)[1],
+        "method": "assume_role",
+        "requested_at": moment,
+        "issue_until": (issue.clock.time + timedelta(minutes=7)).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "duration_requested": 3600,
         "duration_seconds": 3600,
+        "issuer_arn": f"arn:aws:sts::{MOTO_ACCOUNT}:user/moto",
         "external_id_source": "parameter",
-        "bucket": "sbg-dev-unity-data",
-        "access": ["s3_read", "ecr_pull"],
-        "bucket_prefixes": ["incoming"],
-        "ecr_repositories": ["sbg/app"],
         "source_identity": "jdoe",
-        "method": "assume_role",
-        "assumed_role_id": user["AssumedRoleId"],
+        "allows": {
+            "access": ["s3_read", "ecr_pull"],
+            "buckets": ["sbg-dev-unity-data"],
+            "bucket_prefixes": ["incoming"],
+            "ecr_repositories": ["sbg/app"],
+        },
+        "context": {"ticket": "MDPS-1", "reason": "Reprocess (April): #7"},
         "access_key_id": result["token"]["Credentials"]["AccessKeyId"],
-        "issued_at": issue.clock.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "assumed_role_id": user["AssumedRoleId"],
+        "issued_at": moment,
         "expires_at": result["token"]["Credentials"]["Expiration"],
+        "handoff": None,
+        "problem": None,
     }
     assert not [secret for secret in {*secrets_in(result), stored(account)} if secret in json.dumps(receipt)]
 
@@ -173,11 +192,13 @@ def test_check_mode_compares_everything_and_issues_nothing(
     issue: Runner, account: Account, tmp_path: pathlib.Path
 ) -> None:
     result = issue.execute(check=True, dest=str(tmp_path / "new" / "token.json"))
-    assert (result["token"], result["sts_creds"], result["changed"]) == (None, None, True)
+    assert (result["dest"], result["changed"]) == (str(tmp_path / "new" / "token.json"), True)
     assert result["receipt"]["session_name"].startswith("jdoe-")
-    assert "access_key_id" not in result["receipt"]
+    assert (result["receipt"]["state"], result["receipt"]["access_key_id"]) == ("requested", None)
     assert "sts:AssumeRole" not in account.calls
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [] and not pathlib.Path("~/.mdps").expanduser().exists()
+    result = issue.execute(check=True)
+    assert (result["token"], result["sts_creds"], result["changed"]) == (None, None, True)
     account.ssm.put_parameter(Name=PATH, Value="by-hand", Type="String", Overwrite=True)
     with pytest.raises(ExternalIdMismatch):
         issue.execute(check=True)
@@ -198,7 +219,7 @@ def test_the_requesters_id_is_compared_and_not_echoed(issue: Runner, account: Ac
 
 
 def test_a_requester_may_be_obliged_to_send_one(issue: Runner, account: Account) -> None:
-    with pytest.raises(InvalidInput, match=r"external_id: is required here .*: ask the requester"):
+    with pytest.raises(InvalidInput, match=r"external_id: is required here .* Ask the requester"):
         issue.execute(require_requester_external_id=True)
     assert account.calls == []
 
@@ -233,7 +254,7 @@ def test_another_account(issue: Runner, account: Account) -> None:
 
 
 def test_a_role_arn_must_be_the_roles_own_to_the_path(issue: Runner, account: Account) -> None:
-    with pytest.raises(InvalidInput, match=rf"role_arn: .* does not exist; the role of that name is {ARN}"):
+    with pytest.raises(InvalidInput, match=rf"role_arn: .* does not exist. The role of that name is {ARN}"):
         issue.execute(role_arn=f"arn:aws:iam::{MOTO_ACCOUNT}:role/mdps/{NAME}")
     with pytest.raises(InvalidInput, match=r"role_arn: .* two before the account"):
         issue.execute(role_arn=f"arn:aws:iam:{MOTO_ACCOUNT}:role/{NAME}")
@@ -272,8 +293,8 @@ def test_a_chained_caller_is_capped_with_a_warning_or_refused(issue: Runner, acc
     assert account.asked("sts:AssumeRole")["DurationSeconds"] == result["receipt"]["duration_seconds"] == 3600
     assert result["receipt"]["duration_requested"] == 7200
     assert issue.warnings == [
-        "duration_seconds: 7200 seconds cannot be had: AWS gives at most 1 hour to a caller that is itself the session of a role, "
-        "as with keys from Kion (role chaining). The token will live 3600 seconds."
+        "duration_seconds: 7200 seconds cannot be granted: AWS gives at most 1 hour to a caller that is itself the session of a role, "
+        "as with keys from Kion (role chaining). The token is valid for 3600 seconds."
     ]
     as_caller(account, CHAINED)
     with pytest.raises(InvalidInput, match="Ask for at most 3600, or set on_duration_cap to cap"):
@@ -311,10 +332,12 @@ def test_repositories_alone_need_no_bucket(issue: Runner, account: Account) -> N
     assert statements(account)["UseVenueRepositories"]["Resource"] == [
         f"arn:aws:ecr:us-west-2:{MOTO_ACCOUNT}:repository/sbg/app"
     ]
-    with pytest.raises(NotProvisioned, match="name the bucket with the option buckets"):
+    with pytest.raises(NotProvisioned, match="Name the bucket with the option buckets"):
         issue.execute(access=["s3_read"])
-    issue.execute(access=["s3_read"], buckets=["mine"])
-    assert statements(account)["UseVenueObjects"]["Resource"] == ["arn:aws:s3:::mine/*"]
+    issue.execute(access=["s3_read"], buckets=["sbg-dev-unity-data"])
+    assert statements(account)["UseVenueObjects"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/*"]
+    with pytest.raises(InvalidInput, match="buckets: the role does not allow mine"):
+        issue.execute(access=["s3_read"], buckets=["mine"])
 
 
 def test_without_narrowing_there_is_no_session_policy(issue: Runner, account: Account) -> None:
@@ -355,6 +378,12 @@ def test_a_session_policy_that_grows_too_long_with_the_published_bucket_is_refus
         ({"source_identity": "x"}, "source_identity: 'x' must be 2 to 64"),
         ({"external_id": "secret value"}, "external_id: must be 2 to 1,224"),
         ({"external_id": ""}, "external_id: is given but empty"),
+        ({"session_policy": ""}, "session_policy: is given but empty"),
+        ({"expected_account_id": " "}, "expected_account_id: is given but empty"),
+        ({"policy_arns": []}, "policy_arns: is given but empty"),
+        ({"limits": {}}, "limits: is given but empty"),
+        ({"limits": {"access": ["s3_read"]}, "access": ["s3_write"]}, "access: 's3_write' is outside the limits"),
+        ({"limits": {"duration_seconds": 900}, "duration_seconds": 901}, "limits.duration_seconds: 900"),
         ({"duration_seconds": 899}, "duration_seconds: 899 must be 900 to 43200"),
         ({"duration_seconds": 43201}, "duration_seconds: 43201 must be 900 to 43200"),
         ({"wait_timeout": -1}, "wait_timeout: -1 must be 0 to 3600"),
@@ -452,7 +481,7 @@ def test_other_refusals_are_passed_on_at_once(issue: Runner, account: Account) -
 def test_verify_asks_with_the_new_keys(issue: Runner, account: Account) -> None:
     result = issue.execute(verify=True)
     assert account.calls.count("sts:GetCallerIdentity") == 2
-    assert len(account.calls) == 5  # at most 5
+    assert len(account.calls) == 6
     assert result["token"]
 
 
@@ -471,6 +500,10 @@ def test_keys_that_answer_as_somebody_else_are_not_handed_over_and_the_receipt_r
         issue.execute(verify=True, dest=str(tmp_path / "token.json"))
     assert caught.value.facts["receipt"]["access_key_id"]
     assert list(tmp_path.iterdir()) == []
+    assert [(one["state"], bool(one["access_key_id"])) for one in receipts()] == [
+        ("requested", False),
+        ("failed", True),
+    ]
 
 
 def test_a_verification_that_fails_leaves_no_file(issue: Runner, account: Account, tmp_path: pathlib.Path) -> None:
@@ -493,155 +526,99 @@ def test_the_file_is_the_owners_alone_and_so_are_folders_made_for_it(issue: Runn
     dest = tmp_path / "for" / "jdoe" / "token.json"
     result = issue.execute(dest=str(dest))
     assert (result["changed"], result["dest"]) == (True, str(dest))
+    assert not {"token", "sts_creds"} & set(result)
     assert [mode(path) for path in (dest, dest.parent, dest.parent.parent, tmp_path)] == [0o600, 0o700, 0o700, 0o755]
-    assert dest.read_text() == json.dumps(result["token"], indent=4) + "\n"
+    document = json.loads(dest.read_text())
+    assert list(document) == ["AssumedRoleUser", "Credentials"]
+    assert dest.read_text() == json.dumps(document, indent=4) + "\n"
+    assert document["Credentials"]["SecretAccessKey"] not in json.dumps(result)
     assert [path.name for path in dest.parent.iterdir()] == ["token.json"]
 
 
-def test_an_open_file_becomes_private_and_a_link_is_replaced_not_followed(
-    issue: Runner, tmp_path: pathlib.Path
+def not_a_place(folder: pathlib.Path) -> dict[str, tuple[pathlib.Path, str]]:
+    """Destinations that are refused, with the reason."""
+    (folder / "file").touch()
+    (folder / "link").symlink_to(folder / "elsewhere")
+    os.mkfifo(folder / "fifo")
+    (folder / "open").mkdir()
+    (folder / "open").chmod(0o777)
+    return {
+        "an existing file": (folder / "file", "exists and is never overwritten"),
+        "a symbolic link": (folder / "link", "is a symbolic link"),
+        "a FIFO": (folder / "fifo", "is a FIFO"),
+        "below a file": (folder / "file" / "token.json", "is not a folder"),
+        "a folder of everybody": (folder / "open" / "token.json", "everybody may write to the folder"),
+        "a line break": (folder / "a\nb", "is not the path of a file"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["an existing file", "a symbolic link", "a FIFO", "below a file", "a folder of everybody", "a line break"],
+)
+def test_a_place_that_cannot_be_used_is_found_before_any_call(
+    issue: Runner, account: Account, tmp_path: pathlib.Path, case: str
 ) -> None:
-    shared = tmp_path / "shared.json"
-    shared.write_text("old")
-    shared.chmod(0o644)
-    issue.execute(dest=str(shared))
-    assert mode(shared) == 0o600
-    elsewhere, link = tmp_path / "elsewhere.json", tmp_path / "link.json"
-    elsewhere.write_text("theirs")
-    link.symlink_to(elsewhere)
-    issue.execute(dest=str(link))
-    assert elsewhere.read_text() == "theirs"
-    assert not link.is_symlink()
-
-
-def test_a_place_that_cannot_be_written_is_found_out_before_a_token_is_issued(
-    issue: Runner, account: Account, tmp_path: pathlib.Path
-) -> None:
-    with pytest.raises(InvalidInput, match=r"dest: .* is a folder; name a file in it"):
-        issue.execute(dest=str(tmp_path))
-    (tmp_path / "file").write_text("")
-    with pytest.raises(FileNotWritten, match=r"dest: .* cannot be written \((Not a directory|File exists)\)"):
-        issue.execute(dest=str(tmp_path / "file" / "token.json"))
-    assert "sts:AssumeRole" not in account.calls
-
-
-def test_a_full_disk_leaves_the_old_file_and_no_half_of_a_new_one(
-    issue: Runner, account: Account, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dest = tmp_path / "token.json"
-    dest.write_text("the one before")
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(VenueError, match=r"could not be written \(No space left on device\)") as caught:
+    dest, reason = not_a_place(tmp_path)[case]
+    with pytest.raises(VenueError, match=f"dest: .*{reason}"):
         issue.execute(dest=str(dest))
-    assert dest.read_text() == "the one before"
-    assert [path.name for path in tmp_path.iterdir()] == ["token.json"]
-    assert caught.value.facts["receipt"]["access_key_id"]  # a token was issued all the same
+    assert account.calls == []
+    assert (tmp_path / "file").read_text() == "" and (tmp_path / "fifo").is_fifo()
 
 
-def test_a_folder_gets_a_file_for_each_venue_and_user(issue: Runner, tmp_path: pathlib.Path) -> None:
-    assert (
-        issue.execute(dest=f"{tmp_path}/tokens/", user="jane.doe@example.org")["dest"]
-        == f"{tmp_path}/tokens/sbg-dev-jane.doe@example.org.json"
-    )
-    with pytest.raises(InvalidInput, match="user: is not a user name"):
-        issue.execute(dest=f"{tmp_path}/tokens/", user="j/../doe")
+def test_a_folder_gets_a_file_for_each_token(issue: Runner, tmp_path: pathlib.Path) -> None:
+    stamp = f"{issue.clock.time:%Y%m%dT%H%M%SZ}-00000004"
+    folder = f"{tmp_path}/tokens/"
+    written = issue.execute(dest=folder, user="Jane.doe@example.org")["dest"]
+    assert written == f"{folder}sbg_dev_~jane.doe@example.org_{stamp}.json"
+    assert issue.execute(dest=folder, check=True)["dest"] == f"{folder}sbg_dev_jdoe_{stamp}.json"
+    assert issue.execute(dest=folder[:-1])["dest"] == f"{folder}sbg_dev_jdoe_{stamp}.json"  # it is a folder by now
+    # Were two tokens ever to have one name, the second would be refused.
+    with pytest.raises(VenueError, match="exists and is never overwritten"):
+        issue.execute(dest=folder)
+    assert [one["state"] for one in receipts()][-2:] == ["requested", "kept"]
+    assert receipts()[-1]["handoff"]["delivered"] is False
 
 
 def lines(path: pathlib.Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_token_that_stays_is_in_the_book_with_its_place(issue: Runner, tmp_path: pathlib.Path) -> None:
-    dest, book = tmp_path / "token.json", tmp_path / "book" / "receipts.jsonl"
-    result = issue.execute(dest=str(dest), receipts_file=str(book))
-    handoff = {
-        "at": result["receipt"]["issued_at"],
-        "channel": "none",
-        "delivered": False,
-        "target": str(dest),
-        "problem": None,
-    }
-    assert result["receipt"]["handoff"] == handoff
-    assert lines(book) == [result["receipt"]]
-    assert (mode(book), mode(book.parent)) == (0o600, 0o700)
-    again = issue.execute(receipts_file=str(book))
-    assert again["changed"] and lines(book)[1]["handoff"]["target"] is None
-
-
-def test_a_look_keeps_nothing_and_says_where_the_token_would_be(issue: Runner, tmp_path: pathlib.Path) -> None:
-    result = issue.execute(receipts_file=str(tmp_path / "receipts.jsonl"), dest=f"{tmp_path}/", check=True)
-    assert result["changed"]
-    assert result["receipt"]["handoff"]["target"] == f"{tmp_path}/sbg-dev-jdoe.json"
-    assert not list(tmp_path.iterdir())
+def test_a_token_that_stays_is_recorded_with_its_place(issue: Runner, tmp_path: pathlib.Path) -> None:
+    dest, file = tmp_path / "token.json", tmp_path / "kept" / "receipts.jsonl"
+    result = issue.execute(dest=str(dest), receipts_file=str(file))
+    handoff = result["receipt"]["handoff"]
+    assert (handoff["channel"], handoff["delivered"], handoff["target"]) == ("none", False, str(dest))
+    assert [one["state"] for one in lines(file)] == ["requested", "kept"]
+    assert lines(file)[1] == result["receipt"]
+    assert (mode(file), mode(file.parent)) == (0o600, 0o700)
 
 
 @pytest.mark.parametrize(
     ("places", "message"),
     [
-        ({"receipts_file": "/"}, "receipts_file: .* cannot be written"),
-        ({"receipts_file": f"{__file__}/receipts.jsonl"}, "receipts_file: .* cannot be written"),
-        ({"receipts_file": "a" * 300}, "receipts_file: this cannot be a file"),
+        ({"receipts_file": "/"}, "receipts_file: "),
+        ({"receipts_file": f"{__file__}/receipts.jsonl"}, "receipts_file: "),
+        ({"receipts_file": "a" * 300}, "receipts_file: "),
         ({"receipts_s3": "bucket"}, "receipts_s3: .* is not of the form"),
         ({"receipts_ssm_path": "sts"}, "receipts_ssm_path: .* is not a parameter path"),
     ],
 )
-def test_a_book_that_cannot_be_written_is_found_out_before_a_token_is_issued(
+def test_receipts_that_cannot_be_written_are_found_before_any_call(
     issue: Runner, account: Account, places: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(InvalidInput, match=message):
+    with pytest.raises(VenueError, match=message):
         issue.execute(**places)
     assert account.calls == []
 
 
-def full_from(call: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is full from this write on."""
-    real, written = os.fsync, []
-
-    def fsync(descriptor: int) -> None:
-        written.append(descriptor)
-        if len(written) >= call:
-            raise OSError(28, "No space left on device")
-        real(descriptor)
-
-    monkeypatch.setattr("os.fsync", fsync)
-
-
-def test_keys_whose_receipt_cannot_be_kept_are_not_returned(
-    issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+def test_no_token_without_a_record_of_the_intent(
+    issue: Runner, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full_from(2, monkeypatch)
-    with pytest.raises(ReceiptNotKept, match=r"No space left on device\. Keep the one in this result") as caught:
-        issue.execute(dest=str(tmp_path / "token.json"), receipts_file=str(tmp_path / "receipts.jsonl"))
-    assert caught.value.facts["changed"]
-    assert caught.value.facts["receipt"]["handoff"]["target"] == str(tmp_path / "token.json")
-    assert not set(caught.value.facts) & {"token", "sts_creds"}
-
-
-def test_a_token_that_could_not_be_saved_is_in_the_book_with_the_reason(
-    issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    book = tmp_path / "receipts.jsonl"
-
-    def full(place: pathlib.Path, text: str) -> None:
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(token, "write_synced", full)
-    with pytest.raises(FileNotWritten) as caught:
-        issue.execute(dest=str(tmp_path / "token.json"), receipts_file=str(book))
-    assert lines(book) == [caught.value.facts["receipt"]]
-    assert lines(book)[0]["handoff"]["problem"] == caught.value.message
-    assert lines(book)[0]["handoff"]["target"] is None
-
-
-def test_if_neither_token_nor_receipt_can_be_saved_both_are_said(
-    issue: Runner, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full_from(1, monkeypatch)
-    with pytest.raises(FileNotWritten) as caught:
-        issue.execute(dest=str(tmp_path / "token.json"), receipts_file=str(tmp_path / "receipts.jsonl"))
-    assert caught.value.facts["receipt"]["access_key_id"]
-    assert any("The receipt could not be added" in one for one in issue.warnings)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ReceiptNotKept, match=r"No space left on device.*No token was issued"):
+        issue.execute()
+    assert "sts:AssumeRole" not in account.calls

@@ -29,6 +29,10 @@ MAY_BE_EMPTY = {
     ("venue_sts_role", "kms_key_arns"),  # no key may be used
     ("venue_sts_token", "tags"),
     ("venue_sts_token", "transitive_tag_keys"),
+    ("venue_sts_token", "context"),
+    ("venue_sts_token", "handoff"),  # with every default
+    ("venue_sts_token", "_phase"),  # set by the action plugin
+    ("venue_sts_token", "_receipt"),
 }
 BLANK = {
     "str": ["", " ", "\n"],

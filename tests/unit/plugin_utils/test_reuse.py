@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import kion, token
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import reuse
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import kion
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, reuse
 
 OPTIONS = [
     (operation.OPERATION.name, option)
-    for operation in (token, kion)
-    for option in {**operation.OPERATION.argument_spec, **(aws_argument_spec() if operation is token else {})}
+    for operation in (issuing, kion)
+    for option in {**operation.OPERATION.argument_spec, **(aws_argument_spec() if operation is issuing else {})}
 ]
 SURROUNDINGS = ("delegate_to", "environment", "connection", "become", "action")
 

@@ -1,0 +1,28 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The filter ``issue_summary``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.issue_summary import summary
+
+
+def _summary(results: Iterable[Mapping[str, Any]]) -> list[str]:
+    # Plain types first: Ansible's own containers template each value again at every access.
+    plain = [one for one in json.loads(json.dumps(list(results), default=str)) if not one.get("failed")]
+    if not all("receipt" in one or "target" in one for one in plain) or not plain:
+        raise AnsibleFilterError("issue_summary: give results of venue_sts_token or venue_sts_handoff.")
+    return summary(plain)
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters by name."""
+        return {"issue_summary": _summary}

@@ -1,0 +1,44 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a token allows, in one line for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+S3 = {"s3_read": "read", "s3_write": "write"}
+ECR = {"ecr_create": "create", "ecr_pull": "pull", "ecr_push": "push"}
+ALL = (*S3, *ECR)
+
+
+def describe_access(allows: Mapping[str, Any]) -> str:
+    """Return the access of a receipt as text, such as ``read s3://sbg-dev-unity-data/incoming/; pull sbg/*``.
+
+    :param allows: the ``allows`` of a receipt. What is null there is not known.
+    """
+    words = ALL if allows.get("access") is None else allows["access"]
+    parts = [
+        _part([S3[word] for word in words if word in S3], _folders(allows)),
+        _part([ECR[word] for word in words if word in ECR], _repositories(allows)),
+    ]
+    return "; ".join(one for one in parts if one) or "nothing"
+
+
+def _part(verbs: Sequence[str], where: str) -> str:
+    if not verbs:
+        return ""
+    return f"{', '.join(verbs[:-1])} and {verbs[-1]} {where}" if len(verbs) > 1 else f"{verbs[0]} {where}"
+
+
+def _folders(allows: Mapping[str, Any]) -> str:
+    buckets = allows.get("buckets")
+    if not buckets:
+        return "the venue's bucket"
+    folders = [f"{one}/" for one in allows.get("bucket_prefixes") or ()] or [""]
+    return ", ".join(f"s3://{bucket}/{folder}" for bucket in buckets for folder in folders)
+
+
+def _repositories(allows: Mapping[str, Any]) -> str:
+    patterns = allows.get("ecr_repositories")
+    return f"the repositories {', '.join(patterns)}" if patterns else "the venue's repositories"

@@ -1,0 +1,84 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an admin reads after an issue: up to nine lines for one token, a table for several. Contains no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from .access_words import describe_access
+
+WIDTH = 12
+HEADINGS = ("VENUE", "USER", "ENDS (UTC)", "WHERE IT IS")
+
+
+def summary(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the lines for results of ``venue_sts_token`` or ``venue_sts_handoff``."""
+    return card(results[0]) if len(results) == 1 else table(results)
+
+
+def card(result: Mapping[str, Any]) -> list[str]:
+    """Return the lines for one token."""
+    receipt = result.get("receipt") or {}
+    handoff = receipt.get("handoff") or {}
+    lines = [
+        *(_about(receipt) if receipt else ()),
+        ("Sealed to", ", ".join(_keys(result, handoff))),
+        ("SHA-256", handoff.get("sealed_sha256") or ""),
+        ("Signed by", handoff.get("signed_by") or ""),
+        ("Delivered" if result.get("delivered") else "Kept in" if handoff else "Status", _place(result, handoff)),
+        ("To open", result.get("how_to_open") or ""),
+    ]
+    return [f"{f'{name}:':<{WIDTH}} {value}" for name, value in lines if value]
+
+
+def _about(receipt: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("Recipient", receipt["recipient"]),
+        ("Venue", f"{_venue(receipt)} (account {receipt['account_id']}, {receipt['region']})"),
+        ("Allows", describe_access(receipt.get("allows") or {})),
+        ("Ends", _end(receipt)),
+    ]
+
+
+def table(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a heading and one line for each token."""
+    rows = [HEADINGS, *(_row(one) for one in results)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
+    receipt = result["receipt"]
+    ends = _minute(receipt["expires_at"]) if receipt.get("expires_at") else "-"
+    return _venue(receipt), receipt["recipient"], ends, _place(result, receipt.get("handoff") or {})
+
+
+def _venue(receipt: Mapping[str, Any]) -> str:
+    return f"{receipt['project']}-{receipt['venue']}"
+
+
+def _end(receipt: Mapping[str, Any]) -> str:
+    minutes = round(receipt["duration_seconds"] / 60)
+    if not receipt.get("expires_at"):
+        return f"{minutes} minutes after the issue"
+    return f"{_minute(receipt['expires_at'])} UTC (after {minutes} minutes)"
+
+
+def _minute(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M}"
+
+
+def _keys(result: Mapping[str, Any], handoff: Mapping[str, Any]) -> Sequence[str]:
+    planned = [one["fingerprint"] for one in result.get("recipient_keys") or ()]
+    return handoff.get("sealed_to") or planned
+
+
+def _place(result: Mapping[str, Any], handoff: Mapping[str, Any]) -> str:
+    if result.get("delivered"):
+        return f"{result['target']} ({result['channel']})"
+    if handoff:
+        return str(handoff.get("target") or "-")
+    return "issued" if (result.get("receipt") or {}).get("access_key_id") else "checked only (check mode)"

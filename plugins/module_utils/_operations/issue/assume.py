@@ -1,0 +1,107 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The calls that issue a token, and the check of its keys. Nothing else asks STS on behalf of a recipient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..._aws.calls import DENIED, call
+from ..._aws.clients import Clients
+from ..._aws.venue_state import Caller, read_caller
+from ..._domain.errors import AccountMismatch, AwsRefused, NotAssumable
+from ..._domain.role_plan import Parameter, Role
+from ..._domain.saml import Response, RolePair
+from ..._domain.token_request import nearly_full, token_document
+from .. import _saml
+from .._operation import Runtime
+from .._prove import FRESH, diagnose
+from ..patience import Patience, role_may_be_new
+from .parts import Issued
+
+
+@dataclass(frozen=True)
+class Question:
+    """What AssumeRole is asked.
+
+    :param arguments: of the call; the external ID is among them.
+    """
+
+    caller: Caller
+    role: Role
+    parameter: Parameter = field(repr=False)
+    arguments: dict[str, Any] = field(repr=False)
+    wait_timeout: int
+
+
+@dataclass(frozen=True)
+class SamlQuestion:
+    """What AssumeRoleWithSAML is asked."""
+
+    response: Response
+    pair: RolePair
+    arguments: dict[str, Any]
+
+
+def assume(question: Question, clients: Clients, runtime: Runtime) -> Issued:
+    """Call AssumeRole, and repeat it while it is refused and the venue is so new that AWS may not know it everywhere.
+
+    :raises NotAssumable: it was refused.
+    """
+    started = runtime.now()
+    touched = [moment for moment in (question.role.created, question.parameter.modified) if moment]
+    fresh = any(started - moment < FRESH for moment in touched)
+    patience = Patience(runtime, question.wait_timeout if fresh else 0, role_may_be_new)
+    while True:
+        try:
+            purpose = f"assume the role {question.role.name}"
+            answer = call(clients.client("sts"), "assume_role", purpose, **question.arguments)
+            break
+        except AwsRefused as error:
+            if error.code not in DENIED:
+                raise
+            if not patience.again(error):
+                reason = diagnose(question.role, question.parameter, question.caller, runtime)
+                raise NotAssumable(f"{error.message} {reason}", **error.facts) from None
+    if warning := nearly_full(answer):
+        runtime.warn(warning)
+    return _issued(answer)
+
+
+def assume_with_saml(question: SamlQuestion, clients: Clients) -> Issued:
+    """Call AssumeRoleWithSAML.
+
+    :raises SamlProblem: STS refuses the response.
+    """
+    return _issued(_saml.assume(clients, question.response, question.pair, question.arguments))
+
+
+def _issued(answer: dict[str, Any]) -> Issued:
+    token = token_document(answer)
+    # With SAML, the identity provider names session and subject.
+    told = {"saml_subject": answer.get("Subject"), "saml_issuer": answer.get("Issuer")}
+    return Issued(
+        token=token,
+        access_key_id=token["Credentials"]["AccessKeyId"],
+        assumed_role_id=token["AssumedRoleUser"]["AssumedRoleId"],
+        session_name=token["AssumedRoleUser"]["Arn"].rsplit("/", 1)[1],
+        expires_at=datetime.fromisoformat(token["Credentials"]["Expiration"]),
+        context={name: str(value) for name, value in told.items() if value},
+    )
+
+
+def verify(issued: Issued, clients: Clients) -> None:
+    """Ask AWS with the new keys who they are.
+
+    :raises AccountMismatch: somebody else than the session that was issued.
+    """
+    keys = issued.token["Credentials"]
+    client = clients.client_with_keys("sts", keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    caller = read_caller(client)
+    if caller.arn != issued.token["AssumedRoleUser"]["Arn"]:
+        raise AccountMismatch(
+            f"the new keys answer as {caller.arn}, not as {issued.token['AssumedRoleUser']['Arn']}. "
+            "Do not hand them over."
+        )

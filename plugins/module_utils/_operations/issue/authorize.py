@@ -1,0 +1,271 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Everything that is checked before STS is asked: accounts, external IDs, ownership, limits, duration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from ..._aws.calls import DENIED, run_concurrently
+from ..._aws.clients import Clients
+from ..._aws.venue_state import Caller, read_caller, read_history, read_parameters, read_policy, read_role
+from ..._domain import permissions, token_request
+from ..._domain.access import Access, Request, allowed, check_buckets, check_usable
+from ..._domain.arns import session_role_name
+from ..._domain.errors import AwsRefused, ExternalIdMismatch, InvalidInput, NotProvisioned
+from ..._domain.external_id import agree, replaced_at, retired
+from ..._domain.names import Venue
+from ..._domain.policies import compact
+from ..._domain.receipts import Receipt, latest_answer
+from ..._domain.role_plan import Parameter, Role
+from ..._domain.tags import check_ownership
+from ..._domain.times import iso
+from ..._domain.trust_reader import external_ids
+from .. import _saml
+from .._operation import Runtime
+from ..accounts import check_account
+from .assume import Question, SamlQuestion, assume, assume_with_saml, verify
+from .options import TokenOptions
+from .parts import Authorized
+
+ANY_ACCOUNT = "000000000000"  # as long as every account ID, to check the size of a policy before the account is known
+RECEIPT_BYTES = 4
+MARGIN = timedelta(seconds=60)  # for the retries of one call
+
+
+@dataclass(frozen=True)
+class _Grounds:
+    """What a receipt says of a request that was authorized."""
+
+    account_id: str
+    role_arn: str
+    session_name: str
+    duration: int
+    allows: Access
+    issuer_arn: str | None = None
+    external_id_source: str | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+def authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Authorized:
+    """Check everything that can be known before STS is asked.
+
+    :raises AccountMismatch: the caller is in another account than the venue.
+    :raises NotProvisioned: no role, no external ID or no published bucket.
+    :raises OwnershipConflict: the role belongs to another venue.
+    :raises ExternalIdMismatch: two of the external IDs differ.
+    :raises InvalidInput: a duration or a policy that STS would refuse.
+    """
+    check_policy_size(options)
+    return _authorize_saml(options, clients, runtime) if options.saml else _authorize(options, clients, runtime)
+
+
+def check_policy_size(options: TokenOptions) -> None:
+    """Check the size of the session policy as far as it is known without an AWS call.
+
+    :raises InvalidInput: it is too long for STS.
+    """
+    if options.request.narrows and options.request.buckets:
+        session_policy(options, options.request, ANY_ACCOUNT)
+
+
+def _authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Authorized:
+    iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
+    names = [options.venue.external_id_parameter, options.venue.bucket_parameter]
+    caller, role, role_policy, parameters = run_concurrently(
+        lambda: read_caller(sts),
+        lambda: read_role(iam, options.role_name),
+        lambda: _read_policy(iam, options.role_name),
+        lambda: read_parameters(ssm, names),
+    )
+    check_account(caller, options.role_account or None)
+    role, parameter = _provisioned(options, role, parameters.get(options.venue.external_id_parameter), caller)
+    request = _with_bucket(options.request, options.venue, parameters)
+    for warning in (_compare(options, ssm, role, parameter), *check_usable(role_policy, request)):
+        if warning:
+            runtime.warn(warning)
+    policy = options.session_policy or (
+        session_policy(options, request, caller.account_id) if request.narrows else None
+    )
+    duration = _settle_duration(options, caller, role, runtime)
+    arguments = {
+        "RoleArn": role.arn,
+        "RoleSessionName": options.session_name,
+        "DurationSeconds": duration,
+        "ExternalId": parameter.value,
+        **options.extras,
+        **({"Policy": compact(policy)} if policy else {}),
+    }
+    question = Question(caller, role, parameter, arguments, options.wait_timeout)
+    grounds = _Grounds(
+        account_id=caller.account_id,
+        role_arn=role.arn,
+        session_name=options.session_name,
+        duration=duration,
+        allows=allowed(role_policy, request, options.session_policy),
+        issuer_arn=caller.arn,
+        external_id_source="parameter+requester" if options.external_id else "parameter",
+    )
+    return Authorized(
+        receipt=_receipt(options, grounds, runtime),
+        assume=lambda: assume(question, clients, runtime),
+        verify=lambda issued: verify(issued, clients) if options.verify else None,
+    )
+
+
+def _authorize_saml(options: TokenOptions, clients: Clients, runtime: Runtime) -> Authorized:
+    """Authorize without credentials: nothing of the venue can be read, and STS decides."""
+    if options.saml is None:
+        raise ValueError("no SAML options")
+    response = _saml.read_assertion(options.saml)
+    pair = _saml.settle_pair(
+        options.saml,
+        response,
+        runtime.now(),
+        role_name=options.role_name,
+        account_id=options.role_account,
+        partition=options.partition,
+    )
+    session = _saml.settle_session(response, options.session_name)
+    account, request = pair.role_arn.split(":")[4], options.request
+    if request.narrows and request.uses_s3 and not request.buckets:
+        raise InvalidInput(
+            "buckets",
+            "is required with method saml: without AWS credentials the published bucket cannot be read.",
+        )
+    policy = options.session_policy or (session_policy(options, request, account) if request.narrows else None)
+    arguments = {
+        "DurationSeconds": options.duration,
+        **options.extras,
+        **({"Policy": compact(policy)} if policy else {}),
+    }
+    question = SamlQuestion(response, pair, arguments)
+    grounds = _Grounds(
+        account_id=account,
+        role_arn=pair.role_arn,
+        session_name=session,
+        duration=options.duration,
+        allows=allowed(None, request, options.session_policy),
+    )
+    return Authorized(
+        receipt=_receipt(options, grounds, runtime),
+        assume=lambda: assume_with_saml(question, clients),
+        verify=lambda issued: verify(issued, clients) if options.verify else None,
+    )
+
+
+def _receipt(options: TokenOptions, grounds: _Grounds, runtime: Runtime) -> Receipt:
+    now = runtime.now()
+    return Receipt.requested(
+        unique=runtime.token_hex(RECEIPT_BYTES),
+        at=now,
+        issue_until=latest_answer(now, timedelta(seconds=options.wait_timeout) + MARGIN),
+        recipient=options.user,
+        venue=options.venue,
+        account_id=grounds.account_id,
+        region=options.region,
+        role_arn=grounds.role_arn,
+        session_name=grounds.session_name,
+        method="saml" if options.saml else "assume_role",
+        duration_requested=options.duration,
+        duration_seconds=grounds.duration,
+        issuer_arn=grounds.issuer_arn,
+        external_id_source=grounds.external_id_source,
+        source_identity=options.source_identity or None,
+        allows=grounds.allows.to_json(),
+        context=options.context,
+    )
+
+
+def _read_policy(iam: Any, role_name: str) -> dict[str, Any] | None:
+    """Return the role's policy, or None if the caller may not read it: the receipt then says less."""
+    try:
+        return read_policy(iam, role_name)
+    except AwsRefused as refusal:
+        if refusal.code in DENIED:
+            return None
+        raise
+
+
+def _provisioned(
+    options: TokenOptions, role: Role | None, parameter: Parameter | None, caller: Caller
+) -> tuple[Role, Parameter]:
+    advice = "Run the provision playbook for this venue first."
+    if not role:
+        raise NotProvisioned(f"there is no role {options.role_name} in account {caller.account_id}. {advice}")
+    if options.role_arn and role.arn != options.role_arn:
+        raise InvalidInput("role_arn", f"'{options.role_arn}' does not exist. The role of that name is {role.arn}.")
+    # A role made by hand has no tags; one of another venue does.
+    check_ownership(options.venue, role.name, role.tags, adopt=True)
+    if not parameter:
+        raise NotProvisioned(f"there is no external ID in SSM at {options.venue.external_id_parameter}. {advice}")
+    return role, parameter
+
+
+def _compare(options: TokenOptions, ssm: Any, role: Role, parameter: Parameter) -> str:
+    """Compare the external IDs of SSM, trust policy and requester. Return a warning, or an empty text.
+
+    :raises ExternalIdMismatch: they differ. If the requester's is an old one of this venue, it says when that changed.
+    """
+    rotated = f"on {iso(parameter.modified)}" if parameter.modified else "recently"
+    try:
+        return agree(parameter.value, external_ids(role.trust), options.external_id, rotated)
+    except ExternalIdMismatch as mismatch:
+        if "requester" in mismatch.facts["places"]:
+            _explain_retired(ssm, options.venue.external_id_parameter, options.external_id)
+        raise
+
+
+def _explain_retired(ssm: Any, name: str, requester: str) -> None:
+    try:
+        history = read_history(ssm, name)
+    except AwsRefused as refusal:
+        if refusal.code in DENIED:
+            return  # the plain message stands: a caller who may not read the history gets no explanation
+        raise
+    rotated = replaced_at(
+        [(one.value, iso(one.modified) if one.modified else "an unknown day") for one in history], requester
+    )
+    if rotated:
+        raise retired(rotated)
+
+
+def _with_bucket(request: Request, venue: Venue, parameters: Mapping[str, Parameter]) -> Request:
+    """Return the request with the published bucket, if it is about buckets and names none."""
+    if not request.narrows or request.buckets or not request.uses_s3:
+        return request
+    name = venue.bucket_parameter
+    if name not in parameters:
+        raise NotProvisioned(f"the SSM parameter {name} does not exist. Name the bucket with the option buckets.")
+    return replace(request, buckets=check_buckets(name, [parameters[name].value]))
+
+
+def session_policy(options: TokenOptions, request: Request, account: str) -> dict[str, Any]:
+    """Return the session policy of a request. It only takes away, so a star means "as far as the role allows"."""
+    grant = permissions.Grant(
+        buckets=request.buckets or (),
+        repositories=request.repositories or ("*",),
+        bucket_prefixes=request.bucket_prefixes or (),
+        kms_keys=("*",),
+        access=request.words,
+        delete=True,
+    )
+    place = permissions.Place(options.partition, options.region, account)
+    return token_request.check_policy_size("access", permissions.policy(grant, place))
+
+
+def _settle_duration(options: TokenOptions, caller: Caller, role: Role, runtime: Runtime) -> int:
+    settled = token_request.cap_duration(
+        options.duration, role.max_session_duration, chained=bool(session_role_name(caller.arn))
+    )
+    if settled.capped_by:
+        message = f"{options.duration} seconds cannot be granted: {settled.capped_by}"
+        if options.on_duration_cap == "fail":
+            raise InvalidInput(
+                "duration_seconds", f"{message}. Ask for at most {settled.seconds}, or set on_duration_cap to cap."
+            )
+        runtime.warn(f"duration_seconds: {message}. The token is valid for {settled.seconds} seconds.")
+    return settled.seconds

@@ -1,0 +1,102 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the parts of an issue exchange: a request that was authorized, what STS answered, and a delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from ..._domain.receipts import Receipt
+from .._operation import Result
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What STS answered.
+
+    :param token: the JSON document of the procedure. Secret.
+    :param session_name: the name of the session, which an identity provider may have chosen.
+    :param context: what the answer adds to the context of the receipt.
+    """
+
+    token: Mapping[str, Any] = field(repr=False)
+    access_key_id: str
+    assumed_role_id: str
+    session_name: str
+    expires_at: datetime
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Authorized:
+    """A request that has passed every check.
+
+    :param receipt: with state ``requested``.
+    :param assume: asks STS. Called once.
+    :param verify: asks AWS with the new keys who they are, if that was requested.
+    """
+
+    receipt: Receipt
+    assume: Callable[[], Issued]
+    verify: Callable[[Issued], None]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The result of a delivery.
+
+    :param target: where the token is now; contains no secret. Empty if the task returns the keys.
+    :param facts: what the channel adds to the result of the task.
+    """
+
+    target: str
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was done with a parcel that could not be delivered.
+
+    :param path: the file that it is in, or an empty text.
+    :param facts: what is added to the result of the task.
+    :param advice: what the admin can do now.
+    """
+
+    path: str
+    facts: Mapping[str, Any]
+    advice: str
+
+
+class Delivery(Protocol):
+    """What is done with a token. Everything that can be checked was checked before there was one.
+
+    A *parcel* is what is delivered. Each delivery has its own kind.
+    """
+
+    @property
+    def returns_keys(self) -> bool:
+        """Whether the facts of the delivery are secret."""
+
+    def planned(self, receipt: Receipt) -> Result:
+        """Return what the result says in check mode."""
+
+    def facts(self) -> Result:
+        """Return what the result says of the delivery before there is a token."""
+
+    def pack(self, issued: Issued, receipt: Receipt) -> Any:
+        """Make the parcel in memory: sealed, unless the admin keeps the token."""
+
+    def deliver(self, parcel: Any) -> Delivered:
+        """Deliver the parcel."""
+
+    def describe(self, parcel: Any) -> dict[str, Any] | None:
+        """Return what a receipt says of a delivered parcel; None if the task returns the keys."""
+
+    def keep(self, parcel: Any) -> Kept:
+        """Keep a parcel that was not delivered, if it is sealed."""
+
+    def finish(self, parcel: Any, delivered: Delivered) -> Result:
+        """Return what the result says of the delivery."""

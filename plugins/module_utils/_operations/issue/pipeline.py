@@ -1,0 +1,183 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One token from the request to the recorded outcome: record the intent, assume the role, deliver, record the outcome.
+
+Whatever is raised on the way, the receipt says what happened, and a sealed parcel is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..._domain.errors import DeliveryFailed, IssueInterrupted, ReceiptNotKept, VenueError
+from ..._domain.receipts import Receipt
+from ..._domain.times import iso
+from .._operation import Result, Runtime, unexpected
+from .interruption import Interrupted, SignalGuard
+from .parts import Authorized, Delivered, Delivery, Issued, Kept
+
+TO_REVOKE = "To make sure that it cannot be used, run the playbook mdps.venue_sts.revoke for this user."
+
+
+class Pipeline:
+    """One token on its way. It knows at every moment how far the token came.
+
+    :param operation: the name of the module, for messages.
+    :param record: writes a receipt to every store; raises ReceiptNotKept.
+    """
+
+    def __init__(self, operation: str, delivery: Delivery, record: Callable[[Receipt], None], runtime: Runtime) -> None:
+        self._operation, self._delivery, self._record, self._runtime = operation, delivery, record, runtime
+        self._receipt: Receipt | None = None
+        self._asked = self._answered = self._recorded = False
+        self._parcel: Any = None
+        self._delivered: Delivered | None = None
+
+    def issue(self, authorized: Authorized) -> Result:
+        """Ask STS for a token and deliver it.
+
+        :raises VenueError: its facts have the receipt as far as it could be completed.
+        """
+        self._receipt = authorized.receipt
+        return self._guarded(lambda: self._issue(authorized))
+
+    def send(self, parcel: Any, receipt: Receipt | None) -> Result:
+        """Deliver a parcel that was sealed before.
+
+        :param receipt: None if it is not known; then nothing is recorded.
+        :raises VenueError: as for ``issue``.
+        """
+        self._asked = self._answered = True
+        self._parcel, self._receipt = parcel, receipt
+        return self._guarded(self._send)
+
+    def _issue(self, authorized: Authorized) -> None:
+        self._record(authorized.receipt)
+        self._asked = True
+        issued = authorized.assume()
+        receipt = self._receipt = self._with_token(authorized.receipt, issued)
+        self._answered = True
+        authorized.verify(issued)
+        self._parcel = self._delivery.pack(issued, receipt)
+        self._send()
+
+    def _send(self) -> None:
+        self._delivered = self._delivery.deliver(self._parcel)
+        if self._receipt:
+            self._receipt = self._with_outcome(self._receipt, self._delivered.target, "", "")
+            self._record(self._receipt)
+        self._recorded = True
+
+    def _with_token(self, receipt: Receipt, issued: Issued) -> Receipt:
+        context = {**(receipt.context or {}), **issued.context}
+        return replace(receipt, session_name=issued.session_name, context=context).with_token(
+            at=self._runtime.now(),
+            access_key_id=issued.access_key_id,
+            assumed_role_id=issued.assumed_role_id,
+            expires_at=issued.expires_at,
+        )
+
+    def _with_outcome(self, receipt: Receipt, target: str, problem: str, kept: str) -> Receipt:
+        outcome = self._delivery.describe(self._parcel)
+        now = self._runtime.now()
+        if outcome is None:
+            return receipt.failed(problem, now) if problem else receipt
+        known = {"target": target or None, "problem": problem or None, "kept": kept or None}
+        return receipt.with_handoff({**outcome, **known, **({"delivered": False} if problem else {})}, now)
+
+    def _guarded(self, work: Callable[[], None]) -> Result:
+        with SignalGuard() as guard:
+            try:
+                work()
+            except BaseException as error:  # whatever it is, the receipt must say what happened to the token
+                guard.close()
+                if not self._recorded:
+                    raise self._failure(self._cause(error)) from None
+            guard.close()
+        return self._result()
+
+    def _result(self) -> Result:
+        delivery = self._delivery.finish(self._parcel, self._delivered) if self._delivered else {}
+        return {"changed": True, **delivery, **self._receipt_facts()}
+
+    def _receipt_facts(self) -> Result:
+        return {"receipt": self._receipt.to_json()} if self._receipt else {}
+
+    def _failure(self, cause: VenueError) -> VenueError:
+        """Complete the receipt after an exception, and say everything in one error."""
+        if self._delivered:
+            return self._not_recorded(cause, self._delivered)
+        kept = self._keep() if self._parcel is not None else Kept("", {}, self._advice(cause))
+        self._complete(cause, kept)
+        unrecorded = "" if isinstance(cause, ReceiptNotKept) else self._try_to_record()
+        message = " ".join(one for one in (cause.message, kept.advice, unrecorded) if one)
+        facts = {"changed": self._asked, **self._delivery.facts(), **cause.facts, **kept.facts, **self._receipt_facts()}
+        if self._parcel is None:
+            return _with_message(cause, message, facts)
+        return DeliveryFailed(message, **{"delivered": False, **facts})
+
+    def _advice(self, cause: VenueError) -> str:
+        if self._answered:
+            return f"A token was issued, and nobody has it. {TO_REVOKE} Then issue a new one."
+        if self._asked and not _is_refusal(cause):
+            return f"Whether AWS issued a token is not known. {TO_REVOKE}"
+        return "" if self._asked else "No token was issued."
+
+    def _not_recorded(self, cause: VenueError, delivered: Delivered) -> VenueError:
+        """Describe a token that arrived, and whose receipt was not completed at the first attempt."""
+        problem = self._try_to_record() or cause.message
+        secret = self._delivery.returns_keys
+        facts = self._delivery.facts() if secret else self._delivery.finish(self._parcel, delivered)
+        done = "issued" if secret else f"delivered ({delivered.target})"
+        message = f"The token was {done}, but: {problem} Keep the receipt in this result."
+        return ReceiptNotKept(message, **{"changed": True, **facts, **self._receipt_facts()})
+
+    def _complete(self, cause: VenueError, kept: Kept) -> None:
+        """Bring the receipt to its last state."""
+        if self._receipt is None:
+            return
+        now = self._runtime.now()
+        if self._parcel is not None:
+            self._receipt = self._with_outcome(self._receipt, "", cause.message, kept.path)
+        elif self._asked and not self._answered and not _is_refusal(cause):
+            # A token may have been issued: what was requested remains what is known.
+            self._receipt = replace(self._receipt, problem=cause.message, recorded_at=now)
+        else:
+            self._receipt = self._receipt.failed(cause.message, now)
+
+    def _keep(self) -> Kept:
+        try:
+            return self._delivery.keep(self._parcel)
+        except BaseException as error:  # the receipt must be completed all the same
+            return Kept("", {}, f"It could not be kept either: {self._cause(error).message}")
+
+    def _try_to_record(self) -> str:
+        """Record the receipt. Return the problem, or an empty text."""
+        try:
+            if self._receipt:
+                self._record(self._receipt)
+        except BaseException as error:  # the result of the task has the receipt
+            return self._cause(error).message
+        return ""
+
+    def _cause(self, error: BaseException) -> VenueError:
+        if isinstance(error, VenueError):
+            return error
+        if isinstance(error, Exception):
+            return unexpected(error, self._operation)
+        reason = str(error) if isinstance(error, Interrupted) else type(error).__name__
+        return IssueInterrupted(f"The task was interrupted ({reason}) at {iso(self._runtime.now())}.")
+
+
+def _is_refusal(error: VenueError) -> bool:
+    """Whether AWS answered that it issues no token."""
+    return bool(error.facts.get("error_code"))
+
+
+def _with_message(error: VenueError, message: str, facts: Mapping[str, Any]) -> VenueError:
+    error.message = message
+    error.args = (message,)
+    error.facts.update(facts)
+    return error

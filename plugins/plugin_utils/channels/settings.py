@@ -1,0 +1,98 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Checks of what channels are configured with, so that no library refuses it after a token is issued.
+
+No message quotes a secret.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from urllib.parse import urlsplit
+
+from ...module_utils._domain.errors import InvalidInput
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.1
+
+
+def line(option: str, text: str) -> str:
+    """Check a text of one line.
+
+    :raises InvalidInput: it contains a line break or another control character.
+    """
+    if not text.isprintable():
+        raise InvalidInput(option, "contains a line break or another control character.")
+    return text
+
+
+def secret(option: str, text: str) -> str:
+    """Check a password, a login or the value of a header, and remove white space around it.
+
+    :raises InvalidInput: it contains characters that SMTP and HTTP cannot carry. The message does not quote them.
+    """
+    text = text.strip()
+    if not (text.isascii() and text.isprintable()):
+        raise InvalidInput(option, "contains a character that is not printable ASCII (the value is not shown).")
+    return text
+
+
+def header_name(option: str, text: str) -> str:
+    """Check the name of an HTTP header.
+
+    :raises InvalidInput: HTTP does not allow it.
+    """
+    if not _HEADER_NAME.fullmatch(text):
+        raise InvalidInput(option, "contains a name that HTTP does not allow for a header.")
+    return text
+
+
+def host_name(option: str, text: str) -> str:
+    """Check the name or address of a server.
+
+    :raises InvalidInput: no server can have this name.
+    """
+    try:
+        encoded = text.encode("idna")
+    except UnicodeError:
+        encoded = b""
+    if not encoded or not re.fullmatch(rb"[A-Za-z0-9._:-]+", encoded):
+        raise InvalidInput(option, f"{text!r} is not the name of a server.")
+    return text
+
+
+def port(option: str, number: int) -> int:
+    """Check the number of a port.
+
+    :raises InvalidInput: it is not 1 to 65535.
+    """
+    if not 1 <= number <= 65535:
+        raise InvalidInput(option, f"{number} must be 1 to 65535.")
+    return number
+
+
+def url(option: str, text: str) -> str:
+    """Check that a text is an address in printable ASCII. It is not quoted, since a signed address is a secret.
+
+    :raises InvalidInput: it is not.
+    """
+    text = text.strip()
+    try:
+        parts = urlsplit(text)
+        usable = text.isascii() and text.isprintable() and " " not in text and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidInput(option, "is not an address. Encode characters outside ASCII.")
+    return text
+
+
+def tls_context(option: str, ca_file: str | None) -> ssl.SSLContext:
+    """Return a TLS context that verifies servers against a file of certificates, or against the system's.
+
+    :raises InvalidInput: the file cannot be read or contains no certificate.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is an OSError
+        raise InvalidInput(option, f"'{ca_file}' cannot be used ({error.strerror or type(error).__name__}).") from None

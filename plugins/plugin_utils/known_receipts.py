@@ -1,0 +1,49 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What earlier receipts say about a recipient's keys and about a sealed file.
+
+A receipts file may have many thousand lines, so only those that contain the text in question are parsed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..module_utils._domain.errors import InvalidInput
+from ..module_utils._domain.receipts import LONGEST_LINE, Receipt, parse_receipt
+
+
+def last_keys(file: str | None, user: str) -> Sequence[str]:
+    """Return the fingerprints that the latest token of a user was sealed to; none if there was none."""
+    found: Sequence[str] = ()
+    for receipt in _receipts(file, json.dumps(user)):
+        sealed_to = (receipt.handoff or {}).get("sealed_to")
+        if receipt.recipient == user and sealed_to:
+            found = tuple(sealed_to)
+    return found
+
+
+def find_sealed(file: str | None, digest: str) -> Receipt | None:
+    """Return the latest receipt of the file with a SHA-256, or None."""
+    found = None
+    for receipt in _receipts(file, digest):
+        if (receipt.handoff or {}).get("sealed_sha256") == digest:
+            found = receipt
+    return found
+
+
+def _receipts(file: str | None, text: str) -> Iterator[Receipt]:
+    """Return the receipts of the lines that contain a text. Other lines, and those that are no receipts, are skipped."""
+    path = Path(file).expanduser() if file else None
+    if path is None or not path.is_file():
+        return
+    wanted = text.encode()
+    with path.open("rb") as lines:
+        for line in lines:
+            if wanted in line and len(line) <= LONGEST_LINE:
+                try:
+                    yield parse_receipt("receipts_file", json.loads(line))
+                except (ValueError, RecursionError, InvalidInput):
+                    continue

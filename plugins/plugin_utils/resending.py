@@ -1,0 +1,71 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The operation of ``venue_sts_handoff``: send a sealed file again, without issuing a new token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..module_utils._aws.clients import Clients
+from ..module_utils._domain.errors import InvalidInput
+from ..module_utils._domain.receipts import Receipt
+from ..module_utils._domain.times import iso
+from ..module_utils._handoff_options import CHANNELS, UNDELIVERED
+from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in
+from ..module_utils._operations.issue.pipeline import Pipeline
+from ..module_utils._receipt_store import RECORDING, ReceiptStores
+from .handoff import Resend
+from .known_receipts import find_sealed
+
+NAME = "venue_sts_handoff"
+ARGUMENT_SPEC: dict[str, Any] = {"resend": {"type": "path", "required": True}, **CHANNELS, **UNDELIVERED, **RECORDING}
+
+
+@dataclass(frozen=True)
+class Resending:
+    """A sealed file to be sent again.
+
+    :param receipt: the one that names its SHA-256; None if it was not found.
+    """
+
+    delivery: Resend
+    stores: ReceiptStores
+    receipt: Receipt | None
+
+
+def _parse(params: Params, _clients: Clients, runtime: Runtime) -> Resending:
+    stores = ReceiptStores.from_options(params)
+    delivery = Resend.prepare(params, runtime)
+    if not runtime.check_mode:
+        stores.check()
+    receipt = find_sealed(stores.file, delivery.digest)
+    if receipt is None:
+        runtime.warn(f"No receipt in {stores.file} names {delivery.parcel.name}, so the delivery is not recorded.")
+        return Resending(delivery, stores, None)
+    if receipt.expires_at is None or receipt.expires_at <= runtime.now():
+        ended = iso(receipt.expires_at) if receipt.expires_at else "an unknown time"
+        raise InvalidInput("resend", f"the token ended at {ended}. Issue a new one.")
+    sealed_to = tuple((receipt.handoff or {}).get("sealed_to") or ())
+    parcel = delivery.parcel.with_fingerprints(sealed_to)
+    return Resending(replace(delivery, parcel=parcel), stores, receipt)
+
+
+def _execute(resending: Resending, clients: Clients, runtime: Runtime) -> Result:
+    delivery, receipt = resending.delivery, resending.receipt
+    if runtime.check_mode:
+        return {"changed": True, **delivery.facts(), **({"receipt": receipt.to_json()} if receipt else {})}
+    pipeline = Pipeline(NAME, delivery, lambda one: resending.stores.record(one, clients), runtime)
+    result = pipeline.send(delivery.parcel, receipt)
+    delivery.remove_kept(str(result["target"]))
+    return result
+
+
+OPERATION: Operation[Resending] = Operation(
+    name=NAME,
+    argument_spec=ARGUMENT_SPEC,
+    parse=_parse,
+    execute=_execute,
+    services=("s3", "ssm"),
+    narrowing=filled_in(ARGUMENT_SPEC),
+)
