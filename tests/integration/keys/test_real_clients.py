@@ -143,7 +143,7 @@ def test_the_filter_takes_a_registered_token_and_shows_nothing_hidden(token, tmp
         {
             "ansible.builtin.assert": {
                 "that": [
-                    "files | length == 8",
+                    "files | length == 9",
                     "'[mine]' in files['credentials']",
                     "'us-gov-west-1' in files['env.cmd']",
                 ],
