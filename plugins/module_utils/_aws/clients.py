@@ -39,6 +39,8 @@ EITHER_ADVICE = (
     "(or the keys among the options), or do not name a profile (AWS_PROFILE or the option 'profile')."
 )
 
+MOST_ATTEMPTS = 6
+
 # Every AWS service that this collection talks to.
 SERVICES = ("cloudtrail", "iam", "s3", "ssm", "sts")
 
@@ -180,20 +182,24 @@ class Clients:
     def _make(self, service: str, keys: Mapping[str, str], extra: Any = None) -> Any:
         session, endpoint, options = self._connect()
         settings = {**options, **keys}
-        config = botocore.config.Config(
-            user_agent_extra=USER_AGENT,
-            retries={"mode": "standard", "total_max_attempts": 6},
-            connect_timeout=10,
-            read_timeout=30,
-        )
-        for more in (settings.pop("aws_config", None), extra):
-            config = config.merge(more) if more else config
         try:
+            config = botocore.config.Config(
+                user_agent_extra=USER_AGENT, retries=_retries(session), connect_timeout=10, read_timeout=30
+            )
+            for more in (settings.pop("aws_config", None), extra):
+                config = config.merge(more) if more else config
             return session.create_client(
                 service, region_name=self.region, endpoint_url=endpoint, config=config, **settings
             )
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise _unusable(error) from None
+
+
+def _retries(session: Any) -> Any:
+    """How often botocore repeats a call that AWS throttles: as the environment or the profile says, or six times."""
+    mode = os.environ.get("AWS_RETRY_MODE") or session.get_scoped_config().get("retry_mode")
+    attempts = session.get_config_variable("max_attempts")
+    return {"mode": mode or "standard", **({} if attempts else {"total_max_attempts": MOST_ATTEMPTS})}
 
 
 @contextlib.contextmanager

@@ -104,6 +104,11 @@ def test_denied_is_not_not_found_and_names_the_action_to_ask_for(code: str) -> N
         ("ThrottlingException", AwsRefused, "limited the rate after several tries"),
         ("TooManyRequestsException", AwsRefused, "limited the rate after several tries"),
         ("RequestLimitExceeded", AwsRefused, "limited the rate after several tries"),
+        ("PackedPolicyTooLarge", AwsRefused, "are too large for STS. Name fewer"),
+        ("RegionDisabledException", AwsRefused, "STS is not activated in this region"),
+        ("InvalidKeyId", AwsRefused, "The KMS key of the parameter is disabled"),
+        ("KMSInvalidStateException", AwsRefused, "The KMS key of the parameter is disabled"),
+        ("DisabledException", AwsRefused, "The KMS key of the parameter is disabled"),
     ],
 )
 def test_advice(code: str, kind: type[VenueError], advice: str) -> None:
