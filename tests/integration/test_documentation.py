@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Every command and block of README, docs and the roles' pages is run, page by page, with moto behind it."""
+"""Every command and block of README, docs and the roles' pages is run, page by page, with moto behind it.
 
 tests/support/documentation.py says how a page marks a block that cannot be run, and why that needs a reason.
 """
