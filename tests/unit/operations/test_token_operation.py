@@ -315,29 +315,54 @@ def test_a_user_gets_as_long_as_the_role_allows(issue: Runner, account: Account)
 
 def statements(account: Account) -> dict[str, Any]:
     policy = json.loads(account.asked("sts:AssumeRole")["Policy"])
-    return {one["Sid"]: one for one in policy["Statement"]}
+    return {one["Action"][0]: one for one in policy["Statement"]}
 
 
 def test_access_and_prefixes_become_a_session_policy_on_the_published_bucket(issue: Runner, account: Account) -> None:
     issue.execute(access=["s3_read"], bucket_prefixes=["products/l2"])
     narrowed = statements(account)
-    assert narrowed["UseVenueObjects"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/products/l2/*"]
-    assert narrowed["UseVenueObjects"]["Action"] == ["s3:GetObject"]
-    assert "UseVenueRepositories" not in narrowed
+    assert narrowed["s3:GetObject"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/products/l2/*"]
+    assert narrowed["s3:GetObject"]["Action"] == ["s3:GetObject", "s3:GetObjectTagging"]
+    assert not [action for action in narrowed if action.startswith("ecr:")]
 
 
-def test_repositories_alone_need_no_bucket(issue: Runner, account: Account) -> None:
+def test_a_role_made_by_hand_needs_the_published_bucket(issue: Runner, account: Account) -> None:
+    account.iam.delete_role_policy(RoleName="unity-sbg-dev-sts", PolicyName="venue-access")
+    issue.execute(access=["s3_read"])
+    assert statements(account)["s3:GetObject"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/*"]
     account.ssm.delete_parameter(Name="/unity/sbg/dev/ds/datastore-bucket")
     issue.execute(access=["ecr_pull"], ecr_repositories=["sbg/app"])
-    assert statements(account)["UseVenueRepositories"]["Resource"] == [
+    assert statements(account)["ecr:BatchCheckLayerAvailability"]["Resource"] == [
         f"arn:aws:ecr:us-west-2:{MOTO_ACCOUNT}:repository/sbg/app"
     ]
     with pytest.raises(NotProvisioned, match="Name the bucket with the option buckets"):
         issue.execute(access=["s3_read"])
-    issue.execute(access=["s3_read"], buckets=["sbg-dev-unity-data"])
-    assert statements(account)["UseVenueObjects"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/*"]
+    issue.execute(access=["s3_read"], buckets=["mine"])
+    assert statements(account)["s3:GetObject"]["Resource"] == ["arn:aws:s3:::mine/*"]
+
+
+def test_the_buckets_of_the_role_are_the_default(issue: Runner, account: Account) -> None:
+    account.ssm.delete_parameter(Name="/unity/sbg/dev/ds/datastore-bucket")
+    issue.execute(access=["s3_read"])
+    assert statements(account)["s3:GetObject"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/*"]
     with pytest.raises(InvalidInput, match="buckets: the role does not allow mine"):
         issue.execute(access=["s3_read"], buckets=["mine"])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"access": ["s3_read"]},
+        {"limits": {"bucket_prefixes": ["incoming"]}},
+        {"session_policy": json.dumps({"Statement": []})},
+    ],
+)
+def test_managed_policies_would_add_to_what_narrows_a_token(
+    issue: Runner, account: Account, given: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidInput, match="policy_arns: STS allows what any of the session policies allows"):
+        issue.execute(policy_arns=["arn:aws:iam::aws:policy/ReadOnlyAccess"], **given)
+    assert account.calls == []
 
 
 def test_without_narrowing_there_is_no_session_policy(issue: Runner, account: Account) -> None:

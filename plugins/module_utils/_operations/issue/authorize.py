@@ -14,6 +14,7 @@ from ..._aws.clients import Clients
 from ..._aws.venue_state import Caller, read_caller, read_history, read_parameters, read_policy, read_role
 from ..._domain import permissions, token_request
 from ..._domain.access import Access, Request, allowed, check_buckets, check_usable
+from ..._domain.access import read_policy as read_access
 from ..._domain.arns import session_role_name
 from ..._domain.errors import AwsRefused, ExternalIdMismatch, InvalidInput, NotProvisioned
 from ..._domain.external_id import agree, replaced_at, retired
@@ -83,7 +84,7 @@ def _authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Aut
     )
     check_account(caller, options.role_account or None)
     role, parameter = _provisioned(options, role, parameters.get(options.venue.external_id_parameter), caller)
-    request = _with_bucket(options.request, options.venue, parameters)
+    request = _with_buckets(options.request, role_policy, options.venue, parameters)
     for warning in (_compare(options, ssm, role, parameter), *check_usable(role_policy, request)):
         if warning:
             runtime.warn(warning)
@@ -233,10 +234,15 @@ def _explain_retired(ssm: Any, name: str, requester: str) -> None:
         raise retired(rotated)
 
 
-def _with_bucket(request: Request, venue: Venue, parameters: Mapping[str, Parameter]) -> Request:
-    """Return the request with the published bucket, if it is about buckets and names none."""
+def _with_buckets(
+    request: Request, role_policy: Mapping[str, Any] | None, venue: Venue, parameters: Mapping[str, Parameter]
+) -> Request:
+    """Return the request with the buckets of the role or else the published one, if it names none and needs one."""
     if not request.narrows or request.buckets or not request.uses_s3:
         return request
+    buckets = read_access(role_policy).buckets
+    if buckets:
+        return replace(request, buckets=buckets)
     name = venue.bucket_parameter
     if name not in parameters:
         raise NotProvisioned(f"the SSM parameter {name} does not exist. Name the bucket with the option buckets.")
@@ -244,17 +250,12 @@ def _with_bucket(request: Request, venue: Venue, parameters: Mapping[str, Parame
 
 
 def session_policy(options: TokenOptions, request: Request, account: str) -> dict[str, Any]:
-    """Return the session policy of a request. It only takes away, so a star means "as far as the role allows"."""
-    grant = permissions.Grant(
-        buckets=request.buckets or (),
-        repositories=request.repositories or ("*",),
-        bucket_prefixes=request.bucket_prefixes or (),
-        kms_keys=("*",),
-        access=request.words,
-        delete=True,
-    )
+    """Return the session policy of a request.
+
+    :raises InvalidInput: it is too long for STS.
+    """
     place = permissions.Place(options.partition, options.region, account)
-    return token_request.check_policy_size("access", permissions.policy(grant, place))
+    return token_request.check_policy_size("access", permissions.session_policy(request, place))
 
 
 def _settle_duration(options: TokenOptions, caller: Caller, role: Role, runtime: Runtime) -> int:

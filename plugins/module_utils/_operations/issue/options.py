@@ -145,7 +145,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
         external_id=_parse_external_id(params),
         request=request,
         session_policy=_parse_session_policy(params, request),
-        extras=_parse_extras(params, context, clients.partition),
+        extras=_parse_extras(params, request, context, clients.partition),
         context=context,
         source_identity=params["source_identity"] or "",
         partition=clients.partition,
@@ -219,11 +219,26 @@ def _parse_session_policy(params: Params, request: Request) -> dict[str, Any] | 
     return token_request.check_session_policy(params["session_policy"])
 
 
-def _parse_extras(params: Params, context: Mapping[str, str], partition: str) -> dict[str, Any]:
+def _parse_policy_arns(params: Params, request: Request, partition: str) -> tuple[str, ...]:
+    """Return the managed policies that narrow the session.
+
+    :raises InvalidInput: something else narrows it as well: the policies would add to each other.
+    """
+    arns = token_request.check_policy_arns(params["policy_arns"] or [], partition)
+    if arns and (request.narrows or params["session_policy"]):
+        raise InvalidInput(
+            "policy_arns",
+            "STS allows what any of the session policies allows, so they cannot be combined with session_policy, access, "
+            "buckets, bucket_prefixes, ecr_repositories or limits on these. Give one or the other.",
+        )
+    return arns
+
+
+def _parse_extras(params: Params, request: Request, context: Mapping[str, str], partition: str) -> dict[str, Any]:
     """Return the optional parameters of AssumeRole that do not depend on the state of the venue."""
     tags = check_tags("tags", {**(context_tags(context) if params["tag_session"] else {}), **params["tags"]})
     extras: dict[str, Any] = token_request.check_mfa(params["mfa_serial_number"], params["mfa_token"])
-    policies = token_request.check_policy_arns(params["policy_arns"] or [], partition)
+    policies = _parse_policy_arns(params, request, partition)
     if policies:
         extras["PolicyArns"] = [{"arn": arn} for arn in policies]
     if tags:
