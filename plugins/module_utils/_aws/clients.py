@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
 
 from .._domain.errors import ConnectionProblem, CredentialsProblem, MissingDependency
+from .._domain.secret_text import check_key
 from . import providers
 
 try:
@@ -40,6 +41,12 @@ EITHER_ADVICE = (
 )
 
 MOST_ATTEMPTS = 6
+# botocore's names of the keys -> the options.
+KEY_OPTIONS = {
+    "aws_access_key_id": "access_key",
+    "aws_secret_access_key": "secret_key",
+    "aws_session_token": "session_token",
+}
 
 # Every AWS service that this collection talks to.
 SERVICES = ("cloudtrail", "iam", "s3", "ssm", "sts")
@@ -124,6 +131,9 @@ class Clients:
                 session = _make_session(options.pop("profile_name", None))
             except (botocore.exceptions.BotoCoreError, TypeError, ValueError) as error:
                 raise _unusable(error) from None
+            for name, option in KEY_OPTIONS.items():
+                if options.get(name):
+                    options[name] = check_key(option, options[name])
             self._region = region or ""
             self._connection = (session, endpoint, options)
         return self._connection

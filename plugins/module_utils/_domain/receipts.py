@@ -8,7 +8,6 @@ checked completely, and a line that fails the check is counted and skipped.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sys
@@ -233,8 +232,6 @@ def parse_receipt(option: str, given: Mapping[str, Any]) -> Receipt:
 def _parse(given: Mapping[str, Any]) -> Receipt:
     if not isinstance(given, dict):
         raise _Bad("an object is needed.")
-    if given.get("schema") == 1 and not isinstance(given["schema"], bool):
-        given = _upgraded(given)
     if given.get("schema") != SCHEMA or isinstance(given.get("schema"), bool):
         raise _Bad(f"schema must be {SCHEMA}.")
     values = _checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
@@ -242,17 +239,6 @@ def _parse(given: Mapping[str, Any]) -> Receipt:
     receipt = Receipt(**values)
     _check_sense(receipt)
     return receipt
-
-
-def _upgraded(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A receipt of schema 1 as one of schema 2."""
-    issued, expires = _time(given.get("issued_at")), _time(given.get("expires_at"))
-    by = expires - timedelta(seconds=_seconds(given.get("duration_seconds")))
-    if given.get("method") != "assume_role":
-        by = issued + CLOCK_TOLERANCE
-    digest = hashlib.sha256(str(given.get("access_key_id")).encode("utf-8", "replace")).hexdigest()
-    times = {"recorded_at": iso(issued), "requested_at": iso(min(issued, by)), "issue_until": iso(by)}
-    return {**given, **times, "schema": SCHEMA, "id": f"r-{stamp(issued)}-{digest[:8]}", "state": "issued"}
 
 
 def _checked(checks: Mapping[str, Callable[[Any], Any]], given: Mapping[str, Any]) -> dict[str, Any]:

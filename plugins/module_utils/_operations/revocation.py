@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from .._aws.calls import apply, run_concurrently
@@ -45,7 +45,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "access_key_id": {"type": "str", "no_log": False},
     "receipts_file": {"type": "path"},
 }
-SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -267,7 +266,7 @@ def wanted(options: RevocationOptions, receipts: Iterable[Receipt], now: datetim
     if options.by_receipt:
         # The time keeps a later token of the same session name alive. It comes from the receipt alone, so that a second
         # run finds nothing to do.
-        return [Revocation("session", one.session_name, cutoff(one.issue_until + SECOND)) for one in receipts]
+        return [Revocation("session", one.session_name, cutoff(one.issue_until)) for one in receipts]
     kind = {"session_name": "session"}.get(options.target, options.target)
     return [Revocation(kind, options.value, options.before or cutoff(now))]
 

@@ -135,7 +135,7 @@ def desired_state(options: RoleOptions, found: Found, discovered: Discovered) ->
         max_session_duration=options.max_session_duration,
         boundary=discovered.boundary,
         tags=options.tags,
-        trust=Trust(principals, "", (), options.saml_providers, options.require_mfa, options.patterns),
+        trust=Trust(principals, "", (), options.saml_providers, options.require_mfa, options.patterns, found.region),
         policy=permissions.policy(options.grant._replace(buckets=discovered.buckets), place),
         partition=options.partition,
         external_id_parameter=options.parameters.external_id,

@@ -133,7 +133,7 @@ def test_keys_that_expire_in_the_middle_are_said_to_have(tmp_path, kion, moto):
 
 
 def test_good_keys_pass_the_check(tmp_path, kion, moto):
-    assert "The keys from Kion are good until 20" in play(tmp_path, kion, moto, CHECK).expect().output
+    assert "The keys from Kion are valid until 20" in play(tmp_path, kion, moto, CHECK).expect().output
 
 
 def test_a_role_that_is_not_mine_shows_the_choice(tmp_path, kion, moto):

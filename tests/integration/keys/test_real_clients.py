@@ -110,7 +110,8 @@ def write(tmp_path, token, *options, **more):
 @pytest.mark.parametrize("shipped", [False, True])
 def test_the_written_profile_works_for_both(token, clean, aws_cli, tmp_path, shipped):
     options = ("-e", f"ansible_python_interpreter={Path(sys.executable).parent}/python3") if shipped else ()
-    run = write(tmp_path, token, *options)
+    answer = {**token, "SessionTokenSize": 1200, "SessionTokenUtilization": 30}  # what STS returns beside the keys
+    run = write(tmp_path, answer, *options)
     assert ("AnsiballZ_venue_sts_profile" in run.output) is shipped
     assert "keys: hidden" in run.output and "changed=1" in run.output
     assert "changed=0" in write(tmp_path, token, *options).output
