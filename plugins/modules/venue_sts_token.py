@@ -405,6 +405,7 @@ options:
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.parameters
   - mdps.venue_sts.venue.reuse
   - mdps.venue_sts.venue.hidden_attributes
   - amazon.aws.common.modules

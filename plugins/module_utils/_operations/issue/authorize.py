@@ -16,15 +16,15 @@ from ..._domain import permissions, token_request
 from ..._domain.access import Access, Request, allowed, check_buckets, check_usable
 from ..._domain.access import read_policy as read_access
 from ..._domain.arns import session_role_name
-from ..._domain.errors import AwsRefused, ExternalIdMismatch, InvalidInput, NotProvisioned
+from ..._domain.errors import AwsRefused, ExternalIdMismatch, InvalidInput, NotAssumable, NotProvisioned
 from ..._domain.external_id import agree, replaced_at, retired
-from ..._domain.names import Venue
+from ..._domain.missing import missing_parameter
 from ..._domain.policies import compact
 from ..._domain.receipts import Receipt, latest_answer
 from ..._domain.role_plan import Parameter, Role
 from ..._domain.tags import check_ownership
 from ..._domain.times import iso
-from ..._domain.trust_reader import external_ids
+from ..._domain.trust_reader import external_ids, is_locked
 from .. import _saml
 from .._operation import Runtime
 from ..accounts import check_account
@@ -75,7 +75,7 @@ def check_policy_size(options: TokenOptions) -> None:
 
 def _authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Authorized:
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
-    names = [options.venue.external_id_parameter, options.venue.bucket_parameter]
+    names = [options.parameters.external_id, options.parameters.bucket]
     caller, role, role_policy, parameters = run_concurrently(
         lambda: read_caller(sts),
         lambda: read_role(iam, options.role_name),
@@ -83,8 +83,8 @@ def _authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Aut
         lambda: read_parameters(ssm, names),
     )
     check_account(caller, options.role_account or None)
-    role, parameter = _provisioned(options, role, parameters.get(options.venue.external_id_parameter), caller)
-    request = _with_buckets(options.request, role_policy, options.venue, parameters)
+    role, parameter = _provisioned(options, role, parameters.get(options.parameters.external_id), caller)
+    request = _with_buckets(options, role_policy, parameters, caller)
     for warning in (_compare(options, ssm, role, parameter), *check_usable(role_policy, request)):
         if warning:
             runtime.warn(warning)
@@ -202,7 +202,17 @@ def _provisioned(
     # A role made by hand has no tags; one of another venue does.
     check_ownership(options.venue, role.name, role.tags, adopt=True)
     if not parameter:
-        raise NotProvisioned(f"there is no external ID in SSM at {options.venue.external_id_parameter}. {advice}")
+        raise missing_parameter(
+            options.parameters.external_id,
+            options.region,
+            caller.account_id,
+            f"it holds the external ID of the role {role.name}, which exists. {advice}",
+        )
+    if is_locked(role.trust):
+        raise NotAssumable(
+            f"the venue is locked: a Deny statement in the trust policy of the role {role.name} keeps everybody from "
+            "assuming it. No token was issued. Ask who locked it, and why."
+        )
     return role, parameter
 
 
@@ -216,7 +226,7 @@ def _compare(options: TokenOptions, ssm: Any, role: Role, parameter: Parameter) 
         return agree(parameter.value, external_ids(role.trust), options.external_id, rotated)
     except ExternalIdMismatch as mismatch:
         if "requester" in mismatch.facts["places"]:
-            _explain_retired(ssm, options.venue.external_id_parameter, options.external_id)
+            _explain_retired(ssm, options.parameters.external_id, options.external_id)
         raise
 
 
@@ -235,17 +245,21 @@ def _explain_retired(ssm: Any, name: str, requester: str) -> None:
 
 
 def _with_buckets(
-    request: Request, role_policy: Mapping[str, Any] | None, venue: Venue, parameters: Mapping[str, Parameter]
+    options: TokenOptions,
+    role_policy: Mapping[str, Any] | None,
+    parameters: Mapping[str, Parameter],
+    caller: Caller,
 ) -> Request:
     """Return the request with the buckets of the role or else the published one, if it names none and needs one."""
+    request, name = options.request, options.parameters.bucket
     if not request.narrows or request.buckets or not request.uses_s3:
         return request
     buckets = read_access(role_policy).buckets
     if buckets:
         return replace(request, buckets=buckets)
-    name = venue.bucket_parameter
     if name not in parameters:
-        raise NotProvisioned(f"the SSM parameter {name} does not exist. Name the bucket with the option buckets.")
+        advice = "name the bucket with the option buckets."
+        raise missing_parameter(name, options.region, caller.account_id, advice)
     return replace(request, buckets=check_buckets(name, [parameters[name].value]))
 
 

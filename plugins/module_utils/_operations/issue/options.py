@@ -14,12 +14,14 @@ from ..._domain.access import Limits, Request, authorize, parse_limits, parse_re
 from ..._domain.arns import check_account_id, parse_arn
 from ..._domain.errors import InvalidInput
 from ..._domain.names import (
+    ParameterNames,
     Venue,
     check_external_id,
     check_range,
     check_role_name,
     check_session_name,
     make_venue,
+    parameter_names,
 )
 from ..._domain.session_tags import context_tags
 from ..._domain.tags import check_tags
@@ -52,6 +54,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "name_prefix": {"type": "str", "default": "unity"},
     "role_name": {"type": "str"},
     "role_arn": {"type": "str"},
+    "external_id_parameter": {"type": "str"},
+    "bucket_parameter": {"type": "str"},
     "expected_account_id": {"type": "str"},
     "external_id": {"type": "str", "no_log": True},
     "require_requester_external_id": {"type": "bool", "default": False},
@@ -101,6 +105,7 @@ class TokenOptions:
     """
 
     venue: Venue
+    parameters: ParameterNames
     user: str
     role_name: str
     role_arn: str
@@ -135,6 +140,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
     context = {name: str(value) for name, value in (params["context"] or {}).items() if value}
     return TokenOptions(
         venue=venue,
+        parameters=parameter_names(venue, params),
         user=user,
         role_name=role_name,
         role_arn=params["role_arn"] or "",
