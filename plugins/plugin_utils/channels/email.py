@@ -187,9 +187,11 @@ def _envelope(sealed: sealing.Sealed) -> EmailMessage:
 
 
 def _reason(error: Exception) -> str:
-    """Describe a failure. A login that the server echoes is not in it: only numbers and texts without arguments are."""
+    """Describe a failure without quoting library or server: both were given the password."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return "it refuses the recipient's address"
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"it answered {error.smtp_code} {error.smtp_error!r}"
-    return str(error)
+        return f"it answered {error.smtp_code}"
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return "it does not offer STARTTLS, or no way to log in"
+    return settings.reason(error)

@@ -102,13 +102,8 @@ class HttpsChannel(Channel):
             answer = http.client.responses.get(error.code, "")
             raise DeliveryFailed(f"{shown} answered {error.code} {answer}.") from None
         except OSError as error:
-            raise DeliveryFailed(f"{shown} could not be reached safely: {_reason(error)}.") from None
+            raise DeliveryFailed(f"{shown} could not be reached safely: {settings.reason(error)}.") from None
         except (http.client.HTTPException, ValueError) as error:
             # The texts of these may quote a header, which is secret.
             raise DeliveryFailed(f"{shown} could not be reached safely ({type(error).__name__}).") from None
         return shown
-
-
-def _reason(error: OSError) -> str:
-    reason = getattr(error, "reason", error)
-    return str(reason) if isinstance(reason, (OSError, str)) else type(reason).__name__

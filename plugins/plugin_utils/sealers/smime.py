@@ -31,7 +31,10 @@ except (ImportError, AttributeError):
 
 KIND = "smime"
 SUFFIX = ".p7m"
-HOW_TO_OPEN = "openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {opened}"
+HOW_TO_OPEN = (
+    "gpgsm --output {opened} --decrypt {sealed}   (with a PIV card, or in Kleopatra; with a key in a file: "
+    "openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {opened})"
+)
 HEADERS = ("-----BEGIN PKCS7-----", "-----BEGIN CMS-----")
 
 
