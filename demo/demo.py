@@ -138,7 +138,8 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
     identity = make_key(folder / "recipients")
     one = ("-e", "project=sbg", "-e", "venue=dev", "-e", "user=jdoe")
     places = {
-        "handoff_recipients": f"{folder}/recipients",
+        "handoff_key_directory": f"{folder}/recipients",
+        "handoff_undelivered": f"{folder}/undelivered",
         "handoff_dest": f"{folder}/for-lft/",
         "handoff_receipts_file": f"{folder}/receipts.jsonl",
     }
@@ -146,7 +147,7 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
     shown = play(env, "mdps.venue_sts.issue", *one, *options)
 
     tell(
-        "4. The sealed file goes to jdoe by LFT. Only jdoe can open it; inside are the keys in every form, and a leaflet."
+        "4. The sealed file goes to jdoe by LFT. Only jdoe can open it; inside are the keys in every form, and a README."
     )
     token = open_bundle(next((folder / "for-lft").iterdir()), identity)
     expect(token["Credentials"]["SecretAccessKey"] not in shown, "a key was shown.")
@@ -162,10 +163,11 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
     )
     expect("is not this venue's" in refused, "the wrong external ID was not refused.")
 
-    tell("7. For the auditor: the receipt of the one token that was issued.")
+    tell("7. For the auditor: the receipt of the one token that was issued, before AWS was asked and with the outcome.")
     receipts = (folder / "receipts.jsonl").read_text()
     print(f"\n{receipts}")
-    expect(len(receipts.splitlines()) == 1, "there should be one receipt.")
+    states = [json.loads(line)["state"] for line in receipts.splitlines()]
+    expect(states == ["requested", "delivered"], "there should be one receipt, with its intent and its outcome.")
 
     tell("8. The venues are removed again, and the embedded AWS with them.")
     play(env, "mdps.venue_sts.deprovision", *inventory, "-e", "confirm=all")

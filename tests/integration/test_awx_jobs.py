@@ -46,7 +46,7 @@ VENUES = {
 RECIPIENT = pyrage.x25519.Identity.generate()
 COMMON = {
     **{f"{role}_region": "us-west-2" for role in ("provision", "issue", "handoff", "revoke")},
-    "handoff_recipients": {"jdoe": str(RECIPIENT.to_public())},
+    "handoff_public_keys": {"jdoe": str(RECIPIENT.to_public())},
 }
 REASON = {"request_reason": "Reprocessing of May", "request_ticket": "MDPS-123"}
 RECEIPTS = {"handoff_receipts_ssm_path": "/unity/sbg/dev/cs/sts/receipts"}

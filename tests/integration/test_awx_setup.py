@@ -342,7 +342,7 @@ def test_an_external_source_fills_a_credential_as_well(made, made_server, tmp_pa
 
 
 def test_the_recipient_is_a_choice_where_the_keys_are_in_the_inventory(tmp_path):
-    keys = {"awx_setup_inventory_variables": {"handoff_recipients": {"jdoe": "age1x", "jane": "age1y"}}}
+    keys = {"awx_setup_inventory_variables": {"handoff_public_keys": {"jdoe": "age1x", "jane": "age1y"}}}
     exported = export(tmp_path, **keys)
     for spec in (
         exported["controller_workflows"][0]["survey_spec"],
