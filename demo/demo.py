@@ -75,12 +75,12 @@ def hour_keys(aws: Moto) -> dict[str, str]:
     }
 
 
-def make_key(book: pathlib.Path) -> pyrage.x25519.Identity:
-    """Do what jdoe does once, with age-keygen: make a key, keep its private half, send the public one to the admin."""
+def make_key(directory: pathlib.Path) -> pyrage.x25519.Identity:
+    """Do what jdoe does once with age-keygen: create a key, and send the public half to the admin."""
     identity = pyrage.x25519.Identity.generate()
-    book.mkdir(mode=0o700)
-    (book / "jdoe.age").write_text(f"{identity.to_public()}\n")
-    print(f"\nThe admin's recipients book: jdoe.age is {identity.to_public()}")
+    directory.mkdir(mode=0o700)
+    (directory / "jdoe.age").write_text(f"{identity.to_public()}\n")
+    print(f"\nThe admin's key directory: jdoe.age is {identity.to_public()}")
     return identity
 
 
@@ -92,8 +92,8 @@ def open_bundle(sealed: pathlib.Path, identity: pyrage.x25519.Identity) -> dict[
     with zipfile.ZipFile(io.BytesIO(pyrage.decrypt(armored, [identity]))) as bundle:
         names = sorted(bundle.namelist())
         print("\n".join(f"  {pathlib.PurePath(name).name}" for name in names))
-        leaflet = bundle.read(next(name for name in names if name.endswith("README.txt"))).decode()
-        print("\n" + "\n".join(f"  | {line}" for line in leaflet.splitlines()[:14]) + "\n  | ...")
+        readme = bundle.read(next(name for name in names if name.endswith("README.txt"))).decode()
+        print("\n" + "\n".join(f"  | {line}" for line in readme.splitlines()[:14]) + "\n  | ...")
         token: dict[str, dict[str, str]] = json.loads(
             bundle.read(next(name for name in names if name.endswith("/token.json") or name == "token.json"))
         )
@@ -116,24 +116,26 @@ def use(aws: Moto, token: dict[str, dict[str, str]], bucket: str) -> None:
 
 
 def story(aws: Moto, folder: pathlib.Path) -> None:
-    """The demo, from first to last."""
+    """Run all steps of the demo."""
     buckets = [aws.publish("sbg", "dev"), aws.publish("emit", "ops")]
     env = {**os.environ, **QUIET, **aws.environment(), **hour_keys(aws), "AWS_EC2_METADATA_DISABLED": "true"}
     inventory = ("-i", f"{HERE}/inventory.yml")
 
     tell(
-        "1. Two venues, each with a data bucket that its account publishes in SSM. The admin has an hour's keys from Kion and provisions both."
+        "1. The account publishes the data buckets of two venues in SSM. The admin has keys from Kion and provisions "
+        "both venues."
     )
     expect("failed=0" in play(env, "mdps.venue_sts.provision", *inventory), "provisioning failed.")
 
-    tell("2. Once more: nothing to do, nothing written.")
+    tell("2. The second run changes nothing.")
     again = play(env, "mdps.venue_sts.provision", *inventory)
     expect(
         all("changed=0" in line for line in again.splitlines() if "ok=" in line), "the second run changed something."
     )
 
     tell(
-        "3. jdoe has no AWS account and asks for access to sbg-dev. The admin has jdoe's public key, so the token leaves memory only sealed to it."
+        "3. jdoe has no AWS account and asks for access to sbg-dev. The admin has jdoe's public key. The token is "
+        "sealed to it in memory."
     )
     identity = make_key(folder / "recipients")
     one = ("-e", "project=sbg", "-e", "venue=dev", "-e", "user=jdoe")
@@ -146,43 +148,40 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
     options = [part for name, value in places.items() for part in ("-e", f"{name}={value}")]
     shown = play(env, "mdps.venue_sts.issue", *one, *options)
 
-    tell(
-        "4. The sealed file goes to jdoe by LFT. Only jdoe can open it; inside are the keys in every form, and a README."
-    )
+    tell("4. The admin sends the sealed file to jdoe by LFT. Only jdoe can open it. It holds the keys and a README.")
     token = open_bundle(next((folder / "for-lft").iterdir()), identity)
     expect(token["Credentials"]["SecretAccessKey"] not in shown, "a key was shown.")
 
-    tell("5. jdoe uses it.")
+    tell("5. jdoe uses the token.")
     use(aws, token, buckets[0])
 
-    tell(
-        "6. Somebody asks for a token with the external ID of another venue. The admin passes it on, and no token is issued."
-    )
+    tell("6. A requester sends the external ID of another venue. No token is issued.")
     refused = play(
         env, "mdps.venue_sts.issue", *one, *options, "-e", "issue_external_id=external-id-of-another-venue", code=2
     )
     expect("is not this venue's" in refused, "the wrong external ID was not refused.")
 
-    tell("7. For the auditor: the receipt of the one token that was issued, before AWS was asked and with the outcome.")
+    tell("7. For the auditor: the receipt. It was written before AWS was asked, and again after the delivery.")
     receipts = (folder / "receipts.jsonl").read_text()
     print(f"\n{receipts}")
     states = [json.loads(line)["state"] for line in receipts.splitlines()]
-    expect(states == ["requested", "delivered"], "there should be one receipt, with its intent and its outcome.")
+    expect(states == ["requested", "delivered"], "the receipt should say requested, then delivered.")
 
-    tell("8. The venues are removed again, and the embedded AWS with them.")
+    tell("8. The admin removes both venues.")
     play(env, "mdps.venue_sts.deprovision", *inventory, "-e", "confirm=all")
     expect(
         not [role for role in aws.client("iam").list_roles()["Roles"] if role["RoleName"].endswith("-sts")],
-        "a role was left behind.",
+        "a role still exists.",
     )
 
 
 def main() -> None:
-    """Run the story in a folder of its own, and leave nothing behind."""
+    """Run the demo in a folder of its own, which is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="venue_sts_demo.") as name, Moto(pathlib.Path(name) / "moto.log") as aws:
         story(aws, pathlib.Path(name))
     tell(
-        "Done. For real: the same commands with your keys, your inventory, and no AWS_URL. docs/first-venue.md goes on from here."
+        "Done. With AWS: run the same commands with your keys and your inventory, without AWS_URL. Continue with "
+        "docs/first-venue.md."
     )
 
 

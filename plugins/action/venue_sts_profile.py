@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.profile import OPERATION as THIS
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.profile import with_known_token
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
 
 
@@ -12,3 +15,7 @@ class ActionModule(VenueAction):
     """See the module's documentation."""
 
     OPERATION = THIS
+
+    def _run(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
+        self._task.args = with_known_token(self._task.args)
+        return super()._run(tmp, task_vars)

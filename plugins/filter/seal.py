@@ -30,7 +30,8 @@ def seal(secret: Any, recipients: Any) -> str:
     try:
         now = datetime.now(UTC)
         found = [one for key in keys for one in sealing.read_keys(key, now).usable]
-        return sealing.seal(secret.encode() if isinstance(secret, str) else secret, found).text
+        plain = secret.encode() if isinstance(secret, str) else secret
+        return sealing.seal(plain, found, sealing.SealOptions()).text
     except VenueError as error:
         raise AnsibleFilterError(f"mdps.venue_sts.seal: {error.message}") from None
 

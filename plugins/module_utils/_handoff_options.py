@@ -46,4 +46,7 @@ HANDOFF: dict[str, Any] = {
     "time_zone": {"type": "str", "default": "America/Los_Angeles"},
     "profile_name": _TEXT,
     "readme_template": {"type": "path"},
+    "console_link": {"type": "bool", "default": False},
+    "sign_with": _TEXT,
+    "smime_authenticated": {"type": "bool", "default": False},
 }

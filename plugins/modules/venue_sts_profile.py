@@ -11,12 +11,10 @@ description:
   - Writes a token's keys to a named profile of the AWS shared credentials file, where the AWS CLI, boto3 and
     C(amazon.aws) find them, or removes the profile.
   - The file is replaced in one step under a lock, so that neither a full disk nor a second run can leave half of it. A
-    symbolic link is followed.
-    The file gets mode 0600, a folder that is missing 0700. Every other profile, comment and setting stays as it is, to
-    the byte.
-  - A profile that this module did not write, or that it wrote for another venue, is left alone unless O(adopt=true). It
-    knows its own by a comment below
-    the profile's name.
+    symbolic link is followed. The file gets mode 0600, a missing folder 0700. All other profiles, comments and settings
+    stay unchanged, to the byte.
+  - A profile that this module did not write, or that it wrote for another venue, is not changed unless O(adopt=true).
+    The module recognizes its profiles by a comment below the profile's name.
   - Runs on POSIX hosts. On Windows the file is C(%USERPROFILE%\.aws\credentials); put the text V(credentials) of
     P(mdps.venue_sts.token_files#filter) there, or, from WSL, name the file in O(credentials_file).
 author:
@@ -24,7 +22,7 @@ author:
 options:
   state:
     description:
-      - Whether the profile shall be there.
+      - Whether the profile must be there.
     type: str
     choices: [present, absent]
     default: present
@@ -32,7 +30,8 @@ options:
     description:
       - The keys, as the JSON document that C(aws sts assume-role) prints and M(mdps.venue_sts.venue_sts_token) and
         M(mdps.venue_sts.kion_credentials) return.
-      - Required with O(state=present).
+      - Required with O(state=present). Other fields of the document are ignored, so that it may have any that STS
+        returns now or later.
     type: dict
     suboptions:
       Credentials:
@@ -53,20 +52,14 @@ options:
             type: str
             required: true
           Expiration:
-            description: Until when the keys are good. It is noted in the comment below the profile's name.
+            description: When the keys expire. It is noted in the comment below the profile's name.
             type: str
       AssumedRoleUser:
-        description: Whose session it is. Tells the account for the name of the profile.
+        description: Whose session it is. Its account is part of the default name of the profile.
         type: dict
-      PackedPolicySize:
-        description: Not used; here because the AWS CLI prints it.
-        type: int
-      SourceIdentity:
-        description: Not used; here because the AWS CLI prints it.
-        type: str
   account_id:
     description:
-      - The AWS account, 12 digits, where O(token) does not tell it or there is none.
+      - The AWS account, 12 digits, if O(token) does not contain it or there is no token.
     type: str
   profile:
     description:
@@ -74,7 +67,7 @@ options:
     type: str
   region:
     description:
-      - A region to set in the profile. By default a region that is there stays, and none is added.
+      - A region to set in the profile. By default an existing region stays, and none is added.
     type: str
   credentials_file:
     description:
@@ -134,7 +127,7 @@ credentials_file:
   returned: success
   sample: /home/admin/.aws/credentials
 expiration:
-  description: Until when the keys are good, as far as O(token) tells.
+  description: When the keys expire, if O(token) contains that.
   type: str
   returned: success
   sample: '2026-11-22T10:30:15Z'

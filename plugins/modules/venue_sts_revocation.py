@@ -8,24 +8,27 @@ module: venue_sts_revocation
 short_description: Revoke tokens of an MDPS venue before they end
 version_added: 1.0.0
 description:
-  - Revokes every token of a venue that was issued before now, or the tokens of one session, source identity, receipt or
-    user. Tokens issued later work.
-  - Each revocation is an inline policy of the venue's role, named C(revoked-<UTC time>-<what>), that denies everything
-    to sessions issued before that time.
-    Provisioning leaves them alone, two admins at once cannot undo each other's, and deprovisioning removes them with
-    the role.
-  - Revocations that no living token needs, or that a later one covers, are cleared away. If the next one does not fit
-    into IAM's 10,240 characters
-    for all inline policies of a role, nothing is changed and the message says so. About 35 single sessions fit; room
-    for revoking everything is always kept.
-  - AWS needs up to some minutes until a revocation holds everywhere. A docker login to ECR, once made with a token,
+  - Revokes tokens of a venue that were issued before now. Tokens issued later work.
+  - Exactly one option says which tokens, O(receipt), O(user), O(access_key_id), O(session_name), O(source_identity) or
+    O(all). An empty value is an error. Nothing that is left out or empty means every token.
+  - With O(receipt), O(user) and O(access_key_id), the receipts say which role the tokens are of, whatever its name. If
+    they are of another account than the credentials, nothing is changed. A request whose answer was never recorded is
+    revoked as well, since its token may have been issued.
+  - Each revocation is an inline policy of the role, named C(revoked-<UTC time>-<what>), that denies everything to
+    sessions issued before that time. Provisioning leaves them alone, two admins at once cannot undo each other's, and
+    deprovisioning removes them with the role. A policy whose content was changed by hand does not count and is written
+    again.
+  - Revocations that no living token needs, or that a later one covers, are removed. If the next one does not fit into
+    IAM's 10,240 characters for all inline policies of a role, nothing is changed and the message says so. About 35
+    single sessions fit. Room for revoking everything is always kept.
+  - AWS needs up to some minutes until a revocation holds everywhere. A docker login to ECR that was made with a token
     works for up to 12 hours all the same.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   state:
     description:
-      - V(present) revokes. V(absent) lifts the revocations of what is named, or all of the venue if nothing is named.
+      - V(present) revokes. V(absent) lifts the revocations of what is named, or every one of the venue with O(all).
     type: str
     choices: [present, absent]
     default: present
@@ -33,9 +36,13 @@ options:
     description:
       - Revoke what was issued before this time, in ISO 8601 with its zone, such as V(2026-11-22T09:30:15Z). The default
         is now, by AWS's clock.
-      - With it, and with O(receipt), O(user) or O(access_key_id), a second run changes nothing.
-        Without it, a second run also revokes what was issued in between.
+      - With it, a second run changes nothing. Without it, a second run also revokes what was issued in between.
+      - Not with O(receipt), O(user) and O(access_key_id), where the receipt says the time.
     type: str
+  all:
+    description:
+      - Revoke every token of the venue, those of its role and of every other role of the venue that receipts name.
+    type: bool
   session_name:
     description:
       - Revoke the tokens of this session name only.
@@ -46,11 +53,11 @@ options:
     type: str
   receipt:
     description:
-      - Revoke the one token that this receipt of M(mdps.venue_sts.venue_sts_token) is of.
+      - Revoke the one token that this receipt of M(mdps.venue_sts.venue_sts_token) is about.
     type: dict
   user:
     description:
-      - Revoke all living tokens of this recipient of which O(receipts_file) has receipts.
+      - Revoke all tokens of this recipient that have not ended, as far as O(receipts_file) has receipts of them.
     type: str
   access_key_id:
     description:
@@ -58,7 +65,8 @@ options:
     type: str
   receipts_file:
     description:
-      - A file of receipts, one in JSON on each line.
+      - The receipts file. The default is C(~/.mdps/receipts.jsonl), which need not exist. Lines that are no receipts
+        are skipped, and a warning says how many.
     type: path
 extends_documentation_fragment:
   - mdps.venue_sts.venue
@@ -81,6 +89,7 @@ EXAMPLES = r"""
     project: sbg
     venue: dev
     region: us-west-2
+    all: true
 
 - name: Revoke one session
   mdps.venue_sts.venue_sts_revocation:
@@ -95,7 +104,6 @@ EXAMPLES = r"""
     venue: dev
     region: us-west-2
     user: jdoe
-    receipts_file: ~/receipts.jsonl
 
 - name: Lift all revocations of the venue
   mdps.venue_sts.venue_sts_revocation:
@@ -103,22 +111,32 @@ EXAMPLES = r"""
     venue: dev
     region: us-west-2
     state: absent
+    all: true
 """
 
 RETURN = r"""
-role:
-  description: The role whose sessions it is about.
+account_id:
+  description: The AWS account of the credentials.
   returned: success
-  type: dict
-  sample: {"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts", "role_id":
-  "AROAEXAMPLEEXAMPLEEX",
-    "account_id": "123456789012"}
+  type: str
+  sample: "123456789012"
+roles:
+  description: The roles whose tokens were looked at.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts",
+    "role_id": "AROAEXAMPLEEXAMPLEEX"}]
 revocations:
   description: What is revoked now, oldest first; in check mode, what would be.
   returned: success
   type: list
   elements: dict
   contains:
+    role_name:
+      description: The role that the policy belongs to.
+      type: str
+      sample: unity-sbg-dev-sts
     kind:
       description: V(all), V(session) or V(source_identity).
       type: str
@@ -144,11 +162,41 @@ revocations:
       type: str
       sample: session jdoe-20261122T093015Z-3fa91c, issued before 2026-11-22T09:40:00Z
 sessions:
-  description: The sessions that receipts named.
+  description: The tokens that receipts named, those that have surely ended left out.
   returned: success
   type: list
-  elements: str
-  sample: ["jdoe-20261122T093015Z-3fa91c"]
+  elements: dict
+  contains:
+    session_name:
+      description: The session name.
+      type: str
+      sample: jdoe-20261122T093015Z-3fa91c
+    recipient:
+      description: Who the token is for.
+      type: str
+      sample: jdoe
+    access_key_id:
+      description: The access key id; null if the answer of STS was not recorded.
+      type: str
+      sample: ASIAEXAMPLEEXAMPLE01
+    role_arn:
+      description: The role that the token is of.
+      type: str
+      sample: arn:aws:iam::123456789012:role/unity-sbg-dev-sts
+    ends_by:
+      description: When the token has surely ended by itself.
+      type: str
+      sample: "2026-11-22T10:36:15Z"
+    issued:
+      description: Whether it is known that the token was issued. Otherwise it may have been.
+      type: bool
+    role_gone:
+      description: Whether the role was deleted, or deleted and created again, so that the token has ended with it.
+      type: bool
+unreadable:
+  description: How many lines of the receipts file are no receipts and were skipped.
+  returned: success
+  type: int
 steps:
   description: What was changed, in order; in check mode, what would be.
   returned: success

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: venue_sts_session_info
-short_description: Tell who holds tokens of MDPS venues
+short_description: List who holds tokens of MDPS venues
 version_added: 1.0.0
 description:
   - Looks up in CloudTrail which tokens were issued for a venue, or for all venues of an account, joins them with
-    receipts where there are any, and tells
-    of each whether it is live, expired or revoked. Nothing is changed.
+    receipts, and says of each whether it is live, expired or revoked. Nothing is changed.
+  - Where CloudTrail and a receipt differ, CloudTrail counts. Receipts of other accounts are left out.
+  - A revocation policy whose content was changed by hand does not count as a revocation.
   - CloudTrail shows an event some minutes after it happened (up to 15), and keeps 90 days of the region where STS was
     asked. Receipts know at once.
   - CloudTrail allows two requests a second, each for 50 events, and this module keeps to that. One venue is looked up
@@ -21,11 +22,11 @@ author:
 options:
   project:
     description:
-      - The project of the one venue to tell of. Without it, all venues of the account.
+      - The project of the one venue to list. Without it, all venues of the account.
     type: str
   venue:
     description:
-      - The one venue to tell of.
+      - The one venue to list.
     type: str
   since:
     description:
@@ -38,11 +39,13 @@ options:
     type: str
   receipts_file:
     description:
-      - A file of receipts, one in JSON on each line. CloudTrail knows session names; the receipts know recipients.
+      - The receipts file. CloudTrail knows session names; the receipts know recipients. The default is
+        C(~/.mdps/receipts.jsonl), which need not exist. Lines that are no receipts are skipped, and a warning says
+        how many.
     type: path
   cloudtrail:
     description:
-      - Whether to ask CloudTrail. Without it, O(receipts_file) alone is told, and tokens issued by other means are not.
+      - Whether to ask CloudTrail. Without it, only tokens that O(receipts_file) has receipts of are listed.
     type: bool
     default: true
   max_pages:
@@ -71,7 +74,6 @@ EXAMPLES = r"""
     project: sbg
     venue: dev
     region: us-west-2
-    receipts_file: ~/receipts.jsonl
   register: held
 
 - name: Show those that are alive
@@ -93,11 +95,11 @@ sessions:
   elements: dict
   contains:
     project:
-      description: The project; null if the role's tags do not say.
+      description: The project, from the role's tags or else from the receipt; null if neither says.
       type: str
       sample: sbg
     venue:
-      description: The venue; null if the role's tags do not say.
+      description: The venue, from the role's tags or else from the receipt; null if neither says.
       type: str
       sample: dev
     recipient:
@@ -113,7 +115,7 @@ sessions:
       type: str
       sample: ASIAEXAMPLEEXAMPLE01
     issuer_arn:
-      description: Who had it issued.
+      description: Whose keys it was issued with.
       type: str
       sample: arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/admin
     source_identity:
@@ -123,8 +125,12 @@ sessions:
       description: The role.
       type: str
       sample: unity-sbg-dev-sts
+    role_arn:
+      description: The role's ARN, as CloudTrail or the receipt has it.
+      type: str
+      sample: arn:aws:iam::123456789012:role/unity-sbg-dev-sts
     issued_at:
-      description: When it was issued.
+      description: When it was issued, or requested if the answer was not recorded.
       type: str
       sample: "2026-11-22T09:30:15Z"
     expires_at:
@@ -132,11 +138,14 @@ sessions:
       type: str
       sample: "2026-11-22T10:30:15Z"
     state:
-      description: V(live), V(expired) or V(revoked).
+      description:
+        - V(live), V(expired) or V(revoked). V(unknown) is a request whose answer was not recorded, so the token may
+          have been issued; V(failed) is one that failed.
+        - V(role_gone) means that the role was deleted, or deleted and created again, so the token has ended with it.
       type: str
       sample: live
     sources:
-      description: What tells of it, V(cloudtrail), V(receipt) or both.
+      description: Where it is recorded, V(cloudtrail), V(receipt) or both.
       type: list
       elements: str
       sample: [cloudtrail, receipt]
@@ -144,6 +153,15 @@ truncated:
   description: Whether CloudTrail has more events than O(max_pages) allowed for.
   returned: success
   type: bool
+account_id:
+  description: The AWS account that was looked at.
+  returned: success
+  type: str
+  sample: "123456789012"
+unreadable:
+  description: How many lines of the receipts file are no receipts and were skipped.
+  returned: success
+  type: int
 since:
   description: The beginning of the time that was looked at.
   returned: success

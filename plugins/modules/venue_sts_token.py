@@ -47,14 +47,14 @@ options:
     default: assume_role
   saml_assertion:
     description:
-      - The SAML response, base64 as the browser sends it. White space and URL-encoding do no harm. AWS wants it within
-        5 minutes of the login.
-      - Do not give it on the command line, where every user of the machine can see it; O(saml_assertion_file) or a
-        prompt will do.
+      - The SAML response, base64 as the browser sends it, or form data, JSON, or HTML that contains it. AWS takes it
+        within 5 minutes of the login.
+      - Do not give it on the command line, where every user of the machine can see it, or at a prompt, since a terminal
+        cuts it off after 4,095 characters. O(saml_assertion_file) avoids both.
     type: str
   saml_assertion_file:
     description:
-      - A file with the SAML response.
+      - A file with the SAML response, in UTF-8 or UTF-16. docs/saml.md says how to save it.
     type: path
   saml_provider_arn:
     description:
@@ -93,8 +93,8 @@ options:
     elements: str
   buckets:
     description:
-      - The buckets that O(access) and O(bucket_prefixes) are about. The default is the one published in
-        C(/unity/<project>/<venue>/ds/datastore-bucket).
+      - The buckets that O(access) and O(bucket_prefixes) are about. The default is those of the role; for a role that
+        was not provisioned by this collection, the one published in C(/unity/<project>/<venue>/ds/datastore-bucket).
     type: list
     elements: str
   bucket_prefixes:
@@ -104,8 +104,8 @@ options:
     elements: str
   ecr_repositories:
     description:
-      - ECR repositories that the token is limited to, by name or pattern. A pattern must stay below C(<project>/) or
-        C(<project>-<venue>/).
+      - ECR repositories that the token is limited to, by name or pattern. A pattern must begin with a
+        namespace and a slash, such as V(sbg/*).
     type: list
     elements: str
   limits:
@@ -141,7 +141,9 @@ options:
     type: json
   policy_arns:
     description:
-      - At most 10 managed policies that limit the token further.
+      - At most 10 managed policies that limit the token. They cannot be combined with O(access), O(buckets),
+        O(bucket_prefixes), O(ecr_repositories), limits on these, or O(session_policy), since STS allows what any of the
+        session policies allows.
     type: list
     elements: str
   tags:
@@ -362,6 +364,28 @@ options:
         description:
           - A Jinja template to use for the README instead of the collection's own.
         type: path
+      console_link:
+        description:
+          - Add two scripts to the bundle with which the recipient makes a link to the S3 console of AWS, valid for 15
+            minutes. The session in the browser allows what the token allows, and ends with it.
+        type: bool
+        default: false
+      sign_with:
+        description:
+          - A private key of yours that signs what is sealed, so that the recipient can check who sent it. Without it,
+            anybody who knows the recipient's public key could have made the file.
+          - The path of an ssh private key signs the sealed file, for every kind of recipient's key. The signature is a
+            second file, with the ending C(.sig). The channel V(email) cannot carry it.
+          - The fingerprint of an OpenPGP key of yours signs what is sealed to OpenPGP keys. The path of a PEM file with
+            certificate and private key signs what is sealed to certificates. Mail programs show both.
+          - The key must work without a question; use an agent for a key with a passphrase.
+        type: str
+      smime_authenticated:
+        description:
+          - Seal to certificates with AES-GCM (AuthEnvelopedData), so that changes on the way are noticed. C(openssl)
+            opens it; Outlook and C(gpgsm) 2.2 do not. Only for files.
+        type: bool
+        default: false
   receipts_file:
     description:
       - The file on the controller to which the receipt is added, as lines of JSON without secrets.
@@ -381,6 +405,7 @@ options:
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.parameters
   - mdps.venue_sts.venue.reuse
   - mdps.venue_sts.venue.hidden_attributes
   - amazon.aws.common.modules
@@ -517,6 +542,19 @@ how_to_open:
   type: str
   sample: age --decrypt --identity YOUR-PRIVATE-KEY-FILE
     --output sbg_dev_jdoe_20261122T093015Z-3fa91c07.zip sbg_dev_jdoe_20261122T093015Z-3fa91c07.zip.age
+signature:
+  description: The armored signature of RV(sealed).
+  returned: O(handoff.channel=output) and O(handoff.sign_with) with an ssh key
+  type: str
+signature_path:
+  description: The file with the signature, beside RV(path).
+  returned: O(handoff.channel=file) and O(handoff.sign_with) with an ssh key
+  type: str
+how_to_verify:
+  description: Lines for the recipient, to check the signature before opening.
+  returned: O(handoff.sign_with), when it was delivered
+  type: list
+  elements: str
 kept:
   description: Where the sealed bundle is, to be sent again with M(mdps.venue_sts.venue_sts_handoff).
   returned: when it could not be delivered

@@ -1,12 +1,13 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The zip a recipient gets: the JSON of the procedure, the same keys in other forms, and how to use them. Made in memory."""
+"""The zip file for a recipient: the keys in several forms and what to do with them. It is made in memory."""
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,114 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from ..module_utils._domain.errors import InvalidInput
-from ..module_utils._domain.receipts import Receipt
+from ..module_utils._domain.times import parse_time
+from .formats import profile_name, token_files
+from .readme_facts import readme_facts
 
 TEMPLATE = Path(__file__).parent / "recipient_readme.txt.j2"
-# The words of the option ``access``, and what the leaflet calls them. No list means all of them.
-EXAMPLE = {
-    "recipient": "jdoe", "project": "sbg", "venue": "dev", "account_id": "123456789012", "region": "us-west-2",
-    "session_name": "jdoe-20261122T093015Z-3fa91c", "expires_at": "2026-11-22T10:30:15Z", "bucket": "sbg-dev-unity-data",
-}  # fmt: skip
-ACCESS = {"s3_read": "reads", "s3_write": "writes", "ecr_create": "creates", "ecr_pull": "pulls", "ecr_push": "pushes"}
+CLIENTS = Path(__file__).parent / "recipient_clients.txt.j2"
+FILES = Path(__file__).parent / "recipient_files"
+CONSOLE_LINK = ("console_link.py", "console_link.ps1")
+DEFAULT_CONTACT = "the MDPS admin who sent you this"
+# A receipt to try a template with, before there is a token.
+_EXAMPLE = {
+    "recipient": "jdoe",
+    "project": "sbg",
+    "venue": "dev",
+    "account_id": "123456789012",
+    "region": "us-west-2",
+    "session_name": "jdoe-20261122T093015Z-3fa91c",
+    "expires_at": "2026-11-22T10:30:15Z",
+    "allows": {"access": ["s3_read"], "buckets": ["bucket"], "bucket_prefixes": [], "ecr_repositories": []},
+}
 
 
-def parse_time(text: str) -> datetime:
-    """An ISO 8601 time with its zone, as receipts have it (``2026-11-22T23:00:00Z``)."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+@dataclass(frozen=True)
+class Bundle:
+    """A zip file that is not sealed.
+
+    :param stem: the file name without its suffixes.
+    :param subject: one line that says what it is, without a secret.
+    :param note: what the recipient compares with the sender, by telephone or in person.
+    """
+
+    zip: bytes = field(repr=False)
+    stem: str
+    subject: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class BundleSettings:
+    """What the admin decides about bundles.
+
+    :param time_zone: the IANA name of the zone in which the README states the end.
+    :param contact: whom the README names for questions.
+    :param profile_name: the name of the AWS profile; '' for ``{account}-{project}-{venue}``.
+    :param readme_template: a Jinja template of the site's own.
+    :param console_link: add scripts with which the recipient makes a link to the AWS console.
+    """
+
+    time_zone: str = "America/Los_Angeles"
+    contact: str = DEFAULT_CONTACT
+    profile_name: str = ""
+    readme_template: Path = TEMPLATE
+    console_link: bool = False
+
+    def check(self) -> None:
+        """Check the settings before there is a token.
+
+        :raises InvalidInput: the time zone is unknown, or the template does not work.
+        """
+        facts = _facts(_EXAMPLE, self, {"folder": "folder", "profile": "profile", "verify": []})
+        _render(self.readme_template, {**facts, "files": []})
+
+
+def build_bundle(
+    receipt: Mapping[str, Any],
+    token: Mapping[str, Any],
+    settings: BundleSettings,
+    stem: str,
+    verify: Sequence[str] = (),
+) -> Bundle:
+    """Return the bundle of a token.
+
+    :param receipt: the receipt of the issued token as JSON.
+    :param stem: the file name without its suffixes; Windows extracts the zip file into a folder of this name.
+    :param verify: commands with which the recipient verifies the sender's signature; none if it is not signed.
+    :raises InvalidInput: the token or the settings cannot be right.
+    """
+    profile = settings.profile_name or profile_name(token)
+    texts = token_files(token, receipt["region"], profile)
+    if settings.console_link:
+        texts |= {name: _crlf((FILES / name).read_text(encoding="utf-8")) for name in CONSOLE_LINK}
+    facts = _facts(receipt, settings, {"folder": stem, "profile": profile, "verify": list(verify)})
+    texts["CLIENTS.txt"] = _render(CLIENTS, facts)
+    readme = _render(settings.readme_template, {**facts, "files": sorted(texts)})
+    until = f"{parse_time('receipt', receipt['expires_at']):%Y-%m-%d %H:%M} UTC"
+    subject = f"Your access to the MDPS venue {receipt['project']}-{receipt['venue']} until {until}"
+    note = (
+        f"Before you use it, ask the sender by telephone or in person for the AWS account ({receipt['account_id']}) "
+        f"and the end ({until}). If they do not match, use nothing of it."
+    )
+    return Bundle(pack(texts, readme, parse_time("receipt", receipt["issued_at"])), stem, subject, note)
+
+
+def _facts(receipt: Mapping[str, Any], settings: BundleSettings, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the texts may say: facts of the receipt and the settings, none of the keys."""
+    ends = parse_time("receipt", receipt["expires_at"])
+    return {
+        **readme_facts(receipt),
+        "ends_local": f"{ends.astimezone(zone(settings.time_zone)):%A %d %B %Y, %H:%M %Z}",
+        "ends_utc": f"{ends:%Y-%m-%d %H:%M} UTC",
+        "contact": settings.contact,
+        "console_link": settings.console_link,
+        **more,
+    }
 
 
 def zone(name: str) -> tzinfo:
-    """A time zone by its IANA name.
+    """Return a time zone by its IANA name.
 
     :raises InvalidInput: this machine does not know it.
     """
@@ -41,87 +132,38 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidInput(
-            "time_zone", f"{name!r} is not a time zone known here: use an IANA name such as America/Los_Angeles."
+            "time_zone", f"{name!r} is not a time zone known here. Use an IANA name such as America/Los_Angeles."
         ) from None
 
 
-def _facts(receipt: Mapping[str, Any], time_zone: str, contact: str) -> dict[str, Any]:
-    """What the leaflet may say: facts of the receipt, none of the keys."""
-    ends = parse_time(receipt["expires_at"])
-    access = receipt.get("access")
-    repositories = receipt.get("ecr_repositories") or [f"{receipt['project']}/*"]
-    suffix = "amazonaws.com.cn" if receipt["region"].startswith("cn-") else "amazonaws.com"
-    return {
-        **{word: access is None or name in access for name, word in ACCESS.items()},
-        **{name: receipt[name] for name in ("recipient", "project", "venue", "account_id", "region", "session_name")},
-        "bucket": receipt.get("bucket") or "",
-        "bucket_prefixes": [f"{prefix.rstrip('*/')}/" for prefix in receipt.get("bucket_prefixes") or ()],
-        "ecr_repositories": repositories,
-        "example_repository": repositories[0].replace("*", "my-app"),
-        "registry": f"{receipt['account_id']}.dkr.ecr.{receipt['region']}.{suffix}",
-        "ends_local": f"{ends.astimezone(zone(time_zone)):%A %d %B %Y, %H:%M %Z}",
-        "ends_utc": f"{ends:%Y-%m-%d %H:%M} UTC",
-        "contact": contact,
-    }
+def _render(template: Path, facts: Mapping[str, Any]) -> str:
+    """Render a template for somebody with a Windows laptop, with the line ends of Notepad.
 
-
-def facts_of(receipt: Receipt, bucket: str) -> dict[str, Any]:
-    """Return what the README may say of a receipt.
-
-    :param bucket: the name of the venue's bucket, where the receipt does not say it.
+    Sandboxed and strict: a site's own template gets texts only, and a misspelt name is an error, not a gap.
     """
-    allows = receipt.allows or {}
-    buckets = allows.get("buckets") or ([bucket] if bucket else [])
-    known = {name: allows.get(name) for name in ("access", "bucket_prefixes", "ecr_repositories")}
-    return {**receipt.to_json(), **known, "bucket": buckets[0] if buckets else None}
-
-
-def check_template(template: Path, time_zone: str) -> None:
-    """Render a template with an example, so that it cannot fail after a token has been issued.
-
-    :raises InvalidInput: it does not work.
-    """
-    if template != TEMPLATE:
-        readme(EXAMPLE, ["token.json"], folder="example", time_zone=time_zone, contact="", template=template)
-
-
-def readme(
-    receipt: Mapping[str, Any],
-    files: list[str],
-    *,
-    folder: str,
-    time_zone: str,
-    contact: str,
-    template: Path = TEMPLATE,
-) -> str:
-    """The leaflet for somebody with a Windows laptop and no knowledge of AWS, with the line ends of Notepad.
-
-    :param receipt: what ``venue_sts_token`` returned as such; ``bucket`` is used where it is known.
-    :param files: the names beside the leaflet.
-    :param folder: what Windows will call the folder that it extracts the zip to.
-    :raises InvalidInput: the template does not work, or the time zone is unknown.
-    """
-    facts = _facts(receipt, time_zone, contact)
-    # Sandboxed and strict: a site's own template gets texts only, and a misspelt name is an error, not a gap.
     environment = SandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
     try:
-        text = environment.from_string(template.read_text(encoding="utf-8")).render(facts, files=files, folder=folder)
+        text = environment.from_string(template.read_text(encoding="utf-8")).render(facts)
     except (TemplateError, OSError, UnicodeDecodeError) as error:
         raise InvalidInput("readme_template", f"{template} does not work: {error}") from None
+    return _crlf(text)
+
+
+def _crlf(text: str) -> str:
     return "\r\n".join([*text.splitlines(), ""])
 
 
-def pack(texts: Mapping[str, str], leaflet: str, made_at: datetime) -> bytes:
-    """The zip. The same input gives the same bytes: names are sorted and the one time stamp is that of the issue.
+def pack(texts: Mapping[str, str], readme_text: str, made_at: datetime) -> bytes:
+    """Return the zip file. The same input gives the same bytes: names are sorted, and all files have one time stamp.
 
-    :param texts: file names and contents, as ``formats.token_files`` gives them.
+    :param texts: file names and contents.
     :param made_at: the time stamp of all files, aware.
     """
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in [("README.txt", leaflet), *sorted(texts.items())]:
+        for name, text in [("README.txt", readme_text), *sorted(texts.items())]:
             entry = zipfile.ZipInfo(name, made_at.timetuple()[:6])
             entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o600 << 16
             archive.writestr(entry, text.encode())

@@ -1,8 +1,8 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One token in every form its user may need: JSON, shell lines, an INI profile, a credential_process answer.
+"""One token in the forms that programs read: profile, JSON documents, lines for shells.
 
-The texts hold the keys in clear. They are made in memory; writing them anywhere is the caller's decision.
+The texts hold the keys in clear. They are made in memory; whether and where they are written is the caller's decision.
 """
 
 from __future__ import annotations
@@ -22,48 +22,46 @@ from ..module_utils._domain.profiles import (
     role_arn,
 )
 
-# SETX cuts a value off here without an error (its help text: "the limit is 1024 characters").
-SETX_LIMIT = 1024
-
 # Left over from other keys, these would win over the new ones: botocore reads AWS_SECURITY_TOKEN before
-# AWS_SESSION_TOKEN,
-# the JavaScript SDK prefers AWS_PROFILE to keys in the environment.
-RIVALS = ("AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
-
-EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"
+# AWS_SESSION_TOKEN, the JavaScript SDK prefers AWS_PROFILE to keys in the environment, and an AWS_CREDENTIAL_EXPIRATION
+# that has passed makes botocore refuse valid keys. For that reason no file here sets AWS_CREDENTIAL_EXPIRATION.
+RIVALS = ("AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CREDENTIAL_EXPIRATION")
+PROFILE_FILE = "credentials"
 
 
 def token_files(token: Mapping[str, Any], region: str = "us-west-2", profile: str = "") -> dict[str, str]:
-    """The texts of one token, by file name.
+    """Return the texts of one token by file name.
 
     :param token: the JSON document of ``aws sts assume-role``: ``Credentials`` with ``AccessKeyId``,
-        ``SecretAccessKey``,
-        ``SessionToken`` and, where it is known, ``Expiration`` (ISO 8601); ``AssumedRoleUser`` where there is one.
+        ``SecretAccessKey``, ``SessionToken`` and, where it is known, ``Expiration`` (ISO 8601); ``AssumedRoleUser``
+        where there is one.
     :param region: the AWS region written beside the keys.
-    :param profile: the profile's name; by default ``{account}-{project}-{venue}``, read from the role's ARN.
-    :raises InvalidInput: the token is not one, or holds what no shell could take. No value is quoted.
+    :param profile: the profile's name. The default is what ``profile_name`` returns.
+    :raises InvalidInput: this is not a token, or it holds what no shell could take. No value is quoted.
     """
     plain = _plain(token)
     credentials = credentials_of(plain)
     check_region(region)
-    name = check_profile_name(profile or default_profile_name(role_arn(plain)) or "venue-sts")
+    name = check_profile_name(profile or profile_name(plain))
     variables = _variables(credentials, region)
-    unset = (*RIVALS, *(() if EXPIRATION in variables else (EXPIRATION,)))
-    until = (
-        f"Good until {credentials['Expiration']}." if "Expiration" in credentials else "When it expires is not known."
-    )
+    until = f"Valid until {credentials['Expiration']}." if "Expiration" in credentials else "Its end is not known."
+    lines = (f"# {until}", f"[{name}]", *profile_lines(credentials, region))
     return {
+        PROFILE_FILE: "".join(f"{line}\n" for line in lines),
         "token.json": _json(plain),
-        "env.sh": _sh(variables, unset, until),
-        "env.fish": _fish(variables, unset, until),
-        "env.cmd": _cmd(variables, unset, until),
-        "env-setx.cmd": _setx(variables, until),
-        "env.ps1": _powershell(variables, unset, until),
-        "credentials": "".join(
-            f"{line}\n" for line in (f"# {until}", f"[{name}]", *profile_lines(credentials, region))
-        ),
+        "s3credentials.json": _json(_earthdata(credentials)),
         "credential_process.json": _json({"Version": 1, **credentials}),
+        "env.sh": _sh(variables, until),
+        "env.fish": _fish(variables, until),
+        "env.cmd": _cmd(variables, until),
+        "env.ps1": _powershell(variables, until),
+        "desktop.cmd": _desktop(name, region, until),
     }
+
+
+def profile_name(token: Mapping[str, Any]) -> str:
+    """Return the default name of a profile: ``{account}-{project}-{venue}``, or ``venue-sts`` for other keys."""
+    return default_profile_name(role_arn(_plain(token))) or "venue-sts"
 
 
 def _plain(value: Any) -> Any:
@@ -76,32 +74,38 @@ def _plain(value: Any) -> Any:
 
 
 def _variables(credentials: Mapping[str, str], region: str) -> dict[str, str]:
-    variables = {
+    return {
         "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
         "AWS_SESSION_TOKEN": credentials["SessionToken"],
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
     }
-    if "Expiration" in credentials:
-        variables[EXPIRATION] = credentials["Expiration"]
-    return variables
 
 
 def _json(document: Any) -> str:
     return json.dumps(document, indent=4) + "\n"
 
 
-def _sh(variables: Mapping[str, str], unset: Sequence[str], until: str) -> str:
+def _earthdata(credentials: Mapping[str, str]) -> dict[str, str]:
+    """Return the answer of NASA Earthdata's ``/s3credentials``, down to its form of the time."""
+    names = {"accessKeyId": "AccessKeyId", "secretAccessKey": "SecretAccessKey", "sessionToken": "SessionToken"}
+    document = {name: credentials[key] for name, key in names.items()}
+    if "Expiration" in credentials:
+        document["expiration"] = credentials["Expiration"].replace("T", " ").replace("Z", "+00:00")
+    return document
+
+
+def _sh(variables: Mapping[str, str], until: str) -> str:
     # Always quoted: zsh would expand a bare value that starts with "=".
-    lines = [f"# For bash, zsh and sh: . ./env.sh   {until}", f"unset {' '.join(unset)}"]
+    lines = [f"# For bash, zsh and sh: . ./env.sh   {until}", f"unset {' '.join(RIVALS)}"]
     lines += ["export {}='{}'".format(name, value.replace("'", "'\\''")) for name, value in variables.items()]
     return "\n".join([*lines, ""])
 
 
-def _fish(variables: Mapping[str, str], unset: Sequence[str], until: str) -> str:
+def _fish(variables: Mapping[str, str], until: str) -> str:
     # --global: a universal variable of that name is the user's own setting for every session, and stays.
-    lines = [f"# For fish: source env.fish   {until}", f"set --erase --global {' '.join(unset)}"]
+    lines = [f"# For fish: source env.fish   {until}", f"set --erase --global {' '.join(RIVALS)}"]
     lines += [
         "set --global --export {} '{}'".format(name, re.sub(r"(['\\])", r"\\\1", value))
         for name, value in variables.items()
@@ -109,39 +113,50 @@ def _fish(variables: Mapping[str, str], unset: Sequence[str], until: str) -> str
     return "\n".join([*lines, ""])
 
 
-def _cmd(variables: Mapping[str, str], unset: Sequence[str], until: str) -> str:
+def _cmd(variables: Mapping[str, str], until: str) -> str:
     for name, value in variables.items():
         if set(value) & set('%!"'):
-            # Doubling the percent sign works in a file, yet not at the prompt, and these lines serve for both.
+            # Doubling the percent sign works in a file, but not at the prompt, and these lines serve for both.
             raise InvalidInput(
-                "token", f'the value for {name} has one of % ! ", which Windows cmd cannot take as they are'
+                "token", f'the value for {name} has one of % ! ", which Windows cmd cannot take as they are.'
             )
-    lines = ["@ECHO OFF", f"REM For the Windows command prompt: call env.cmd   {until}"]
-    lines += [f'SET "{name}="' for name in unset]
-    lines += [f'SET "{name}={value}"' for name, value in variables.items()]
-    return "\r\n".join([*lines, "@ECHO ON", ""])
+    # "@" hides each line and leaves ECHO as the caller has it.
+    lines = [f"@REM For the Windows command prompt: call env.cmd   {until}"]
+    lines += [f'@SET "{name}="' for name in RIVALS]
+    lines += [f'@SET "{name}={value}"' for name, value in variables.items()]
+    return _crlf(lines)
 
 
-def _setx(variables: Mapping[str, str], until: str) -> str:
-    too_long = [name for name, value in variables.items() if len(value) > SETX_LIMIT or "\\" in value]
-    if too_long:
-        lines = [
-            f"REM SETX cannot keep {', '.join(too_long)} whole (its limit is {SETX_LIMIT} characters, without backslashes).",
-            "REM Use env.cmd instead.",
-        ]
-        return "\r\n".join(["@ECHO OFF", *lines, "@ECHO ON", "EXIT /B 1", ""])
-    names = " ".join(variables)
+def _desktop(profile: str, region: str, until: str) -> str:
+    """Return a Windows command file for programs that are not started from a prompt.
+
+    SETX keeps variables in the registry. It gets the path of the profile file and no key: keys would stay there in
+    clear, SETX cuts long values off, and it takes a value that begins with a slash for an option of its own.
+    """
+    variables = {
+        "AWS_SHARED_CREDENTIALS_FILE": f"%~dp0{PROFILE_FILE}",
+        "CPL_AWS_CREDENTIALS_FILE": f"%~dp0{PROFILE_FILE}",
+        "AWS_PROFILE": profile,
+        "AWS_REGION": region,
+    }
     lines = [
-        f"REM For every command prompt opened after this one (run env.cmd for this one)   {until}",
-        "REM Take care: SETX stores the keys in clear in the registry, where they stay after they have expired. Remove them with",
-        f"REM   FOR %V IN ({names}) DO REG DELETE HKCU\\Environment /V %V /F",
+        f"@REM For programs started from the desktop, and prompts opened after this. {until}",
+        '@IF "%~1"=="undo" GOTO undo',
+        f'@IF NOT EXIST "%~dp0{PROFILE_FILE}" (ECHO Extract the whole zip file first.& EXIT /B 1)',
+        *(f'@SETX {name} "{value}"' for name, value in variables.items()),
+        "@ECHO To end it, run: desktop.cmd undo",
+        "@EXIT /B 0",
+        ":undo",
+        *(f"@REG DELETE HKCU\\Environment /V {name} /F" for name in variables),
     ]
-    return "\r\n".join(
-        ["@ECHO OFF", *lines, *(f'SETX {name} "{value}"' for name, value in variables.items()), "@ECHO ON", ""]
-    )
+    return _crlf(lines)
 
 
-def _powershell(variables: Mapping[str, str], unset: Sequence[str], until: str) -> str:
-    lines = [f"# For PowerShell: . .\\env.ps1   {until}", *(f"$Env:{name} = $null" for name in unset)]
+def _powershell(variables: Mapping[str, str], until: str) -> str:
+    lines = [f"# For PowerShell: . .\\env.ps1   {until}", *(f"$Env:{name} = $null" for name in RIVALS)]
     lines += ["$Env:{} = '{}'".format(name, value.replace("'", "''")) for name, value in variables.items()]
-    return "\n".join([*lines, ""])
+    return _crlf(lines)
+
+
+def _crlf(lines: Sequence[str]) -> str:
+    return "\r\n".join([*lines, ""])

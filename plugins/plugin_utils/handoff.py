@@ -19,11 +19,13 @@ from ..module_utils._domain.token_files import token_stem
 from ..module_utils._files import create_private
 from ..module_utils._operations._operation import Result, Runtime
 from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
-from . import bundle, destinations
+from . import destinations
+from .bundle import TEMPLATE, Bundle, BundleSettings, build_bundle
 from .channels import registry
-from .channels.channel import REASON, Bundle, Channel, Parcel, unsealed
-from .formats import token_files
+from .channels.channel import MAIL, REASON, Channel, Parcel, unsealed
 from .key_directory import KeyDirectory, Person, check_fingerprints
+from .sealing import SealOptions
+from .signing import SIGNATURE_SUFFIX, SshSigner, read_signer
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,8 @@ class HandoffOptions:
     unsealed: bool
     undelivered: Path
     bucket: str
-    contact: str
-    time_zone: str
-    profile_name: str
-    readme_template: Path
+    bundle: BundleSettings
+    sealing: SealOptions
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> HandoffOptions:
@@ -46,7 +46,14 @@ class HandoffOptions:
 
         :raises InvalidInput: one cannot be right.
         """
-        bundle.zone(given["time_zone"])
+        settings = BundleSettings(
+            time_zone=given["time_zone"],
+            contact=given["contact"],
+            profile_name=given["profile_name"] or "",
+            readme_template=Path(given["readme_template"] or TEMPLATE),
+            console_link=given["console_link"],
+        )
+        settings.check()
         return cls(
             keys=KeyDirectory.from_options(
                 given["key_directory"], given["public_keys"], shared=given["key_directory_shared"]
@@ -55,10 +62,10 @@ class HandoffOptions:
             unsealed=given["unsealed"],
             undelivered=Path(given["undelivered"]).expanduser(),
             bucket=given["bucket"] or "",
-            contact=given["contact"],
-            time_zone=given["time_zone"],
-            profile_name=given["profile_name"] or "",
-            readme_template=Path(given["readme_template"] or bundle.TEMPLATE),
+            bundle=settings,
+            sealing=SealOptions(
+                read_signer(given["sign_with"]) if given["sign_with"] else None, given["smime_authenticated"]
+            ),
         )
 
 
@@ -85,7 +92,6 @@ class Handoff:
         """
         options = HandoffOptions.parse(given)
         channel = registry.choose(given, unsealed=options.unsealed)
-        bundle.check_template(options.readme_template, options.time_zone)
         person = _find(options, user, channel, runtime)
         channel.check(create=not runtime.check_mode)
         if not options.unsealed:
@@ -106,23 +112,21 @@ class Handoff:
     def pack(self, issued: Issued, receipt: Receipt) -> Parcel:
         """Build the bundle and seal it."""
         made = self._bundle(issued.token, receipt)
-        return unsealed(made) if self.options.unsealed else self.channel.seal(made, self.person.keys, self.person.email)
+        if self.options.unsealed:
+            return unsealed(made)
+        return self.channel.seal(made, self.person.keys, self.person.email, self.options.sealing)
 
     def _bundle(self, token: Mapping[str, Any], receipt: Receipt) -> Bundle:
         if receipt.issued_at is None or receipt.expires_at is None:
             raise ValueError("the receipt is not that of an issued token")
         stem = token_stem(receipt.venue, receipt.recipient, receipt.id)
-        texts = token_files(token, receipt.region, self.options.profile_name)
-        readme = bundle.readme(
-            bundle.facts_of(receipt, self.options.bucket),
-            sorted(texts),
-            folder=stem,
-            time_zone=self.options.time_zone,
-            contact=self.options.contact,
-            template=self.options.readme_template,
-        )
-        subject = f"Your access to the MDPS venue {receipt.venue} until {receipt.expires_at:%Y-%m-%d %H:%M} UTC"
-        return Bundle(bundle.pack(texts, readme, receipt.issued_at), stem, subject)
+        allows = dict(receipt.allows or {})
+        if self.options.bucket and not allows.get("buckets"):
+            allows["buckets"] = [self.options.bucket]
+        verify: Sequence[str] = ()
+        if not self.options.unsealed:
+            verify = self.channel.how_to_verify(stem, self.person.keys, self.options.sealing)
+        return build_bundle({**receipt.to_json(), "allows": allows}, token, self.options.bundle, stem, verify)
 
     def deliver(self, parcel: Parcel) -> Delivered:
         """Deliver the parcel."""
@@ -138,6 +142,8 @@ class Handoff:
             return Kept("", {}, "It was not sealed, so it was not kept. Issue a new token.")
         try:
             kept = str(create_private("undelivered", self.options.undelivered / parcel.name, parcel.body))
+            if parcel.signature:
+                create_private("undelivered", f"{kept}{SIGNATURE_SUFFIX}", parcel.signature.encode())
         except VenueError as error:
             advice = (
                 f"The sealed bundle could not be kept on disk either ({error.message}) and is in this result as "
@@ -179,6 +185,7 @@ class Resend:
         kept = self.file.resolve()
         if kept.parent == self.undelivered.resolve() and str(kept) != target:
             kept.unlink(missing_ok=True)
+            kept.with_name(f"{kept.name}{SIGNATURE_SUFFIX}").unlink(missing_ok=True)
 
     @property
     def digest(self) -> str:
@@ -222,6 +229,9 @@ def _find(options: HandoffOptions, user: str, channel: Channel, runtime: Runtime
     for sentence in person.unusable:
         runtime.warn(f"{user}: {sentence}")
     channel.check_recipient(person.keys, person.email)
+    options.sealing.check(person.keys, mail=MAIL in channel.CARRIES and len(channel.CARRIES) == 1)
+    if isinstance(options.sealing.signer, SshSigner):
+        channel.check_signature()
     return person
 
 
@@ -234,13 +244,15 @@ def describe(channel: Channel, parcel: Parcel) -> dict[str, Any]:
         "sealed_with": parcel.kind or None,
         "sealed_to": list(parcel.fingerprints),
         "sealed_sha256": _sha256(parcel) if parcel.kind else None,
+        "signed_by": parcel.signed_by or None,
     }
 
 
 def finish(facts: Result, parcel: Parcel, delivered: Delivered) -> Result:
     """Return the result of a delivery."""
     where = {"target": delivered.target, "how_to_open": parcel.how_to_open}
-    return {**facts, **delivered.facts, **where, "delivered": True}
+    verify = {"how_to_verify": list(parcel.how_to_verify)} if parcel.how_to_verify else {}
+    return {**facts, **delivered.facts, **where, **verify, "delivered": True}
 
 
 def how_to_resend(kept: str) -> str:

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The key directory: the public keys of recipients, by user name. Whoever may change it decides who can read a token."""
+"""The key directory: recipients' public keys by user name. Whoever may change it decides who can read a token."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..module_utils._domain.errors import InvalidInput
+from . import signing
 from .sealers import age, openpgp, smime
 from .sealers.recipient import PRIVATE_KEY, Keys, Recipient
 
@@ -21,11 +22,42 @@ PRIVATE_MARKS = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----", "PRIVATE 
 
 @dataclass(frozen=True)
 class Sealed:
-    """A sealed text: armored, not secret, with the fingerprints of the keys that open it."""
+    """A sealed text: armored, not secret, with the fingerprints of the keys that open it.
+
+    :param signature: an armored signature of the text, to be kept in a file beside it; '' if there is none.
+    :param signed_by: the fingerprint of the key that signed, whether inside or beside.
+    """
 
     kind: str
     text: str
     fingerprints: tuple[str, ...]
+    signature: str = ""
+    signed_by: str = ""
+
+
+@dataclass(frozen=True)
+class SealOptions:
+    """How to seal.
+
+    :param signer: the admin's key; None for no signature.
+    :param authenticated: S/MIME with AES-GCM, which cards' own programs and gpgsm cannot open.
+    """
+
+    signer: signing.Signer | None = None
+    authenticated: bool = False
+
+    def check(self, recipients: Sequence[Recipient], *, mail: bool) -> None:
+        """Check that it works for these recipients, before there is anything to seal.
+
+        :raises InvalidInput: it does not.
+        """
+        kind = one_kind(recipients)
+        if self.signer:
+            self.signer.check(kind, mail=mail)
+        if self.authenticated and (kind != smime.KIND or mail):
+            raise InvalidInput(
+                "smime_authenticated", f"is only for files that are sealed to certificates, not for {kind} or mail."
+            )
 
 
 def read_keys(material: str | bytes, now: datetime) -> Keys:
@@ -75,17 +107,33 @@ def one_kind(recipients: Iterable[Recipient]) -> str:
     return kinds[0]
 
 
-def seal(data: bytes, recipients: Sequence[Recipient]) -> Sealed:
-    """Encrypt data so that each recipient alone can open it.
+def seal(
+    data: bytes,
+    recipients: Sequence[Recipient],
+    options: SealOptions,
+    *,
+    mail: bool = False,
+) -> Sealed:
+    """Encrypt data so that each recipient alone can open it, and sign it.
 
     :param data: the plaintext; it stays in memory and goes to gpg or openssl by a pipe.
+    :param mail: data is a MIME entity, and a mail program opens the result.
     :raises InvalidInput: no recipient, or several kinds of key.
     :raises SealingFailed: gpg or openssl refuses.
     """
-    kind = one_kind(recipients)
+    kind, signer = one_kind(recipients), options.signer
     distinct = list({one.fingerprint: one for one in recipients}.values())
-    sealer = {age.KIND: age.seal, openpgp.KIND: openpgp.seal, smime.KIND: smime.seal}[kind]
-    return Sealed(kind, sealer(data, distinct), tuple(one.fingerprint for one in distinct))
+    if kind == smime.KIND:
+        signed = signer.sign(data, mail=mail) if isinstance(signer, signing.SmimeSigner) else data
+        text = smime.seal(signed, distinct, authenticated=options.authenticated)
+    elif kind == openpgp.KIND:
+        by = signer.fingerprint if isinstance(signer, signing.OpenPgpSigner) else ""
+        text = openpgp.seal(data, distinct, by)
+    else:
+        text = age.seal(data, distinct)
+    signature = signer.sign(text.encode()) if isinstance(signer, signing.SshSigner) else ""
+    fingerprints = tuple(one.fingerprint for one in distinct)
+    return Sealed(kind, text, fingerprints, signature, signer.fingerprint if signer else "")
 
 
 def sealed_kind(text: str) -> str | None:

@@ -14,6 +14,7 @@ import sys
 import pytest
 import yaml
 
+from tests.support.awx_job import STORED_RECEIPTS
 from tests.support.awx_runs import Refused
 from tests.support.awx_server import TOKEN, Awx, AwxServer, check_survey
 from tests.support.playbook import Run, ansible_playbook
@@ -157,7 +158,10 @@ def test_an_empty_server_is_filled(made):
     assert set(named(made, "job_templates")) == set(TEMPLATES)
     assert {"MDPS Kion API key", "MDPS SAML assertion", "MDPS AWX reader"} <= set(named(made, "credential_types"))
     hosts = named(made, "hosts")
-    receipts = {name: f"/unity/{one['project']}/{one['venue']}/cs/sts/receipts" for name, one in VENUES.items()}
+    receipts = {
+        name: STORED_RECEIPTS.replace("PATH", f"/unity/{one['project']}/{one['venue']}/cs/sts/receipts")
+        for name, one in VENUES.items()
+    }
     assert {name: json.loads(host["variables"]) for name, host in hosts.items()} == {
         name: {"handoff_receipts_ssm_path": receipts[name], **one} for name, one in VENUES.items()
     }

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Every command and YAML block of README, docs and the roles' pages is run, in order, in a folder of its own for each page.
+"""Every command and block of README, docs and the roles' pages is run, page by page, with moto behind it.
 
 tests/support/documentation.py says how a page marks a block that cannot be run, and why that needs a reason.
 """
@@ -74,7 +74,8 @@ class Reader:
 
     def timeless(self, text: str) -> str:
         """A page's or a command's output without what differs from run to run."""
-        return re.sub(r"\d{4}-?\d\d-?\d\dT\d\d:?\d\d:?\d\dZ", "TIME", text.replace(str(self.home), "/home/admin"))
+        text = re.sub(r"\d{4}-?\d\d-?\d\d[T ]\d\d:?\d\d(:?\d\dZ(-[0-9a-f]{6,8})?)?", "TIME", text)
+        return re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text.replace(str(self.home), "/home/admin"))
 
     def follow(self, block: Block) -> None:
         """Do what a block says."""

@@ -20,7 +20,7 @@ from tests.support.playbook import ansible_playbook
 from tests.support.tokens import RECEIPT, TOKEN
 
 pytestmark = pytest.mark.skipif(not shutil.which("age"), reason="not installed: age (tools/debian.txt)")
-SCHEMA = json.loads((Path(__file__).parents[1] / "support" / "receipt.schema.1.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "receipt.schema.json").read_text())
 PASSWORD = "FAKE-header-value-5317"
 
 
@@ -39,7 +39,8 @@ class Admin:
         now = datetime.datetime.now(datetime.UTC)
         ends = iso(now + datetime.timedelta(hours=1))
         self.token = {**TOKEN, "Credentials": {**TOKEN["Credentials"], "Expiration": ends}}
-        self.receipt = {**RECEIPT, "issued_at": iso(now), "expires_at": ends}
+        began = dict.fromkeys(("requested_at", "issue_until", "issued_at"), iso(now))
+        self.receipt = {**RECEIPT, **began, "expires_at": ends}
         people.private_file(folder / "token.json", json.dumps(self.token))
         self.receipts_file = folder / "receipts.jsonl"
 

@@ -57,12 +57,23 @@ class Account:
 
     def publish(self, project: str = "sbg", venue: str = "dev") -> None:
         """Publish bucket and boundary as a venue's account has them."""
+        self.publish_names(project, venue)
+        self.iam.create_policy(PolicyName="zsmce-tenantOperator-AMI-APIG", PolicyDocument=json.dumps(ANYTHING))
+
+    def publish_names(self, project: str, venue: str) -> None:
+        """Publish the names of bucket and boundary in SSM."""
         for name, value in (
-            (f"/unity/{project}/{venue}/ds/datastore-bucket", f"{project}-{venue}-unity-data"),
+            (
+                f"/unity/{project}/{venue}/ds/datastore-bucket",
+                f"{project}-{venue}-unity-data".lower().replace("_", "-"),
+            ),
             ("/unity/cs/account/privilegedpolicyname", "zsmce-tenantOperator-AMI-APIG"),
         ):
-            self.ssm.put_parameter(Name=name, Value=value, Type="String")
-        self.iam.create_policy(PolicyName="zsmce-tenantOperator-AMI-APIG", PolicyDocument=json.dumps(ANYTHING))
+            self.ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+
+    def in_region(self, region: str) -> Any:
+        """A client of SSM in another region that nobody watches."""
+        return botocore.session.Session().create_client("ssm", region_name=region, **FAKE_KEYS)
 
     def asked(self, call: str) -> dict[str, Any]:
         """The arguments of the last call of a kind."""

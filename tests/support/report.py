@@ -69,7 +69,7 @@ def facts(count: int) -> dict[str, Any]:
             session(number, 3, -180, -120),
         )
     ]
-    return report.facts([{"venues": venues}], [{"sessions": held}], NOW)
+    return report.facts([{"venues": venues}], [{"account_id": "123456789012", "sessions": held}], NOW)
 
 
 def page(document: dict[str, Any]) -> str:

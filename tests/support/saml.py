@@ -20,8 +20,8 @@ ROLE = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"
 PROVIDER = "arn:aws:iam::123456789012:saml-provider/MDPS"
 ISSUED = datetime.datetime(2026, 11, 22, 9, 30, 15, tzinfo=datetime.UTC)
 
-DOCUMENT = """<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"
-    ID="_r1" Version="2.0" IssueInstant="{issued}" Destination="https://signin.aws.amazon.com/saml">
+DOCUMENT = """<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"
+    xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_r1" Version="2.0" IssueInstant="{issued}" Destination="https://signin.aws.amazon.com/saml">
   <saml:Issuer>https://idp.example.org</saml:Issuer>
   <samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status>
   <saml:Assertion ID="_a1" Version="2.0" IssueInstant="{issued}">

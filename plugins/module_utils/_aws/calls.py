@@ -41,6 +41,32 @@ OVERTAKEN = {
     "TooManyUpdates",
     "DeleteConflict",
 }
+ADVICE = {
+    "PackedPolicyTooLarge": " Session policy, policy ARNs and session tags together are too large for STS. Name fewer "
+    "buckets, folders, repositories or tags, or limit the role instead.",
+    "MalformedPolicyDocument": " A principal in trusted_principals does not exist, or was made moments ago and is not "
+    "visible yet.",
+    **dict.fromkeys(
+        ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"),
+        " Either the secret key does not belong to the key id, or this machine's clock is off: compare 'date -u' with the "
+        "time.",
+    ),
+    **dict.fromkeys(
+        ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"),
+        " AWS still limited the rate after several tries: run again, with fewer forks.",
+    ),
+    **dict.fromkeys(
+        ("RegionDisabledException", "RegionDisabled"),
+        " STS is not activated in this region for the account. Set the region to an active one (MDPS uses us-west-2), or "
+        "let an administrator activate STS for it (IAM > Account settings).",
+    ),
+    # What SSM says of a parameter's KMS key, and KMS of itself.
+    **dict.fromkeys(
+        ("InvalidKeyId", "KMSInvalidStateException", "DisabledException", "KeyUnavailableException"),
+        " The KMS key of the parameter is disabled, is pending deletion, or does not exist. Let its administrator enable "
+        "it, or set kms_key_id to another key.",
+    ),
+}
 # AWS may quote these parameters in an error message; trust policies hold external IDs.
 SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion", "TokenCode")
 TRUST_POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument")
@@ -102,17 +128,23 @@ def call_or_none(client: Any, operation: str, purpose: str, **arguments: Any) ->
         raise
 
 
-def apply(client_for: Callable[[str], Any], steps: Sequence[Step], done: list[tuple[Step, dict[str, Any]]]) -> None:
+def apply(
+    client_for: Callable[[str], Any],
+    steps: Sequence[Step],
+    done: list[tuple[Step, dict[str, Any]]],
+    again: Callable[[AwsRefused], bool] = lambda refusal: False,
+) -> None:
     """Apply the steps of a plan in order, without decisions.
 
     :param client_for: gives the client of a service.
     :param done: the steps that were applied, with AWS's answers, are added here, also when a later one fails.
+    :param again: whether to try a refused step again; waits before it says so.
     :raises ConcurrentChange: somebody else changed the venue since it was read.
     :raises MissingReference: something that a step refers to does not exist.
     """
     for step in steps:
         try:
-            answer = call(client_for(step.service), step.operation, f"{step.summary} ({step.target})", **step.arguments)
+            answer = _apply_one(client_for(step.service), step, again)
         except AwsRefused as error:
             if error.code in MISSING and not step.is_about_target(error.said):
                 raise MissingReference(f"{error.message} {', '.join(step.references)} does not exist.") from None
@@ -122,6 +154,15 @@ def apply(client_for: Callable[[str], Any], steps: Sequence[Step], done: list[tu
         done.append((step, answer))
         if step.version and answer.get("Version") != step.version:
             raise ConcurrentChange(f"{step.target} was changed by somebody else at the same time.")
+
+
+def _apply_one(client: Any, step: Step, again: Callable[[AwsRefused], bool]) -> dict[str, Any]:
+    while True:
+        try:
+            return call(client, step.operation, f"{step.summary} ({step.target})", **step.arguments)
+        except AwsRefused as error:
+            if not again(error):
+                raise
 
 
 def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
@@ -165,18 +206,16 @@ def _scrubbed(said: str, arguments: dict[str, Any]) -> str:
 
 def _advice(code: str, action: str, said: str) -> str:
     if code in DENIED:
-        # A call can need a second action beside its own, such as iam:TagRole to create a role with tags: AWS names the
-        # missing one.
+        # A call can need a second action, such as iam:TagRole to create a role with tags: AWS names the missing one.
         named = _NOT_AUTHORIZED.search(said)
         action = named.group(1) if named else action
-        return f" The caller needs {action} (docs/admin-policy.json lists all that is needed), and no boundary or organization policy may deny it."
-    if code in ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"):
-        return " Either the secret key does not belong to the key id, or this machine's clock is off: compare 'date -u' with the time."
-    if code in ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"):
-        return " AWS still limited the rate after several tries: run again, with fewer forks."
-    if code == "MalformedPolicyDocument" and action in ("iam:CreateRole", "iam:UpdateAssumeRolePolicy"):
-        return " A principal in trusted_principals does not exist, or was made moments ago and is not visible yet."
-    return ""
+        return (
+            f" The caller needs {action} (docs/policies lists what each task needs), and no boundary or "
+            "organization policy may deny it."
+        )
+    if code == "MalformedPolicyDocument" and action not in ("iam:CreateRole", "iam:UpdateAssumeRolePolicy"):
+        return ""
+    return ADVICE.get(code, "")
 
 
 def _no_answer(error: Any, client: Any, purpose: str) -> VenueError:

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
 
 from .._domain.errors import ConnectionProblem, CredentialsProblem, MissingDependency
+from .._domain.secret_text import check_key
 from . import providers
 
 try:
@@ -38,6 +39,14 @@ EITHER_ADVICE = (
     "Both a profile and keys are set, and only one can be meant. Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN "
     "(or the keys among the options), or do not name a profile (AWS_PROFILE or the option 'profile')."
 )
+
+MOST_ATTEMPTS = 6
+# botocore's names of the keys -> the options.
+KEY_OPTIONS = {
+    "aws_access_key_id": "access_key",
+    "aws_secret_access_key": "secret_key",
+    "aws_session_token": "session_token",
+}
 
 # Every AWS service that this collection talks to.
 SERVICES = ("cloudtrail", "iam", "s3", "ssm", "sts")
@@ -122,6 +131,9 @@ class Clients:
                 session = _make_session(options.pop("profile_name", None))
             except (botocore.exceptions.BotoCoreError, TypeError, ValueError) as error:
                 raise _unusable(error) from None
+            for name, option in KEY_OPTIONS.items():
+                if options.get(name):
+                    options[name] = check_key(option, options[name])
             self._region = region or ""
             self._connection = (session, endpoint, options)
         return self._connection
@@ -180,20 +192,24 @@ class Clients:
     def _make(self, service: str, keys: Mapping[str, str], extra: Any = None) -> Any:
         session, endpoint, options = self._connect()
         settings = {**options, **keys}
-        config = botocore.config.Config(
-            user_agent_extra=USER_AGENT,
-            retries={"mode": "standard", "total_max_attempts": 6},
-            connect_timeout=10,
-            read_timeout=30,
-        )
-        for more in (settings.pop("aws_config", None), extra):
-            config = config.merge(more) if more else config
         try:
+            config = botocore.config.Config(
+                user_agent_extra=USER_AGENT, retries=_retries(session), connect_timeout=10, read_timeout=30
+            )
+            for more in (settings.pop("aws_config", None), extra):
+                config = config.merge(more) if more else config
             return session.create_client(
                 service, region_name=self.region, endpoint_url=endpoint, config=config, **settings
             )
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise _unusable(error) from None
+
+
+def _retries(session: Any) -> Any:
+    """How often botocore repeats a call that AWS throttles: as the environment or the profile says, or six times."""
+    mode = os.environ.get("AWS_RETRY_MODE") or session.get_scoped_config().get("retry_mode")
+    attempts = session.get_config_variable("max_attempts")
+    return {"mode": mode or "standard", **({} if attempts else {"total_max_attempts": MOST_ATTEMPTS})}
 
 
 @contextlib.contextmanager

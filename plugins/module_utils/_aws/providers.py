@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .._domain.errors import ConnectionProblem, CredentialsProblem, MissingDependency, VenueError
+from .._domain.secret_text import is_key
+from .._masking import register
 
 with contextlib.suppress(ImportError):  # Clients reports a missing botocore before anything here is used
     from botocore import exceptions as botocore_errors
@@ -69,13 +71,30 @@ def resolve(session: Any) -> bool:
     """
     try:
         found = session.get_credentials()
-        if found is not None:
-            found.get_frozen_credentials()
+        keys = found.get_frozen_credentials() if found is not None else None
     except (botocore_errors.BotoCoreError, botocore_errors.ClientError, EOFError, OSError) as error:
         raise explain(error, session) from None
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise _bad_answer(error, session) from None
-    return found is not None
+    if keys:
+        register(keys.secret_key, keys.token)
+        _check(keys, found.method)
+    return keys is not None
+
+
+def _check(keys: Any, method: str) -> None:
+    """Refuse keys that HTTP cannot carry: botocore would take them for a connection that failed, or for wrong keys."""
+    names = {
+        "access key ID": keys.access_key,
+        "secret access key": keys.secret_key,
+        "session token": keys.token or "none",
+    }
+    for name, text in names.items():
+        if not is_key(text):
+            raise CredentialsProblem(
+                f"The {name} from the provider '{method}' has a line break, a blank or another character that no key has. "
+                "It was probably damaged in copying. Copy it again."
+            )
 
 
 def explain(error: Exception, session: Any) -> VenueError:

@@ -2,9 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """One profile in the text of an AWS shared credentials file, changed without touching any other byte.
 
-Which line is what follows ``configparser.RawConfigParser``, which boto3 and the AWS CLI read this file with: an
-indented
-line continues the value above it, ``#`` and ``;`` start a comment, ``=`` and ``:`` part name and value.
+Lines mean what they mean to ``configparser.RawConfigParser``, with which boto3 and the AWS CLI read this file: an
+indented line continues the value above it, ``#`` and ``;`` start a comment, ``=`` and ``:`` separate name and value.
 """
 
 from __future__ import annotations
@@ -27,7 +26,8 @@ WINNERS = ("role_arn", "web_identity_token_file", "sso_session", "sso_account_id
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
 _OPTION = re.compile(r"(?P<name>.*?)\s*[=:]")
 _MARK = re.compile(
-    r"# mdps\.venue_sts: venue (?P<project>[^/\s]+)/(?P<venue>[^/\s]+)(?: in account (?P<account>\d{12}))?(?:, expires (?P<expires>\S+))?\s*"
+    r"# mdps\.venue_sts: venue (?P<project>[^/\s]+)/(?P<venue>[^/\s]+)"
+    r"(?: in account (?P<account>\d{12}))?(?:, expires (?P<expires>\S+))?\s*"
 )
 
 
@@ -36,7 +36,7 @@ class MalformedFile(VenueError):
 
 
 class Mark(NamedTuple):
-    """The comment under the header of a profile of ours: whose keys these are, and until when they are good."""
+    """The comment below the header of a profile that this collection wrote: the venue of its keys, and their end."""
 
     venue: Venue
     account: str = ""
@@ -53,7 +53,7 @@ class Mark(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """A profile as the file has it: the values by name, and the mark, if it is ours."""
+    """A profile as the file has it: the values by name, and the mark, if this collection wrote it."""
 
     values: dict[str, str]
     mark: Mark | None
@@ -89,15 +89,15 @@ def read_profile(text: str, name: str) -> Profile | None:
 
 
 def check_owner(name: str, profile: Profile | None, mark: Mark) -> None:
-    """Hold a profile to be ours before it is written or removed.
+    """Check that this collection wrote a profile for this venue, before it is written or removed.
 
-    :raises OwnershipConflict: somebody else wrote it, or it is another venue's.
+    :raises OwnershipConflict: somebody else wrote it, or it is for another venue.
     """
     if profile is None or (profile.mark and profile.mark.is_same_owner(mark)):
         return
     whose = f"belongs to {str(profile.mark).partition(': ')[2]}" if profile.mark else "was not written by this module"
     raise OwnershipConflict(
-        f"the profile {name} {whose}: name another one with the option profile, or set adopt to take this one over."
+        f"the profile {name} {whose}. Name another one with the option profile, or set adopt to take this one over."
     )
 
 
@@ -133,7 +133,7 @@ def without_profile(text: str, name: str) -> str:
     )
     before, after = lines[:first], lines[last + 1 :]
     if before and not before[-1].text.strip() and (not after or not after[0].text.strip()):
-        before.pop()  # the blank line that parted it from its neighbour
+        before.pop()  # the blank line between it and the next one
     return "".join(line.text for line in (*before, *after))
 
 
@@ -150,7 +150,7 @@ def check_result(old: str, new: str, name: str, values: Mapping[str, str] | None
 
 
 def _indent_below(lines: Sequence[_Line], name: str, values: Mapping[str, str]) -> str:
-    """How far the line that will follow ours is indented: ours must be no less, or it would continue our last value."""
+    """Return the indent of the line that will follow. The new lines need it too, or it would continue the last one."""
     start = next((number for number, line in enumerate(lines) if line.is_header and line.section == name), len(lines))
     below = (line for line in lines[start + 1 :] if line.is_header or (line.option and not line.is_more))
     return next((line.indent for line in below if line.section != name or not _is_replaced(line, values)), "")

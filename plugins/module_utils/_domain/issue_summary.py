@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an admin reads after an issue: six lines for one token, a table for several. Contains no secret."""
+"""What an admin reads after an issue: up to seven lines for one token, a table for several. Contains no secret."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def card(result: Mapping[str, Any]) -> list[str]:
         *(_about(receipt) if receipt else ()),
         ("Sealed to", ", ".join(_keys(result, handoff))),
         ("SHA-256", handoff.get("sealed_sha256") or ""),
+        ("Signed by", handoff.get("signed_by") or ""),
         ("Delivered" if result.get("delivered") else "Kept in" if handoff else "Status", _place(result, handoff)),
         ("To open", result.get("how_to_open") or ""),
     ]

@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import InvalidInput
+from .secret_text import is_key
 
-# A key travels in an HTTP header: printable ASCII without blanks. What has other characters was damaged on its way
-# here.
-KEY = re.compile(r"[\x21-\x7e]+")
 # Shell-safe and free of what ends or nests a section header; AWS itself sets no rule.
 PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=,-]{0,127}")
 REGION = re.compile(r"[a-z]{2,3}(?:-[a-z]+)+-[0-9]+")
@@ -29,7 +27,7 @@ KEY_NAMES = {
 
 
 def credentials_of(token: Any) -> dict[str, str]:
-    """The keys in the document that ``aws sts assume-role`` prints, and their ``Expiration`` where it is known.
+    """Return the keys in the document that ``aws sts assume-role`` prints, and their ``Expiration`` if it is known.
 
     :raises InvalidInput: a key is missing or cannot be one. No value is quoted.
     """
@@ -39,7 +37,7 @@ def credentials_of(token: Any) -> dict[str, str]:
     names = [*KEY_NAMES, *(["Expiration"] if credentials.get("Expiration") else [])]
     for name in names:
         value = credentials.get(name)
-        if not isinstance(value, str) or not KEY.fullmatch(value):
+        if not is_key(value):
             raise InvalidInput(
                 "token",
                 f"Credentials.{name} is missing, or has characters that no AWS key has (blanks, line ends, non-ASCII)",
@@ -48,13 +46,13 @@ def credentials_of(token: Any) -> dict[str, str]:
 
 
 def role_arn(token: Mapping[str, Any]) -> str:
-    """The ARN of the session the token is for; empty where the document has none (keys of a broker)."""
+    """Return the ARN of the session that the token is for; empty if the document has none (keys of a broker)."""
     assumed = token.get("AssumedRoleUser")
     return str(assumed.get("Arn", "")) if isinstance(assumed, dict) else ""
 
 
 def check_profile_name(name: str) -> str:
-    """The name, if it can be one.
+    """Return the name, if it can be one.
 
     :raises InvalidInput: brackets, line ends, blanks and the like; or ``DEFAULT``, which the file's format reserves.
     """
@@ -66,7 +64,7 @@ def check_profile_name(name: str) -> str:
 
 
 def check_region(region: str) -> str:
-    """The name of an AWS region, if it can be one; new ones come up, so only the form is looked at.
+    """Return the name of an AWS region, if it can be one. Only the form is checked, since AWS adds regions.
 
     :raises InvalidInput: it cannot.
     """
@@ -76,12 +74,12 @@ def check_region(region: str) -> str:
 
 
 def default_profile_name(arn: str) -> str:
-    """``{account}-{project}-{venue}`` from the ARN of a venue's STS role or of a session of it; empty for any other ARN."""
+    """Return ``{account}-{project}-{venue}`` from the ARN of a venue's STS role or session; empty for any other ARN."""
     match = VENUE_ROLE_ARN.fullmatch(arn)
     return f"{match[1]}-{match[2]}" if match else ""
 
 
 def profile_lines(credentials: Mapping[str, str], region: str = "") -> list[str]:
-    """The key lines of a profile, in the order of the procedure."""
+    """Return the key lines of a profile, in the order of the procedure."""
     lines = [f"{name} = {credentials[key]}" for key, name in KEY_NAMES.items()]
     return [*lines, f"region = {region}"] if region else lines

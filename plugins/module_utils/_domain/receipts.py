@@ -8,7 +8,6 @@ checked completely, and a line that fails the check is counted and skipped.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sys
@@ -231,35 +230,28 @@ def parse_receipt(option: str, given: Mapping[str, Any]) -> Receipt:
 
 
 def _parse(given: Mapping[str, Any]) -> Receipt:
-    if not isinstance(given, Mapping):
+    if not isinstance(given, dict):
         raise _Bad("an object is needed.")
-    if given.get("schema") == 1 and not isinstance(given["schema"], bool):
-        given = _upgraded(given)
     if given.get("schema") != SCHEMA or isinstance(given.get("schema"), bool):
         raise _Bad(f"schema must be {SCHEMA}.")
-    values = {key: _value(key, check, given.get(key)) for key, check in _CHECKS.items()}
+    values = _checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
     values["venue"] = make_venue(values.pop("project"), values.pop("venue"))
     receipt = Receipt(**values)
     _check_sense(receipt)
     return receipt
 
 
-def _upgraded(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A receipt of schema 1 as one of schema 2."""
-    issued, expires = _time(given.get("issued_at")), _time(given.get("expires_at"))
-    by = expires - timedelta(seconds=_seconds(given.get("duration_seconds")))
-    if given.get("method") != "assume_role":
-        by = issued + CLOCK_TOLERANCE
-    digest = hashlib.sha256(str(given.get("access_key_id")).encode("utf-8", "replace")).hexdigest()
-    times = {"recorded_at": iso(issued), "requested_at": iso(min(issued, by)), "issue_until": iso(by)}
-    return {**given, **times, "schema": SCHEMA, "id": f"r-{stamp(issued)}-{digest[:8]}", "state": "issued"}
-
-
-def _value(key: str, check: Callable[[Any], Any], value: Any) -> Any:
+def _checked(checks: Mapping[str, Callable[[Any], Any]], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The known keys of an object, each checked."""
+    values = {}
+    key = ""
     try:
-        return check(value)
+        for key, check in checks.items():
+            if key in given:
+                values[key] = check(given[key])
     except (_Bad, InvalidInput) as error:
         raise _Bad(f"{key} {error}") from None
+    return values
 
 
 def _check_sense(receipt: Receipt) -> None:
@@ -335,9 +327,9 @@ def _object(checks: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], dict[
     """An object of which the known keys are kept, those that are not null. Later versions may add keys."""
 
     def check(value: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise _Bad("must be an object.")
-        return {key: _value(key, one, value[key]) for key, one in checks.items() if key in value}
+        return _checked(checks, value)
 
     return check
 
@@ -360,7 +352,7 @@ def _handoff(value: Any) -> dict[str, Any]:
     found = _object(_HANDOFF)(value)
     if "at" not in found or "delivered" not in found:
         raise _Bad("has no at or no delivered.")
-    return {**found, "at": iso(found["at"])}
+    return {**found, "at": str(value["at"])}
 
 
 _context = _object(dict.fromkeys(CONTEXT, _text))
@@ -395,6 +387,9 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 
 
 # Joining ------------------------------------------------------------------------------------------------------------
+
+
+_NAMES = tuple(one.name for one in fields(Receipt))
 
 
 class ReceiptLog(NamedTuple):
@@ -471,7 +466,7 @@ def _joined(first: Receipt | None, later: Receipt) -> Receipt:
     """What two lines about one token say together."""
     if first is None:
         return later
-    known = {one.name: getattr(first, one.name) for one in fields(Receipt)}
+    known = {name: getattr(first, name) for name in _NAMES}
     values = {name: getattr(later, name) if value is None else value for name, value in known.items()}
     for name in ("issue_until", "expires_at", "issued_at", "recorded_at", "duration_seconds"):
         values[name] = max(_present(getattr(first, name), getattr(later, name)), default=None)

@@ -16,6 +16,7 @@ LONGEST_TIMELINE = timedelta(hours=24)
 CONNECTION = ("profile", "region")
 GROUPED = (*CONNECTION, "account")
 PREFIX = "provision_"
+ALIVE = ("live", "ending", "unknown")  # "unknown": the answer of STS was not recorded, so the token may live
 STATES = ("broken", "drifted", "absent", "ok")
 COLUMNS = (("VENUE", 28), ("ACCOUNT", 12), ("STATUS", 8), ("EXTERNAL ID", 12), ("TOKENS", 6), ("NEXT END", 20))
 
@@ -68,33 +69,62 @@ def facts(
     :param accounts: what was to be read, as ``accounts`` gives it.
     """
     accounts, infos, sessions = list(accounts), list(infos), list(sessions)
-    tokens: dict[Any, list[dict[str, Any]]] = {}
-    for result in sessions:
-        for one in result.get("sessions", []):
-            tokens.setdefault((one["project"], one["venue"], one["role_name"]), []).append(
-                {**one, "state": _state(one, now)}
-            )
-    venues = []
+    tokens, unknown = _by_venue(sessions, now), _unknown(sessions)
     unread = [one for one in accounts if "problem" in one] + [_unread(one) for one in infos if one.get("failed")]
-    unknown = _unknown(sessions)
-    read = [{"venues": [_not_read(venue, one) for venue in one["venues"]]} for one in unread]
-    for result in [*(one for one in infos if not one.get("failed")), *read]:
-        for venue in result["venues"]:
-            held = tokens.get((venue["project"], venue["venue"], venue["role_name"]), [])
-            alive = [one for one in held if one["state"] in ("live", "ending")]
-            ends = min((one["expires_at"] for one in alive), default=None)
-            name = f"{venue['project']} / {venue['venue']}" if venue["project"] else venue["role_name"]
-            problems = [venue["problem"], unknown.get((venue["project"], venue["venue"]))]
-            problem = " ".join(one for one in problems if one) or None
-            counts = {"sessions": held, "live_tokens": len(alive), "next_end": ends}
-            venues.append({"name": name, **venue, "problem": problem, **counts})
+    seen = [venue for one in infos if not one.get("failed") for venue in one["venues"]]
+    seen += [_not_read(venue, one) for one in unread for venue in one["venues"]]
+    venues = [_joined(one, tokens, unknown) for one in seen]
     venues.sort(key=lambda one: (STATES.index(one["status"]), one["name"]))
     totals = {state: sum(one["status"] == state for one in venues) for state in STATES}
     counted = {"venues": len(venues), **totals, "live_tokens": sum(one["live_tokens"] for one in venues)}
     counted["ending_tokens"] = sum(one["state"] == "ending" for venue in venues for one in venue["sessions"])
     failed = [{"account": one.get("account"), "problem": one["problem"]} for one in unread]
     failed += [{"account": one["item"].get("account"), "problem": one["msg"]} for one in sessions if one.get("failed")]
-    return {"schema": 1, "generated_at": iso(now), "totals": counted, "unread": failed, "venues": venues}
+    skipped = max((one.get("unreadable", 0) for one in sessions), default=0)
+    return {
+        "schema": 1,
+        "generated_at": iso(now),
+        "totals": counted,
+        "unread": failed,
+        "unreadable_receipts": skipped,
+        "venues": venues,
+    }
+
+
+def _by_venue(sessions: Iterable[Mapping[str, Any]], now: datetime) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """The tokens of each account's venues, whatever the role's name; by its name where no venue is known."""
+    tokens: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for result in sessions:
+        for one in result.get("sessions", []):
+            owner = (result["account_id"], *_owner(one))
+            tokens.setdefault(owner, []).append({**one, "state": _state(one, now)})
+    return tokens
+
+
+def _owner(one: Mapping[str, Any]) -> tuple[str | None, str]:
+    return (one["project"], one["venue"]) if one["project"] else (None, one["role_name"])
+
+
+def _joined(
+    venue: Mapping[str, Any],
+    tokens: Mapping[tuple[Any, ...], list[dict[str, Any]]],
+    unknown: Mapping[tuple[str, str], str],
+) -> dict[str, Any]:
+    """A venue with its tokens."""
+    held = tokens.get((venue["account_id"], *_owner(venue)), [])
+    alive = [one for one in held if one["state"] in ALIVE]
+    ends = min((one["expires_at"] for one in alive), default=None)
+    name = f"{venue['project']} / {venue['venue']}" if venue["project"] else venue["role_name"]
+    problems = [venue["problem"], unknown.get((venue["project"], venue["venue"]))]
+    problem = " ".join(one for one in problems if one) or None
+    return {
+        "name": name,
+        **venue,
+        "problem": problem,
+        "sessions": held,
+        "live_tokens": len(alive),
+        "next_end": ends,
+    }
 
 
 def _unread(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,23 +175,28 @@ def table(report: Mapping[str, Any]) -> list[str]:
         )
         padded = " ".join(str(cell).ljust(width) for cell, (_title, width) in zip(cells, COLUMNS, strict=True))
         lines.append(f"{padded} {'; '.join(remarks(venue))}".rstrip())
+    if report["unreadable_receipts"]:
+        lines.append(f"{report['unreadable_receipts']} lines of the receipts file are no receipts and were skipped.")
     return lines
 
 
 def remarks(venue: Mapping[str, Any]) -> list[str]:
-    """What there is to say of a venue beside its status, in words."""
-    told = [venue["problem"]] if venue["problem"] else []
+    """What there is to say about a venue beside its status, in words."""
+    said = [venue["problem"]] if venue["problem"] else []
     external = venue["external_id"] or {}
     if external.get("state") not in ("equal", None) and venue["role"]:
-        told.append(f"external ID: {external['state'].replace('_', ' ').replace('ssm', 'SSM')}")
+        said.append(f"external ID: {external['state'].replace('_', ' ').replace('ssm', 'SSM')}")
     if external.get("shared_with"):
-        told.append(f"shares its external ID with {', '.join(external['shared_with'])}")
+        said.append(f"shares its external ID with {', '.join(external['shared_with'])}")
     if external.get("previous_accepted"):
-        told.append("a rotation of the external ID is under way")
+        said.append("a rotation of the external ID is under way")
     if venue["dead_principals"]:
-        told.append(f"trusts deleted principals: {', '.join(venue['dead_principals'])}")
-    told += venue["drift"]
-    return told + [f"revoked: {one['summary']}" for one in venue["revocations"]]
+        said.append(f"trusts deleted principals: {', '.join(venue['dead_principals'])}")
+    unknown = [one["session_name"] for one in venue["sessions"] if one["state"] == "unknown"]
+    if unknown:
+        said.append(f"may have been issued, the answer was not recorded: {', '.join(unknown)}")
+    said += venue["drift"]
+    return said + [f"revoked: {one['summary']}" for one in venue["revocations"]]
 
 
 def drawn(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,11 @@ def found_in(policy_names: Mapping[str, Any] | Sequence[str]) -> list[Revocation
     return sorted(found, key=lambda one: (one.before, one.kind, one.value))
 
 
+def standing(inline: Mapping[str, Mapping[str, Any]], role_id: str) -> list[Revocation]:
+    """The revocations of a role that are in force, oldest first: only those whose document is what their name says."""
+    return [one for one in found_in(inline) if same(inline[one.policy_name], one.policy(role_id))]
+
+
 def altered(inline: Mapping[str, Mapping[str, Any]], role_id: str) -> list[str]:
     """The names of revocations whose document no longer says what their name says."""
     return [one.policy_name for one in found_in(inline) if not same(inline[one.policy_name], one.policy(role_id))]
@@ -134,22 +139,22 @@ def plan_revoke(
     """
     present = found_in(inline)
     spent = [one for one in present if not one.live(now)]
-    standing = [one for one in present if one.live(now)]
-    intact = [one for one in standing if same(inline[one.policy_name], one.policy(role_id))]
+    live = [one for one in present if one.live(now)]
+    intact = [one for one in standing(inline, role_id) if one.live(now)]
     new: list[Revocation] = []
     for one in wanted:
         if one.live(now) and not any(other.covers(one) for other in [*intact, *new]):
             new.append(one)
     # One that somebody altered is written again, unless what is wanted replaces it anyway.
-    new += [one for one in standing if one not in intact and not any(other.covers(one) for other in [*intact, *new])]
-    covered = [one for one in standing if one not in new and any(other != one and other.covers(one) for other in new)]
+    new += [one for one in live if one not in intact and not any(other.covers(one) for other in [*intact, *new])]
+    covered = [one for one in live if one not in new and any(other != one and other.covers(one) for other in new)]
     _check_room(role_name, role_id, inline, spent, new)
     steps = [
         *_delete(role_name, spent, "remove a revocation that no living token needs"),
         *_put(role_name, role_id, new),
     ]
     steps += _delete(role_name, covered, "remove a revocation that a later one covers")
-    after = [one for one in standing if one not in covered and one not in new] + new
+    after = [one for one in live if one not in covered and one not in new] + new
     return Plan(steps, _state(inline), {"revocations": {one.policy_name: one.policy(role_id) for one in after}})
 
 
@@ -210,8 +215,8 @@ def _check_room(
     if used + reserve > INLINE_POLICY_LENGTH:
         raise QuotaReached(
             f"the inline policies of the role {role_name} would have {used} of the {INLINE_POLICY_LENGTH} characters that IAM allows, and room for revoking "
-            "everything must stay. Nothing was changed. Revoke every session of the venue instead (give no session, source identity or receipt), "
-            "which one statement does for all, or lift revocations that are not needed.",
+            "everything must stay. Nothing was changed. Revoke every token of the venue instead (all: true), which one "
+            "statement does, or lift revocations that are not needed.",
             used=used,
             quota=INLINE_POLICY_LENGTH,
         )

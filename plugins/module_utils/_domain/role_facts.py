@@ -13,7 +13,7 @@ from typing import Any
 from .errors import ExternalIdMismatch, InvalidInput
 from .external_id import ExternalIds, trusted_ids, weakness
 from .names import Venue, is_external_id, make_venue
-from .revocation import found_in
+from .revocation import standing
 from .role_plan import Parameter, Role
 from .tags import OWNERSHIP, tag_value
 from .times import iso
@@ -154,8 +154,13 @@ def role_facts(observed: Observed | None, now: datetime) -> dict[str, Any]:
         "attached_policies": sorted(observed.attached) if observed else [],
         "last_used_at": iso(observed.last_used) if observed and observed.last_used else None,
         "last_used_region": (observed.last_used_region or None) if observed else None,
-        "revocations": [one.shown() for one in found_in(observed.inline) if one.live(now)] if observed else [],
+        "revocations": _revocations(observed, now) if observed else [],
     }
+
+
+def _revocations(observed: Observed, now: datetime) -> list[dict[str, Any]]:
+    in_force = standing(observed.inline, observed.role.role_id)
+    return [one.shown() for one in in_force if one.live(now)]
 
 
 def status(facts: Mapping[str, Any]) -> str:

@@ -2,9 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A SAML response, read to choose the role and to say early and clearly why AWS would refuse it.
 
-Nothing here vouches for a response: its signature is not looked at, and whoever wraps a signed assertion in a forged
-one
-deceives at most these messages. STS verifies, and STS decides.
+The signature is not verified here. A forged response can at most make these messages wrong: STS verifies and decides.
 
 What AWS wants in it: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_saml_assertions.html
 """
@@ -15,15 +13,15 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple, NoReturn
-from urllib.parse import unquote
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from .errors import VenueError
+from .errors import InvalidInput
+from .saml_text import FRESH_ONE, SamlProblem, cut_off, decode_file, extract
+from .times import iso, parse_time
 
-LONGEST = 100_000  # characters, https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithSAML.html
 DEEPEST = 64
 REDEEM_WITHIN = timedelta(minutes=5)
 SKEW = timedelta(seconds=60)  # how far this clock and the identity provider's may be apart
@@ -34,13 +32,12 @@ _P, _A = "{urn:oasis:names:tc:SAML:2.0:protocol}", "{urn:oasis:names:tc:SAML:2.0
 _ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/\S+")
 _PROVIDER_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):saml-provider/\S+")
 _SIGN_IN = r"https://(?:[a-z0-9-]+\.)?signin\.(?:aws\.amazon\.com|amazonaws-us-gov\.com|amazonaws\.cn)/saml"
-_AUDIENCE = re.compile(rf"{_SIGN_IN}|urn:amazon:webservices(?::[a-z-]+)?")
+_AUDIENCE = re.compile(rf"{_SIGN_IN}|urn:amazon:webservices(?::[a-z0-9-]+)?")
 _RECIPIENT = re.compile(rf"{_SIGN_IN}(?:/acs/\S+)?")
-_FRESH_ONE = "Log in at the identity provider again and copy the new SAMLResponse whole."
+# Lists of what a response is for are cut, since a hostile one can be long.
+MOST_SHOWN, LONGEST_SHOWN = 10, 200
 
-
-class SamlProblem(VenueError):
-    """The SAML response cannot be used, or not for this role. No part of it is quoted but ARNs and times."""
+__all__ = ["Response", "RolePair", "SamlProblem", "check_fresh", "choose", "decode_file", "find_role", "read_response"]
 
 
 class RolePair(NamedTuple):
@@ -68,22 +65,22 @@ class Response(NamedTuple):
 
 
 def read_response(text: str) -> Response:
-    """Read a response as it was copied out of a browser: white space, URL-encoding and a leading ``SAMLResponse=`` do no harm.
+    """Read a response as it was copied from a browser, in one of the forms that ``saml_text`` knows.
 
     :raises SamlProblem: empty, cut off, too long, no SAML response, or with a document type, which no identity provider
         sends.
     """
-    encoded = _normalize(text)
+    encoded = extract(text)
     root = _parse(_decode(encoded))
     if root.tag != f"{_P}Response":
-        raise SamlProblem(f"This is XML, yet not a SAML response. {_FRESH_ONE}")
+        raise SamlProblem(f"This is XML, but not a SAML response. {FRESH_ONE}")
     status = next((code.get("Value", "") for code in root.iter(f"{_P}StatusCode")), "")
     if status and not status.endswith(":Success"):
-        raise SamlProblem(f"The identity provider refused the login ({status.rsplit(':', 1)[-1]}).")
+        raise SamlProblem(f"The identity provider refused the login ({status.rsplit(':', 1)[-1][:LONGEST_SHOWN]}).")
     assertions = list(root.iter(f"{_A}Assertion"))
     is_encrypted = not assertions and next(root.iter(f"{_A}EncryptedAssertion"), None) is not None
     if not assertions and not is_encrypted:
-        raise SamlProblem(f"The SAML response has no assertion in it. {_FRESH_ONE}")
+        raise SamlProblem(f"The SAML response has no assertion in it. {FRESH_ONE}")
     conditions = [one for assertion in assertions for one in assertion.iter(f"{_A}Conditions")]
     confirmations = [one for assertion in assertions for one in assertion.iter(f"{_A}SubjectConfirmationData")]
     bounds = [*conditions, *confirmations]
@@ -101,14 +98,15 @@ def read_response(text: str) -> Response:
 
 
 def find_role(response: Response, role_name: str, account_id: str = "") -> str:
-    """The ARN of the role of that name among those the response is for.
+    """Return the ARN of the role of that name among those the response is for.
 
     :param account_id: the account it must be in; empty if that is not known.
     :raises SamlProblem: there is none, or one in each of several accounts. The message lists what there is.
     """
     if response.is_encrypted:
         raise SamlProblem(
-            "The assertion is encrypted, so only AWS can read which roles it is for: give role_arn and saml_provider_arn."
+            "The assertion is encrypted, so only AWS can read which roles it is for. "
+            "Set role_arn and saml_provider_arn."
         )
     named = sorted({pair.role_arn for pair in response.pairs if pair.role_arn.rsplit("/", 1)[1] == role_name})
     found = [arn for arn in named if account_id in ("", arn.split(":")[4])]
@@ -116,14 +114,15 @@ def find_role(response: Response, role_name: str, account_id: str = "") -> str:
         return found[0]
     if found:
         raise SamlProblem(
-            f"The SAML response is for {role_name} in several accounts: choose one with expected_account_id ({', '.join(found)})."
+            f"The SAML response is for {role_name} in several accounts. "
+            f"Choose one with expected_account_id ({_listed(found)})."
         )
     where = f" in account {account_id}" if account_id else ""
     raise SamlProblem(f"The SAML response is not for the role {role_name}{where}. {_for_which(response)}")
 
 
 def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePair:
-    """The pair to assume the role with.
+    """Return the pair to assume the role with.
 
     :param provider_arn: which provider, where the response names several for the role, or is encrypted.
     :raises SamlProblem: the response is for other roles, or through other providers. The message lists those it is for.
@@ -131,7 +130,7 @@ def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePai
     if response.is_encrypted:
         if not provider_arn:
             raise SamlProblem(
-                "The assertion is encrypted, so only AWS can read which provider it is for: give saml_provider_arn."
+                "The assertion is encrypted, so only AWS can read which provider it is for. Set saml_provider_arn."
             )
         return RolePair(role_arn, provider_arn)
     for_role = [pair for pair in response.pairs if pair.role_arn == role_arn]
@@ -139,12 +138,12 @@ def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePai
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        names = ", ".join(pair.provider_arn for pair in fitting)
+        names = _listed(pair.provider_arn for pair in fitting)
         raise SamlProblem(
-            f"The SAML response names several providers for {role_arn}: choose one with saml_provider_arn ({names})."
+            f"The SAML response names several providers for {role_arn}. Choose one with saml_provider_arn ({names})."
         )
     if for_role:
-        names = ", ".join(pair.provider_arn for pair in for_role)
+        names = _listed(pair.provider_arn for pair in for_role)
         raise SamlProblem(f"The SAML response is not of the provider {provider_arn}, but of {names}.")
     raise SamlProblem(f"The SAML response is not for the role {role_arn}. {_for_which(response)}")
 
@@ -152,64 +151,51 @@ def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePai
 def _for_which(response: Response) -> str:
     if not response.pairs:
         return (
-            f"It is for no AWS role at all (it has no attribute {ROLE_ATTRIBUTE}): was it made for another application?"
+            f"It is for no AWS role at all (it has no attribute {ROLE_ATTRIBUTE}). "
+            "It was probably made for another application."
         )
-    return f"It is for {', '.join(sorted({pair.role_arn for pair in response.pairs}))}."
+    return f"It is for {_listed(pair.role_arn for pair in response.pairs)}."
 
 
 def check_fresh(response: Response, now: datetime) -> None:
-    """Hold a response to be meant for AWS and still good, a minute's difference of clocks allowed.
+    """Check that a response is meant for AWS and still valid. Clocks may differ by a minute.
 
-    An encrypted one is held to nothing but the time of the response as a whole.
+    Of an encrypted one, only the time of the response as a whole can be checked.
 
     :param now: the current time, aware.
     :raises SamlProblem: made for another service, too old, or not yet good.
     """
     if response.audiences and not any(_AUDIENCE.fullmatch(one) for one in response.audiences):
         raise SamlProblem(
-            f"The SAML response was made for {', '.join(response.audiences)}, not for AWS. Choose AWS at the identity provider."
+            f"The SAML response was made for {_listed(response.audiences)}, not for AWS. "
+            "Choose AWS at the identity provider."
         )
     if response.recipients and not any(_RECIPIENT.fullmatch(one) for one in response.recipients):
         raise SamlProblem(
-            f"The SAML response was to be sent to {', '.join(response.recipients)}, not to AWS. Choose AWS at the identity provider."
+            f"The SAML response is addressed to {_listed(response.recipients)}, not to AWS. "
+            "Choose AWS at the identity provider."
         )
-    ends = [(response.issued + REDEEM_WITHIN, "AWS wants it redeemed within 5 minutes")] if response.issued else []
+    ends = [(response.issued + REDEEM_WITHIN, "AWS takes it within 5 minutes of the login")] if response.issued else []
     ends += [(response.not_on_or_after, "so its conditions say")] if response.not_on_or_after else []
     over = min(ends, default=None)
     if over and now >= over[0] + SKEW:
         raise SamlProblem(
-            f"The SAML response is stale: it was good until {_shown(over[0])} ({over[1]}), and it is {_shown(now)} now. {_FRESH_ONE}"
+            f"The SAML response is stale: it was valid until {iso(over[0])} ({over[1]}), and it is {iso(now)} now. "
+            f"{FRESH_ONE}"
         )
     begins = max(filter(None, (response.issued, response.not_before)), default=None)
     if begins and now < begins - SKEW:
         raise SamlProblem(
-            f"The SAML response is good from {_shown(begins)} on only, and it is {_shown(now)} now: is the clock of this machine right?"
+            f"The SAML response is valid from {iso(begins)} on, and it is {iso(now)} now. "
+            "Check the clock of this machine."
         )
-
-
-def _normalize(text: str) -> str:
-    bare = "".join(text.split())
-    bare = re.sub(r"^['\"]|['\"]$", "", bare).removeprefix("SAMLResponse=").partition("&")[0]
-    if "%" in bare:
-        bare = "".join(unquote(bare).split())
-    if not bare:
-        raise SamlProblem(f"The SAML assertion is empty. {_FRESH_ONE}")
-    if len(bare) > LONGEST:
-        raise SamlProblem(f"The SAML assertion has {len(bare)} characters, and AWS takes {LONGEST}.")
-    if bare.startswith("<"):
-        raise SamlProblem(
-            "This is the decoded XML; AWS wants the base64 text of SAMLResponse, as the browser sends it."
-        )
-    return bare
 
 
 def _decode(encoded: str) -> bytes:
     try:
         return base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        raise SamlProblem(
-            f"The SAML assertion is not base64, or was cut off in copying ({len(encoded)} characters). {_FRESH_ONE}"
-        ) from None
+    except (binascii.Error, ValueError):
+        raise cut_off(encoded) from None
 
 
 def _parse(document: bytes) -> Element:
@@ -239,9 +225,9 @@ def _parse(document: bytes) -> Element:
     parser.StartDoctypeDeclHandler = refuse
     try:
         parser.Parse(document, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError):
         raise SamlProblem(
-            f"The SAML assertion is not whole XML; it was probably cut off in copying (line {error.lineno}). {_FRESH_ONE}"
+            f"The SAML assertion is not whole XML. It was probably cut off in copying. {FRESH_ONE}"
         ) from None
     return builder.close()
 
@@ -270,12 +256,14 @@ def _times(elements: Iterable[Element], attribute: str) -> list[datetime]:
 
 
 def _time(text: str) -> datetime:
+    has_zone = bool(re.search(r"(?:Z|[+-]\d\d:?\d\d)$", text))  # SAML's times are in UTC, written or not
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise SamlProblem("A time in the SAML response is none.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # SAML's times are in UTC, written or not
+        return parse_time("SAML response", text if has_zone else f"{text}Z")
+    except InvalidInput:
+        raise SamlProblem("A time in the SAML response is not valid.") from None
 
 
-def _shown(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _listed(values: Iterable[str]) -> str:
+    found = sorted(set(values))
+    more = f" and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+    return ", ".join(one[:LONGEST_SHOWN] for one in found[:MOST_SHOWN]) + more

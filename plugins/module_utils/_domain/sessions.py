@@ -1,53 +1,80 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who holds tokens: CloudTrail's events of their issue joined with receipts, and what became of each token.
+"""Who holds tokens: CloudTrail's events of their issue joined with receipts, and the state of each token.
 
 Events: https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html
-Nothing of an event is taken for granted: what it does not tell stays empty.
+Of an event, only the fields named here are read. Every other one, such as the external ID in requestParameters, is left
+out, so that it cannot be shown.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from .receipts import Receipt
+from .names import Venue
+from .receipts import CLOCK_TOLERANCE, LONGEST_SESSION, Receipt, safe_text
 from .revocation import Revocation
-from .times import iso
+from .times import EARLIEST, LATEST, iso
 
 EVENTS = ("AssumeRole", "AssumeRoleWithSAML")
 CHECK_SESSION = "mdps-venue-sts-check"  # the session by which provisioning proves that the role can be assumed
-DEFAULT_DURATION = 3600
+DEFAULT_DURATION = timedelta(hours=1)
 _EXPIRATIONS = ("%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p")
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,576}")
+_SESSION_ARN = re.compile(r"arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/[\w+=,.@-]+/([\w+=,.@-]{2,64})", re.ASCII)
+_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
 
 
-class Session(NamedTuple):
-    """One token, as far as it is known."""
+@dataclass(frozen=True)
+class Session:
+    """One token, as far as it is known.
 
-    role_name: str
+    :param role_id: the unique id of the role that the token is of; '' if it is not known.
+    :param outcome: ``issued``, ``unknown`` (requested, but the answer was not recorded) or ``failed``.
+    :param latest_end: a time at which the token has surely ended.
+    """
+
+    role_arn: str
     session_name: str
     access_key_id: str
     issued_at: datetime
     expires_at: datetime
+    latest_end: datetime
+    role_id: str = ""
+    outcome: str = "issued"
     recipient: str = ""
     issuer_arn: str = ""
     source_identity: str = ""
+    venue: Venue | None = None
     sources: tuple[str, ...] = ()
 
-    def state(self, revocations: Sequence[Revocation], now: datetime) -> str:
-        """``expired``, ``revoked`` or ``live``."""
+    @property
+    def role_name(self) -> str:
+        """The role's name, without its path."""
+        return self.role_arn.rpartition("/")[2]
+
+    def state(self, revocations: Sequence[Revocation], now: datetime, present_role_id: str) -> str:
+        """``live``, ``unknown``, ``revoked``, ``role_gone``, ``failed`` or ``expired``.
+
+        :param present_role_id: the unique id of the role as it is now; '' if there is no role.
+        """
         if self.expires_at <= now:
             return "expired"
-        return (
-            "revoked"
-            if any(one.refuses(self.session_name, self.source_identity or None, self.issued_at) for one in revocations)
-            else "live"
-        )
+        if not present_role_id or (self.role_id and self.role_id != present_role_id):
+            return "role_gone"
+        identity = self.source_identity or None
+        if any(one.refuses(self.session_name, identity, self.issued_at) for one in revocations):
+            return "revoked"
+        return {"issued": "live"}.get(self.outcome, self.outcome)
 
-    def shown(self, revocations: Sequence[Revocation], now: datetime) -> dict[str, Any]:
-        """As results list it."""
+    def shown(self, revocations: Sequence[Revocation], now: datetime, present_role_id: str) -> dict[str, Any]:
+        """The session as results list it."""
         return {
             "recipient": self.recipient or None,
             "session_name": self.session_name,
@@ -55,48 +82,62 @@ class Session(NamedTuple):
             "issuer_arn": self.issuer_arn or None,
             "source_identity": self.source_identity or None,
             "role_name": self.role_name,
+            "role_arn": self.role_arn,
             "issued_at": iso(self.issued_at),
             "expires_at": iso(self.expires_at),
-            "state": self.state(revocations, now),
+            "state": self.state(revocations, now, present_role_id),
             "sources": list(self.sources),
         }
 
 
 def from_event(text: str) -> Session | None:
-    """The token that a CloudTrail event tells of; None if it issued none, or is of something else.
+    """The token that a CloudTrail event is about; None if it issued none, or cannot be read.
 
     :param text: the event's own JSON.
     """
     try:
         event = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(event, dict) or event.get("eventName") not in EVENTS or event.get("errorCode"):
         return None
     asked, given, who = (_part(event, name) for name in ("requestParameters", "responseElements", "userIdentity"))
-    role, session, issued = (
-        str(asked.get("roleArn") or ""),
-        str(asked.get("roleSessionName") or ""),
-        _time(event.get("eventTime")),
-    )
-    if not session:  # an assertion names the session: only the answer tells
-        session = str(_part(given, "assumedRoleUser").get("arn") or "").rpartition("/")[2]
+    role, issued = _matched(_ROLE_ARN, asked.get("roleArn")), _time(event.get("eventTime"))
+    # An assertion names the session: only the answer has it.
+    session = _matched(_SESSION, asked.get("roleSessionName")) or _answered_session(given)
     if not role or not session or not issued:
         return None
     keys = _part(given, "credentials")
-    seconds = asked.get("durationSeconds")
-    ends = issued + timedelta(seconds=seconds if isinstance(seconds, int) else DEFAULT_DURATION)
+    ends = _end(keys, asked, issued)
     return Session(
-        role_name=role.rpartition("/")[2],
+        role_arn=role,
         session_name=session,
-        access_key_id=str(keys.get("accessKeyId") or ""),
+        access_key_id=_matched(_KEY_ID, keys.get("accessKeyId")),
         issued_at=issued,
-        expires_at=_time(keys.get("expiration")) or ends,
-        recipient="(a check by provisioning; its keys were thrown away)" if session == CHECK_SESSION else "",
-        issuer_arn=str(who.get("arn") or who.get("principalId") or who.get("invokedBy") or ""),
-        source_identity=str(given.get("sourceIdentity") or asked.get("sourceIdentity") or ""),
+        expires_at=ends,
+        latest_end=ends + CLOCK_TOLERANCE,
+        role_id=_words(_part(given, "assumedRoleUser"), "assumedRoleId").partition(":")[0],
+        recipient="(a check by provisioning; its keys were discarded)" if session == CHECK_SESSION else "",
+        issuer_arn=_words(who, "arn") or _words(who, "principalId") or _words(who, "invokedBy"),
+        source_identity=_matched(_SESSION, given.get("sourceIdentity") or asked.get("sourceIdentity")),
         sources=("cloudtrail",),
     )
+
+
+def _answered_session(given: Mapping[str, Any]) -> str:
+    found = _SESSION_ARN.fullmatch(_words(_part(given, "assumedRoleUser"), "arn"))
+    return found[1] if found else ""
+
+
+def _end(keys: Mapping[str, Any], asked: Mapping[str, Any], issued: datetime) -> datetime:
+    """The end of a token: what STS answered, else what was asked for. Neither lies beyond what any role allows."""
+    ends = _time(keys.get("expiration"))
+    if ends and issued < ends <= issued + LONGEST_SESSION + CLOCK_TOLERANCE:
+        return ends
+    seconds = asked.get("durationSeconds")
+    if isinstance(seconds, int) and 0 < seconds <= LONGEST_SESSION.total_seconds():
+        return issued + timedelta(seconds=seconds)
+    return issued + DEFAULT_DURATION
 
 
 def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -104,53 +145,91 @@ def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
+def _words(whole: Mapping[str, Any], name: str) -> str:
+    text = whole.get(name)
+    return safe_text(text) if isinstance(text, str) else ""
+
+
+def _matched(pattern: re.Pattern[str], text: Any) -> str:
+    return text if isinstance(text, str) and pattern.fullmatch(text) else ""
+
+
 def _time(text: Any) -> datetime | None:
-    """A time as CloudTrail writes it: ISO 8601 for the event, American for the keys' end."""
-    plain = str(text or "").replace("\u202f", " ")
-    try:
-        moment = datetime.fromisoformat(plain)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except ValueError:
-        pass
-    for form in _EXPIRATIONS:
+    """A time as CloudTrail writes it: ISO 8601 for the event, American for the end of the keys."""
+    if not isinstance(text, str):
+        return None
+    plain = text.replace("\u202f", " ")
+    for read in (datetime.fromisoformat, *[_reader(form) for form in _EXPIRATIONS]):
         try:
-            return datetime.strptime(plain, form).replace(tzinfo=UTC)
-        except ValueError:
+            moment = read(plain)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             continue
+        return moment if EARLIEST <= moment < LATEST else None
     return None
 
 
+def _reader(form: str) -> Any:
+    return lambda text: datetime.strptime(text, form).replace(tzinfo=UTC)
+
+
 def from_receipt(receipt: Receipt) -> Session:
-    """The token that a receipt is of."""
+    """The token that a receipt is about."""
+    outcome = "issued" if receipt.access_key_id else "failed" if receipt.state == "failed" else "unknown"
     return Session(
-        role_name=receipt.role_name,
+        role_arn=receipt.role_arn,
         session_name=receipt.session_name,
         access_key_id=receipt.access_key_id or "",
         issued_at=receipt.issued_at or receipt.requested_at,
         expires_at=receipt.expires_at or receipt.ends_by,
+        latest_end=receipt.ends_by,
+        role_id=receipt.role_id,
+        outcome=outcome,
         recipient=receipt.recipient,
         issuer_arn=receipt.issuer_arn or "",
         source_identity=receipt.source_identity or "",
+        venue=receipt.venue,
         sources=("receipt",),
     )
 
 
 def join(events: Iterable[Session], receipts: Sequence[Session]) -> list[Session]:
-    """One entry a token, newest first. CloudTrail knows when and by whom, the receipt for whom."""
-    kept: list[Session] = []
-    by_key = {one.access_key_id: one for one in receipts if one.access_key_id}
-    rest = [one for one in receipts if not one.access_key_id]
+    """One entry for each token, newest first. CloudTrail outranks receipts, except on who the token is for.
+
+    A receipt that names another role or session than the event of the same access key is an entry of its own.
+    """
+    unmatched: dict[tuple[str, str, str], list[Session]] = {}
+    for one in receipts:
+        unmatched.setdefault(_token(one), []).append(one)
+    joined = []
     for event in {one.access_key_id or str(one): one for one in events}.values():
-        receipt = by_key.pop(event.access_key_id, None)
-        kept.append(_merged(event, receipt) if receipt else event)
-    kept += [*by_key.values(), *rest]
-    return sorted(kept, key=lambda one: (one.issued_at, one.session_name), reverse=True)
+        receipt = _taken(unmatched, event)
+        joined.append(_merged(event, receipt) if receipt else event)
+    rest = [one for some in unmatched.values() for one in some]
+    return sorted([*joined, *rest], key=lambda one: (one.issued_at, one.session_name), reverse=True)
+
+
+def _token(session: Session) -> tuple[str, str, str]:
+    return session.role_arn, session.session_name, session.access_key_id
+
+
+def _taken(unmatched: dict[tuple[str, str, str], list[Session]], event: Session) -> Session | None:
+    """The receipt of an event: that of its access key, or the request whose answer was not recorded."""
+    same = unmatched.pop(_token(event), None) if event.access_key_id else None
+    if same:
+        return same[0]
+    requests = unmatched.get((event.role_arn, event.session_name, ""), [])
+    for number, one in enumerate(requests):
+        if one.issued_at - CLOCK_TOLERANCE <= event.issued_at < one.latest_end:
+            return requests.pop(number)
+    return None
 
 
 def _merged(event: Session, receipt: Session) -> Session:
-    return event._replace(
+    return replace(
+        event,
         recipient=receipt.recipient,
-        expires_at=receipt.expires_at,
+        venue=receipt.venue,
         source_identity=event.source_identity or receipt.source_identity,
         sources=("cloudtrail", "receipt"),
     )

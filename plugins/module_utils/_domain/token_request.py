@@ -20,6 +20,7 @@ from .times import iso
 SHORTEST, LONGEST, CHAINED = 900, 43200, 3600
 SESSION_POLICY_LENGTH, MOST_POLICY_ARNS = 2048, 10
 _MFA_SERIAL = re.compile(r"[\w+=/:,.@-]{9,256}", re.ASCII)
+MOST_USED = 80  # per cent
 
 
 def token_file(dest: str, project: str, venue: str, user: str) -> str:
@@ -140,3 +141,17 @@ def token_document(answer: Mapping[str, Any]) -> dict[str, Any]:
             "AccessKeyId": keys["AccessKeyId"],
         },
     }
+
+
+def nearly_full(answer: Mapping[str, Any]) -> str:
+    """Return a warning if policies and tags take most of what fits into a token, or an empty text.
+
+    :param answer: the answer of AssumeRole. Newer ones say how full the token is, all say how full the request was.
+    """
+    used = answer.get("SessionTokenUtilization", answer.get("PackedPolicySize"))
+    if not isinstance(used, int) or used <= MOST_USED:
+        return ""
+    return (
+        f"Session policy, policy ARNs and session tags take {used} % of what STS accepts. A longer request will be refused: "
+        "limit the role instead, or name fewer folders, repositories or tags."
+    )

@@ -17,10 +17,7 @@ from .policies import compact, document
 from .trust_reader import ASSUME, ASSUME_ACTIONS, LOCK_SID
 
 TRUST_POLICY_LENGTH = 2048  # the default quota of IAM for a role trust policy
-_SAML_AUDIENCE = {
-    "aws-us-gov": "https://signin.amazonaws-us-gov.com/saml",
-    "aws-cn": "https://signin.amazonaws.cn/saml",
-}
+_SIGN_IN = {"aws-us-gov": "signin.amazonaws-us-gov.com", "aws-cn": "signin.amazonaws.cn"}
 # What IAM Identity Center calls its roles: AWSReservedSSO_<permission set>_<16 hexadecimal digits>.
 _SSO_ROLE = re.compile(r"AWSReservedSSO_(.+)_[0-9a-f]{16}")
 _SSO_PATH = "aws-reserved/sso.amazonaws.com"
@@ -36,6 +33,7 @@ class Trust(NamedTuple):
     :param saml_providers: ARNs of identity providers whose users may come with an assertion instead.
     :param require_mfa: the caller's session must have used MFA.
     :param patterns: ARN patterns of the callers; the principals are then the accounts that the patterns name.
+    :param region: whose sign-in address assertions may be for, as well as the global one.
     """
 
     principals: Sequence[str]
@@ -44,6 +42,7 @@ class Trust(NamedTuple):
     saml_providers: Sequence[str] = ()
     require_mfa: bool = False
     patterns: Sequence[str] = ()
+    region: str = ""
 
     def policy(self, partition: str, foreign: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """The trust policy document.
@@ -63,7 +62,7 @@ class Trust(NamedTuple):
         yield _allow("NameSession", who, ["sts:TagSession", "sts:SetSourceIdentity"])
         if self.saml_providers:
             actions = ["sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"]
-            audience = {"StringEquals": {"SAML:aud": saml_audience(partition)}}
+            audience = {"StringEquals": {"SAML:aud": saml_audiences(partition, self.region)}}
             yield _allow("AssumeWithSaml", {"Federated": list(self.saml_providers)}, actions, audience)
 
     def _conditions(self, external_ids: str | list[str]) -> dict[str, Any]:
@@ -110,12 +109,14 @@ def length_in_need(policy: Mapping[str, Any], trust: Trust, candidate: str, *, l
     return length(policy) + rotation + (0 if locked else len(compact(lock_statement())) + 1)
 
 
-def saml_audience(partition: str) -> str:
-    """The audience that a SAML assertion must be for.
+def saml_audiences(partition: str, region: str) -> str | list[str]:
+    """Return the sign-in addresses that a SAML assertion may be for: the global one, and that of a region.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-saml.html
     """
-    return _SAML_AUDIENCE.get(partition, "https://signin.aws.amazon.com/saml")
+    host = _SIGN_IN.get(partition, "signin.aws.amazon.com")
+    everywhere = f"https://{host}/saml"
+    return [everywhere, f"https://{region}.{host}/saml"] if region else everywhere
 
 
 def check_principals(option: str, texts: Sequence[str], partition: str) -> tuple[str, ...]:

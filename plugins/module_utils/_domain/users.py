@@ -51,7 +51,7 @@ def check_user(option: str, text: str) -> str:
 
 
 def suggest_user(text: str) -> str:
-    """Return a legal user name for a person's name (``José Núñez``: ``jose.nunez``), or '' where letters would be lost."""
+    """Return a legal user name for a name (``José Núñez``: ``jose.nunez``), or '' where letters would be lost."""
     name = unicodedata.normalize("NFC", text).strip()
     if not _NAME_LIKE.fullmatch(name):
         return ""
@@ -64,7 +64,7 @@ def suggest_user(text: str) -> str:
 
 
 def session_name(user: str, now: datetime, suffix: str) -> str:
-    """Return the session name of a token, ``jdoe-20261122T093015Z-3fa91c``: all that S3 data events show of a recipient.
+    """Return the session name of a token, ``jdoe-20261122T093015Z-3fa91c``. S3 data events show nothing else of a user.
 
     Different arguments give different names. A user name that does not fit is shortened to its first 30 characters and
     a digest of the whole.

@@ -15,6 +15,7 @@ from .._domain.errors import AwsRefused, NotAssumable
 from .._domain.role_plan import Parameter, Role
 from .._domain.trust_reader import dead_principals, external_ids, foreign_statements, is_locked, principals
 from ._operation import Runtime
+from .patience import role_may_be_new
 
 SHORTEST_SESSION = 900
 LONGEST_WAIT = 3600
@@ -38,10 +39,12 @@ def prove_assumable(clients: Clients, runtime: Runtime, role_name: str, paramete
         refusal = _try(sts, role, values.get(parameter)) if role else None
         if role and refusal is None:
             return
-        if runtime.now() >= deadline:
+        late = runtime.now() >= deadline
+        if late or (refusal and not role_may_be_new(refusal)):
             reason = diagnose(role, values.get(parameter), caller, runtime)
             said = f" The last answer: {refusal.message}" if refusal else ""
-            raise NotAssumable(f"the role {role_name} could not be assumed within {timeout} seconds. {reason}{said}")
+            when = f" within {timeout} seconds" if late else ""
+            raise NotAssumable(f"the role {role_name} could not be assumed{when}. {reason}{said}")
         runtime.sleep(pause / 2 + runtime.jitter(pause / 2))
         pause = min(2 * pause, 15.0)
 

@@ -14,7 +14,7 @@ from .._aws.clients import Clients
 from .._domain.arns import parse_arn
 from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput
 from .._domain.names import check_session_name
-from .._domain.saml import Response, RolePair, SamlProblem, check_fresh, choose, find_role, read_response
+from .._domain.saml import Response, RolePair, SamlProblem, check_fresh, choose, decode_file, find_role, read_response
 from .._masking import register
 from ._operation import Params
 
@@ -30,10 +30,14 @@ IN_THE_ASSERTION = (
 SAML_ONLY = ("saml_assertion", "saml_assertion_file", "saml_provider_arn")
 
 ADVICE = {
-    "ExpiredTokenException": "The SAML response is stale: AWS wants it redeemed within 5 minutes. Log in at the identity provider again.",
-    "IDPRejectedClaim": "The identity provider's response is refused as a whole: log in again; if that does not help, ask who runs the provider.",
-    "InvalidIdentityToken": "AWS does not accept the response: the provider's metadata in IAM may be old, or the response was changed on its way.",
-    "AccessDenied": "The role's trust policy must name the provider (saml_provider_arns of the provision playbook).",
+    "ExpiredTokenException": "The SAML response is stale: AWS takes it within 5 minutes of the login. "
+    "Log in at the identity provider again.",
+    "IDPRejectedClaim": "AWS refuses the response as a whole. Log in again. If that does not help, ask whoever runs "
+    "the identity provider.",
+    "InvalidIdentityToken": "AWS does not accept the response: the provider's metadata in IAM may be old, or the "
+    "response was changed on its way.",
+    "AccessDenied": "The role's trust policy must name the provider and the sign-in address that the response is for "
+    "(saml_provider_arns of the provision playbook).",
 }
 
 
@@ -85,11 +89,10 @@ def read_assertion(options: SamlOptions) -> Response:
     if options.assertion:
         return read_response(options.assertion)
     try:
-        text = Path(options.file).read_text(encoding="ascii")
-    except UnicodeDecodeError:
-        raise InvalidInput("saml_assertion_file", f"'{options.file}' is not text that a browser sends.") from None
+        content = Path(options.file).read_bytes()
     except OSError as error:
         raise InvalidInput("saml_assertion_file", f"'{options.file}' cannot be read ({error.strerror}).") from None
+    text = decode_file(content)
     register(text)
     return read_response(text)
 

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,8 +46,6 @@ TOKEN: dict[str, Any] = {
         },
     },
     "AssumedRoleUser": {"type": "dict"},
-    "PackedPolicySize": {"type": "int"},
-    "SourceIdentity": {"type": "str"},
 }
 ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str", "required": True},
@@ -62,18 +64,23 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-class Wish(NamedTuple):
-    """The options, checked. ``values`` is None where the profile shall be absent."""
+@dataclass(frozen=True)
+class ProfileOptions:
+    """The options, checked.
+
+    :param values: what the profile must have; None if it must be absent. Secret.
+    :param target: the credentials file, with symbolic links followed.
+    """
 
     name: str
     mark: Mark
-    values: dict[str, str] | None
+    values: Mapping[str, str] | None = field(repr=False)
     target: Path
     adopt: bool
 
 
 class Plan(NamedTuple):
-    """What the file holds now and shall hold."""
+    """What the file contains, and what it must contain."""
 
     old: str
     new: str
@@ -82,14 +89,36 @@ class Plan(NamedTuple):
 
     @property
     def is_change(self) -> bool:
-        """Whether there is anything to write. A file with our keys that others may read is."""
+        """Whether there is anything to write. A file with these keys must not be readable by others."""
         return self.old != self.new or bool(self.new and self.mode is not None and self.mode & 0o077 and self.before)
 
 
-def parse(params: Params) -> Wish:
+def with_known_token(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a task with those parts of the token that are used here.
+
+    STS adds fields to its answer from time to time, such as SessionTokenSize; Ansible refuses what it does not know.
+    """
+    token = args.get("token")
+    if isinstance(token, str):
+        with contextlib.suppress(ValueError, RecursionError):  # Ansible reports a text that is no mapping
+            token = json.loads(token)
+    return {**args, "token": _known(token, TOKEN)} if isinstance(token, Mapping) else dict(args)
+
+
+def _known(value: Any, spec: Mapping[str, Any]) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        name: _known(value[name], one.get("options", {})) if "options" in one else value[name]
+        for name, one in spec.items()
+        if name in value
+    }
+
+
+def parse(params: Params, _clients: Clients, _runtime: Runtime) -> ProfileOptions:
     """Check the options.
 
-    :raises InvalidInput: an option cannot be right, or nothing tells the profile's name.
+    :raises InvalidInput: an option cannot be right, or the name of the profile is not known.
     """
     venue, token = make_venue(params["project"], params["venue"]), params["token"] or {}
     arn = role_arn(token).split(":")
@@ -101,7 +130,7 @@ def parse(params: Params) -> Wish:
         account = stated
     if not params["profile"] and not account:
         raise InvalidInput(
-            "profile", "give it, or account_id: nothing else tells which account the default name would be for."
+            "profile", "is missing. Set it, or account_id, which is part of the default name and not known otherwise."
         )
     values, expires = None, ""
     if params["state"] == "present":
@@ -111,31 +140,30 @@ def parse(params: Params) -> Wish:
         if params["region"]:
             values["region"] = check_region(params["region"])
     name = check_profile_name(params["profile"] or f"{account}-{venue}")
-    return Wish(
-        name, Mark(venue, account, expires), values, Path(os.path.realpath(params["credentials_file"])), params["adopt"]
-    )
+    target = Path(os.path.realpath(params["credentials_file"]))
+    return ProfileOptions(name, Mark(venue, account, expires), values, target, params["adopt"])
 
 
-def make_plan(wish: Wish) -> Plan:
-    """Read the file and say what it shall become.
+def make_plan(options: ProfileOptions) -> Plan:
+    """Read the file and plan its new content.
 
     :raises FileNotWritten: it cannot be read.
     :raises MalformedFile: AWS tools could not read it.
-    :raises OwnershipConflict: the profile is not ours.
+    :raises OwnershipConflict: another venue or somebody else wrote the profile.
     """
-    old, mode = _read(wish.target)
+    old, mode = _read(options.target)
     try:
-        before = read_profile(old, wish.name)
-        if not wish.adopt:
-            check_owner(wish.name, before, wish.mark)
+        before = read_profile(old, options.name)
+        if not options.adopt:
+            check_owner(options.name, before, options.mark)
         new = (
-            without_profile(old, wish.name)
-            if wish.values is None
-            else with_profile(old, wish.name, wish.mark, wish.values)
+            without_profile(old, options.name)
+            if options.values is None
+            else with_profile(old, options.name, options.mark, options.values)
         )
-        check_result(old, new, wish.name, wish.values)
+        check_result(old, new, options.name, options.values)
     except MalformedFile as error:
-        raise MalformedFile(f"credentials_file '{wish.target}': {error.message}") from None
+        raise MalformedFile(f"credentials_file '{options.target}': {error.message}") from None
     return Plan(old, new, mode, before)
 
 
@@ -151,43 +179,43 @@ def _read(target: Path) -> tuple[str, int | None]:
         raise FileNotWritten(f"credentials_file: '{target}' cannot be read ({error.strerror}).") from None
 
 
-def keep_profile(params: Params, clients: Clients, runtime: Runtime) -> Result:
-    """The operation of ``venue_sts_profile``.
+def keep_profile(options: ProfileOptions, _clients: Clients, runtime: Runtime) -> Result:
+    """Write or remove the profile.
 
-    :raises VenueError: see ``_domain/errors.py``; the file is then as it was.
+    :raises VenueError: see ``_domain/errors.py``; the file is then unchanged.
     """
-    wish = parse(params)
-    plan = make_plan(wish)
+    plan = make_plan(options)
     if plan.is_change and not runtime.check_mode:
-        with locked("credentials_file", wish.target, runtime.sleep):
-            plan = make_plan(wish)
+        with locked("credentials_file", options.target, runtime.sleep):
+            plan = make_plan(options)
             if plan.is_change:
-                replace_private("credentials_file", wish.target, plan.new.encode(errors="surrogateescape"))
-    if wish.values:
+                replace_private("credentials_file", options.target, plan.new.encode(errors="surrogateescape"))
+    if options.values:
         rivals = [name for name in WINNERS if plan.before and name in plan.before.values]
         if rivals:
             runtime.warn(
-                f"The profile {wish.name} also has {', '.join(rivals)}, so AWS tools will not use its keys. Remove that, or name another profile."
+                f"The profile {options.name} also has {', '.join(rivals)}, so AWS tools will not use its keys. "
+                "Remove these settings, or name another profile."
             )
     return {
         "changed": plan.is_change,
-        "profile": wish.name,
-        "credentials_file": str(wish.target),
-        "expiration": wish.mark.expires or None,
-        "diff": _diff(wish, plan),
+        "profile": options.name,
+        "credentials_file": str(options.target),
+        "expiration": options.mark.expires or None,
+        "diff": _diff(options, plan),
     }
 
 
-def _diff(wish: Wish, plan: Plan) -> dict[str, str]:
-    """Before and after, without keys: of those only whether they are there, and whether they are others than before."""
-    after = read_profile(plan.new, wish.name)
+def _diff(options: ProfileOptions, plan: Plan) -> dict[str, str]:
+    """Return before and after without the keys: only whether there are any, and whether they are new."""
+    after = read_profile(plan.new, options.name)
     mode = plan.mode if plan.mode is not None else 0o600
     return {
-        "before_header": str(wish.target),
-        "after_header": str(wish.target),
-        "before": _outline(wish.name, plan.before, "hidden", mode),
+        "before_header": str(options.target),
+        "after_header": str(options.target),
+        "before": _outline(options.name, plan.before, "hidden", mode),
         "after": _outline(
-            wish.name,
+            options.name,
             after,
             "hidden, new" if plan.before and _keys(plan.before) != _keys(after) else "hidden",
             0o600 if plan.is_change else mode,
@@ -213,6 +241,7 @@ def _outline(name: str, profile: Profile | None, keys: str, mode: int) -> str:
 OPERATION = Operation(
     name="venue_sts_profile",
     argument_spec=ARGUMENT_SPEC,
+    parse=parse,
     execute=keep_profile,
     narrowing=filled_in(ARGUMENT_SPEC),
     services=(),

@@ -4,29 +4,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from .._aws.calls import apply, run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
 from .._domain.arns import check_account_id
-from .._domain.errors import ConcurrentChange, InvalidInput, NotProvisioned
+from .._domain.errors import AccountMismatch, ConcurrentChange, InvalidInput, NotProvisioned, OwnershipConflict
 from .._domain.names import Venue, check_role_name, check_session_name, make_venue
-from .._domain.receipts import Receipt, parse_receipt
-from .._domain.revocation import Revocation, cutoff, found_in, plan_lift, plan_revoke
+from .._domain.receipts import CLOCK_TOLERANCE, Receipt, ReceiptLog, parse_receipt
+from .._domain.revocation import Revocation, cutoff, plan_lift, plan_revoke, standing
 from .._domain.role_plan import Role
 from .._domain.steps import Plan, Step
 from .._domain.tags import check_ownership
-from .._domain.times import parse_time
+from .._domain.times import iso, parse_time
 from .._domain.users import check_user
-from .._receipt_store import read_file
+from .._receipt_store import DEFAULT_FILE, read_file
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from .accounts import check_account
 from .converge import ATTEMPTS
 
-TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id")
+TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "all")
+BY_RECEIPT = ("receipt", "user", "access_key_id")
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "project": {"type": "str", "required": True},
@@ -35,6 +37,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "role_name": {"type": "str"},
     "expected_account_id": {"type": "str"},
     "before": {"type": "str"},
+    "all": {"type": "bool"},
     "session_name": {"type": "str"},
     "source_identity": {"type": "str"},
     "receipt": {"type": "dict"},
@@ -42,170 +45,344 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "access_key_id": {"type": "str", "no_log": False},
     "receipts_file": {"type": "path"},
 }
-SECOND = timedelta(seconds=1)
 
 
-class Wish(NamedTuple):
-    """The options, checked as far as that goes without asking AWS.
+@dataclass(frozen=True)
+class RevocationOptions:
+    """What to revoke, or to lift.
 
-    :param receipts: the tokens to revoke; None where receipts are not what names them.
+    :param target: the one option of ``TARGETS`` that is given.
+    :param value: the session name or source identity; '' for the other targets.
+    :param role_name: the venue's role, where receipts do not name one.
+    :param receipts: the tokens to revoke. Where receipts are not the target, the tokens of the venue that are known:
+        they name further roles that the venue's tokens may be of.
     """
 
+    lift: bool
     venue: Venue
+    target: str
+    value: str
     role_name: str
+    expected_account_id: str | None
     before: datetime | None
-    session_name: str
-    source_identity: str
-    receipts: list[Receipt] | None
+    receipts: tuple[Receipt, ...]
+    unreadable: int
+
+    @property
+    def by_receipt(self) -> bool:
+        """Whether receipts say what to revoke."""
+        return self.target in BY_RECEIPT
 
 
-class Found(NamedTuple):
-    """What one round of reads brought; ``now`` is AWS's clock."""
+@dataclass(frozen=True)
+class RoleState:
+    """A role of the venue, and the tokens of it that receipts name."""
+
+    role: Role
+    inline: Mapping[str, Mapping[str, Any]]
+    receipts: tuple[Receipt, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """What one round of reads found.
+
+    :param now: the time of AWS's clock.
+    :param gone: receipts whose role does not exist any more.
+    """
 
     caller: Caller
     now: datetime
-    role: Role
-    inline: Mapping[str, Mapping[str, Any]]
+    roles: tuple[RoleState, ...]
+    gone: tuple[Receipt, ...]
 
 
-def parse(params: Params, runtime: Runtime) -> Wish:
+# Parse --------------------------------------------------------------------------------------------------------------
+
+
+def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOptions:
     """Check the options.
 
     :raises InvalidInput: an option cannot be right, or no receipt fits.
     """
     venue = make_venue(params["project"], params["venue"])
-    if params["expected_account_id"]:
+    target = _target(params)
+    if params["expected_account_id"] is not None:
         check_account_id("expected_account_id", params["expected_account_id"])
-    before = parse_time("before", params["before"]) if params["before"] else None
-    if before and before > runtime.now() + timedelta(minutes=5):
-        raise InvalidInput("before", "lies in the future: tokens issued from now on would be dead on arrival.")
-    return Wish(
+    named = target in ("session_name", "source_identity")
+    value = check_session_name(target, params[target]) if named else ""
+    log = _read_receipts(params, target, venue, runtime)
+    if log.unreadable:
+        runtime.warn(f"{log.unreadable} lines of the receipts file are no receipts and were skipped.")
+    return RevocationOptions(
+        lift=params["state"] == "absent",
         venue=venue,
-        role_name=check_role_name("role_name", params["role_name"])
-        if params["role_name"]
-        else venue.role_name(params["name_prefix"]),
-        before=before,
-        session_name=check_session_name("session_name", params["session_name"]) if params["session_name"] else "",
-        source_identity=check_session_name("source_identity", params["source_identity"])
-        if params["source_identity"]
-        else "",
-        receipts=_receipts(params, venue, runtime),
+        target=target,
+        value=value,
+        role_name=_role_name(params, venue),
+        expected_account_id=params["expected_account_id"],
+        before=_before(params["before"], runtime),
+        receipts=_fitting(params, target, venue, log, runtime),
+        unreadable=log.unreadable,
     )
 
 
-def _receipts(params: Params, venue: Venue, runtime: Runtime) -> list[Receipt] | None:
-    """The receipts that an option names, of this venue."""
-    if params["receipt"]:
+def _target(params: Params) -> str:
+    """The one option that says what to revoke. Nothing that is empty means everything.
+
+    :raises InvalidInput: none is given, or more than one.
+    """
+    given = [name for name in TARGETS if params[name] is not None and params[name] is not False]
+    if len(given) != 1:
+        found = f"{' and '.join(given)} are given" if given else "nothing says what to revoke"
+        raise InvalidInput(
+            given[0] if given else "all",
+            f"{found}. Give exactly one of {', '.join(TARGETS)}. To revoke every token of the venue, set all to true.",
+        )
+    return given[0]
+
+
+def _role_name(params: Params, venue: Venue) -> str:
+    if params["role_name"] is not None:
+        return check_role_name("role_name", params["role_name"])
+    return venue.role_name(params["name_prefix"])
+
+
+def _before(text: str | None, runtime: Runtime) -> datetime | None:
+    moment = parse_time("before", text) if text is not None else None
+    if moment and moment > runtime.now() + CLOCK_TOLERANCE:
+        raise InvalidInput("before", "lies in the future. Tokens issued from now on would be refused.")
+    return moment
+
+
+def _read_receipts(params: Params, target: str, venue: Venue, runtime: Runtime) -> ReceiptLog:
+    if target == "receipt":
         receipt = parse_receipt("receipt", params["receipt"])
         if receipt.venue != venue:
-            raise InvalidInput("receipt", f"is of a token for {receipt.venue}, not for {venue}.")
-        return [receipt]
-    if not (params["user"] or params["access_key_id"]):
-        return None
-    option = "user" if params["user"] else "access_key_id"
-    wanted = check_user("user", params["user"]) if params["user"] else params["access_key_id"]
-    fitting = [
-        one
-        for one in read_file(params["receipts_file"]).tokens
-        if wanted == (one.recipient if option == "user" else one.access_key_id)
-    ]
-    if not fitting:
-        raise InvalidInput(option, f"no receipt in {params['receipts_file']} is of a token of '{wanted}'.")
-    return [one for one in fitting if one.venue == venue and one.ends_by > runtime.now()]
+            raise InvalidInput("receipt", f"is about a token for {receipt.venue}, not for {venue}.")
+        return ReceiptLog([receipt])
+    since = None if target in BY_RECEIPT else runtime.now()
+    try:
+        return read_file(params["receipts_file"], since)
+    except InvalidInput as error:
+        if target in BY_RECEIPT or params["receipts_file"] is not None:
+            raise
+        runtime.warn(f"{error.message} Tokens of roles that only receipts name are not revoked.")
+        return ReceiptLog([])
 
 
-def read(wish: Wish, params: Params, clients: Clients) -> Found:
-    """Read the role and its inline policies.
+def _fitting(params: Params, target: str, venue: Venue, log: ReceiptLog, runtime: Runtime) -> tuple[Receipt, ...]:
+    """The tokens that are asked for, those that have surely ended left out."""
+    tokens = log.tokens
+    if target in ("user", "access_key_id"):
+        wanted = check_user("user", params["user"]) if target == "user" else params["access_key_id"]
+        tokens = [one for one in tokens if wanted == (one.recipient if target == "user" else one.access_key_id)]
+        if not tokens:
+            file = DEFAULT_FILE if params["receipts_file"] is None else params["receipts_file"]
+            raise InvalidInput(target, f"no receipt in {file} is about a token of '{wanted}'.")
+    return tuple(one for one in tokens if one.venue == venue and one.ends_by > runtime.now())
 
+
+# Read ---------------------------------------------------------------------------------------------------------------
+
+
+def read(options: RevocationOptions, clients: Clients) -> State:
+    """Read the roles and their inline policies. The account is compared first.
+
+    :raises AccountMismatch: the keys are for another account than the receipts.
     :raises NotProvisioned: there is no role.
-    :raises OwnershipConflict: it is another venue's.
+    :raises OwnershipConflict: it belongs to another venue.
     """
     iam, sts = clients.client("iam"), clients.client("sts")
-    (caller, now), role, names = run_concurrently(
-        lambda: read_caller_and_time(sts),
-        lambda: read_role(iam, wish.role_name),
-        lambda: read_inline_names(iam, wish.role_name),
+    caller, now = read_caller_and_time(sts)
+    check_account(caller, options.expected_account_id)
+    receipts = _of_account(options, caller)
+    names = list(dict.fromkeys(one.role_name for one in receipts))
+    if not options.by_receipt and options.role_name.lower() not in map(str.lower, names):
+        names.insert(0, options.role_name)
+    found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names]) if names else []
+    states = [one for one in found if one]
+    roles = tuple(
+        RoleState(role, inline, tuple(one for one in receipts if one.role_name == role.name))
+        for role, inline in states
+        if _is_venues(options, role)
     )
-    check_account(caller, params["expected_account_id"])
-    if not role:
+    known = {role.name for role, _inline in states}
+    if not options.by_receipt and not roles:
         raise NotProvisioned(
-            f"there is no role {wish.role_name} in account {caller.account_id}, so no token of it can be alive."
+            f"there is no role {options.role_name} in account {caller.account_id}, so no token of it can be alive."
         )
-    check_ownership(wish.venue, role.name, role.tags, adopt=True)
-    return Found(caller, now, role, read_policies(iam, wish.role_name, names))
+    return State(caller, now, roles, tuple(one for one in receipts if one.role_name not in known))
 
 
-def wanted(wish: Wish, now: datetime) -> list[Revocation]:
-    """What is to be revoked.
+def _of_account(options: RevocationOptions, caller: Caller) -> list[Receipt]:
+    """The receipts of the caller's account.
 
-    :param now: the present by AWS's clock: this machine's may be behind, and the newest tokens would slip through.
+    :raises AccountMismatch: receipts that say what to revoke are of another account. Where they are of several, the
+        option expected_account_id says which ones are meant.
     """
-    before = wish.before or cutoff(now)
-    if wish.receipts is not None:
+    mine = [one for one in options.receipts if one.account_id == caller.account_id]
+    other = sorted({one.account_id for one in options.receipts} - {caller.account_id})
+    if other and options.by_receipt and not (mine and options.expected_account_id):
+        advice = "Set expected_account_id and run once for each account." if mine or len(other) > 1 else ""
+        raise AccountMismatch(
+            f"the tokens were issued in account {', '.join(other)}, but the credentials are for account "
+            f"{caller.account_id} ({caller.arn}). Nothing was changed. Get keys for account {', '.join(other)}, for "
+            f'example from Kion with broker_account: "{other[0]}". {advice}'.rstrip(),
+            account_id=caller.account_id,
+            expected_account_id=other[0],
+        )
+    return mine
+
+
+def _read_role(iam: Any, name: str) -> tuple[Role, Mapping[str, Mapping[str, Any]]] | None:
+    role = read_role(iam, name)
+    return (role, read_policies(iam, name, read_inline_names(iam, name))) if role else None
+
+
+def _is_venues(options: RevocationOptions, role: Role) -> bool:
+    """Whether the role is one to act on. A receipt alone does not make a role the venue's.
+
+    :raises OwnershipConflict: a role that an option or the receipt of a token to revoke names is another venue's.
+    """
+    named = options.by_receipt or role.name.lower() == options.role_name.lower()
+    try:
+        check_ownership(options.venue, role.name, role.tags, adopt=named)
+    except OwnershipConflict:
+        if named:
+            raise
+        return False
+    return True
+
+
+# Plan ---------------------------------------------------------------------------------------------------------------
+
+
+def wanted(options: RevocationOptions, receipts: Iterable[Receipt], now: datetime) -> list[Revocation]:
+    """What to revoke of one role.
+
+    :param now: the time of AWS's clock: this machine's may be behind, and the newest tokens would be left out.
+    """
+    if options.by_receipt:
         # The time keeps a later token of the same session name alive. It comes from the receipt alone, so that a second
         # run finds nothing to do.
-        return [Revocation("session", one.session_name, cutoff(one.issue_until + SECOND)) for one in wish.receipts]
-    if wish.session_name:
-        return [Revocation("session", wish.session_name, before)]
-    if wish.source_identity:
-        return [Revocation("source_identity", wish.source_identity, before)]
-    return [Revocation("all", "", before)]
+        return [Revocation("session", one.session_name, cutoff(one.issue_until)) for one in receipts]
+    kind = {"session_name": "session"}.get(options.target, options.target)
+    return [Revocation(kind, options.value, options.before or cutoff(now))]
 
 
-def plan(params: Params, wish: Wish, found: Found, now: datetime) -> Plan:
-    """The steps that make it so."""
-    asked = wanted(wish, now)
-    if params["state"] == "present":
-        return plan_revoke(wish.role_name, found.role.role_id, found.inline, asked, found.now)
-    return plan_lift(wish.role_name, found.inline, [(one.kind, one.value) for one in asked])
+def plan(options: RevocationOptions, state: State, now: datetime) -> list[Plan]:
+    """The steps for each role."""
+    plans = []
+    for one in state.roles:
+        asked = wanted(options, one.receipts, now)
+        if options.lift:
+            plans.append(plan_lift(one.role.name, one.inline, [(each.kind, each.value) for each in asked]))
+        else:
+            plans.append(plan_revoke(one.role.name, one.role.role_id, one.inline, asked, state.now))
+    return plans
 
 
-def revoke(params: Params, clients: Clients, runtime: Runtime) -> Result:
+# Apply --------------------------------------------------------------------------------------------------------------
+
+
+def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Result:
     """The operation of ``venue_sts_revocation``.
 
     :raises VenueError: see ``_domain/errors.py``.
     """
-    wish = parse(params, runtime)
-    found = read(wish, params, clients)
-    moment = found.now
-    first = current = plan(params, wish, found, moment)
-    if wish.receipts == []:
-        runtime.warn("No token of this venue that the receipts name is alive any more: there is nothing to revoke.")
+    state = read(options, clients)
+    moment = state.now
+    first = plans = plan(options, state, moment)
     done: list[tuple[Step, dict[str, Any]]] = []
     for attempt in range(ATTEMPTS if not runtime.check_mode else 0):
         try:
-            apply(clients.client, current.steps, done)
+            apply(clients.client, [step for one in plans for step in one.steps], done)
             break
         except ConcurrentChange:
             if attempt == ATTEMPTS - 1:
                 raise
             runtime.sleep(runtime.jitter(0.2 * 2**attempt))
-            found = read(wish, params, clients)
-            current = plan(params, wish, found, moment)
-    steps = current.steps if runtime.check_mode else [step for step, _answer in done]
+            state = read(options, clients)
+            plans = plan(options, state, moment)
+    _warn(options, state, runtime)
+    planned = [step for one in first for step in one.steps]
+    steps = planned if runtime.check_mode else [step for step, _answer in done]
     return {
         "changed": bool(steps),
-        "role": {
-            "arn": found.role.arn,
-            "name": found.role.name,
-            "role_id": found.role.role_id,
-            "account_id": found.caller.account_id,
-        },
-        "revocations": [one.shown() for one in found_in(current.after["revocations"])],
-        "sessions": [one.session_name for one in wish.receipts or []],
+        "account_id": state.caller.account_id,
+        "roles": [{"arn": one.role.arn, "name": one.role.name, "role_id": one.role.role_id} for one in state.roles],
+        "revocations": [each for one, after in zip(state.roles, plans, strict=True) for each in _in_force(one, after)],
+        "sessions": _sessions(options, state),
+        "unreadable": options.unreadable,
         "steps": [step.shown() for step in steps],
-        "diff": first.diff(),
+        "diff": _diff(state.roles, first),
     }
+
+
+def _warn(options: RevocationOptions, state: State, runtime: Runtime) -> None:
+    if options.by_receipt and not options.receipts:
+        runtime.warn("No token of this venue that the receipts name is alive any more. There is nothing to revoke.")
+    elsewhere = sorted({one.account_id for one in options.receipts} - {state.caller.account_id})
+    if elsewhere:
+        runtime.warn(
+            f"Tokens of this venue were also issued in account {', '.join(elsewhere)}. They are not revoked: run again "
+            "with keys of that account."
+        )
+    ended = [one.session_name for one in state.gone]
+    if ended:
+        runtime.warn(f"The role of these sessions does not exist any more, so they have ended: {', '.join(ended)}.")
+    replaced = [one.session_name for role in state.roles for one in role.receipts if _is_replaced(role.role, one)]
+    if replaced and options.by_receipt:
+        runtime.warn(
+            "The role of these sessions was deleted and created again, so they ended with the old role: "
+            f"{', '.join(replaced)}. They are revoked for the new role as well."
+        )
+
+
+def _is_replaced(role: Role, receipt: Receipt) -> bool:
+    """Whether the role is another one of the same name than the one that the token is of."""
+    return bool(receipt.role_id) and receipt.role_id != role.role_id
+
+
+def _in_force(state: RoleState, plan: Plan) -> list[dict[str, Any]]:
+    revocations = standing(plan.after["revocations"], state.role.role_id)
+    return [{"role_name": state.role.name, **one.shown()} for one in revocations]
+
+
+def _sessions(options: RevocationOptions, state: State) -> list[dict[str, Any]]:
+    """The tokens that receipts named, and what their role is like now."""
+    if not options.by_receipt:
+        return []
+    living = [(one, _is_replaced(role.role, one)) for role in state.roles for one in role.receipts]
+    return [
+        {
+            "session_name": one.session_name,
+            "recipient": one.recipient,
+            "access_key_id": one.access_key_id,
+            "role_arn": one.role_arn,
+            "ends_by": iso(one.ends_by),
+            "issued": bool(one.access_key_id),
+            "role_gone": gone,
+        }
+        for one, gone in [*living, *[(one, True) for one in state.gone]]
+    ]
+
+
+def _diff(roles: Sequence[RoleState], plans: Sequence[Plan]) -> dict[str, Any]:
+    """Before and after, of the only role or of each by its name."""
+    parts = {one.role.name: each.diff() for one, each in zip(roles, plans, strict=True)}
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    return {side: {name: part[side] for name, part in parts.items()} for side in ("before", "after")}
 
 
 OPERATION = Operation(
     name="venue_sts_revocation",
     argument_spec=ARGUMENT_SPEC,
+    parse=parse,
     execute=revoke,
-    narrowing=filled_in(ARGUMENT_SPEC),
     services=("iam", "sts"),
-    constraints={
-        "mutually_exclusive": [TARGETS, *[("before", name) for name in TARGETS[2:]]],
-        "required_by": {"user": ["receipts_file"], "access_key_id": ["receipts_file"]},
-    },
+    narrowing=filled_in(ARGUMENT_SPEC),
+    constraints={"mutually_exclusive": [("before", name) for name in BY_RECEIPT]},
 )

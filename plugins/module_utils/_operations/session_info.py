@@ -1,12 +1,13 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Tell who holds tokens: of one venue, or of all in an account."""
+"""List who holds tokens: of one venue, or of all in an account."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._aws.account import read_roles
 from .._aws.calls import run_concurrently
@@ -15,10 +16,10 @@ from .._aws.cloudtrail import SECONDS_A_REQUEST, Lookup, look_up
 from .._aws.venue_state import Caller, read_caller
 from .._domain import role_facts, sessions
 from .._domain.arns import check_account_id
-from .._domain.errors import InvalidInput, NotProvisioned
+from .._domain.errors import AccountMismatch, InvalidInput, NotProvisioned
 from .._domain.names import Venue, check_role_name, make_venue
-from .._domain.receipts import Receipt
-from .._domain.revocation import found_in
+from .._domain.receipts import LONGEST_SESSION, Receipt
+from .._domain.revocation import standing
 from .._domain.role_facts import Observed
 from .._domain.times import iso, parse_time
 from .._receipt_store import read_file
@@ -39,136 +40,184 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 KEPT = timedelta(days=90)  # by CloudTrail
 DELAY = timedelta(minutes=15)  # until CloudTrail shows an event
-LONGEST_TOKEN = timedelta(hours=12)
 
 
-class Wish(NamedTuple):
-    """The options, checked as far as that goes without asking AWS. No venue: all of the account."""
+@dataclass(frozen=True)
+class SessionInfoOptions:
+    """What to list.
+
+    :param venue: the one venue; None for all of the account.
+    :param role_name: the role of the one venue, where receipts do not name another one.
+    :param receipts: those of the time and of the venue.
+    :param max_pages: how many requests to CloudTrail at most; 0 if it is not asked.
+    """
 
     venue: Venue | None
     role_name: str
+    name_prefix: str
+    expected_account_id: str | None
     since: datetime
     until: datetime
-    receipts: list[Receipt]
+    receipts: tuple[Receipt, ...]
+    unreadable: int
+    max_pages: int
 
 
-def parse(params: Params, runtime: Runtime) -> Wish:
+def parse(params: Params, _clients: Clients, runtime: Runtime) -> SessionInfoOptions:
     """Check the options.
 
     :raises InvalidInput: an option cannot be right.
     """
-    now = runtime.now()
-    venue = make_venue(params["project"], params["venue"]) if params["project"] else None
-    if params["role_name"] and not venue:
-        raise InvalidInput("role_name", "belongs to one venue: give project and venue too.")
-    name = (
-        check_role_name("role_name", params["role_name"])
-        if params["role_name"]
-        else venue.role_name(params["name_prefix"])
-        if venue
-        else ""
-    )
-    if params["expected_account_id"]:
+    venue = make_venue(params["project"], params["venue"]) if params["project"] is not None else None
+    if params["expected_account_id"] is not None:
         check_account_id("expected_account_id", params["expected_account_id"])
-    since = parse_time("since", params["since"]) if params["since"] else now - LONGEST_TOKEN
-    until = parse_time("until", params["until"]) if params["until"] else now
-    if since >= until or (params["cloudtrail"] and since < now - KEPT - timedelta(minutes=1)):
-        raise InvalidInput("since", "must be earlier than until, and CloudTrail keeps 90 days.")
+    since, until = _window(params, runtime)
     if params["max_pages"] < 1:
         raise InvalidInput("max_pages", "must be at least 1.")
-    if not (params["cloudtrail"] or params["receipts_file"]):
-        raise InvalidInput("cloudtrail", "is off and there is no receipts_file, so there is nowhere to look.")
-    receipts = read_file(params["receipts_file"]).tokens if params["receipts_file"] else []
-    return Wish(
-        venue, name, since, until, [one for one in receipts if since <= (one.issued_at or one.requested_at) <= until]
+    log = read_file(params["receipts_file"], since)
+    if log.unreadable:
+        runtime.warn(f"{log.unreadable} lines of the receipts file are no receipts and were skipped.")
+    asked = [one for one in log.tokens if since <= (one.issued_at or one.requested_at) <= until]
+    return SessionInfoOptions(
+        venue=venue,
+        role_name=_role_name(params, venue),
+        name_prefix=params["name_prefix"],
+        expected_account_id=params["expected_account_id"],
+        since=since,
+        until=until,
+        receipts=tuple(one for one in asked if venue in (None, one.venue)),
+        unreadable=log.unreadable,
+        max_pages=params["max_pages"] if params["cloudtrail"] else 0,
     )
 
 
-def tell(params: Params, clients: Clients, runtime: Runtime) -> Result:
+def _role_name(params: Params, venue: Venue | None) -> str:
+    if params["role_name"] is not None and venue is None:
+        raise InvalidInput("role_name", "is the role of one venue. Give project and venue as well.")
+    if params["role_name"] is not None:
+        return check_role_name("role_name", params["role_name"])
+    return venue.role_name(params["name_prefix"]) if venue else ""
+
+
+def _window(params: Params, runtime: Runtime) -> tuple[datetime, datetime]:
+    now = runtime.now()
+    since = parse_time("since", params["since"]) if params["since"] is not None else now - LONGEST_SESSION
+    until = parse_time("until", params["until"]) if params["until"] is not None else now
+    if since >= until or (params["cloudtrail"] and since < now - KEPT - timedelta(minutes=1)):
+        raise InvalidInput("since", "must be earlier than until, and CloudTrail keeps 90 days.")
+    return since, until
+
+
+def list_sessions(options: SessionInfoOptions, clients: Clients, runtime: Runtime) -> Result:
     """The operation of ``venue_sts_session_info``.
 
     :raises VenueError: see ``_domain/errors.py``.
     """
-    wish = parse(params, runtime)
     iam, sts = clients.client("iam"), clients.client("sts")
-    caller, roles = run_concurrently(lambda: read_caller(sts), lambda: read_roles(iam))
-    check_account(caller, params["expected_account_id"])
-    venues = _venues(wish, params, roles, caller)
-    looked = _look(wish, params, clients, runtime, venues) if params["cloudtrail"] else Lookup([], truncated=False)
-    told = [one for one in map(sessions.from_event, looked.events) if one and one.role_name in venues]
-    kept = [_of_receipt(one, wish, params) for one in wish.receipts if wish.venue in (None, one.venue)]
-    held = sessions.join(told, [one for one in kept if one.role_name in venues])
+    caller, observed = run_concurrently(lambda: read_caller(sts), lambda: read_roles(iam))
+    check_account(caller, options.expected_account_id)
+    receipts = _of_account(options, caller, runtime)
+    roles = {one.role.arn: one for one in observed}
+    arns = _role_arns(options, roles, receipts, caller)
+    looked = _look_up(options, clients, runtime, arns) if options.max_pages else Lookup([], truncated=False)
+    events = [one for one in map(sessions.from_event, looked.events) if one and one.role_arn in arns]
+    held = sessions.join(events, [sessions.from_receipt(one) for one in receipts])
     now = runtime.now()
-    if params["cloudtrail"]:
-        _warn_of_gaps(held, params, runtime, now, truncated=looked.truncated)
-    shown = [_shown(one, venues[one.role_name], now) for one in held]
+    if options.max_pages:
+        _warn_of_gaps(held, options, runtime, now, truncated=looked.truncated)
     return {
         "changed": False,
-        "sessions": shown,
+        "account_id": caller.account_id,
+        "sessions": [_shown(one, roles.get(one.role_arn), now) for one in held],
         "truncated": looked.truncated,
-        "since": iso(wish.since),
-        "until": iso(wish.until),
+        "unreadable": options.unreadable,
+        "since": iso(options.since),
+        "until": iso(options.until),
     }
 
 
-def _warn_of_gaps(
-    held: list[sessions.Session], params: Params, runtime: Runtime, now: datetime, *, truncated: bool
-) -> None:
-    unseen = [one for one in held if one.sources == ("receipt",) and one.issued_at < now - DELAY]
-    if truncated:
-        runtime.warn(
-            f"CloudTrail has more events than max_pages ({params['max_pages']}) holds: tokens are missing. Shorten the time, or raise it."
+def _of_account(options: SessionInfoOptions, caller: Caller, runtime: Runtime) -> list[Receipt]:
+    """The receipts of the caller's account.
+
+    :raises AccountMismatch: all receipts of the venue are of other accounts.
+    """
+    mine = [one for one in options.receipts if one.account_id == caller.account_id]
+    other = sorted({one.account_id for one in options.receipts} - {caller.account_id})
+    if options.venue and other and not mine:
+        raise AccountMismatch(
+            f"the receipts of this venue are of account {', '.join(other)}, but the credentials are for account "
+            f"{caller.account_id} ({caller.arn}). Get keys for account {other[0]}.",
+            account_id=caller.account_id,
+            expected_account_id=other[0],
         )
-    elif unseen:
-        runtime.warn(
-            f"CloudTrail tells nothing of {len(unseen)} tokens that receipts tell of. Is this the region where they were issued?"
+    if options.venue and other:
+        runtime.warn(f"Tokens of this venue were also issued in account {', '.join(other)}. They are not listed.")
+    return mine
+
+
+def _role_arns(
+    options: SessionInfoOptions, roles: Mapping[str, Observed], receipts: Iterable[Receipt], caller: Caller
+) -> set[str]:
+    """The roles whose tokens are asked for: by option, tag or name, and those that receipts name."""
+    named = {one.role_arn for one in receipts}
+    if not options.venue:
+        prefix = options.name_prefix
+        return named | {arn for arn, one in roles.items() if role_facts.is_venue_role(one.role, prefix)}
+    found = {arn for arn, one in roles.items() if one.role.name.lower() == options.role_name.lower()}
+    if not found and not named:
+        raise NotProvisioned(
+            f"there is no role {options.role_name} in account {caller.account_id}, so it has no tokens."
         )
+    return named | found
 
 
-def _venues(wish: Wish, params: Params, roles: list[Observed], caller: Caller) -> dict[str, Observed]:
-    """The roles whose tokens are asked for, by name."""
-    if not wish.venue:
-        return {one.role.name: one for one in roles if role_facts.is_venue_role(one.role, params["name_prefix"])}
-    found = {one.role.name: one for one in roles if one.role.name.lower() == wish.role_name.lower()}
-    if not found:
-        raise NotProvisioned(f"there is no role {wish.role_name} in account {caller.account_id}, so it has no tokens.")
-    return found
-
-
-def _look(wish: Wish, params: Params, clients: Clients, runtime: Runtime, venues: Mapping[str, Observed]) -> Lookup:
-    """One venue is looked up by its role's ARN; all of an account by the names of the events, which are others' too."""
-    named = (
-        [("ResourceName", one.role.arn) for one in venues.values()]
-        if wish.venue
-        else [("EventName", name) for name in sessions.EVENTS]
-    )
-    client, window = clients.client("cloudtrail"), (wish.since, wish.until)
+def _look_up(options: SessionInfoOptions, clients: Clients, runtime: Runtime, arns: Iterable[str]) -> Lookup:
+    """One venue is looked up by its role's ARN, an account by the names of the events, which other roles share."""
+    by_role = [("ResourceName", arn) for arn in sorted(arns)]
+    attributes = by_role if options.venue else [("EventName", name) for name in sessions.EVENTS]
+    client, window = clients.client("cloudtrail"), (options.since, options.until)
     found: list[str] = []
     truncated = False
-    for number, attribute in enumerate(named):
+    for number, attribute in enumerate(attributes):
         if number:
             runtime.sleep(SECONDS_A_REQUEST)
-        looked = look_up(client, attribute, window, most_pages=params["max_pages"], sleep=runtime.sleep)
+        looked = look_up(client, attribute, window, most_pages=options.max_pages, sleep=runtime.sleep)
         found += looked.events
         truncated = truncated or looked.truncated
     return Lookup(found, truncated)
 
 
-def _of_receipt(receipt: Receipt, wish: Wish, params: Params) -> sessions.Session:
-    return sessions.from_receipt(receipt)
+def _warn_of_gaps(
+    held: list[sessions.Session], options: SessionInfoOptions, runtime: Runtime, now: datetime, *, truncated: bool
+) -> None:
+    unseen = [one for one in held if one.sources == ("receipt",) and one.issued_at < now - DELAY]
+    unseen = [one for one in unseen if one.outcome == "issued"]
+    if truncated:
+        runtime.warn(
+            f"CloudTrail has more events than max_pages ({options.max_pages}) allows, so tokens are missing. Choose a "
+            "shorter time, or a larger max_pages."
+        )
+    elif unseen:
+        runtime.warn(
+            f"CloudTrail has no event for {len(unseen)} tokens that have receipts. Is this the region where they were "
+            "issued?"
+        )
 
 
-def _shown(session: sessions.Session, observed: Observed, now: datetime) -> dict[str, Any]:
-    owner = role_facts.owner(observed.role.tags)
-    project, venue = (owner.project, owner.venue) if owner else (None, None)
-    return {"project": project, "venue": venue, **session.shown(found_in(observed.inline), now)}
+def _shown(session: sessions.Session, observed: Observed | None, now: datetime) -> dict[str, Any]:
+    owner = (role_facts.owner(observed.role.tags) if observed else None) or session.venue
+    project, venue = owner or (None, None)
+    role_id = observed.role.role_id if observed else ""
+    in_force = standing(observed.inline, role_id) if observed else []
+    return {"project": project, "venue": venue, **session.shown(in_force, now, role_id)}
 
 
 OPERATION = Operation(
     name="venue_sts_session_info",
     argument_spec=ARGUMENT_SPEC,
-    execute=tell,
-    narrowing=filled_in(ARGUMENT_SPEC),
+    parse=parse,
+    execute=list_sessions,
     services=("iam", "sts", "cloudtrail"),
+    narrowing=filled_in(ARGUMENT_SPEC),
     constraints={"required_together": [("project", "venue")]},
 )

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from ...module_utils._domain.errors import InvalidInput
 from ...module_utils._operations.issue.parts import Delivered
 from .. import sealing
+from ..bundle import Bundle
 from ..sealers.recipient import Recipient
 
 # The words of the written procedure.
@@ -26,25 +27,15 @@ SEALED_ZIP, MAIL, OPEN_ZIP = "application/octet-stream", "message/rfc822", "appl
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """The zip file, not sealed. It exists in memory only.
-
-    :param stem: the file name without its suffixes.
-    :param subject: one line that says what it is, without a secret.
-    """
-
-    zip: bytes = field(repr=False)
-    stem: str
-    subject: str
-
-
-@dataclass(frozen=True)
 class Parcel:
     """A file that may be stored anywhere, because it is sealed (unless the admin asked for a file that is not).
 
     :param kind: the kind of key that opens it, or an empty text if it is not sealed.
     :param fingerprints: the keys that it is sealed to.
     :param how_to_open: one line for the recipient.
+    :param signature: an armored signature that goes beside it, in a file of the same name with ``.sig``.
+    :param signed_by: the fingerprint of the key that signed it, inside or beside.
+    :param how_to_verify: lines for the recipient, to check the signature before opening.
     """
 
     name: str
@@ -53,6 +44,9 @@ class Parcel:
     kind: str = ""
     fingerprints: tuple[str, ...] = ()
     how_to_open: str = ""
+    signature: str = ""
+    signed_by: str = ""
+    how_to_verify: tuple[str, ...] = ()
 
     def with_fingerprints(self, fingerprints: Sequence[str]) -> Parcel:
         """Return the same parcel with the fingerprints that its receipt names."""
@@ -80,6 +74,12 @@ class Channel(ABC):
 
         :param create: create missing folders; not in check mode.
         :raises VenueError: delivery would fail.
+        """
+
+    def check_signature(self) -> None:  # noqa: B027 - most channels can carry a second file
+        """Check that this channel can carry a signature beside the parcel.
+
+        :raises InvalidInput: it cannot.
         """
 
     def check_recipient(self, keys: Sequence[Recipient], address: str) -> None:
@@ -114,15 +114,33 @@ class Channel(ABC):
         kind = sealing.sealed_kind(body.decode(errors="replace"))
         return Parcel(name, body, SEALED_ZIP, kind, how_to_open=_how_to_open(kind, name)) if kind else None
 
-    def seal(self, bundle: Bundle, keys: Sequence[Recipient], address: str) -> Parcel:
+    def seal(self, bundle: Bundle, keys: Sequence[Recipient], address: str, options: sealing.SealOptions) -> Parcel:
         """Seal the zip file to the recipient's keys.
 
         :param address: the recipient's mail address, for the channel that needs one.
         """
-        sealed = sealing.seal(bundle.zip, keys)
-        name = f"{bundle.stem}.zip{sealing.SUFFIXES[sealed.kind]}"
-        body = sealed.text.encode()
-        return Parcel(name, body, SEALED_ZIP, sealed.kind, sealed.fingerprints, _how_to_open(sealed.kind, name))
+        sealed = sealing.seal(bundle.zip, keys, options)
+        name = self.name_of(bundle.stem, keys)
+        return Parcel(
+            name,
+            sealed.text.encode(),
+            SEALED_ZIP,
+            sealed.kind,
+            sealed.fingerprints,
+            _how_to_open(sealed.kind, name),
+            sealed.signature,
+            sealed.signed_by,
+            self.how_to_verify(bundle.stem, keys, options),
+        )
+
+    @staticmethod
+    def name_of(stem: str, keys: Sequence[Recipient]) -> str:
+        """Return the name of the sealed file."""
+        return f"{stem}.zip{sealing.SUFFIXES[sealing.one_kind(keys)]}"
+
+    def how_to_verify(self, stem: str, keys: Sequence[Recipient], options: sealing.SealOptions) -> tuple[str, ...]:
+        """Return lines for the recipient, to check the signature before opening; none if it is not signed."""
+        return tuple(options.signer.verify_commands(self.name_of(stem, keys))) if options.signer else ()
 
     @abstractmethod
     def deliver(self, parcel: Parcel) -> Delivered:

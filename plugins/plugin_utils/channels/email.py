@@ -16,11 +16,12 @@ from typing import Any
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput
 from ...module_utils._operations.issue.parts import Delivered
 from .. import sealing
+from ..bundle import Bundle
 from ..key_directory import ADDRESS
 from ..sealers import openpgp, smime
 from ..sealers.recipient import Recipient
 from . import settings
-from .channel import MAIL, REASON, SECONDS, Bundle, Channel, Parcel
+from .channel import MAIL, REASON, SECONDS, Channel, Parcel
 
 TEXT = (
     "Your temporary access to an MDPS venue is in the attached zip file.\n"
@@ -101,18 +102,36 @@ class EmailChannel(Channel):
             return Parcel(name, body, MAIL, openpgp.KIND, how_to_open=HOW_TO_OPEN)
         return None
 
-    def seal(self, bundle: Bundle, keys: Sequence[Recipient], address: str) -> Parcel:
+    def seal(self, bundle: Bundle, keys: Sequence[Recipient], address: str, options: sealing.SealOptions) -> Parcel:
         """Make a whole message: the zip is an attachment inside what is encrypted, so a mail program shows it."""
         letter = EmailMessage(policy=policy.SMTP)
-        letter.set_content(TEXT)
+        letter.set_content(f"{TEXT}\n{bundle.note}\n")
         letter.add_attachment(bundle.zip, maintype="application", subtype="zip", filename=f"{bundle.stem}.zip")
-        sealed = sealing.seal(letter.as_bytes(), keys)
+        sealed = sealing.seal(letter.as_bytes(), keys, options, mail=True)
         message = _envelope(sealed)
         message["Subject"] = self.subject or bundle.subject
         message["From"], message["To"] = self.sender, self.to or address
         message["Date"] = utils.localtime()
         message["Message-ID"] = utils.make_msgid(domain=self.sender.partition("@")[2])
-        return Parcel(f"{bundle.stem}.eml", message.as_bytes(), MAIL, sealed.kind, sealed.fingerprints, HOW_TO_OPEN)
+        return Parcel(
+            f"{bundle.stem}.eml",
+            message.as_bytes(),
+            MAIL,
+            sealed.kind,
+            sealed.fingerprints,
+            HOW_TO_OPEN,
+            signed_by=sealed.signed_by,
+            how_to_verify=self.how_to_verify(bundle.stem, keys, options),
+        )
+
+    def how_to_verify(self, stem: str, keys: Sequence[Recipient], options: sealing.SealOptions) -> tuple[str, ...]:
+        """The mail program checks the signature."""
+        if not options.signer:
+            return ()
+        return (
+            "Your mail program shows who signed the message. The fingerprint is:",
+            f"  {options.signer.fingerprint}",
+        )
 
     def deliver(self, parcel: Parcel) -> Delivered:
         """Send the message. The server must offer TLS and prove its name before it gets a login or the message."""
@@ -168,9 +187,11 @@ def _envelope(sealed: sealing.Sealed) -> EmailMessage:
 
 
 def _reason(error: Exception) -> str:
-    """Describe a failure. A login that the server echoes is not in it: only numbers and texts without arguments are."""
+    """Describe a failure without quoting library or server: both were given the password."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return "it refuses the recipient's address"
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"it answered {error.smtp_code} {error.smtp_error!r}"
-    return str(error)
+        return f"it answered {error.smtp_code}"
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return "it does not offer STARTTLS, or no way to log in"
+    return settings.reason(error)

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...module_utils._files import create_private
 from ...module_utils._operations.issue.parts import Delivered
 from .. import destinations
+from ..signing import SIGNATURE_SUFFIX
 from .channel import Channel, Parcel
 
 
@@ -36,4 +38,7 @@ class FileChannel(Channel):
     def deliver(self, parcel: Parcel) -> Delivered:
         """Create the file. An existing one is never overwritten."""
         path = destinations.write("dest", self.dest, parcel.name, parcel.body)
-        return Delivered(path, {"path": path})
+        if not parcel.signature:
+            return Delivered(path, {"path": path})
+        beside = create_private("dest", f"{path}{SIGNATURE_SUFFIX}", parcel.signature.encode())
+        return Delivered(path, {"path": path, "signature_path": str(beside)})

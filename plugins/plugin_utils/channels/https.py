@@ -15,6 +15,7 @@ from ansible.module_utils.urls import open_url, prepare_multipart
 
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput
 from ...module_utils._operations.issue.parts import Delivered
+from ..signing import SIGNATURE_SUFFIX
 from . import settings
 from .channel import REASON, SECONDS, Channel, Parcel
 
@@ -65,13 +66,29 @@ class HttpsChannel(Channel):
         settings.tls_context("https.ca_file", self.ca_file)
 
     def deliver(self, parcel: Parcel) -> Delivered:
-        """Upload the parcel. The server must prove its name. No redirect is followed, because headers may be secret."""
-        url, body, media_type = self.url, parcel.body, parcel.media_type
+        """Upload the parcel, and its signature if there is one."""
+        if parcel.signature:
+            self._upload(f"{parcel.name}{SIGNATURE_SUFFIX}", parcel.signature.encode(), parcel.media_type)
+        return Delivered(self._upload(parcel.name, parcel.body, parcel.media_type))
+
+    def check_signature(self) -> None:
+        """Check that two files do not go to one address.
+
+        :raises InvalidInput: a PUT to an address that names the file.
+        """
+        if self.method == "PUT" and not urlsplit(self.url).path.endswith("/"):
+            raise InvalidInput(
+                "https.url", "must end with a slash, because the signature is uploaded as a second file."
+            )
+
+    def _upload(self, name: str, body: bytes, media_type: str) -> str:
+        """Upload a file. The server must prove its name. No redirect is followed, because headers may be secret."""
+        url = self.url
         if self.method == "POST":
-            form = {self.field_name: {"filename": parcel.name, "content": body.decode(), "mime_type": media_type}}
+            form = {self.field_name: {"filename": name, "content": body.decode(), "mime_type": media_type}}
             media_type, body = prepare_multipart(form)
         elif urlsplit(url).path.endswith("/"):
-            url = urlsplit(url)._replace(path=urlsplit(url).path + parcel.name).geturl()
+            url = urlsplit(url)._replace(path=urlsplit(url).path + name).geturl()
         # A signed address has its right to upload behind the question mark.
         shown = urlsplit(url)._replace(query="", fragment="").geturl()
         try:
@@ -85,13 +102,8 @@ class HttpsChannel(Channel):
             answer = http.client.responses.get(error.code, "")
             raise DeliveryFailed(f"{shown} answered {error.code} {answer}.") from None
         except OSError as error:
-            raise DeliveryFailed(f"{shown} could not be reached safely: {_reason(error)}.") from None
+            raise DeliveryFailed(f"{shown} could not be reached safely: {settings.reason(error)}.") from None
         except (http.client.HTTPException, ValueError) as error:
             # The texts of these may quote a header, which is secret.
             raise DeliveryFailed(f"{shown} could not be reached safely ({type(error).__name__}).") from None
-        return Delivered(shown)
-
-
-def _reason(error: OSError) -> str:
-    reason = getattr(error, "reason", error)
-    return str(reason) if isinstance(reason, (OSError, str)) else type(reason).__name__
+        return shown

@@ -25,4 +25,5 @@ class OutputChannel(Channel):
 
     def deliver(self, parcel: Parcel) -> Delivered:
         """Put the sealed text into the result."""
-        return Delivered("the result of this task", {"sealed": parcel.body.decode()})
+        signature = {"signature": parcel.signature} if parcel.signature else {}
+        return Delivered("the result of this task", {"sealed": parcel.body.decode(), **signature})

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...module_utils._domain.errors import InvalidInput
+from ..signing import SIGNATURE_SUFFIX
 from .channel import REASON, Channel, Parcel
 from .email import EmailChannel
 from .file import FileChannel
@@ -35,6 +37,11 @@ def choose(options: Mapping[str, Any], *, unsealed: bool = False) -> Channel:
     return channel.from_options(options)
 
 
+def _read_signature(path: Path) -> str:
+    beside = path.with_name(f"{path.name}{SIGNATURE_SUFFIX}")
+    return beside.read_text(encoding="utf-8", errors="replace") if beside.is_file() else ""
+
+
 def read_parcel(path: Path) -> Parcel:
     """Read a sealed file that was kept.
 
@@ -47,5 +54,5 @@ def read_parcel(path: Path) -> Parcel:
     for channel in CHANNELS.values():
         parcel = channel.recognize(path.name, body)
         if parcel:
-            return parcel
+            return replace(parcel, signature=_read_signature(path))
     raise InvalidInput("resend", f"{path} is not sealed. {REASON}")

@@ -7,6 +7,7 @@ No message quotes a secret.
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from urllib.parse import urlsplit
@@ -96,3 +97,19 @@ def tls_context(option: str, ca_file: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is an OSError
         raise InvalidInput(option, f"'{ca_file}' cannot be used ({error.strerror or type(error).__name__}).") from None
+
+
+def reason(error: Exception) -> str:
+    """Describe a failure by what the operating system and the TLS library say, and otherwise by its type alone.
+
+    Other texts may quote what the library was given: a header, a login, a password.
+    """
+    inner = getattr(error, "reason", None)  # of urllib's URLError; a TLS error has the name of its kind there
+    cause = inner if isinstance(inner, Exception) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({cause.verify_message})"
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS failed ({cause.reason or type(cause).__name__})"
+    if isinstance(cause, OSError) and isinstance(cause.errno, int) and cause.errno > 0:
+        return os.strerror(cause.errno)
+    return type(cause).__name__

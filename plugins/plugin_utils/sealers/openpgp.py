@@ -17,7 +17,7 @@ from .recipient import PRIVATE_KEY, Keys, Recipient
 KIND = "openpgp"
 SUFFIX = ".asc"
 HEADER = "-----BEGIN PGP MESSAGE-----"
-HOW_TO_OPEN = "gpg --output {opened} --decrypt {sealed}   (or open it in Kleopatra)"
+HOW_TO_OPEN = "gpg --output {opened} --decrypt {sealed}"
 # RFC 9580, section 9.1: the algorithms whose strength is their length, as gpg counts bits.
 BY_LENGTH = {"1": "RSA", "2": "RSA", "16": "Elgamal", "20": "Elgamal"}
 STATES = {"e": "has expired", "r": "is revoked", "i": "is invalid", "d": "is disabled"}
@@ -85,11 +85,38 @@ def _check(records: list[list[str]], fingerprint: str, now: datetime) -> None:
         raise InvalidInput("recipients", f"the OpenPGP key {fingerprint} {problem}: ask its owner for a current one.")
 
 
-def seal(data: bytes, recipients: Sequence[Recipient]) -> str:
+def seal(data: bytes, recipients: Sequence[Recipient], signer: str = "") -> str:
     """Encrypt to all of them, armored (``gpg --decrypt`` opens it).
 
+    :param signer: the fingerprint of the admin's own key, to sign as well; '' for no signature.
     :raises SealingFailed: gpg refuses a key.
     """
     with _gpg(*(one.key for one in recipients)) as (gpg, files):
         chosen = [word for file in files for word in ("--recipient-file", file)]
-        return program.run([*gpg, "--armor", "--cipher-algo", "AES256", "--encrypt", *chosen], data).decode()
+        start = [*_own_gpg(signer), "--sign"] if signer else gpg
+        return program.run([*start, "--armor", "--cipher-algo", "AES256", "--encrypt", *chosen], data).decode()
+
+
+def _own_gpg(signer: str) -> list[str]:
+    """Return the command line of gpg with the keys of the user who runs it."""
+    return ["gpg", "--no-options", "--batch", "--no-tty", "--quiet", "--local-user", f"{signer}!"]
+
+
+def sign(data: bytes, signer: str) -> bytes:
+    """Return signed data.
+
+    :raises SealingFailed: gpg has no such private key, or it asks for a passphrase.
+    """
+    return program.run([*_own_gpg(signer), "--sign"], data)
+
+
+def secret_key(fingerprint: str) -> str:
+    """Return the fingerprint of a private key of the user's.
+
+    :raises InvalidInput: gpg has none.
+    """
+    try:
+        program.run(["gpg", "--no-options", "--batch", "--no-tty", "--with-colons", "--list-secret-keys", fingerprint])
+    except SealingFailed as error:
+        raise InvalidInput("sign_with", f"gpg has no private key {fingerprint} ({error.message})") from None
+    return fingerprint

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run gpg or openssl: plaintext by standard input, ciphertext by standard output, nothing secret on a command line or a disk."""
+"""Run gpg, openssl or ssh-keygen: data by standard input and output, nothing secret on a command line or a disk."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ def run(command: list[str], data: bytes = b"") -> bytes:
     """Feed data to a program and return what it answers.
 
     :raises MissingDependency: it is not installed.
-    :raises SealingFailed: it refuses, or does not end within a minute. Quotes its last words, never the data.
+    :raises SealingFailed: it refuses, or does not end within a minute. Quotes its last line, never the data.
     """
     program = shutil.which(command[0])
     if program is None:
         raise MissingDependency(
-            f"{command[0]} is not installed on the controller: install it (the package gnupg or openssl) or use a key of another kind."
+            f"{command[0]} is not installed on the controller. Install it (the package gnupg, openssl or openssh-client), "
+            "or use a key of another kind."
         )
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program, no shell

@@ -31,7 +31,10 @@ except (ImportError, AttributeError):
 
 KIND = "smime"
 SUFFIX = ".p7m"
-HOW_TO_OPEN = "openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {opened}   (or open it in Kleopatra)"
+HOW_TO_OPEN = (
+    "gpgsm --output {opened} --decrypt {sealed}   (with a PIV card, or in Kleopatra; with a key in a file: "
+    "openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {opened})"
+)
 HEADERS = ("-----BEGIN PKCS7-----", "-----BEGIN CMS-----")
 
 
@@ -80,7 +83,7 @@ def _strength(certificate: x509.Certificate) -> str:
 
 
 def _purpose(certificate: x509.Certificate) -> str:
-    """Return what speaks against encryption by RFC 8550, section 4.4. What a certificate does not restrict, it allows."""
+    """Return what forbids encryption by RFC 8550, section 4.4. What a certificate does not restrict, it allows."""
     rule = {type(extension.value): extension.value for extension in certificate.extensions}
     basic, usage, extended = (rule.get(name) for name in (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage))
     if basic is not None and basic.ca:
@@ -94,22 +97,38 @@ def _purpose(certificate: x509.Certificate) -> str:
     return ""
 
 
-def seal(data: bytes, recipients: Sequence[Recipient]) -> str:
+def fingerprint_of(pem: str) -> str:
+    """Return the SHA-256 fingerprint of the first certificate of a PEM text.
+
+    :raises InvalidInput: it is not a whole certificate.
+    """
+    if not HAS_CRYPTOGRAPHY:
+        raise MissingDependency("a current cryptography is not installed. Run: pip install --upgrade cryptography")
+    try:
+        return x509.load_pem_x509_certificates(pem.encode())[0].fingerprint(hashes.SHA256()).hex(":").upper()
+    except (ValueError, IndexError):
+        raise InvalidInput("sign_with", "the certificate is not whole.") from None
+
+
+def seal(data: bytes, recipients: Sequence[Recipient], *, authenticated: bool = False) -> str:
     """Encrypt to all of them, armored (``openssl cms -decrypt -inform PEM`` opens it).
 
+    :param authenticated: AES-256-GCM (AuthEnvelopedData, RFC 5083), which no card's own software and no gpgsm opens.
     :raises SealingFailed: openssl refuses a key.
     """
     certificates = [x509.load_pem_x509_certificate(one.key) for one in recipients]
-    if not all(isinstance(certificate.public_key(), rsa.RSAPublicKey) for certificate in certificates):
-        return _seal_by_openssl(data, recipients, certificates)
+    if authenticated or not all(isinstance(certificate.public_key(), rsa.RSAPublicKey) for certificate in certificates):
+        return _seal_by_openssl(data, recipients, certificates, "-aes-256-gcm" if authenticated else "-aes-256-cbc")
     builder = pkcs7.PKCS7EnvelopeBuilder().set_data(data).set_content_encryption_algorithm(algorithms.AES256)
     for certificate in certificates:
         builder = builder.add_recipient(certificate)
     return builder.encrypt(Encoding.PEM, [pkcs7.PKCS7Options.Binary]).decode()
 
 
-def _seal_by_openssl(data: bytes, recipients: Sequence[Recipient], certificates: Sequence[x509.Certificate]) -> str:
-    command = ["openssl", "cms", "-encrypt", "-binary", "-aes-256-cbc", "-outform", "PEM"]
+def _seal_by_openssl(
+    data: bytes, recipients: Sequence[Recipient], certificates: Sequence[x509.Certificate], cipher: str
+) -> str:
+    command = ["openssl", "cms", "-encrypt", "-binary", cipher, "-outform", "PEM"]
     with tempfile.TemporaryDirectory(prefix="venue_sts_") as folder:
         for number, (one, certificate) in enumerate(zip(recipients, certificates, strict=True)):
             file = Path(folder, f"{number}.pem")

@@ -43,7 +43,8 @@ MINTED = "/api/v3/temporary-credentials"
 @pytest.fixture
 def kion(tmp_path, moto):
     """A Kion whose keys moto knows: they are a session of the admin's role."""
-    trust = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}'
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     arn = moto.client("iam").create_role(RoleName="mcp-tenantOperator", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     issued = moto.client("sts").assume_role(RoleArn=arn, RoleSessionName="from-kion")["Credentials"]
     with Kion(tmp_path) as server:
@@ -133,7 +134,7 @@ def test_keys_that_expire_in_the_middle_are_said_to_have(tmp_path, kion, moto):
 
 
 def test_good_keys_pass_the_check(tmp_path, kion, moto):
-    assert "The keys from Kion are good until 20" in play(tmp_path, kion, moto, CHECK).expect().output
+    assert "The keys from Kion are valid until 20" in play(tmp_path, kion, moto, CHECK).expect().output
 
 
 def test_a_role_that_is_not_mine_shows_the_choice(tmp_path, kion, moto):

@@ -24,7 +24,8 @@ BOTO3 = [sys.executable, "-c", "import boto3; print(boto3.client('sts').get_call
 
 @pytest.fixture
 def token(moto):
-    trust = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}'
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     role = moto.client("iam").create_role(RoleName="unity-sbg-dev-sts", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     answer = moto.client("sts").assume_role(RoleArn=role, RoleSessionName="unityuser12252025")
     keys = answer["Credentials"]
@@ -110,7 +111,8 @@ def write(tmp_path, token, *options, **more):
 @pytest.mark.parametrize("shipped", [False, True])
 def test_the_written_profile_works_for_both(token, clean, aws_cli, tmp_path, shipped):
     options = ("-e", f"ansible_python_interpreter={Path(sys.executable).parent}/python3") if shipped else ()
-    run = write(tmp_path, token, *options)
+    answer = {**token, "SessionTokenSize": 1200, "SessionTokenUtilization": 30}  # what STS returns beside the keys
+    run = write(tmp_path, answer, *options)
     assert ("AnsiballZ_venue_sts_profile" in run.output) is shipped
     assert "keys: hidden" in run.output and "changed=1" in run.output
     assert "changed=0" in write(tmp_path, token, *options).output
@@ -143,7 +145,7 @@ def test_the_filter_takes_a_registered_token_and_shows_nothing_hidden(token, tmp
         {
             "ansible.builtin.assert": {
                 "that": [
-                    "files | length == 8",
+                    "files | length == 9",
                     "'[mine]' in files['credentials']",
                     "'us-gov-west-1' in files['env.cmd']",
                 ],

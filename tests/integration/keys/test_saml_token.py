@@ -4,8 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
+import os
+import pty
+import re
+import select
+import time
 
 import botocore.httpsession
 import pytest
@@ -16,6 +22,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operat
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import OPERATION
 from botocore.stub import Stubber
 
+from tests.conftest import ROOT
 from tests.support.playbook import ansible_playbook
 
 pytest.importorskip("signxml", reason="signxml is not installed in this environment")
@@ -100,7 +107,8 @@ def test_the_assertion_may_be_in_a_file(aws, tmp_path):
         (lambda path: None, "No such file"),
         (lambda path: path.mkdir(), "Is a directory"),
         (lambda path: path.touch(), "empty"),
-        (lambda path: path.write_bytes(b"\xff\xfe"), "not text"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "empty"),
+        (lambda path: path.write_bytes(b"\x80"), "does not contain text"),
     ],
 )
 def test_a_file_that_is_none_is_named(aws, tmp_path, make, words):
@@ -161,10 +169,10 @@ def test_a_stale_response_is_named():
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("ExpiredTokenException", "redeemed within 5 minutes"),
+        ("ExpiredTokenException", "within 5 minutes of the login"),
         ("InvalidIdentityToken", "metadata"),
         ("AccessDenied", "trust policy"),
-        ("IDPRejectedClaim", "log in again"),
+        ("IDPRejectedClaim", "Log in again"),
     ],
 )
 def test_what_sts_says_of_a_response_is_put_into_words(aws, monkeypatch, code, words):
@@ -209,3 +217,27 @@ def test_a_play_shows_the_receipt_and_neither_assertion_nor_keys(moto, tmp_path)
         assert "saml_subject" in run.output
         for secret in (assertion[:60], keys["SecretAccessKey"], keys["SessionToken"]):
             assert secret not in run.output
+
+
+def test_the_documented_command_saves_a_response_that_is_longer_than_a_line_of_a_terminal(tmp_path):
+    page = (ROOT / "docs/saml.md").read_text()
+    command = re.search(r"^ +(\(umask 077; stty .*\))", page, re.MULTILINE)[1]
+    text = "A" * 12_000
+    child, terminal = pty.fork()
+    if not child:
+        os.execve("/bin/sh", ["sh", "-c", f"echo ready; {command}"], {**os.environ, "HOME": str(tmp_path)})
+    seen = b""
+    while b"ready" not in seen:
+        seen += os.read(terminal, 1024)
+    saved, sent, deadline = tmp_path / "saml-response.txt", f"{text}\n".encode(), time.monotonic() + 60
+    while not (saved.exists() and saved.stat().st_size > len(text)) and time.monotonic() < deadline:
+        readable, writable, _ = select.select([terminal], [terminal] if sent else [], [], 1)
+        if readable:
+            with contextlib.suppress(OSError):  # the command has ended
+                seen += os.read(terminal, 65_536)
+        if writable and b"stty" not in seen and saved.exists():  # the terminal is set before the file is made
+            sent = sent[os.write(terminal, sent[:512]) :]
+    os.waitpid(child, 0)
+    os.close(terminal)
+    assert saved.read_text().strip() == text and saved.stat().st_mode & 0o777 == 0o600
+    assert text[:100].encode() not in seen

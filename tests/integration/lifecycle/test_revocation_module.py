@@ -6,15 +6,21 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role_info
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import parse_time
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import TARGETS
 
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook, run_tasks
+from tests.support.receipts import issued, requested
 from tests.support.servers import Moto
 
 MODULE = "mdps.venue_sts.venue_sts_revocation"
@@ -23,8 +29,8 @@ ROLE = "unity-sbg-dev-sts"
 BEFORE = "2026-01-01T00:00:00Z"
 
 
-def policies(moto: Moto) -> list[str]:
-    names = moto.client("iam").list_role_policies(RoleName=ROLE)["PolicyNames"]
+def policies(moto: Moto, role_name: str = ROLE) -> list[str]:
+    names = moto.client("iam").list_role_policies(RoleName=role_name)["PolicyNames"]
     return sorted(name for name in names if name != "venue-access")
 
 
@@ -34,14 +40,17 @@ def ago(**length: int) -> str:
 
 @pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])
 def test_revoke_again_and_lift(venue: Moto, tmp_path: pathlib.Path, shipped: bool) -> None:
-    one, everything = {**VENUE, "session_name": "jdoe", "before": ago(hours=1)}, {**VENUE, "before": ago(minutes=5)}
+    one, everything = (
+        {**VENUE, "session_name": "jdoe", "before": ago(hours=1)},
+        {**VENUE, "all": True, "before": ago(minutes=5)},
+    )
     asked: list[dict[str, Any]] = [
         one,
         one,
         everything,
         {**one, "state": "absent"},
-        {**VENUE, "state": "absent"},
-        {**VENUE, "state": "absent"},
+        {**VENUE, "state": "absent", "all": True},
+        {**VENUE, "state": "absent", "all": True},
     ]
     results = run_tasks(
         [{MODULE: options} for options in asked], env=venue.environment(), cwd=tmp_path, shipped=shipped
@@ -56,20 +65,8 @@ def test_revoke_again_and_lift(venue: Moto, tmp_path: pathlib.Path, shipped: boo
     assert policies(venue) == []
 
 
-def test_a_receipt_names_the_same_moment_whenever_it_is_used(venue: Moto) -> None:
-    times = {"issued_at": ago(minutes=0), "expires_at": ago(minutes=-60), "duration_seconds": 3600}
-    receipt = {**VENUE, "recipient": "jdoe", "session_name": "jdoe-1", "access_key_id": "ASIAEXAMPLEEXAMPLE01", **times}
-    assert perform(revocation.OPERATION, **VENUE, receipt=receipt)["changed"]
-    (name,) = policies(venue)
-    venue.client("iam").delete_role_policy(RoleName=ROLE, PolicyName=name)
-    perform(
-        revocation.OPERATION, Runtime(now=lambda: datetime.now(UTC) + timedelta(minutes=30)), **VENUE, receipt=receipt
-    )
-    assert policies(venue) == [name]
-
-
 def test_check_mode_tells_and_does_nothing(venue: Moto) -> None:
-    result = perform(revocation.OPERATION, Runtime(check_mode=True), **VENUE)
+    result = perform(revocation.OPERATION, Runtime(check_mode=True), **VENUE, all=True)
     assert result["changed"]
     assert list(result["diff"]["after"]["revocations"]) == [result["revocations"][0]["policy_name"]]
     assert policies(venue) == []
@@ -103,7 +100,7 @@ def test_somebody_else_clearing_away_the_same_is_no_failure(venue: Moto, monkeyp
         return found
 
     monkeypatch.setattr(revocation, "read", read_then_cleared)
-    result = perform(revocation.OPERATION, Runtime(sleep=lambda _seconds: None), **VENUE, state="absent")
+    result = perform(revocation.OPERATION, Runtime(sleep=lambda _seconds: None), **VENUE, state="absent", all=True)
     assert "failed" not in result, result
     assert policies(venue) == []
 
@@ -118,70 +115,198 @@ def test_info_shows_what_stands_and_what_was_altered(venue: Moto) -> None:
     assert ["altered" in words for words in seen["drift"]] == [True]
 
 
+def legacy(venue: Moto) -> str:
+    """The venue's role under a name that does not follow the convention, as `role_name` allows it."""
+    assert "failed" not in perform(role.OPERATION, **VENUE, role_name="legacy-sts")
+    return str(venue.client("iam").get_role(RoleName="legacy-sts")["Role"]["Arn"])
+
+
+def write(file: pathlib.Path, *receipts: Receipt | str) -> str:
+    file.write_text("".join((one if isinstance(one, str) else one.to_line()) + "\n" for one in receipts))
+    return str(file)
+
+
+def recent(**changes: Any) -> Receipt:
+    return issued(at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10), **changes)
+
+
+def test_the_receipt_says_which_role_and_not_the_name_of_the_venue(venue: Moto, tmp_path: pathlib.Path) -> None:
+    arn = legacy(venue)
+    file = write(tmp_path / "receipts", recent(role_arn=arn), recent(number=2))
+    result = perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=file)
+    assert result["changed"], result
+    assert sorted(one["role_name"] for one in result["revocations"]) == ["legacy-sts", ROLE]
+    assert [policies(venue, name) != [] for name in ("legacy-sts", ROLE)] == [True, True]
+    assert not perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=file)["changed"]
+
+
+def test_everything_means_the_roles_that_receipts_name_as_well(venue: Moto, tmp_path: pathlib.Path) -> None:
+    iam = venue.client("iam")
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    iam.create_role(RoleName="Admin", AssumeRolePolicyDocument=trust)
+    stranger = iam.get_role(RoleName="Admin")["Role"]["Arn"]
+    file = write(tmp_path / "receipts", recent(role_arn=legacy(venue)), recent(number=2, role_arn=stranger))
+    result = perform(revocation.OPERATION, **VENUE, all=True, receipts_file=file)
+    assert sorted(one["role_name"] for one in result["revocations"]) == ["legacy-sts", ROLE]
+    assert iam.list_role_policies(RoleName="Admin")["PolicyNames"] == []
+
+
+def test_a_receipt_says_the_same_time_whenever_it_is_used(venue: Moto) -> None:
+    receipt = recent().to_json()
+    assert perform(revocation.OPERATION, **VENUE, receipt=receipt)["changed"]
+    (name,) = policies(venue)
+    venue.client("iam").delete_role_policy(RoleName=ROLE, PolicyName=name)
+    later = Runtime(now=lambda: datetime.now(UTC) + timedelta(minutes=30))
+    perform(revocation.OPERATION, later, **VENUE, receipt=receipt)
+    assert policies(venue) == [name]
+
+
+def test_a_request_without_an_outcome_is_revoked(venue: Moto, tmp_path: pathlib.Path) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    unknown, failed = requested(at=now), requested(number=2, at=now).failed("AWS refused.", now)
+    file = write(tmp_path / "receipts", unknown, failed)
+    result = perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=file)
+    assert [one["issued"] for one in result["sessions"]] == [False, False]
+    assert {one["value"] for one in result["revocations"]} == {unknown.session_name, failed.session_name}
+    assert all(parse_time("before", one["before"]) > unknown.issue_until for one in result["revocations"])
+
+
+def test_keys_of_another_account_change_nothing(venue: Moto, tmp_path: pathlib.Path) -> None:
+    other = "210987654321"
+    foreign = recent(account_id=other, role_arn=f"arn:aws:iam::{other}:role/{ROLE}")
+    for options in (
+        {"receipt": foreign.to_json()},
+        {"user": "jdoe", "receipts_file": write(tmp_path / "one", foreign)},
+        {"user": "jdoe", "receipts_file": write(tmp_path / "two", recent(number=2), foreign)},
+    ):
+        result = perform(revocation.OPERATION, **VENUE, **options)
+        assert (result["error"], result["expected_account_id"]) == ("AccountMismatch", other), result
+        assert f'broker_account: "{other}"' in result["msg"]
+        assert policies(venue) == []
+    warned: list[str] = []
+    mine = perform(
+        revocation.OPERATION, Runtime(warn=warned.append), **VENUE, **options, expected_account_id="123456789012"
+    )
+    assert [one["access_key_id"] for one in mine["sessions"]] == ["ASIAEXAMPLE000000002"]
+    assert other in warned[0]
+
+
+def test_a_role_that_was_deleted_or_created_again_is_named(venue: Moto, tmp_path: pathlib.Path) -> None:
+    here, gone = recent(), recent(number=2, role_arn="arn:aws:iam::123456789012:role/gone-sts")
+    file = write(tmp_path / "receipts", here, gone)
+    warned: list[str] = []
+    result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, user="jdoe", receipts_file=file)
+    assert [one["role_gone"] for one in result["sessions"]] == [True, True]  # moto gives the role another id than ours
+    assert ["does not exist" in warned[0], "created again" in warned[1]] == [True, True]
+    assert [one["value"] for one in result["revocations"]] == [here.session_name]
+
+
+def test_hostile_lines_are_counted_and_stop_nothing(venue: Moto, tmp_path: pathlib.Path) -> None:
+    hostile = ['{"schema": 2, "handoff": null}', recent().to_line().replace("3600", "1" + "0" * 30), "[" * 9000, "\0"]
+    file = write(tmp_path / "receipts", *hostile, recent(), *hostile)
+    warned: list[str] = []
+    result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, user="jdoe", receipts_file=file)
+    assert (result["changed"], result["unreadable"]) == (True, 8), result
+    assert "8 lines" in warned[0]
+
+
+def test_the_default_file_is_known(venue: Moto, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".mdps").mkdir()
+    write(tmp_path / ".mdps" / "receipts.jsonl", recent())
+    key = perform(revocation.OPERATION, **VENUE, access_key_id=recent().access_key_id)
+    assert [one["recipient"] for one in key["sessions"]] == ["jdoe"], key
+
+
+BLANKS = ("", " ", "\t\n")
+FILE = {"receipts_file": "/nonexistent/receipts"}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"before": "yesterday"}, "not a time"),
-        ({"before": "2999-01-01T00:00:00Z"}, "future"),
+        ({}, "exactly one of"),
+        ({"all": False}, "exactly one of"),
+        *[({name: blank}, "given but empty") for name in TARGETS[:2] for blank in BLANKS],
+        *[({name: blank, "all": True}, "given but empty") for name in (*TARGETS[:2], *TARGETS[3:5]) for blank in BLANKS],
+        *[({name: blank}, "given but empty") for name in TARGETS[3:5] for blank in BLANKS],
+        ({"receipt": {}}, "given but empty"),
+        ({"all": True, "user": "jdoe"}, "exactly one of"),
+        ({"all": True, "expected_account_id": ""}, "given but empty"),
+        ({"all": True, "before": ""}, "given but empty"),
+        ({"all": True, "role_name": ""}, "given but empty"),
+        ({"all": True, "receipts_file": ""}, "given but empty"),
+        ({"all": True, "before": "yesterday"}, "not a time"),
+        ({"all": True, "before": "2199-01-01T00:00:00Z"}, "future"),
         ({"session_name": "has space"}, "session_name"),
         ({"source_identity": "x"}, "source_identity"),
-        ({"session_name": "jdoe", "source_identity": "jdoe"}, "mutually exclusive"),
-        ({"user": "jdoe"}, "receipts_file"),
-        ({"user": "jdoe", "receipts_file": "/nonexistent/receipts"}, "cannot be read"),
-        ({"receipt": {"recipient": "jdoe"}}, "session_name"),
-        ({"expected_account_id": "1"}, "12 digits"),
+        ({"session_name": "jdoe", "source_identity": "jdoe"}, "exactly one of"),
+        ({"user": "jdoe", "before": "2026-01-01T00:00:00Z"}, "mutually exclusive"),
+        ({"user": "jdoe", **FILE}, "cannot be read"),
+        ({"user": "José", **FILE}, "cannot be read"),
+        ({"receipt": {"recipient": "jdoe"}}, "is not the receipt"),
+        ({"receipt": {**recent().to_json(), "venue": "ops"}}, "not for sbg-dev"),
+        ({"all": True, "expected_account_id": "1"}, "12 digits"),
     ],
-)
+)  # fmt: skip
 def test_bad_input(options: dict[str, Any], message: str) -> None:
-    # No server is there: whatever passed would be told as a connection problem.
+    # No server is there: whatever passed would end as a connection problem.
     result = perform(revocation.OPERATION, **VENUE, **options)
     assert result["failed"]
     assert message in result["msg"]
 
 
 def test_no_role_and_no_fitting_receipt(venue: Moto, tmp_path: pathlib.Path) -> None:
-    assert perform(revocation.OPERATION, project="emit", venue="ops")["error"] == "NotProvisioned"
-    assert perform(revocation.OPERATION, **VENUE, expected_account_id="999999999999")["error"] == "AccountMismatch"
-    times = {"issued_at": ago(hours=3), "expires_at": ago(hours=2)}
-    ended = {**VENUE, "recipient": "jdoe", "session_name": "jdoe-1", "access_key_id": "ASIAEXAMPLEEXAMPLE01", **times}
-    (tmp_path / "receipts").write_text(json.dumps(ended) + "\n")
-    told: list[str] = []
-    result = perform(
-        revocation.OPERATION, Runtime(warn=told.append), **VENUE, user="jdoe", receipts_file=str(tmp_path / "receipts")
-    )
-    assert (result["changed"], len(told)) == (False, 1)
-    nobody = perform(revocation.OPERATION, **VENUE, user="nobody", receipts_file=str(tmp_path / "receipts"))
+    assert perform(revocation.OPERATION, project="emit", venue="ops", all=True)["error"] == "NotProvisioned"
+    result = perform(revocation.OPERATION, **VENUE, all=True, expected_account_id="999999999999")
+    assert result["error"] == "AccountMismatch"
+    file = write(tmp_path / "receipts", issued())
+    warned: list[str] = []
+    result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, user="jdoe", receipts_file=file)
+    assert (result["changed"], len(warned)) == (False, 1)
+    nobody = perform(revocation.OPERATION, **VENUE, user="nobody", receipts_file=file)
     assert "no receipt" in nobody["msg"]
-    other = perform(revocation.OPERATION, **VENUE, receipt={**ended, "venue": "ops"})
-    assert "not for sbg-dev" in other["msg"]
+
+
+def play(venue: Moto, folder: pathlib.Path, *options: str, code: int = 0) -> str:
+    command = ["mdps.venue_sts.revoke", *options]
+    return ansible_playbook(*command, env=venue.environment(), cwd=folder).expect(code).output
 
 
 def test_the_playbook(venue: Moto, tmp_path: pathlib.Path) -> None:
-    def play(*options: str) -> str:
-        return (
-            ansible_playbook(
-                "mdps.venue_sts.revoke",
-                "-e",
-                "project=sbg",
-                "-e",
-                "venue=dev",
-                *options,
-                env=venue.environment(),
-                cwd=tmp_path,
-            )
-            .expect()
-            .output
-        )
+    one = ("-e", "project=sbg", "-e", "venue=dev")
+    for blank in ((), ("-e", "user="), ("-e", 'user=""'), ("-e", "all=false")):
+        refused = play(venue, tmp_path, *one, *blank, code=2)
+        assert "exactly one of" in refused or "given but empty" in refused
+        assert policies(venue) == []
+    assert "session jdoe, issued before" in play(venue, tmp_path, *one, "-e", "session_name=jdoe")
+    assert "nothing" in play(venue, tmp_path, *one, "-e", "lift=true", "-e", "all=true")
+    assert policies(venue) == []
 
-    assert "session jdoe, issued before" in play("-e", "session_name=jdoe")
-    assert "nothing" in play("-e", "lift=true")
-    assert policies(venue) == []
-    hosts = {
-        "all": {"children": {"venues": {"hosts": {"sbg-dev": VENUE, "emit-ops": {"project": "emit", "venue": "ops"}}}}}
+
+def test_a_user_in_every_venue_of_an_inventory(venue: Moto, tmp_path: pathlib.Path) -> None:
+    missing = "arn:aws:iam::123456789012:role/unity-emit-ops-sts"
+    other = "arn:aws:iam::210987654321:role/unity-emit-test-sts"
+    write(
+        tmp_path / "receipts.jsonl",
+        recent(),
+        recent(number=2, venue=Venue("emit", "ops"), role_arn=missing),
+        recent(number=3, venue=Venue("emit", "test"), role_arn=other, account_id="210987654321"),
+    )
+    hosts = {f"{project}-{name}": {"project": project, "venue": name} for project, name in
+             (("sbg", "dev"), ("emit", "ops"), ("emit", "test"))}  # fmt: skip
+    (tmp_path / "inventory.json").write_text(json.dumps({"all": {"children": {"venues": {"hosts": hosts}}}}))
+    output = play(
+        venue, tmp_path, "-i", "inventory.json", "-e", "user=jdoe", "-e", "receipts_file=receipts.jsonl", code=2
+    )
+    rows = [line.strip(' "') for line in output.splitlines()]
+    found = {
+        row.split()[0]: row.split()[1:3] for row in rows if re.match(r"(sbg|emit)-\w+   .* (changed|ok|OPEN) ", row)
     }
-    (tmp_path / "inventory.json").write_text(json.dumps(hosts))
-    refused = ansible_playbook(
-        "mdps.venue_sts.revoke", "-i", "inventory.json", env=venue.environment(), cwd=tmp_path
-    ).expect(2)
-    assert "confirm=all" in refused.output
-    assert policies(venue) == []
+    assert found == {
+        "sbg-dev": ["123456789012", "changed"],
+        "emit-ops": ["123456789012", "ok"],
+        "emit-test": ["-", "OPEN"],
+    }
+    assert "--limit 'emit-test'" in output
+    assert policies(venue) != []

@@ -6,20 +6,24 @@ from __future__ import annotations
 
 import json
 import pathlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, session_info
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, session_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
 from tests.support.cloudtrail import CloudTrail, issue_event
 from tests.support.operations import perform
 from tests.support.playbook import run_tasks
+from tests.support.receipts import issued, requested
 from tests.support.servers import Moto
 
 VENUE = {"project": "sbg", "venue": "dev"}
+ROLE = "unity-sbg-dev-sts"
 OTHER_ROLE = "arn:aws:iam::123456789012:role/somebody-elses"
 
 
@@ -74,38 +78,111 @@ def test_tokens_of_a_venue_and_of_the_account(venue: Moto, tmp_path: pathlib.Pat
     assert "nobody-shall-see" not in json.dumps([one, every, kept])
 
 
+def recent(minutes: int = 30, **changes: Any) -> Receipt:
+    return issued(at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=minutes), **changes)
+
+
+def write(folder: pathlib.Path, *lines: Receipt | str) -> str:
+    text = "".join((one if isinstance(one, str) else one.to_line()) + "\n" for one in lines)
+    (folder / "receipts").write_text(text)
+    return str(folder / "receipts")
+
+
 def test_gaps_are_warned_of(venue: Moto, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = {
-        **VENUE,
-        "recipient": "jdoe",
-        "session_name": "jdoe-1",
-        "access_key_id": "ASIAEXAMPLEEXAMPLE01",
-        "issued_at": ago(30),
-        "expires_at": ago(-30),
-    }
-    (tmp_path / "receipts").write_text(json.dumps(old) + "\n")
-    told: list[str] = []
-    runtime = Runtime(warn=told.append, sleep=lambda _seconds: None)
+    file = write(tmp_path, recent())
+    warned: list[str] = []
+    runtime = Runtime(warn=warned.append, sleep=lambda _seconds: None)
     with CloudTrail(
-        venue.url, [issue_event(f"jane-{number}", f"ASIA{number}", ago(5)) for number in range(3)]
+        venue.url, [issue_event(f"jane-{number}", f"ASIA{number:016}", ago(5)) for number in range(3)]
     ) as trail:
         monkeypatch.setenv("AWS_URL", trail.url)
-        perform(session_info.OPERATION, runtime, **VENUE, receipts_file=str(tmp_path / "receipts"))
-        result = perform(session_info.OPERATION, runtime, **VENUE, max_pages=1)
+        perform(session_info.OPERATION, runtime, **VENUE, receipts_file=file)
+        result = perform(session_info.OPERATION, runtime, **VENUE, receipts_file=file, max_pages=1)
     assert result["truncated"]
-    assert ["receipts tell of" in told[0], "max_pages" in told[1]] == [True, True]
+    assert ["has no event for" in warned[0], "max_pages" in warned[1]] == [True, True]
+
+
+def only_receipts(file: str, **options: Any) -> dict[str, Any]:
+    return perform(session_info.OPERATION, cloudtrail=False, receipts_file=file, **options)
+
+
+def test_states_come_from_the_role_that_the_receipt_names(venue: Moto, tmp_path: pathlib.Path) -> None:
+    perform(role.OPERATION, **VENUE, role_name="legacy-sts")
+    found = {name: venue.client("iam").get_role(RoleName=name)["Role"] for name in ("legacy-sts", ROLE)}
+    ids = {name: one["RoleId"] for name, one in found.items()}
+    legacy, usual = (
+        replace(one, assumed_role_id=f"{ids[one.role_name]}:{one.session_name}")
+        for one in (recent(role_arn=found["legacy-sts"]["Arn"]), recent(number=2))
+    )
+    unknown = requested(number=3, at=recent().requested_at)
+    again, gone = recent(number=4), recent(number=5, role_arn="arn:aws:iam::123456789012:role/gone-sts")
+    file = write(tmp_path, legacy, usual, unknown, again, gone)
+    perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=file)
+
+    def states() -> dict[str, str]:
+        result = only_receipts(file, **VENUE)
+        assert {(one["project"], one["venue"]) for one in result["sessions"]} == {("sbg", "dev")}
+        return {one["session_name"][-1]: one["state"] for one in result["sessions"]}
+
+    assert states() == {"1": "revoked", "2": "revoked", "3": "revoked", "4": "role_gone", "5": "role_gone"}
+    iam = venue.client("iam")
+    for name in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
+        if name.startswith("revoked-"):
+            emptied = json.dumps({"Version": "2012-10-17", "Statement": []})
+            iam.put_role_policy(RoleName=ROLE, PolicyName=name, PolicyDocument=emptied)
+    assert states() == {"1": "revoked", "2": "live", "3": "unknown", "4": "role_gone", "5": "role_gone"}
+
+
+def test_receipts_of_other_accounts(venue: Moto, tmp_path: pathlib.Path) -> None:
+    other = "210987654321"
+    foreign = recent(number=2, account_id=other, role_arn=f"arn:aws:iam::{other}:role/{ROLE}")
+    file = write(tmp_path, foreign)
+    assert only_receipts(file)["sessions"] == []
+    refused = only_receipts(file, **VENUE)
+    assert (refused["error"], refused["expected_account_id"]) == ("AccountMismatch", other)
+    both = only_receipts(write(tmp_path, foreign, recent()), **VENUE)
+    assert [one["access_key_id"] for one in both["sessions"]] == [recent().access_key_id]
+
+
+def test_hostile_lines_and_the_default_file(
+    venue: Moto, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert perform(session_info.OPERATION, cloudtrail=False)["sessions"] == []
+    (tmp_path / ".mdps").mkdir()
+    write(tmp_path, '{"schema": 2}', recent(), "\x1b[2J", '{"duration_seconds": 1' + "0" * 30)
+    (tmp_path / "receipts").rename(tmp_path / ".mdps" / "receipts.jsonl")
+    result = perform(session_info.OPERATION, cloudtrail=False)
+    assert (len(result["sessions"]), result["unreadable"]) == (1, 3)
+
+
+def test_an_external_id_in_an_event_is_never_shown(
+    venue: Moto, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentinel = "an-external-id-that-cloudtrail-holds-in-clear"
+    event = issue_event("jane-1", "ASIAEXAMPLEEXAMPLE02", ago(5))
+    event["requestParameters"]["externalId"] = sentinel
+    broken = {**event, "eventTime": sentinel, "additionalEventData": {"externalId": sentinel}}
+    warned: list[str] = []
+    with CloudTrail(venue.url, [event, broken]) as trail:
+        monkeypatch.setenv("AWS_URL", trail.url)
+        result = perform(session_info.OPERATION, Runtime(warn=warned.append), **VENUE)
+    assert [one["session_name"] for one in result["sessions"]] == ["jane-1"]
+    assert sentinel not in json.dumps([result, warned])
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"project": "sbg"}, "required together"),
-        ({"role_name": "x"}, "give project and venue too"),
+        ({"role_name": "x"}, "Give project and venue as well"),
+        ({"project": "", "venue": ""}, "given but empty"),
+        ({"expected_account_id": " "}, "given but empty"),
+        ({"receipts_file": ""}, "given but empty"),
         ({"since": "2026-11-22"}, "not a time"),
         ({"since": "2020-01-01T00:00:00Z"}, "90 days"),
         ({"since": "2026-11-22T09:00:00Z", "until": "2026-11-22T08:00:00Z"}, "earlier"),
         ({"max_pages": 0}, "max_pages"),
-        ({"cloudtrail": False}, "nowhere to look"),
         ({"receipts_file": "/nonexistent/receipts"}, "cannot be read"),
         ({"expected_account_id": "1"}, "12 digits"),
     ],

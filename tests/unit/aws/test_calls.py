@@ -79,7 +79,7 @@ def test_denied_is_not_not_found_and_names_the_action_to_ask_for(code: str) -> N
             calls.call_or_none(client, "get_role", f"read the role {ROLE}", RoleName=ROLE)
     assert caught.value.message == (
         f'could not read the role {ROLE}: AWS said "User is not authorized" ({code}, request req-1). '
-        "The caller needs iam:GetRole (docs/admin-policy.json lists all that is needed), and no boundary or organization policy may deny it."
+        "The caller needs iam:GetRole (docs/policies lists what each task needs), and no boundary or organization policy may deny it."
     )
     assert caught.value.facts == {"operation": "iam:GetRole", "error_code": code, "request_id": "req-1"}
 
@@ -104,6 +104,11 @@ def test_denied_is_not_not_found_and_names_the_action_to_ask_for(code: str) -> N
         ("ThrottlingException", AwsRefused, "limited the rate after several tries"),
         ("TooManyRequestsException", AwsRefused, "limited the rate after several tries"),
         ("RequestLimitExceeded", AwsRefused, "limited the rate after several tries"),
+        ("PackedPolicyTooLarge", AwsRefused, "are too large for STS. Name fewer"),
+        ("RegionDisabledException", AwsRefused, "STS is not activated in this region"),
+        ("InvalidKeyId", AwsRefused, "The KMS key of the parameter is disabled"),
+        ("KMSInvalidStateException", AwsRefused, "The KMS key of the parameter is disabled"),
+        ("DisabledException", AwsRefused, "The KMS key of the parameter is disabled"),
     ],
 )
 def test_advice(code: str, kind: type[VenueError], advice: str) -> None:

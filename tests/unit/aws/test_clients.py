@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -34,6 +35,42 @@ def test_a_client_speaks_to_the_region_with_the_keys_given_and_says_who_it_is() 
     assert "mdps.venue_sts/1.0.0" in sts.meta.config.user_agent_extra
     assert sts.meta.config.retries == {"mode": "standard", "total_max_attempts": 6}
     assert iam._request_signer._credentials.access_key == KEYS["access_key"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "profile", "retries"),
+    [
+        ({}, "", {"mode": "standard", "total_max_attempts": 6}),
+        ({"AWS_MAX_ATTEMPTS": "2"}, "", {"mode": "standard", "total_max_attempts": 2}),
+        ({"AWS_RETRY_MODE": "adaptive"}, "", {"mode": "adaptive", "total_max_attempts": 6}),
+        ({"AWS_RETRY_MODE": "legacy", "AWS_MAX_ATTEMPTS": "9"}, "", {"mode": "legacy", "total_max_attempts": 9}),
+        ({}, "max_attempts = 3\nretry_mode = adaptive\n", {"mode": "adaptive", "total_max_attempts": 3}),
+        ({"AWS_RETRY_MODE": "standard"}, "retry_mode = adaptive\n", {"mode": "standard", "total_max_attempts": 6}),
+    ],
+    ids=str,
+)
+def test_retries_are_those_of_the_environment_or_the_profile(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], profile: str, retries: dict[str, object]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    pathlib.Path(os.environ["AWS_CONFIG_FILE"]).write_text(f"[default]\n{profile}")
+    assert Clients(options(region="us-west-2", **KEYS)).client("sts").meta.config.retries == retries
+
+
+def test_the_option_aws_config_decides_about_retries_first() -> None:
+    given = {"retries": {"total_max_attempts": 1, "mode": "legacy"}}
+    assert (
+        Clients(options(region="us-west-2", aws_config=given, **KEYS)).client("sts").meta.config.retries
+        == given["retries"]
+    )
+
+
+@pytest.mark.parametrize("name", ["AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"])
+def test_retry_settings_that_botocore_refuses_are_explained(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "many")
+    with pytest.raises(ConnectionProblem, match="many"):
+        Clients(options(region="us-west-2", **KEYS)).client("sts")
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import saml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("signxml", reason="signxml is not installed in this environment")
 
@@ -179,7 +183,7 @@ def test_among_several_the_one_for_the_role_is_chosen():
     [
         ([f"{OTHER},{OTHER_PROVIDER}"], ROLE, "", f"is not for the role {ROLE}. It is for {OTHER}"),
         ([f"{ROLE},{PROVIDER}"], ROLE, SECOND_PROVIDER, f"not of the provider {SECOND_PROVIDER}, but of {PROVIDER}"),
-        ([f"{ROLE},{PROVIDER}", f"{ROLE},{SECOND_PROVIDER}"], ROLE, "", "choose one with saml_provider_arn"),
+        ([f"{ROLE},{PROVIDER}", f"{ROLE},{SECOND_PROVIDER}"], ROLE, "", "Choose one with saml_provider_arn"),
         (["nonsense"], ROLE, "", "no AWS role at all"),
     ],
 )
@@ -220,7 +224,7 @@ def test_an_encrypted_assertion_needs_to_be_told_all():
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(-61, "good from"), (-60, ""), (0, ""), (299, ""), (359, ""), (360, "stale"), (86_400, "stale")],
+    [(-61, "valid from"), (-60, ""), (0, ""), (299, ""), (359, ""), (360, "stale"), (86_400, "stale")],
 )
 def test_five_minutes_and_a_minute_of_skew(seconds, words):
     response = saml.read_response(signed(life=timedelta(hours=1)))
@@ -234,7 +238,7 @@ def test_five_minutes_and_a_minute_of_skew(seconds, words):
 def test_stale_says_what_to_do():
     with pytest.raises(
         saml.SamlProblem,
-        match=r"good until 2026-11-22T09:35:15Z .* within 5 minutes.* it is 2026-11-22T10:30:15Z now. Log in .* again",
+        match=r"valid until 2026-11-22T09:35:15Z .* within 5 minutes.* it is 2026-11-22T10:30:15Z now. Log in .* again",
     ):
         saml.check_fresh(saml.read_response(signed(life=timedelta(hours=1))), ISSUED + timedelta(hours=1))
 
@@ -298,3 +302,145 @@ def test_the_recipient_may_be_regional_or_for_encrypted_assertions():
         "https://signin.aws.amazon.com/saml/acs/SAMLSP123",
     ):
         saml.check_fresh(saml.read_response(signed(recipient=recipient)), NOW)
+
+
+# --- what people paste ---
+
+
+def har(text):
+    return json.dumps({"request": {"postData": {"params": [{"name": "SAMLResponse", "value": quote(text, safe="")}]}}})
+
+
+PASTES = {
+    "developer tools, parsed": lambda text: f"SAMLResponse: {text}\nRelayState: https://x/y\n",
+    "developer tools, other order": lambda text: f"RelayState: \nSAMLResponse: {text}",
+    "developer tools, a table": lambda text: f'SAMLResponse\t"{text}"\nRelayState\t""',
+    "a label on a line of its own": lambda text: f"SAMLResponse\n{text}\n",
+    "form data": lambda text: f"SAMLResponse={quote(text, safe='')}&RelayState=%2Fx",
+    "form data, other order": lambda text: f"RelayState=%2Fx&SAMLResponse={quote(text, safe='')}",
+    "form data, folded": lambda text: f"RelayState=\r\n&SAMLResponse={quote(folded(text), safe='')}",
+    "JSON": lambda text: json.dumps({"RelayState": "", "SAMLResponse": text}),
+    "JSON, indented": lambda text: json.dumps({"Form data": {"SAMLResponse": [text]}}, indent=2),
+    "JSON of an HTTP archive": har,
+    "copied as cURL": lambda text: (
+        f"curl 'https://signin.aws.amazon.com/saml' --data-raw 'SAMLResponse={quote(text)}&R='"
+    ),
+    "the page": lambda text: f'<form><input type="hidden" name="SAMLResponse" value="{text}"/></form>',
+    "the page, other order": lambda text: f"<INPUT value='{text.replace('+', '&#x2b;')}' NAME='SAMLResponse'>",
+    "a byte order mark": lambda text: f"\ufeff{text}\r\n",
+    "quoted": lambda text: f"'{text}'",
+}
+
+
+@pytest.mark.parametrize("name", PASTES)
+def test_what_people_paste_is_understood(name):
+    text = signed()
+    assert saml.read_response(PASTES[name](text)).encoded == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "ascii"])
+@pytest.mark.parametrize("name", PASTES)
+def test_files_of_several_editors_are_understood(name, encoding):
+    text = signed()
+    content = PASTES[name](text).replace("\ufeff", "").encode(encoding)
+    assert saml.read_response(saml.decode_file(content)).encoded == text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("SAMLResponse: \nRelayState: x", "empty"),
+        ('{"SAMLResponse": ""}', "empty"),
+        ('{"RelayState": "x"}', "JSON without a field SAMLResponse"),
+        ('{"SAMLResponse": "PHNh', "cut off in copying"),
+        ("[" * 100_000, "cut off in copying"),
+        ("SAMLRequest=fZJNT", "This is the SAMLRequest"),
+        ("PHNhbWw+\u201d", "Character 9 of the SAML assertion is not ASCII"),
+        ("PHNh\u200bbWw+", "Character 5 of the SAML assertion is not ASCII"),
+        ("PHNh\0bWw+", "Character 5 of the SAML assertion is not ASCII"),
+        ("A" * 1_000_001, "more than any SAML response"),
+        ("<input name='SAMLResponse'>", "empty"),
+    ],
+)
+def test_pastes_that_cannot_be_right_are_told_apart(text, words):
+    assert words in problem(text)
+
+
+def test_a_file_that_is_no_text():
+    with pytest.raises(saml.SamlProblem, match="does not contain text"):
+        saml.decode_file(b"\x80\x81")
+
+
+@pytest.mark.parametrize("length", [4095, 4094])
+def test_what_a_terminal_cut_off_is_named_as_such(length):
+    assert "a terminal passes no more of one pasted line" in problem(encoded(document() + " " * 2000)[:length])
+
+
+# --- any text, any bytes, any document ---
+
+TEXTS = st.text(max_size=300) | st.binary(max_size=300).map(encoded) | st.from_regex(r"SAMLResponse.{0,50}")
+SECRET = "U0VDUkVULXNlbnRpbmVs"
+
+
+def survives(text):
+    """Everything that can be asked about a response, or a SamlProblem."""
+    try:
+        response = saml.read_response(text)
+        saml.check_fresh(response, NOW)
+        saml.choose(response, saml.find_role(response, "unity-sbg-dev-sts"))
+    except saml.SamlProblem as error:
+        assert len(error.message) < 5000
+        return error.message
+    return ""
+
+
+@given(TEXTS)
+@settings(deadline=None, max_examples=400)
+def test_any_text_is_read_or_a_sentence(text):
+    assert SECRET not in survives(text + SECRET)
+
+
+@given(st.binary(max_size=300))
+@settings(deadline=None)
+def test_any_file_is_read_or_a_sentence(content):
+    try:
+        survives(saml.decode_file(content))
+    except saml.SamlProblem as error:
+        assert "does not contain text" in error.message
+
+
+PARTS = re.split(r"(<[^>]*>|\"[^\"]*\")", document())
+
+
+ODD = [
+    "", "&#0;", "\ud800", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "<!-- x -->", "<![CDATA[x]]>",
+    '<?xml version="1.0" encoding="x"?>',
+]  # fmt: skip
+CHANGES = st.lists(st.tuples(st.integers(0, len(PARTS) - 1), st.sampled_from([*PARTS, *ODD])), max_size=4)
+
+
+@given(CHANGES)
+@settings(deadline=None, max_examples=600)
+def test_any_damaged_document_is_read_or_a_sentence(changes):
+    parts = list(PARTS)
+    for place, text in changes:
+        parts[place] = text
+    survives(encoded("".join(parts).encode("utf-8", "surrogatepass")))
+
+
+@pytest.mark.parametrize("year", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59"])
+def test_times_at_the_ends_of_the_calendar(year):
+    assert "not valid" in problem(encoded(document().replace("2026-11-22T09:30:15.000000Z", year)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-7", "x-unknown", "cp037", "utf-32", "big5", "iso-2022-jp"])
+def test_encodings_that_the_parser_does_not_know(encoding):
+    assert problem(encoded(f'<?xml version="1.0" encoding="{encoding}"?><a/>'))
+
+
+def test_a_document_for_thousands_of_roles_does_not_fill_the_screen():
+    roles = [f"arn:aws:iam::{number:012}:role/x{'y' * 100},{PROVIDER}" for number in range(200)]
+    response = saml.read_response(encoded(document(roles)))
+    with pytest.raises(saml.SamlProblem) as caught:
+        saml.choose(response, ROLE)
+    assert len(str(caught.value)) < 3000 and "and 190 more" in str(caught.value)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import token_request as request
@@ -138,3 +139,19 @@ def test_the_procedures_document_field_for_field() -> None:
     }
 }"""
     assert json.dumps(request.token_document(answer), indent=4) == written
+
+
+@pytest.mark.parametrize(
+    ("answer", "used"),
+    [
+        ({}, None),
+        ({"PackedPolicySize": 80}, None),
+        ({"PackedPolicySize": 81}, 81),
+        ({"SessionTokenUtilization": 90, "PackedPolicySize": 10}, 90),
+        ({"SessionTokenUtilization": 10, "PackedPolicySize": 90}, None),
+        ({"SessionTokenUtilization": "?"}, None),
+    ],
+)
+def test_a_token_that_is_nearly_full_is_warned_about(answer: dict[str, Any], used: int | None) -> None:
+    warning = request.nearly_full(answer)
+    assert warning == "" if used is None else f"take {used} % of what STS accepts" in warning

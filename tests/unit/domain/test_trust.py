@@ -47,6 +47,12 @@ def test_the_audience_of_assertions_depends_on_the_partition(partition: str, aud
     assert statement["Condition"] == {"StringEquals": {"SAML:aud": audience}}
 
 
+def test_the_sign_in_address_of_the_region_is_an_audience_as_well() -> None:
+    statement = Trust([ROOT], "id", saml_providers=[IDP], region="us-west-2").policy("aws")["Statement"][-1]
+    audiences = ["https://signin.aws.amazon.com/saml", "https://us-west-2.signin.aws.amazon.com/saml"]
+    assert statement["Condition"] == {"StringEquals": {"SAML:aud": audiences}}
+
+
 @pytest.mark.parametrize(
     ("current", "previous", "sid", "values"),
     [

@@ -1,100 +1,188 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The bundle, as somebody with a Windows laptop finds it."""
+"""The bundle, as somebody with a Windows laptop finds it. tests/enforcement/test_readme.py runs what it says."""
 
 from __future__ import annotations
 
-import datetime
 import io
+import json
 import re
 import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle, formats
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.bundle import BundleSettings
 
-FILES = ["credentials", "env.cmd", "env.ps1", "env.sh", "token.json"]
+from tests.support.tokens import TOKEN
+
+EVERYTHING = {
+    "access": ["s3_read", "s3_write", "ecr_create", "ecr_pull", "ecr_push"],
+    "buckets": ["sbg-dev-unity-data"],
+    "bucket_prefixes": [],
+    "ecr_repositories": ["sbg/*"],
+}
+RECEIPT = {
+    "recipient": "unityuser",
+    "project": "sbg",
+    "venue": "dev",
+    "account_id": "123456789012",
+    "region": "us-west-2",
+    "session_name": "unityuser12252025",
+    "issued_at": "2026-03-15T00:05:08Z",
+    "expires_at": "2026-03-15T01:05:07Z",
+    "allows": EVERYTHING,
+}
 
 
-def leaflet(receipt, **more):
-    settings = {"folder": "sbg-dev-x", "time_zone": "America/Los_Angeles", "contact": "mdps@example.org", **more}
-    return bundle.readme(receipt, FILES, **settings)
+def texts(*, settings: BundleSettings | None = None, verify: tuple[str, ...] = (), **facts: Any) -> dict[str, str]:
+    """The files of a bundle."""
+    chosen = settings or BundleSettings(contact="mdps@example.org")
+    made = bundle.build_bundle({**RECEIPT, **facts}, TOKEN, chosen, "folder", verify)
+    archive = zipfile.ZipFile(io.BytesIO(made.zip))
+    assert archive.testzip() is None
+    return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
-def test_it_says_what_when_how_and_whom_to_ask(receipt):
-    text = leaflet({**receipt, "bucket": "sbg-dev-unity-data"})
-    assert text.count("\n") == text.count("\r\n") > 50 and text.isascii()
+def readme(*, verify: tuple[str, ...] = (), **allows: Any) -> str:
+    return texts(allows={**EVERYTHING, **allows}, verify=verify)["README.txt"]
+
+
+def test_it_says_what_when_how_and_whom_to_ask() -> None:
+    text = readme()
+    assert text.count("\n") == text.count("\r\n") > 50
+    assert text.isascii()
     for words in (
         "VENUE DEV OF SBG",
         "Saturday 14 March 2026, 18:05 PDT",
         "2026-03-15 01:05 UTC",
-        "Read and write data in the venue's bucket sbg-dev-unity-data",
-        "call env.cmd",
-        "Get-Content -Raw .\\env.ps1 | Invoke-Expression",
-        ". ./env.sh",
-        "aws ecr get-login-password | docker login --username AWS --password-stdin 123456789012.dkr.ecr.us-west-2.amazonaws.com",
+        "Read and write data in Amazon S3:\r\n     s3://sbg-dev-unity-data/\r\n",
+        'set "AWS_SHARED_CREDENTIALS_FILE=%CD%\\credentials"',
+        '$Env:AWS_PROFILE = "123456789012-sbg-dev"',
+        'export AWS_SHARED_CREDENTIALS_FILE="$PWD/credentials"',
+        "CPL_AWS_CREDENTIALS_FILE",
+        'set "AWS_REGION=us-west-2"',
+        "aws ecr get-login-password | docker login --username AWS --password-stdin 123456789012.dkr.ecr.us-west-2",
+        "docker logout 123456789012.dkr.ecr.us-west-2.amazonaws.com",
         "12 hours",
-        "aws s3 ls s3://sbg-dev-unity-data/",
-        "aws s3 cp NAME s3://sbg-dev-unity-data/NAME",
-        "aws ecr create-repository --repository-name sbg/my-app",
+        "aws ecr create-repository --repository-name sbg/NAME",
         "Whom to ask: mdps@example.org",
         "unityuser12252025",
-        *FILES,
+        "the refreshed credentials are still expired",
     ):
         assert words in text, words
-    assert text.count("cd ") == 3 and max(map(len, text.splitlines())) <= 130
 
 
-@pytest.mark.parametrize("shell", ["Command Prompt", "PowerShell:", "bash "])
-def test_three_lines_for_each_shell(receipt, shell):
-    block = leaflet(receipt).split(shell, 1)[1].split("\r\n\r\n")[0].splitlines()[1:]
-    assert len(block) == 3 and block[2].strip() == "aws sts get-caller-identity"
+def test_nothing_needs_to_be_run_from_the_bundle() -> None:
+    """The main way reads one file. Scripts are named only in the list of files and for the desktop."""
+    use = readme().partition("Use them")[2].partition("Programs started from the desktop")[0]
+    assert not re.search(r"\bcall\b|Invoke-Expression|\. \./|source|env\.", use)
+    for shell in ("Command Prompt", "PowerShell:", "bash ", "fish:"):
+        lines = use.split(shell, 1)[1].split("\r\n\r\n")[0].splitlines()[1:]
+        assert len(lines) == 3 and lines[2].strip() == "aws sts get-caller-identity"
 
 
-def test_it_tells_only_what_the_token_opens(receipt):
-    reader = leaflet(
-        {**receipt, "access": ["s3_read"], "bucket_prefixes": ["products/l2", "calibration/*"], "bucket": "b"}
-    )
-    assert "aws s3 ls s3://b/products/l2/" in reader and "aws s3 cp s3://b/calibration/NAME ." in reader
-    for word in ("docker", "ecr", "aws s3 cp NAME"):
-        assert word not in reader
-    puller = leaflet({**receipt, "access": ["ecr_pull"], "ecr_repositories": ["sbg/l2-*"]})
-    assert "docker pull" in puller and "sbg/l2-my-app" in puller
-    for word in ("docker push", "create-repository", "s3://"):
-        assert word not in puller
+@pytest.mark.parametrize("words", [("s3_read",), ("s3_write",), ("s3_read", "s3_write")])
+def test_only_what_the_token_allows_is_described(words: tuple[str, ...]) -> None:
+    text = readme(access=list(words), bucket_prefixes=["pub/l2", "calibration/"], ecr_repositories=[])
+    for place in ("s3://sbg-dev-unity-data/pub/l2/", "s3://sbg-dev-unity-data/calibration/"):
+        assert (f"aws s3 cp {place}NAME ." in text) is ("s3_read" in words)
+        assert (f"aws s3 cp NAME {place}NAME" in text) is ("s3_write" in words)
+    assert "s3://sbg-dev-unity-data/\r\n" not in text
+    assert "docker login" not in text and "create-repository" not in text
+    assert "outside the folders above" in text
 
 
-def test_an_unknown_bucket_is_asked_for(receipt):
-    assert "s3://BUCKET/" in leaflet(receipt) and "tells you the name of the BUCKET" in leaflet(receipt)
+def test_a_token_for_containers_says_nothing_of_data() -> None:
+    text = readme(access=["ecr_pull"], buckets=[], ecr_repositories=["sbg/app"])
+    assert "docker pull 123456789012.dkr.ecr.us-west-2.amazonaws.com/sbg/app:TAG" in text
+    for words in ("docker push", "create-repository --", "s3://sbg", "NAME stands"):
+        assert words not in text
 
 
-def test_other_partitions(receipt):
-    assert "dkr.ecr.us-gov-west-1.amazonaws.com\r\n" in leaflet({**receipt, "region": "us-gov-west-1"})
-    assert "dkr.ecr.cn-north-1.amazonaws.com.cn\r\n" in leaflet({**receipt, "region": "cn-north-1"})
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [("sbg/*", "sbg/NAME"), ("sbg/pre*", "sbg/preNAME"), ("sbg/app", "sbg/app"), ("sbg/*-l?", "sbg/NAME-lx")],
+)
+def test_a_pattern_of_repositories_becomes_a_name_to_fill_in(pattern: str, name: str) -> None:
+    text = readme(ecr_repositories=[pattern])
+    assert f"--repository-name {name}\r\n" in text
+    assert f"(ECR): {pattern}\r\n" in text
+    assert ("NAME stands for a name of yours, in lower case" in text) is (name != pattern)
 
 
-def test_a_sites_own_template(receipt, tmp_path):
+def test_what_is_not_known_is_not_claimed() -> None:
+    for allows in (None, {}, {"access": None, "buckets": None}):
+        text = texts(allows=allows)["README.txt"]
+        assert "What they open was not recorded. Ask: mdps@example.org" in text
+        assert "s3://" not in text.partition("What the keys open")[2] and "docker login" not in text
+        assert "They do not open anything else" not in text
+    assert "s3://BUCKET/  (ask for the name of the BUCKET)" in readme(buckets=None)
+    assert "(ECR): (ask for their names)" in readme(ecr_repositories=None)
+
+
+def test_the_sender_is_checked_before_anything_is_used() -> None:
+    unsigned, signed = readme(), readme(verify=("ssh-keygen -Y verify -f signers.txt",))
+    for text in (unsigned, signed):
+        assert text.index("who sent this?") < text.index("What the keys open") < text.index("Use them")
+    assert "certutil -hashfile FILE SHA256" in unsigned and "the AWS account (123456789012)" in unsigned
+    assert "    ssh-keygen -Y verify -f signers.txt\r\n" in signed and "certutil" not in signed
+
+
+@pytest.mark.parametrize(("region", "host"), [("us-gov-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")])
+def test_other_partitions(region: str, host: str) -> None:
+    assert f"123456789012.dkr.ecr.{region}.{host}\r\n" in texts(region=region)["README.txt"]
+
+
+def test_every_file_is_explained_and_exists() -> None:
+    for console_link in (False, True):
+        found = texts(settings=BundleSettings(console_link=console_link))
+        assert ("console_link.py" in found) is console_link
+        assert ("console_link.py" in found["README.txt"]) is console_link
+        listed = re.findall(r"^    ([\w.-]+) {2,}(\S.*)\r$", found["README.txt"], re.MULTILINE)
+        assert {name for name, _purpose in listed} == set(found) - {"README.txt"}
+
+
+def test_no_key_is_in_the_texts_for_reading() -> None:
+    found = texts()
+    for name in ("README.txt", "CLIENTS.txt", "desktop.cmd"):
+        for key in ("AccessKeyId", "SecretAccessKey", "SessionToken"):
+            assert TOKEN["Credentials"][key] not in found[name]
+
+
+def test_a_sites_own_template(tmp_path: Path) -> None:
     own = tmp_path / "own.txt"
     own.write_text("{{ recipient }} until {{ ends_utc }}\n")
-    assert leaflet(receipt, template=own) == "unityuser until 2026-03-15 01:05 UTC\r\n"
+    settings = BundleSettings(readme_template=own)
+    settings.check()
+    assert texts(settings=settings)["README.txt"] == "unityuser until 2026-03-15 01:05 UTC\r\n"
     for bad in ("{{ secret_key }}", "{% if %}", "{{ ''.__class__.__mro__ }}"):
         own.write_text(bad)
         with pytest.raises(InvalidInput, match=r"own\.txt does not work"):
-            leaflet(receipt, template=own)
+            settings.check()
 
 
-def test_the_same_input_gives_the_same_zip():
-    made_at = datetime.datetime(2026, 3, 15, 0, 5, 8, tzinfo=datetime.UTC)
+@pytest.mark.parametrize("name", ["Mars/Olympus", "", "../etc/passwd", "America/los angeles"])
+def test_an_unknown_time_zone_is_found_before_there_is_a_token(name: str) -> None:
+    with pytest.raises(InvalidInput, match="time_zone"):
+        BundleSettings(time_zone=name).check()
+
+
+def test_the_same_input_gives_the_same_zip() -> None:
+    made_at = datetime(2026, 3, 15, 0, 5, 8, tzinfo=UTC)
     first = bundle.pack({"b": "2", "a": "1"}, "read", made_at)
     assert first == bundle.pack({"a": "1", "b": "2"}, "read", made_at)
     archive = zipfile.ZipFile(io.BytesIO(first))
-    assert archive.namelist() == ["README.txt", "a", "b"] and archive.testzip() is None
+    assert archive.namelist() == ["README.txt", "a", "b"]
     assert {(entry.date_time, entry.external_attr >> 16) for entry in archive.infolist()} == {
         ((2026, 3, 15, 0, 5, 8), 0o600)
     }
 
 
-def test_the_files_that_the_leaflet_names_are_those_that_exist(receipt, token):
-    texts = formats.token_files(token, "us-west-2", "")
-    named = set(re.findall(r"\b(?:env\.\w+|token\.json)\b", leaflet(receipt)))
-    assert named <= set(texts)
+def test_the_documents_are_those_of_the_token() -> None:
+    found = texts()
+    assert json.loads(found["token.json"]) == TOKEN
+    assert found["credentials"].splitlines()[1] == "[123456789012-sbg-dev]"

@@ -104,7 +104,7 @@ def test_the_receipt(desk, someone):
     assert outcome["handoff"] == {
         "at": "2026-03-15T00:05:08Z", "channel": "file", "delivered": True, "target": result["path"], "problem": None,
         "kept": None, "file": f"{STEM}.zip.age", "sealed_with": "age", "sealed_to": [someone.public],
-        "sealed_sha256": digest, "key_changed": False, "resent": False,
+        "sealed_sha256": digest, "signed_by": None, "key_changed": False, "resent": False,
     }  # fmt: skip
     assert stat.S_IMODE(desk.receipts_file.stat().st_mode) == 0o600
 
@@ -144,7 +144,7 @@ def test_no_key_on_file(desk):
 
 
 def test_a_program_that_fails_leaves_a_receipt_and_no_bundle(desk, someone, token, monkeypatch):
-    def fail(data, recipients):
+    def fail(data, recipients, options):
         raise SealingFailed("gpg refused: no")
 
     monkeypatch.setattr(sealing, "seal", fail)

@@ -24,6 +24,7 @@ from tests.support import people
 
 SECRET = b"PLAINTEXT \x00\r\n\n\xff of a fake bundle"
 NOW = people.NOW
+PLAIN = sealing.SealOptions()
 
 
 def read(material):
@@ -56,7 +57,7 @@ def person(request, tmp_path, gpg_person):
 
 
 def test_the_owner_opens_it_with_the_tool_of_their_kind(person):
-    sealed = sealing.seal(SECRET, read(person.public))
+    sealed = sealing.seal(SECRET, read(person.public), PLAIN)
     assert person.open(sealed.text) == SECRET
     assert sealing.sealed_kind(sealed.text) == sealed.kind
     assert sealed.text.isascii()
@@ -79,14 +80,14 @@ def test_several_recipients_each_open_it(tmp_path, gpg_person, new_gpg_person):
         ],
     ]
     for group in groups:
-        sealed = sealing.seal(SECRET, [one for person in group for one in read(person.public)])
+        sealed = sealing.seal(SECRET, [one for person in group for one in read(person.public)], PLAIN)
         assert len(sealed.fingerprints) == 2
         assert [person.open(sealed.text) for person in group] == [SECRET, SECRET]
 
 
 def test_the_cipher_is_aes_256(tmp_path):
     for number, key in enumerate((rsa_key(), ec.generate_private_key(ec.SECP256R1()))):
-        sealed = sealing.seal(SECRET, read(people.card_holder(tmp_path, key, name=str(number)).public))
+        sealed = sealing.seal(SECRET, read(people.card_holder(tmp_path, key, name=str(number)).public), PLAIN)
         assert b"aes-256-cbc" in people.run(
             "openssl", "cms", "-cmsout", "-print", "-inform", "PEM", data=sealed.text.encode()
         )
@@ -112,8 +113,8 @@ def test_names_that_keys_claim(tmp_path, gpg_person):
 def test_binary_forms(tmp_path, gpg_person):
     card = people.card_holder(tmp_path)
     der = people.run("openssl", "x509", "-outform", "DER", "-in", card.certificate)
-    assert card.open(sealing.seal(SECRET, read(der)).text) == SECRET
-    assert gpg_person.open(sealing.seal(SECRET, read(gpg_person.gpg("--export"))).text) == SECRET
+    assert card.open(sealing.seal(SECRET, read(der), PLAIN).text) == SECRET
+    assert gpg_person.open(sealing.seal(SECRET, read(gpg_person.gpg("--export")), PLAIN).text) == SECRET
 
 
 def test_one_text_may_hold_several_age_keys_and_remarks(tmp_path):
@@ -221,15 +222,15 @@ def test_a_chain_is_refused(tmp_path):
 def test_kinds_do_not_mix(tmp_path, gpg_person):
     mixed = read(people.age_person(tmp_path).public) + read(gpg_person.public)
     with pytest.raises(InvalidInput, match="age, openpgp"):
-        sealing.seal(SECRET, mixed)
+        sealing.seal(SECRET, mixed, PLAIN)
     with pytest.raises(InvalidInput, match="no public key is given"):
-        sealing.seal(SECRET, [])
+        sealing.seal(SECRET, [], PLAIN)
 
 
 def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch, gpg_person):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    sealing.seal(SECRET, read(gpg_person.public))
-    sealing.seal(SECRET, read(people.card_holder(tmp_path, ec.generate_private_key(ec.SECP256R1())).public))
+    sealing.seal(SECRET, read(gpg_person.public), PLAIN)
+    sealing.seal(SECRET, read(people.card_holder(tmp_path, ec.generate_private_key(ec.SECP256R1())).public), PLAIN)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["card.key", "card.pem"]
 
 
@@ -308,7 +309,7 @@ def test_a_key_that_cannot_be_sealed_to_says_why(tmp_path, line, reason):
 def test_an_age_key_as_age_keygen_prints_it(tmp_path, form):
     person = people.age_person(tmp_path)
     for key in (person.public, person.public.upper()):
-        assert person.open(sealing.seal(SECRET, read(form.format(key))).text) == SECRET
+        assert person.open(sealing.seal(SECRET, read(form.format(key)), PLAIN).text) == SECRET
         assert read(form.format(key))[0].fingerprint == person.public
 
 
@@ -323,7 +324,7 @@ def test_an_age_key_as_age_keygen_prints_it(tmp_path, form):
 )
 def test_lines_of_an_authorized_keys_file(tmp_path, options):
     person = people.ssh_person(tmp_path)
-    assert person.open(sealing.seal(SECRET, read(options + person.public)).text) == SECRET
+    assert person.open(sealing.seal(SECRET, read(options + person.public), PLAIN).text) == SECRET
     assert read(options + person.public)[0].name == "somebody@example.org"
 
 
@@ -336,4 +337,4 @@ def test_the_keys_that_github_lists(tmp_path):
     for words in ("RSA key under 2048 bits", "in a security key", "the key of an ssh authority"):
         assert any(words in one for one in found.unusable)
     for one in (rsa_person, person):
-        assert one.open(sealing.seal(SECRET, found.usable).text) == SECRET
+        assert one.open(sealing.seal(SECRET, found.usable, PLAIN).text) == SECRET

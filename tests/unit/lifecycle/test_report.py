@@ -105,7 +105,11 @@ def test_what_needs_care_comes_first_and_everything_is_counted() -> None:
     ],
 )
 def test_states_are_told_as_of_now(end: int, told: str, state: str) -> None:
-    document = report.facts([{"venues": [venue(0, "ok")]}], [{"sessions": [session(0, 0, -60, end, state=told)]}], NOW)
+    document = report.facts(
+        [{"venues": [venue(0, "ok")]}],
+        [{"account_id": "123456789012", "sessions": [session(0, 0, -60, end, state=told)]}],
+        NOW,
+    )
     (seen,) = document["venues"]
     assert [one["state"] for one in seen["sessions"]] == [state]
     assert seen["live_tokens"] == (1 if state in ("live", "ending") else 0)
@@ -138,12 +142,14 @@ def test_the_table_has_a_line_a_venue_with_remarks() -> None:
 
 def test_bars_lie_on_one_timeline() -> None:
     held = [session(0, 0, -60, 60), session(0, 1, 0, 60), session(0, 2, -60 * 100, 60 * 100)]
-    document = report.facts([{"venues": [venue(0, "ok")]}], [{"sessions": held[:2]}], NOW)
+    document = report.facts([{"venues": [venue(0, "ok")]}], [{"account_id": "123456789012", "sessions": held[:2]}], NOW)
     drawing = report.drawn(document)
     assert [(one["x"], one["width"]) for one in drawing["venues"][0]["sessions"]] == [(0, 100), (50, 50)]
     assert drawing["now_x"] == 50
     assert [tick["label"] for tick in drawing["ticks"]] == ["12:00", "13:00"]
-    long = report.drawn(report.facts([{"venues": [venue(0, "ok")]}], [{"sessions": held}], NOW))
+    long = report.drawn(
+        report.facts([{"venues": [venue(0, "ok")]}], [{"account_id": "123456789012", "sessions": held}], NOW)
+    )
     assert len(long["ticks"]) <= 9
     assert all(0 <= one["x"] <= 100 and one["x"] + one["width"] <= 100.5 for one in long["venues"][0]["sessions"])
 
@@ -151,3 +157,22 @@ def test_bars_lie_on_one_timeline() -> None:
 def test_nothing_at_all_can_be_drawn() -> None:
     assert report.drawn(report.facts([], [], NOW))["venues"] == []
     assert at(0) == report.facts([], [], NOW)["generated_at"]
+
+
+def test_tokens_of_another_role_of_the_venue_are_listed_with_the_venue() -> None:
+    other = session(0, 0, -60, 60, role_name="legacy-sts")
+    results = [{"account_id": account, "sessions": [other]} for account in ("123456789012", "210987654321")]
+    document = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)
+    assert [one["role_name"] for one in document["venues"][0]["sessions"]] == ["legacy-sts"]
+
+
+def test_a_request_without_an_answer_counts_as_living_and_skipped_lines_are_counted() -> None:
+    held = session(0, 0, -60, 60, state="unknown")
+    results = [{"account_id": "123456789012", "sessions": [held], "unreadable": 3}]
+    document = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)
+    assert document["totals"]["live_tokens"] == 1
+    lines = report.table(document)
+    assert "may have been issued" in lines[1]
+    assert "3 lines of the receipts file" in lines[-1]
+    assert "3 lines of the receipts file" in page(document)
+    assert "may be live" in page(document)

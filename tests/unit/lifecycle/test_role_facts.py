@@ -10,9 +10,10 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import role_facts
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import ExternalIds
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Parameter
 
-from tests.support.venue import EXTERNAL_ID, VENUE, role
+from tests.support.venue import EXTERNAL_ID, ROLE_ID, VENUE, role
 
 
 @pytest.mark.parametrize(
@@ -43,11 +44,14 @@ def test_names_with_hyphens_read_in_several_ways() -> None:
     assert role_facts.readings("unity-sbg-_x-dev-sts", "unity") == [Venue("sbg-_x", "dev")]  # no name begins with _
 
 
-def test_the_same_keys_are_told_of_a_role_and_of_none() -> None:
-    now = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
+ALL = Revocation("all", "", datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC))
+
+
+def test_a_role_and_no_role_have_the_same_keys_and_an_emptied_revocation_does_not_count() -> None:
+    now = ALL.before
     seen = role_facts.Observed(
         role(created=now),
-        {"venue-access": {}, "revoked-20261122T093015Z-all": {}},
+        {"venue-access": {}, ALL.policy_name: ALL.policy(ROLE_ID), "revoked-20261122T093016Z-all": {}},
         last_used=now,
         last_used_region="us-west-2",
     )

@@ -20,9 +20,11 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions im
     join,
 )
 from botocore.stub import Stubber
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.cloudtrail import issue_event
-from tests.support.receipts import issued
+from tests.support.receipts import ROLE_ID, issued, requested
 
 ISSUED = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 AT = "2026-11-22T09:30:15Z"
@@ -42,7 +44,7 @@ def test_an_event_of_an_issue() -> None:
     )
     assert (session.issued_at, session.expires_at) == (ISSUED, ISSUED + timedelta(hours=1))
     assert session.issuer_arn.endswith("mcp-tenantOperator/admin")
-    assert "nobody-shall-see" not in str(session.shown([], ISSUED))
+    assert "nobody-shall-see" not in str(session.shown([], ISSUED, ROLE_ID))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_an_event_of_an_issue() -> None:
     ["Nov 22, 2026, 9:45:15 AM", "Nov 22, 2026 9:45:15 AM", "Nov 22, 2026, 9:45:15\u202fAM", "2026-11-22T09:45:15Z"],
 )
 def test_the_end_that_the_answer_tells_counts(expiration: str) -> None:
-    session = from_event(event(responseElements={"credentials": {"accessKeyId": "A", "expiration": expiration}}))
+    session = from_event(event(responseElements={"credentials": {"accessKeyId": "A" * 20, "expiration": expiration}}))
     assert session
     assert session.expires_at == ISSUED + timedelta(minutes=15)
 
@@ -107,10 +109,20 @@ def test_states() -> None:
     everything = Revocation("all", "", ISSUED + timedelta(seconds=1))
     earlier = Revocation("all", "", ISSUED)
     other = Revocation("session", "jane", ISSUED + timedelta(hours=1))
-    assert session.state([], ISSUED) == "live"
-    assert session.state([earlier, other], ISSUED) == "live"
-    assert session.state([earlier, everything], ISSUED) == "revoked"
-    assert session.state([everything], ISSUED + timedelta(hours=1)) == "expired"
+    assert session.state([], ISSUED, ROLE_ID) == "live"
+    assert session.state([earlier, other], ISSUED, ROLE_ID) == "live"
+    assert session.state([earlier, everything], ISSUED, ROLE_ID) == "revoked"
+    assert session.state([everything], ISSUED + timedelta(hours=1), ROLE_ID) == "expired"
+    assert session.state([], ISSUED, "AROAMADEAGAIN") == "role_gone"
+    assert session.state([], ISSUED, "") == "role_gone"
+
+
+def test_states_of_requests() -> None:
+    unknown, failed = from_receipt(requested()), from_receipt(requested().failed("AWS refused.", ISSUED))
+    assert (unknown.state([], ISSUED, ROLE_ID), failed.state([], ISSUED, ROLE_ID)) == ("unknown", "failed")
+    everything = Revocation("all", "", ISSUED + timedelta(seconds=1))
+    assert unknown.state([everything], ISSUED, ROLE_ID) == "revoked"
+    assert unknown.state([], requested().ends_by, ROLE_ID) == "expired"
 
 
 def test_events_and_receipts_of_one_token_are_joined() -> None:
@@ -122,12 +134,74 @@ def test_events_and_receipts_of_one_token_are_joined() -> None:
         from_receipt(replace(issued(session_name="jdoe-1"), access_key_id=f"ASIAEXAMPLEEXAMPLE{number}"))
         for number in ("01", "03")
     ]
-    told = [(one.access_key_id[-2:], one.recipient, one.sources) for one in join([first, second, first], receipts)]
-    assert told == [
+    joined = [(one.access_key_id[-2:], one.recipient, one.sources) for one in join([first, second, first], receipts)]
+    assert joined == [
         ("02", "", ("cloudtrail",)),
         ("01", "jdoe", ("cloudtrail", "receipt")),
         ("03", "jdoe", ("receipt",)),
     ]
+
+
+def test_an_event_answers_what_the_receipt_does_not_know() -> None:
+    request = from_receipt(requested(session_name="jdoe-1"))
+    answered = from_event(event())
+    assert answered
+    (one,) = join([answered], [request])
+    assert (one.access_key_id, one.recipient, one.outcome) == ("ASIAEXAMPLEEXAMPLE01", "jdoe", "issued")
+    later = replace(answered, issued_at=ISSUED + timedelta(hours=3))
+    assert len(join([later], [request])) == 2
+
+
+def test_cloudtrail_outranks_a_receipt() -> None:
+    forged = from_receipt(replace(issued(session_name="jdoe-1"), access_key_id="ASIAEXAMPLEEXAMPLE01"))
+    shorter = replace(forged, expires_at=ISSUED + timedelta(seconds=1), issuer_arn="arn:aws:iam::123456789012:user/eve")
+    answered = from_event(event())
+    assert answered
+    (one,) = join([answered], [shorter])
+    assert (one.expires_at, one.issuer_arn) == (answered.expires_at, answered.issuer_arn)
+    elsewhere = replace(forged, role_arn="arn:aws:iam::123456789012:role/other")
+    assert len(join([answered], [elsewhere])) == 2
+
+
+def test_two_requests_of_one_session_name_are_two_entries() -> None:
+    requests = [from_receipt(requested(session_name="jdoe-1", number=number)) for number in (1, 2)]
+    assert len(join([], requests)) == 2
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.sampled_from([AT, 10**30]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["credentials", "arn", "roleArn"]), inner)
+    ),
+    max_leaves=6,
+)
+PARTS = ["eventName", "eventTime", "errorCode", "requestParameters", "responseElements", "userIdentity"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(PARTS), ANYTHING, max_size=3), st.sampled_from(PARTS), st.text(), ANYTHING)
+def test_any_event_is_read_or_passed_over(changes: dict[str, Any], part: str, key: str, value: Any) -> None:
+    whole = json.loads(event(**changes))
+    if isinstance(whole.get(part), dict):
+        whole[part] = {
+            **whole[part],
+            key: value,
+            "expiration": value,
+            "durationSeconds": value,
+            "sourceIdentity": value,
+        }
+    session = from_event(json.dumps(whole))
+    if session:
+        shown = session.shown([], ISSUED, ROLE_ID)
+        assert all(text.isprintable() for text in shown.values() if isinstance(text, str))
+        assert session.issued_at < session.expires_at <= session.issued_at + timedelta(hours=13)
+        assert "HIDDEN_DUE_TO_SECURITY_REASONS" not in str(session)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text())
+def test_any_text_is_no_event(text: str) -> None:
+    assert from_event(text) is None
 
 
 def test_pages_are_fetched_at_cloudtrails_pace_and_no_further_than_allowed() -> None:

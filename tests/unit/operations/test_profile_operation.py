@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import multiprocessing
 import os
 import resource
@@ -16,7 +17,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mdps.venue_sts.plugins.module_utils import _files
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.profile import OPERATION
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.profile import OPERATION, with_known_token
 
 ARN = "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/unityuser12252025"
 SECRET, SESSION = "9drTJvcXLB89EXAMPLELB8923FB892xMFI", "AQoXdzELDDY//////////wEaoAK1wvxJY12r2=="
@@ -281,3 +282,33 @@ def test_the_file_is_the_one_aws_tools_would_take(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/fake")
     checked = ArgumentSpecValidator(dict(OPERATION.argument_spec)).validate(given)
     assert checked.validated_parameters["credentials_file"] == "/home/fake/.aws/credentials"
+
+
+FUTURE = {
+    "PackedPolicySize": 6,
+    "SourceIdentity": "jdoe",
+    "SessionTokenSize": 1200,
+    "SessionTokenUtilization": {"Percent": 12},
+    "ResponseMetadata": {"RequestId": "x"},
+    "Subject": "x",
+    "NextYear": [1],
+}
+
+
+@pytest.mark.parametrize("form", [lambda value: value, json.dumps])
+def test_fields_that_sts_adds_are_left_out(form):
+    answer = {**token(), **FUTURE}
+    answer["Credentials"] = {**answer["Credentials"], "AccountId": "123456789012"}
+    assert with_known_token({"token": form(answer), "venue": "dev"}) == {"token": token(), "venue": "dev"}
+
+
+@pytest.mark.parametrize(
+    "value", [None, 5, "text", "[1]", "[" * 100_000, {}, {"Credentials": 5}, {"Credentials": None}]
+)
+def test_what_is_no_token_is_left_to_the_check_of_the_options(value):
+    pruned = with_known_token({"token": value})["token"]
+    assert pruned == value
+
+
+def test_without_a_token_nothing_is_added():
+    assert with_known_token({"state": "absent"}) == {"state": "absent"}

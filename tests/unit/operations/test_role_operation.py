@@ -19,9 +19,13 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     ConnectionProblem,
     ExternalIdMismatch,
     InvalidInput,
+    MissingReference,
     NotAssumable,
     NotProvisioned,
+    OwnershipConflict,
+    UnconfirmedChange,
 )
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.converge import ATTEMPTS
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role import OPERATION
@@ -302,7 +306,7 @@ def test_waiting_proves_the_role_with_the_shortest_session_and_returns_no_key(ro
     assert result["assumable"] is True
     asked = account.asked("sts:AssumeRole")
     assert (asked["DurationSeconds"], asked["ExternalId"]) == (900, stored(account))
-    assert "Credentials" not in json.dumps(result)
+    assert "SecretAccessKey" not in json.dumps(result)
     assert role.clock.slept == []
 
 
@@ -452,3 +456,364 @@ def test_an_error_becomes_a_result_that_names_the_venue(account: Account) -> Non
     assert succeeded is False
     assert result["msg"].startswith("Venue sbg-dev: description: must be")
     assert (result["error"], result["option"]) == ("InvalidInput", "description")
+
+
+@pytest.mark.parametrize(
+    ("options", "patterns", "source", "warned"),
+    [
+        ({}, ["sbg/*"], "ecr_scope", ""),
+        ({"ecr_scope": "project"}, ["sbg/*"], "ecr_scope", ""),
+        ({"ecr_scope": "venue"}, ["sbg-dev/*"], "ecr_scope", ""),
+        (
+            {"ecr_repositories": ["sbg/*", "tropess/*"]},
+            ["sbg/*", "tropess/*"],
+            "ecr_repositories",
+            "'tropess/*' reaches",
+        ),
+    ],
+)
+def test_which_repositories_are_in_force(
+    role: Runner, options: dict[str, Any], patterns: list[str], source: str, warned: str
+) -> None:
+    result = role.execute(check=True, **options)
+    assert result["ecr_repositories"] == {"patterns": patterns, "source": source}
+    assert f"(ECR repositories: {', '.join(patterns)})" in result["steps"][-1]["summary"]
+    assert bool(warned) == bool(role.warnings) and all(warned in one for one in role.warnings)
+
+
+def test_a_default_and_its_replacement_are_not_both_given(role: Runner, account: Account) -> None:
+    with pytest.raises(InvalidInput, match="ecr_scope: chooses a default that ecr_repositories replaces"):
+        role.execute(ecr_scope="venue", ecr_repositories=["sbg/*"])
+    assert not account.calls
+
+
+def test_buckets_are_bound_to_the_account_that_owns_them(role: Runner, account: Account) -> None:
+    for given, owner in (({}, MOTO_ACCOUNT), ({"bucket_account_id": "210987654321"}, "210987654321")):
+        role.execute(**given)
+        policy = account.iam.get_role_policy(RoleName=NAME, PolicyName="venue-access")["PolicyDocument"]
+        assert policy["Statement"][0]["Condition"]["StringEquals"]["aws:ResourceAccount"] == owner
+    with pytest.raises(InvalidInput, match="bucket_account_id: '12' is not an AWS account"):
+        role.execute(bucket_account_id="12")
+
+
+# What a plan refers to.
+
+ELSEWHERE = f"arn:aws:iam::{MOTO_ACCOUNT}:policy/mcp-tenantOperator-AMI-APIG"
+HERE = f"arn:aws:iam::{MOTO_ACCOUNT}:policy/zsmce-tenantOperator-AMI-APIG"
+
+
+def publish(account: Account, name: str, value: str) -> None:
+    account.ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_boundary_that_does_not_exist_stops_the_run_before_anything_is_created(
+    role: Runner, account: Account, check: bool
+) -> None:
+    publish(account, "/unity/cs/account/privilegedpolicyname", "mcp-tenantOperator-AMI-APIG")
+    with pytest.raises(MissingReference) as caught:
+        role.execute(check=check)
+    message = caught.value.message
+    assert f"the permissions boundary {ELSEWHERE} does not exist in account {MOTO_ACCOUNT}" in message
+    assert "/unity/cs/account/privilegedpolicyname in region us-west-2 names it" in message
+    assert f"named *tenantOperator-AMI-APIG: {HERE}." in message
+    assert account.writes == []
+    assert role.clock.slept == []
+
+
+def test_a_boundary_that_does_not_exist_is_found_before_it_is_changed(role: Runner, account: Account) -> None:
+    role.execute()
+    account.calls.clear()
+    with pytest.raises(MissingReference, match="no-such-policy does not exist"):
+        role.execute(permissions_boundary="no-such-policy")
+    assert account.writes == []
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("iam:CreateRole", f"Scope ARN: {HERE} does not exist or is not attachable."),
+        ("iam:CreateRole", "Policy does not exist."),
+    ],
+)
+def test_a_missing_boundary_is_no_concurrent_change(role: Runner, account: Account, call: str, message: str) -> None:
+    """The boundary may vanish after the preflight, or be of a kind that cannot be attached."""
+    account.before(call, refuse("NoSuchEntity", message))
+    with pytest.raises(MissingReference, match="does not exist"):
+        role.execute()
+    assert account.calls.count(call) == 1
+    assert role.clock.slept == []
+
+
+def test_a_boundary_step_tells_its_target_from_its_reference(role: Runner, account: Account) -> None:
+    role.execute()
+    account.iam.create_policy(PolicyName="another", PolicyDocument=DENY)
+    arn = f"arn:aws:iam::{MOTO_ACCOUNT}:policy/another"
+    account.before("iam:PutRolePermissionsBoundary", refuse("NoSuchEntity", f"Scope ARN: {arn} does not exist."))
+    with pytest.raises(MissingReference):
+        role.execute(permissions_boundary="another")
+    account.before(
+        "iam:PutRolePermissionsBoundary", refuse("NoSuchEntity", f"The role with name {NAME} cannot be found.")
+    )
+    assert role.execute(permissions_boundary="another")["changed"]
+    assert len(role.clock.slept) == 1
+
+
+def test_where_the_caller_may_not_look_the_run_says_so_and_goes_on(role: Runner, account: Account) -> None:
+    account.before("iam:GetPolicy", refuse("AccessDenied"))
+    assert role.execute()["changed"]
+    assert role.warnings == [
+        "The preflight could not check everything: the caller needs iam:GetPolicy. The run goes on."
+    ]
+
+
+def test_boundaries_that_cannot_be_listed_are_not_said_to_be_none(role: Runner, account: Account) -> None:
+    account.before("iam:ListPolicies", refuse("AccessDenied"))
+    with pytest.raises(MissingReference, match="unknown, since they could not be listed"):
+        role.execute(permissions_boundary="no-such-policy")
+
+
+def test_a_run_without_changes_looks_nothing_up(role: Runner, account: Account) -> None:
+    account.iam.create_role(RoleName="admins", AssumeRolePolicyDocument=DENY)
+    always = {"trusted_principals": [f"arn:aws:iam::{MOTO_ACCOUNT}:role/admins"], "preflight": "simulate"}
+    account.before("iam:SimulateCustomPolicy", answer({"EvaluationResults": []}), answer({"EvaluationResults": []}))
+    account.before("iam:SimulateCustomPolicy", *[answer({"EvaluationResults": []})] * 10)
+    role.execute(**always)
+    account.calls.clear()
+    assert role.execute(**always)["changed"] is False
+    assert set(account.calls) == READS
+    assert len(account.calls) == 4
+
+
+@pytest.mark.parametrize("kind", ["role", "user"])
+def test_a_trusted_principal_of_the_account_must_exist(role: Runner, account: Account, kind: str) -> None:
+    arn = f"arn:aws:iam::{MOTO_ACCOUNT}:{kind}/team/jane"
+    with pytest.raises(MissingReference, match=rf"the trusted principal {arn} does not exist"):
+        role.execute(trusted_principals=[arn])
+    assert account.writes == []
+    if kind == "role":
+        account.iam.create_role(RoleName="jane", Path="/team/", AssumeRolePolicyDocument=DENY)
+    else:
+        account.iam.create_user(UserName="jane", Path="/team/")
+    assert role.execute(trusted_principals=[arn])["changed"]
+    with pytest.raises(MissingReference, match="the ARN of a role includes its path"):
+        role.execute(trusted_principals=[arn.replace("/team/", "/")])
+
+
+def test_a_kms_key_must_exist(role: Runner, account: Account) -> None:
+    given = {"external_id_type": "SecureString", "kms_key_id": "alias/no-such-key"}
+    with pytest.raises(MissingReference, match=r"the KMS key alias/no-such-key does not exist .* region us-west-2"):
+        role.execute(**given)
+    assert account.writes == []
+
+
+def test_inline_policies_of_others_count(role: Runner, account: Account) -> None:
+    role.execute()
+    large = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "arn:aws:s3:::" + "x" * 8500}],
+    }
+    account.iam.put_role_policy(RoleName=NAME, PolicyName="theirs", PolicyDocument=json.dumps(large))
+    assert role.execute()["changed"] is False
+    account.calls.clear()
+    with pytest.raises(InvalidInput, match=r"buckets: with the other inline policies of the role, .* IAM allows 10240"):
+        role.execute(buckets=["sbg-dev-unity-data", *(f"bucket-{n:030}" for n in range(9))])
+    assert account.writes == []
+
+
+def evaluation(action: str, *, allowed: bool, missing: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "EvalActionName": action,
+        "EvalResourceName": "arn:aws:s3:::sbg-dev-unity-data/*",
+        "EvalDecision": "allowed" if allowed else "implicitDeny",
+        "PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": allowed},
+        "MissingContextValues": list(missing),
+    }
+
+
+def test_a_simulation_names_what_the_boundary_cuts(role: Runner, account: Account) -> None:
+    results = [
+        evaluation("s3:PutObject", allowed=False),
+        evaluation("s3:GetObject", allowed=True),
+        evaluation("s3:ListBucket", allowed=False, missing=("aws:SourceVpc",)),
+    ]
+    first = answer({"EvaluationResults": results[:1], "IsTruncated": True, "Marker": "m"})
+    rest = [answer({"EvaluationResults": results[1:]})] + [answer({"EvaluationResults": []})] * 10
+    account.before("iam:SimulateCustomPolicy", first, *rest)
+    result = role.execute(preflight="simulate")
+    assert result["notes"] == [
+        f"The permissions boundary {HERE} does not allow s3:PutObject on arn:aws:s3:::sbg-dev-unity-data/*.",
+        "The simulation could not decide whether the boundary allows s3:ListBucket on "
+        "arn:aws:s3:::sbg-dev-unity-data/*.",
+    ]
+    assert role.warnings == result["notes"]
+    asked = account.asked("iam:SimulateCustomPolicy")
+    assert json.loads(asked["PermissionsBoundaryPolicyInputList"][0])["Statement"][0]["Effect"] == "Allow"
+    assert not [action for action in asked["ActionNames"] if "*" in action]
+
+
+def test_a_simulation_that_is_refused_is_said_to_be(role: Runner, account: Account) -> None:
+    account.before("iam:SimulateCustomPolicy", refuse("AccessDenied"))
+    assert role.execute(preflight="simulate")["changed"]
+    assert "the caller needs iam:GetPolicyVersion and iam:SimulateCustomPolicy" in role.warnings[0]
+
+
+# What SSM says of an existing role.
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "what"),
+    [
+        ("/unity/sbg/dev/ds/datastore-bucket", "another-venues-bucket", "buckets"),
+        ("/unity/cs/account/privilegedpolicyname", "allows-everything", "permissions_boundary"),
+        ("/unity/cs/account/privilegedpolicyname", "none", "permissions_boundary"),
+    ],
+)
+def test_a_change_that_comes_from_ssm_needs_a_confirmation(
+    role: Runner, account: Account, parameter: str, value: str, what: str
+) -> None:
+    role.execute()
+    account.iam.create_policy(PolicyName="allows-everything", PolicyDocument=DENY)
+    publish(account, parameter, value)
+    account.calls.clear()
+    for check in (False, True):
+        with pytest.raises(UnconfirmedChange, match=rf"set confirm_changes to \[{what}\]") as caught:
+            role.execute(check=check)
+        assert f"the SSM parameter {parameter} says" in caught.value.message
+        assert caught.value.facts["unconfirmed"] == [what]
+    assert account.writes == []
+    assert role.execute(confirm_changes=[what])["changed"]
+    assert role.execute()["changed"] is False
+
+
+def test_a_change_that_an_option_names_needs_no_confirmation(role: Runner, account: Account) -> None:
+    role.execute()
+    account.iam.create_policy(PolicyName="another", PolicyDocument=DENY)
+    assert role.execute(buckets=["another-bucket"], permissions_boundary="another")["changed"]
+
+
+def test_a_published_policy_of_aws_is_no_boundary(role: Runner, account: Account) -> None:
+    publish(account, "/unity/cs/account/privilegedpolicyname", "arn:aws:iam::aws:policy/AdministratorAccess")
+    with pytest.raises(InvalidInput, match=r"privilegedpolicyname: .* is a policy of AWS itself"):
+        role.execute()
+    publish(account, "/unity/cs/account/privilegedpolicyname", "arn:aws:iam::210987654321:policy/theirs")
+    with pytest.raises(InvalidInput, match="is a policy of another account"):
+        role.execute()
+
+
+def test_a_run_for_another_region_does_not_rewrite_the_role(role: Runner, account: Account) -> None:
+    role.execute()
+    ssm = account.in_region("us-east-1")
+    ssm.put_parameter(Name=PATH, Value=stored(account), Type="String")
+    account.calls.clear()
+    with pytest.raises(
+        NotProvisioned, match=r"in region us-east-1 of account .* Check the region and the account first"
+    ):
+        role.execute(region="us-east-1")
+    options = {"region": "us-east-1", "buckets": ["sbg-dev-unity-data"], "permissions_boundary": HERE}
+    with pytest.raises(
+        UnconfirmedChange, match=r"the region of this run \(us-east-1\) says us-east-1, but .* us-west-2"
+    ):
+        role.execute(**options)
+    assert account.writes == []
+
+
+def test_what_is_published_may_not_change_between_check_and_write(role: Runner, account: Account) -> None:
+    def swap() -> None:
+        publish(account, "/unity/sbg/dev/ds/datastore-bucket", "another-venues-bucket")
+        return refuse("ConcurrentModification")()
+
+    account.before("iam:PutRolePolicy", swap)
+    role.execute()
+    document = account.iam.get_role_policy(RoleName=NAME, PolicyName="venue-access")["PolicyDocument"]
+    assert "another-venues-bucket" not in json.dumps(document)
+
+
+# Names of parameters and spellings of venues.
+
+
+def test_parameters_may_have_other_names(role: Runner, account: Account) -> None:
+    for name, value in (("/x/bucket", "their-bucket"), ("/x/boundary", "zsmce-tenantOperator-AMI-APIG")):
+        publish(account, name, value)
+    always = {
+        "external_id_parameter": "/x/external-id",
+        "bucket_parameter": "/x/bucket",
+        "boundary_parameter": "/x/boundary",
+    }
+    result = role.execute(**always, wait=True)
+    assert (result["external_id_parameter"], result["buckets"]["source"]) == ("/x/external-id", "/x/bucket")
+    assert result["permissions_boundary"]["source"] == "/x/boundary"
+    value = account.ssm.get_parameter(Name="/x/external-id")["Parameter"]["Value"]
+    assert value == trust_of(account, NAME).current
+    assert role.execute(**always)["changed"] is False
+    removed = role.execute(**always, state="absent")
+    assert removed["steps"][-1] == {
+        "action": "ssm:DeleteParameter",
+        "target": "/x/external-id",
+        "summary": "delete the external ID",
+    }
+
+
+def test_a_venue_keeps_its_spelling(account: Account) -> None:
+    account.publish_names("SBG", "Dev_1")
+    upper = Runner(OPERATION, account, project="SBG", venue="Dev_1")
+    result = upper.execute()
+    assert result["role"]["name"] == "unity-SBG-Dev_1-sts"
+    assert result["external_id_parameter"] == "/unity/SBG/Dev_1/cs/sts/role/external-id"
+    tags = {tag["Key"]: tag["Value"] for tag in account.iam.get_role(RoleName="unity-SBG-Dev_1-sts")["Role"]["Tags"]}
+    assert (tags["Proj"], tags["Venue"]) == ("SBG", "Dev_1")
+    policy = account.iam.get_role_policy(RoleName="unity-SBG-Dev_1-sts", PolicyName="venue-access")["PolicyDocument"]
+    assert "repository/sbg/*" in json.dumps(policy)
+    assert upper.execute()["changed"] is False
+    lower = Runner(OPERATION, account, project="sbg", venue="dev_1", role_name="unity-SBG-Dev_1-sts")
+    account.publish_names("sbg", "dev_1")
+    with pytest.raises(OwnershipConflict, match="in another spelling"):
+        lower.execute()
+
+
+# Foreign statements, the lock, and a role under another name.
+
+
+def statements(account: Account, *more: dict[str, Any]) -> None:
+    """Add statements to the role's trust policy."""
+    policy = account.iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]
+    policy["Statement"] += more
+    account.iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(policy))
+
+
+def test_foreign_statements_and_the_lock_are_reported(role: Runner, account: Account) -> None:
+    role.execute()
+    incident = {"Sid": "Incident", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:TagSession"}
+    statements(account, lock_statement(), incident)
+    result = role.execute(wait=True)
+    assert (result["changed"], result["locked"], result["assumable"]) == (False, True, False)
+    assert result["notes"][0].startswith("The venue is locked: ")
+    assert "Deny statement 'Incident'" in result["notes"][1]
+    assert role.warnings == result["notes"]
+    rotated = role.execute(rotate_external_id=True)
+    assert (rotated["changed"], rotated["locked"]) == (True, True)
+    sids = [one["Sid"] for one in json.loads(trust_of(account, NAME).text)["Statement"]]
+    assert sids[-2:] == ["MdpsVenueLocked", "Incident"]
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_the_external_id_of_a_role_under_another_name_is_not_deleted(
+    role: Runner, account: Account, tagged: bool
+) -> None:
+    role.execute(role_name="legacy-sts")
+    if not tagged:
+        account.iam.untag_role(RoleName="legacy-sts", TagKeys=["Proj", "Venue"])
+    account.calls.clear()
+    for check in (False, True):
+        with pytest.raises(OwnershipConflict, match=f"there is no role {NAME} .* but legacy-sts belongs to this venue"):
+            role.execute(state="absent", check=check)
+    assert account.writes == []
+    assert role.execute(state="absent", role_name="legacy-sts", adopt=True)["changed"]
+
+
+def test_an_external_id_that_no_role_uses_is_deleted(role: Runner, account: Account) -> None:
+    role.execute()
+    account.iam.delete_role_policy(RoleName=NAME, PolicyName="venue-access")
+    account.iam.delete_role_permissions_boundary(RoleName=NAME)
+    account.iam.delete_role(RoleName=NAME)
+    assert actions(role.execute(state="absent")) == ["ssm:DeleteParameter"]

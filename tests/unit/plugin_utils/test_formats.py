@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import datetime
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
@@ -27,7 +28,6 @@ NAMES = {
     "AccessKeyId": "AWS_ACCESS_KEY_ID",
     "SecretAccessKey": "AWS_SECRET_ACCESS_KEY",
     "SessionToken": "AWS_SESSION_TOKEN",
-    "Expiration": "AWS_CREDENTIAL_EXPIRATION",
 }
 
 
@@ -93,13 +93,6 @@ def test_the_shell_gets_exactly_the_keys_and_none_of_the_stale_ones(shell, secre
     assert run_shell(shell, token, tmp_path) == expected(token)
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-def test_an_unknown_expiry_clears_the_stale_one(shell, tmp_path):
-    token = make_token()
-    del token["Credentials"]["Expiration"]
-    assert "AWS_CREDENTIAL_EXPIRATION" not in run_shell(shell, token, tmp_path)
-
-
 def test_no_executable_line_but_assignments_in_powershell():
     tree_sitter = pytest.importorskip("tree_sitter", reason="tree-sitter is not installed in this environment")
     grammar = pytest.importorskip(
@@ -135,18 +128,15 @@ def walk(node):
 
 
 def run_cmd(text):
-    """What cmd.exe does with SET lines in a file: percent signs first, then quotes shield & | < > ^, then SET "NAME=VALUE"."""
+    """Do what cmd.exe does with SET lines: percent signs first, then quotes protect & | < > ^, then SET "NAME=VALUE"."""
     assert text.endswith("\r\n")
     variables = {}
-    lines = text.split("\r\n")[:-1]
-    assert lines[0] == "@ECHO OFF" and lines[-1] == "@ECHO ON"
-    for line in lines[1:-1]:
-        if line.startswith("REM "):
-            assert not set(line) & set("&|<>^%")
-            continue
+    first, *lines = text.split("\r\n")[:-1]
+    assert first.startswith("@REM ") and not set(first) & set("&|<>^%")
+    for line in lines:
         assert "%" not in line and "!" not in line
-        match = re.fullmatch(r'SET "([A-Z_]+)=([^"]*)"', line)
-        assert match, "not one SET with one pair of quotes"
+        match = re.fullmatch(r'@SET "([A-Z_]+)=([^"]*)"', line)
+        assert match, "not one SET with one pair of quotes, hidden by @"
         if match[2]:
             variables[match[1]] = match[2]
         else:
@@ -159,7 +149,7 @@ def test_cmd_has_set_on_every_line_and_unsets_the_stale():
     text = token_files(token)["env.cmd"]
     assert run_cmd(text) == expected(token)
     for stale in ("AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
-        assert f'SET "{stale}="\r\n' in text
+        assert f'@SET "{stale}="\r\n' in text
 
 
 @pytest.mark.parametrize("character", CMD_REFUSES)
@@ -169,20 +159,20 @@ def test_what_cmd_cannot_take_is_refused_without_the_value(character):
     assert "before" not in str(caught.value)
 
 
-def test_setx_warns_and_keeps_each_variable():
-    text = token_files(make_token())["env-setx.cmd"]
-    pairs = re.findall(r'^SETX ([A-Z_]+) "([^"]*)"\r$', text, re.MULTILINE)
-    assert dict(pairs) == expected(make_token())
-    assert "registry" in text and "REG DELETE" in text
-
-
-@pytest.mark.parametrize("session", ["x" * 1025, "back\\slash"])
-def test_setx_refuses_what_it_would_cut_off_and_says_what_to_use(session):
-    files = token_files(make_token(session=session))
-    assert "SETX AWS" not in files["env-setx.cmd"]
-    assert session not in files["env-setx.cmd"]
-    assert "AWS_SESSION_TOKEN" in files["env-setx.cmd"] and "env.cmd" in files["env-setx.cmd"]
-    assert session in files["env.cmd"]
+@pytest.mark.parametrize("secret", ["/begins/with/a/slash", "x" * 1025, "back\\slash"])
+def test_setx_gets_a_path_and_a_name_but_no_key(secret):
+    text = token_files(make_token(secret=secret))["desktop.cmd"]
+    pairs = dict(re.findall(r'^@SETX ([A-Z_]+) "([^"]*)"\r$', text, re.MULTILINE))
+    assert pairs == {
+        "AWS_SHARED_CREDENTIALS_FILE": "%~dp0credentials",
+        "CPL_AWS_CREDENTIALS_FILE": "%~dp0credentials",
+        "AWS_PROFILE": "123456789012-sbg-dev",
+        "AWS_REGION": "us-west-2",
+    }
+    assert set(re.findall(r"^@REG DELETE HKCU\\Environment /V ([A-Z_]+) /F\r$", text, re.MULTILINE)) == set(pairs)
+    assert not any(value.startswith("/") for value in pairs.values())
+    assert secret not in text
+    assert all(line.startswith(("@", ":")) for line in text.splitlines())
 
 
 # --- documents ---
@@ -191,6 +181,24 @@ def test_setx_refuses_what_it_would_cut_off_and_says_what_to_use(session):
 def test_token_json_is_the_procedures_document():
     token = make_token()
     assert json.loads(token_files(token)["token.json"]) == token
+
+
+def test_the_answer_that_clients_of_earthdata_know():
+    answer = json.loads(token_files(make_token())["s3credentials.json"])
+    keys = make_token()["Credentials"]
+    assert answer == {
+        "accessKeyId": keys["AccessKeyId"],
+        "secretAccessKey": keys["SecretAccessKey"],
+        "sessionToken": keys["SessionToken"],
+        "expiration": "2016-03-15 00:05:07+00:00",
+    }
+    assert datetime.fromisoformat(answer["expiration"]) == datetime.fromisoformat(EXPIRATION)
+
+
+def test_no_file_sets_the_variable_that_outlives_its_keys():
+    """Once it has passed, botocore refuses newer, valid keys in the same window."""
+    for name, text in token_files(make_token()).items():
+        assert not re.search(r"(export|SETX?|\$Env:)[^\r\n]*AWS_CREDENTIAL_EXPIRATION[ =']+[\w'](?!ull)", text), name
 
 
 def test_credential_process_answer():

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from ..._aws.calls import DENIED, call
@@ -14,10 +14,11 @@ from ..._aws.venue_state import Caller, read_caller
 from ..._domain.errors import AccountMismatch, AwsRefused, NotAssumable
 from ..._domain.role_plan import Parameter, Role
 from ..._domain.saml import Response, RolePair
-from ..._domain.token_request import token_document
+from ..._domain.token_request import nearly_full, token_document
 from .. import _saml
 from .._operation import Runtime
 from .._prove import FRESH, diagnose
+from ..patience import Patience, role_may_be_new
 from .parts import Issued
 
 
@@ -52,20 +53,21 @@ def assume(question: Question, clients: Clients, runtime: Runtime) -> Issued:
     started = runtime.now()
     touched = [moment for moment in (question.role.created, question.parameter.modified) if moment]
     fresh = any(started - moment < FRESH for moment in touched)
-    deadline = started + timedelta(seconds=question.wait_timeout if fresh else 0)
-    pause = 1.0
+    patience = Patience(runtime, question.wait_timeout if fresh else 0, role_may_be_new)
     while True:
         try:
             purpose = f"assume the role {question.role.name}"
-            return _issued(call(clients.client("sts"), "assume_role", purpose, **question.arguments))
+            answer = call(clients.client("sts"), "assume_role", purpose, **question.arguments)
+            break
         except AwsRefused as error:
             if error.code not in DENIED:
                 raise
-            if runtime.now() >= deadline:
+            if not patience.again(error):
                 reason = diagnose(question.role, question.parameter, question.caller, runtime)
                 raise NotAssumable(f"{error.message} {reason}", **error.facts) from None
-        runtime.sleep(pause / 2 + runtime.jitter(pause / 2))
-        pause = min(2 * pause, 8.0)
+    if warning := nearly_full(answer):
+        runtime.warn(warning)
+    return _issued(answer)
 
 
 def assume_with_saml(question: SamlQuestion, clients: Clients) -> Issued:

@@ -1,0 +1,136 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A SAML response as people paste it: from the developer tools of a browser, a file, or the page itself.
+
+The result is the base64 text that the browser sends, and that STS takes. No message quotes any of it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import html
+import json
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from .errors import VenueError
+
+LONGEST = 100_000  # characters, https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithSAML.html
+LONGEST_PASTE = 10 * LONGEST
+# A terminal passes at most so many characters of one pasted line.
+TERMINAL_LINE = 4095
+FRESH_ONE = "Log in at the identity provider again and copy the new SAMLResponse whole."
+FIELD = "SAMLResponse"
+
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_INPUT = re.compile(rf"<input\b[^>]*\bname\s*=\s*[\"']?{FIELD}\b[^>]*>", re.IGNORECASE)
+_VALUE = re.compile(r"\bvalue\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
+# The field with its value, as forms, tables and copied commands have it; what follows belongs to other fields.
+_LABELLED = re.compile(rf"{FIELD}[\"']?\s*[=:]?\s*[\"']?([A-Za-z0-9+/=%_\s-]*)")
+_NEXT_FIELD = re.compile(r"\bRelayState\b")
+
+
+class SamlProblem(VenueError):
+    """The SAML response cannot be used, or not for this role. No part of it is quoted but ARNs, addresses and times."""
+
+
+def decode_file(content: bytes) -> str:
+    """Return the text of a file, which an editor may have saved in an encoding of its own.
+
+    :raises SamlProblem: it is no text, or it has characters that no SAML response has.
+    """
+    mark = next((one for one in _MARKS if content.startswith(one)), b"")
+    try:
+        return content.removeprefix(mark).decode(_MARKS.get(mark, "utf-8"))
+    except UnicodeDecodeError:
+        raise SamlProblem(
+            "The file does not contain text. Save the SAML response as plain text, in UTF-8 or ASCII."
+        ) from None
+
+
+def extract(text: str) -> str:
+    """Return the base64 text of a response from what was pasted.
+
+    :raises SamlProblem: there is none, or it is too long, or it is something else. The message says what.
+    """
+    if len(text) > LONGEST_PASTE:
+        raise SamlProblem(f"This text has {len(text)} characters, more than any SAML response. {FRESH_ONE}")
+    bare = _value(text.replace("\ufeff", "").strip())
+    if "%" in bare:
+        bare = unquote(bare)
+    bare = "".join(bare.split())
+    if not bare:
+        raise SamlProblem(f"The SAML assertion is empty. {FRESH_ONE}")
+    if bare.startswith("<"):
+        raise SamlProblem(
+            "This is the decoded XML; AWS wants the base64 text of SAMLResponse, as the browser sends it."
+        )
+    _check_characters(bare)
+    if len(bare) > LONGEST:
+        raise SamlProblem(f"The SAML assertion has {len(bare)} characters, and AWS takes {LONGEST}.")
+    return bare
+
+
+def _value(text: str) -> str:
+    """Return the value of the field in JSON, in HTML, or in a form; else the text itself, without quotation marks."""
+    if text[:1] in ("{", "["):
+        return _in_json(text)
+    tag = _INPUT.search(text)
+    if tag:
+        value = _VALUE.search(tag[0])
+        return html.unescape(value[1] or value[2] or "") if value else ""
+    labelled = _LABELLED.search(text)
+    if labelled:
+        return _NEXT_FIELD.split(labelled[1])[0]
+    if "SAMLRequest" in text:
+        raise SamlProblem("This is the SAMLRequest, the question of AWS. Copy the SAMLResponse, the answer to it.")
+    return re.sub(r"^['\"]|['\"]$", "", text).partition("&")[0]
+
+
+def _in_json(text: str) -> str:
+    try:
+        found = _search(json.loads(text))
+    except (ValueError, RecursionError):
+        raise SamlProblem(f"This looks like JSON, but it was cut off in copying. {FRESH_ONE}") from None
+    if found is None:
+        raise SamlProblem(f"This is JSON without a field {FIELD}. {FRESH_ONE}")
+    return found
+
+
+def _search(content: Any) -> str | None:
+    """Return the field's value, also from ``{"name": "SAMLResponse", "value": …}`` and from lists of values."""
+    waiting = [content]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            value = one.get(FIELD, one.get("value") if one.get("name") == FIELD else None)
+            value = value[0] if isinstance(value, list) and value else value
+            if isinstance(value, str):
+                return value
+            waiting += one.values()
+    return None
+
+
+def _check_characters(bare: str) -> None:
+    foreign = next((place for place, one in enumerate(bare) if not "!" <= one <= "~"), None)
+    if foreign is None:
+        return
+    raise SamlProblem(
+        f"Character {foreign + 1} of the SAML assertion is not ASCII, so it was changed in copying: by a word processor, "
+        f"an e-mail, or a chat. {FRESH_ONE}"
+    )
+
+
+def cut_off(encoded: str) -> SamlProblem:
+    """Return what to say about a response that is not whole."""
+    if TERMINAL_LINE - 16 <= len(encoded) <= TERMINAL_LINE + 1:
+        return SamlProblem(
+            f"The SAML assertion was cut off after {len(encoded)} characters: a terminal passes no more of one pasted "
+            "line. Save it to a file from the clipboard or with an editor (docs/saml.md says how)."
+        )
+    return SamlProblem(
+        f"The SAML assertion is not base64, or was cut off in copying ({len(encoded)} characters). {FRESH_ONE}"
+    )

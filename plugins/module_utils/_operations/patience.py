@@ -1,0 +1,50 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Repetition of a call while AWS may not know everywhere what was changed a moment ago, and of no other call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from .._aws.calls import DENIED
+from .._domain.errors import AwsRefused
+from ._operation import Runtime
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0
+# What AWS says of a wrong MFA code or device, and of a caller whom a policy denies the call or no policy allows it.
+_FINAL = re.compile(r"\bMFA\b|MultiFactorAuthentication|explicit deny|because no ", re.IGNORECASE)
+
+
+def role_may_be_new(refusal: AwsRefused) -> bool:
+    """Return whether AssumeRole may have been refused because the role or its trust policy is not known everywhere."""
+    return refusal.code in DENIED and not _FINAL.search(refusal.said)
+
+
+def principal_may_be_new(refusal: AwsRefused) -> bool:
+    """Return whether a trust policy may have been refused because one of its principals is not known everywhere."""
+    return refusal.code == "MalformedPolicyDocument" and "principal" in refusal.said.lower()
+
+
+class Patience:
+    """Decides whether a refused call is tried again, and waits before it is.
+
+    :param seconds: for how long to try, from the first refusal on.
+    :param expected: whether a refusal may go away by itself.
+    """
+
+    def __init__(self, runtime: Runtime, seconds: float, expected: Callable[[AwsRefused], bool]) -> None:
+        self._runtime, self._seconds, self._expected = runtime, seconds, expected
+        self._deadline: datetime | None = None
+        self._pause = FIRST_PAUSE
+
+    def again(self, refusal: AwsRefused) -> bool:
+        """Wait, and return True, or return False at once where waiting does not help or the time is over."""
+        now = self._runtime.now()
+        self._deadline = self._deadline or now + timedelta(seconds=self._seconds)
+        if not self._expected(refusal) or now >= self._deadline:
+            return False
+        self._runtime.sleep(self._pause / 2 + self._runtime.jitter(self._pause / 2))
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        return True

@@ -1,0 +1,186 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Sign what is sealed, so that the recipient can check who sent it before opening it.
+
+Whoever knows a public key can seal something to it: sealing says nothing about the sender. An ssh key signs the sealed
+file, in a second file beside it. An OpenPGP key and an S/MIME certificate sign inside what is sealed, as mail programs
+and gpg expect it.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ..module_utils._domain.errors import InvalidInput, SealingFailed
+from .sealers import age, openpgp, program, smime
+
+NAMESPACE, SIGNER = "mdps-venue-sts", "mdps-admin"
+SIGNATURE_SUFFIX = ".sig"
+_OPENPGP = re.compile(r"(?:[0-9A-F]{4}\s*){10}|[0-9A-F]{64}", re.IGNORECASE)
+_ADVICE = (
+    "Give the path of an ssh private key, the fingerprint of an OpenPGP key, or a PEM file with certificate and key."
+)
+
+
+@dataclass(frozen=True)
+class Signer(ABC):
+    """A private key of the admin's.
+
+    :param fingerprint: what the recipient compares, in the notation of the key's own tool.
+    """
+
+    KINDS: ClassVar[Sequence[str]]  # of recipients' keys
+    fingerprint: str
+
+    def check(self, kind: str, *, mail: bool) -> None:
+        """Check that this key can sign for a recipient, by a signature that is thrown away.
+
+        :param kind: the kind of the recipient's keys.
+        :param mail: the parcel is a mail message.
+        :raises InvalidInput: it cannot, or needs a passphrase that nobody enters.
+        """
+        if kind not in self.KINDS:
+            raise InvalidInput(
+                "sign_with", f"this key cannot sign what is sealed to a key of the kind {kind}. Use an ssh key."
+            )
+        try:
+            self._try()
+        except SealingFailed as error:
+            raise InvalidInput("sign_with", f"the key cannot be used without a question: {error.message}") from None
+
+    @abstractmethod
+    def _try(self) -> None:
+        """Make a signature that is thrown away."""
+
+    @abstractmethod
+    def verify_commands(self, sealed: str) -> list[str]:
+        """Return lines for the recipient: how to check the signature before opening the file.
+
+        :param sealed: the name of the sealed file.
+        """
+
+
+@dataclass(frozen=True)
+class SshSigner(Signer):
+    """An ssh key, or the public half of one that an ssh agent holds."""
+
+    KINDS = (age.KIND, openpgp.KIND, smime.KIND)
+    key: Path
+    public: str
+
+    def check(self, kind: str, *, mail: bool) -> None:
+        """Refuse mail: a second file beside a message would not be looked at."""
+        if mail:
+            raise InvalidInput("sign_with", "an ssh key cannot sign mail. Use an OpenPGP key or a certificate.")
+        super().check(kind, mail=mail)
+
+    def sign(self, data: bytes) -> str:
+        """Return an armored signature of data."""
+        return program.run(["ssh-keygen", "-q", "-Y", "sign", "-f", str(self.key), "-n", NAMESPACE], data).decode()
+
+    def _try(self) -> None:
+        self.sign(b"")
+
+    def verify_commands(self, sealed: str) -> list[str]:
+        """Lines for cmd and for shells; PowerShell knows no ``<``."""
+        return [
+            "Once: save the sender's key, which you got by another way, as signers.txt. It is one line:",
+            f"  {SIGNER} {self.public}",
+            "In cmd or bash, with this file and its .sig in the same folder:",
+            f"  ssh-keygen -Y verify -f signers.txt -I {SIGNER} -n {NAMESPACE} -s {sealed}{SIGNATURE_SUFFIX} < {sealed}",
+            f'It must print: Good "{NAMESPACE}" signature for {SIGNER}',
+        ]
+
+
+@dataclass(frozen=True)
+class OpenPgpSigner(Signer):
+    """A key of the admin's own gpg. It signs and encrypts in one step."""
+
+    KINDS = (openpgp.KIND,)
+
+    def _try(self) -> None:
+        openpgp.sign(b"", self.fingerprint)
+
+    def verify_commands(self, sealed: str) -> list[str]:
+        """The check is part of the decryption."""
+        return [
+            f"gpg --output {Path(sealed).stem} --decrypt {sealed}",
+            "It must print: Good signature, and the primary key fingerprint",
+            f"  {self.fingerprint}",
+        ]
+
+
+@dataclass(frozen=True)
+class SmimeSigner(Signer):
+    """A PEM file with the admin's certificate and private key. It signs, and what is signed is encrypted."""
+
+    KINDS = (smime.KIND,)
+    file: Path
+
+    def sign(self, data: bytes, *, mail: bool) -> bytes:
+        """Return data with a signature: a MIME entity for mail, else CMS signed data (DER)."""
+        form = ["-outform", "SMIME"] if mail else ["-binary", "-nodetach", "-outform", "DER"]
+        keys = ["-signer", str(self.file), "-inkey", str(self.file), "-passin", "pass:", "-md", "sha256"]
+        return program.run(["openssl", "cms", "-sign", *form, *keys], data)
+
+    def _try(self) -> None:
+        self.sign(b"", mail=False)
+
+    def verify_commands(self, sealed: str) -> list[str]:
+        """Decrypting gives signed data, and verifying them gives the zip file."""
+        opened = Path(sealed).stem
+        return [
+            f"openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {opened}.p7s",
+            "With the sender's certificate, which you got by another way, as sender.pem:",
+            f"  openssl cms -verify -binary -inform DER -in {opened}.p7s -nointern -noverify -certfile sender.pem "
+            f"-out {opened}",
+            "It must print: CMS Verification successful. The certificate has the SHA-256 fingerprint",
+            f"  {self.fingerprint}",
+        ]
+
+
+def read_signer(text: str) -> Signer:
+    """Return the key that an option names.
+
+    :raises InvalidInput: it is not a key, or others may read its file.
+    """
+    if _OPENPGP.fullmatch(text.strip()):
+        return OpenPgpSigner(openpgp.secret_key("".join(text.split()).upper()))
+    path = Path(text).expanduser()
+    try:
+        content = path.read_text(encoding="utf-8", errors="replace")
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise InvalidInput("sign_with", f"'{path}' cannot be read: {error.strerror}. {_ADVICE}") from None
+    if "PRIVATE KEY-----" in content and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise InvalidInput("sign_with", f"others may read the private key '{path}'. Run: chmod 600 '{path}'")
+    if "-----BEGIN CERTIFICATE-----" in content and "PRIVATE KEY-----" in content:
+        return SmimeSigner(smime.fingerprint_of(content), path)
+    if "-----BEGIN OPENSSH PRIVATE KEY-----" in content or content.startswith(("ssh-", "ecdsa-", "sk-")):
+        return _read_ssh(path, content)
+    raise InvalidInput("sign_with", f"'{path}' is not a key that can sign. {_ADVICE}")
+
+
+def _read_ssh(path: Path, content: str) -> SshSigner:
+    try:
+        derive = ["ssh-keygen", "-y", "-P", "", "-f", str(path)]
+        public = program.run(derive).decode() if "PRIVATE KEY" in content else content
+    except SealingFailed:
+        beside = path.with_name(f"{path.name}.pub")
+        if not beside.is_file():
+            raise InvalidInput(
+                "sign_with", f"'{path}' has a passphrase. Use an ssh agent, and name {beside}."
+            ) from None
+        public, path = beside.read_text(encoding="utf-8"), beside
+    with tempfile.NamedTemporaryFile("w", prefix="venue_sts_", suffix=".pub", encoding="utf-8") as file:
+        file.write(public)
+        file.flush()
+        fingerprint = program.run(["ssh-keygen", "-l", "-f", file.name]).decode().split()[1]
+    return SshSigner(fingerprint, path, " ".join(public.split()[:2]))

@@ -1,0 +1,90 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The Windows command files, run by wine's cmd in a folder with blanks and accents. Its setx does nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
+
+from tests.support.tokens import TOKEN
+
+WINE = next((one for one in ("wine64", "wine", "/usr/lib/wine/wine64") if shutil.which(one)), None)
+pytestmark = pytest.mark.skipif(WINE is None, reason="wine is not installed (Debian package wine64)")
+README_LINES = 'set "AWS_SHARED_CREDENTIALS_FILE=%CD%\\credentials"\r\nset "AWS_PROFILE=123456789012-sbg-dev"\r\n'
+
+
+@pytest.fixture(scope="session")
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a Windows of its own; its server is stopped at the end."""
+    home = tmp_path_factory.mktemp("wine")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "WINEPREFIX": str(home / "prefix"),
+        "WINEDEBUG": "-all",
+        "LC_ALL": "C.UTF-8",
+    }
+    yield environment
+    server = shutil.which("wineserver") or "/usr/lib/wine/wineserver64"
+    subprocess.run([server, "-k", "-w"], env=environment, check=False)
+
+
+@pytest.fixture
+def cmd(tmp_path: Path, wine: dict[str, str]) -> Callable[[str], str]:
+    """Run a command file beside the files of a token, and return what it prints."""
+    folder = tmp_path / "Users" / "José Núñez & Co (x)"
+    folder.mkdir(parents=True)
+    for name, text in token_files(TOKEN).items():
+        (folder / name).write_text(text, newline="")
+
+    def run(text: str) -> str:
+        (folder / "caller.cmd").write_text(text, newline="")
+        done = subprocess.run(
+            [str(WINE), "cmd", "/c", "caller.cmd"], cwd=folder, env=wine, capture_output=True, check=False, timeout=300
+        )
+        return done.stdout.decode("utf-8", errors="replace").replace("\r\n", "\n")
+
+    return run
+
+
+def variables(output: str) -> dict[str, str]:
+    return dict(re.findall(r"^((?:AWS|CPL)_\w+)=(.*)$", output, re.MULTILINE))
+
+
+def test_env_cmd_sets_exactly_the_keys_and_is_silent(cmd: Callable[[str], str]) -> None:
+    output = cmd("@echo off\r\nset AWS_PROFILE=stale\r\ncall env.cmd\r\necho still off\r\nset AWS\r\n")
+    keys = TOKEN["Credentials"]
+    assert variables(output) == {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+        "AWS_REGION": "us-west-2",
+        "AWS_DEFAULT_REGION": "us-west-2",
+    }
+    assert output.startswith("still off\n"), "env.cmd has printed something, or has switched ECHO on"
+
+
+def test_a_caller_with_echo_keeps_it(cmd: Callable[[str], str]) -> None:
+    output = cmd("call env.cmd\r\nrem a remark\r\n")
+    assert "rem a remark" in output.lower()
+    assert TOKEN["Credentials"]["SecretAccessKey"] not in output
+
+
+def test_the_two_lines_of_the_readme(cmd: Callable[[str], str]) -> None:
+    found = variables(cmd(f"@echo off\r\n{README_LINES}set AWS\r\n"))
+    assert found["AWS_PROFILE"] == "123456789012-sbg-dev"
+    assert re.fullmatch(r"[A-Z]:\\.*\\Users\\Jos. N..ez & Co \(x\)\\credentials", found["AWS_SHARED_CREDENTIALS_FILE"])
+
+
+def test_desktop_cmd_runs_to_its_end_and_its_undo(cmd: Callable[[str], str]) -> None:
+    assert "To end it, run: desktop.cmd undo" in cmd("@echo off\r\ncall desktop.cmd\r\n")
+    assert "To end it" not in cmd("@echo off\r\ncall desktop.cmd undo\r\n")
+    assert "Extract the whole zip file first." in cmd("@echo off\r\ndel credentials\r\ncall desktop.cmd\r\n")

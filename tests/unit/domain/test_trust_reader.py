@@ -1,0 +1,199 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The reader of trust policies, on a table of documents. The enforcement tests show the same table to a judge."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import trust_reader
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.conditions import Context
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust, lock_statement
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust_reader import read_trust
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.trust_documents import (
+    ACCOUNT,
+    CALLER,
+    DOCUMENTS,
+    LOCK,
+    PARTNER_ROOT,
+    ROLE,
+    ROOT,
+    A,
+    B,
+    allow,
+    deny,
+    is_,
+    own,
+)
+
+DEAD_ROLE, DEAD_USER = "AROAEXAMPLEEXAMPLEEX", "AIDAEXAMPLEEXAMPLEEX"
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:saml-provider/Launchpad"
+
+
+def test_the_table_is_long_enough() -> None:
+    assert len(DOCUMENTS) >= 60
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_a_document_means(name: str) -> None:
+    document = DOCUMENTS[name]
+    reading = read_trust(document.policy)
+    assert reading.external_ids == document.accepts
+    assert reading.offered == (document.accepts if document.offers is None else document.offers)
+    assert reading.current == document.current
+    assert reading.demands_external_id is document.demands
+    assert reading.locked is document.locked
+    assert tuple(one.name for one in reading.foreign) == document.foreign
+    assert len(reading.undecided) == document.undecided
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_no_sentence_names_an_external_id(name: str) -> None:
+    reading = read_trust(DOCUMENTS[name].policy)
+    shown = repr(reading) + " ".join(reading.undecided)
+    assert not [one for one in trust_reader.named_external_ids(DOCUMENTS[name].policy) if len(one) > 3 and one in shown]
+
+
+def test_there_may_be_no_policy_at_all() -> None:
+    for policy in (None, {}, {"Statement": []}):
+        assert read_trust(policy) == read_trust(None)
+        assert trust_reader.external_ids(policy) == ()
+
+
+@pytest.mark.parametrize("previous", [(), ("old-one",), ("zz-old", "aa-old")])
+def test_what_was_built_reads_back(previous: tuple[str, ...]) -> None:
+    policy = Trust([ROOT], "new-one", previous, saml_providers=[PROVIDER], require_mfa=True).policy(
+        "aws", [lock_statement()]
+    )
+    reading = read_trust(policy)
+    assert (reading.current, reading.locked, reading.foreign) == ("", True, ())
+    reading = read_trust({**policy, "Statement": policy["Statement"][:-1]})
+    assert reading.external_ids == reading.offered == tuple(sorted({"new-one", *previous}))
+    assert (reading.current, reading.locked, reading.foreign) == ("new-one", False, ())
+    assert reading.principals == (ROOT, PROVIDER)
+
+
+def test_the_lock_is_the_statement_that_is_reserved() -> None:
+    assert lock_statement() == LOCK
+    assert LOCK["Sid"] == trust_reader.LOCK_SID
+
+
+@pytest.mark.parametrize("action", trust_reader.ASSUME_ACTIONS)
+def test_a_lock_covers_every_way_to_assume_the_role(action: str) -> None:
+    assert trust_reader.is_locked({"Statement": [LOCK]}, action)
+    assert not trust_reader.is_locked({"Statement": [{**LOCK, "Action": "sts:TagSession"}]}, action)
+    assert not trust_reader.is_locked({"Statement": [{**LOCK, "Principal": {"AWS": ROOT}}]}, action)
+    assert not trust_reader.is_locked({"Statement": [{**LOCK, "Effect": "Allow"}]}, action)
+    assert not trust_reader.is_locked({"Statement": [{**LOCK, "Condition": is_("Null", "false")}]}, action)
+
+
+def test_half_a_lock_is_a_foreign_statement() -> None:
+    half = {**LOCK, "Action": trust_reader.ASSUME}
+    assert [one.name for one in read_trust({"Statement": [half]}).foreign] == ["Deny statement 'MdpsVenueLocked'"]
+
+
+def test_those_who_may_assume_the_role_once_each() -> None:
+    policy = {
+        "Statement": [
+            allow(Principal={"AWS": [ROOT, ROLE], "Service": "ec2.amazonaws.com"}),
+            allow(Principal={"AWS": ROOT, "Federated": [PROVIDER]}, Action="sts:AssumeRoleWithSAML"),
+            allow(Principal="*"),
+            # Neither of these lets anybody assume the role.
+            deny(Principal={"AWS": PARTNER_ROOT}),
+            allow(Principal={"AWS": PARTNER_ROOT}, Action="sts:TagSession"),
+        ]
+    }
+    assert trust_reader.principals(policy) == (ROOT, ROLE, "ec2.amazonaws.com", PROVIDER, "*")
+    assert trust_reader.principals(None) == ()
+    inverted = {**allow(Principal=None), "NotPrincipal": {"AWS": PARTNER_ROOT}}
+    assert trust_reader.principals({"Statement": [inverted]}) == (f"everybody except {PARTNER_ROOT}",)
+
+
+def test_dead_principals_are_the_unique_ids() -> None:
+    role = "arn:aws:iam::123456789012:role/AROAEXAMPLEEXAMPLEEX"
+    policy = {"Statement": [allow(Principal={"AWS": [ROOT, DEAD_ROLE, DEAD_USER, role]})]}
+    assert trust_reader.dead_principals(policy) == (DEAD_ROLE, DEAD_USER)
+    assert trust_reader.dead_principals(Trust([ROOT], "id").policy("aws")) == ()
+
+
+def test_every_value_is_known_for_masking_even_where_it_is_denied_or_a_pattern() -> None:
+    statements = [own(A), deny(is_("StringNotLike", "x*", B)), allow(is_("Null", "true"))]
+    assert trust_reader.named_external_ids({"Statement": statements}) == (A, B, "x*")
+
+
+PATTERN = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com*/AWSReservedSSO_Operator_{'?' * 16}"
+SSO = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("arn", "expected"),
+    [
+        (f"{SSO}/us-west-2/AWSReservedSSO_Operator_0123456789abcdef", True),
+        (f"{SSO}/AWSReservedSSO_Operator_0123456789abcdef", True),
+        (f"{SSO}/AWSReservedSSO_Operator_Admin_0123456789abcdef", False),
+        (f"{SSO}/AWSReservedSSO_Operator_0123456789abcde", False),
+        (f"arn:aws:iam::{ACCOUNT}:role/AWSReservedSSO_Operator_0123456789abcdef", False),
+        (SSO.replace(ACCOUNT, "210987654321") + "/AWSReservedSSO_Operator_0123456789abcdef", False),
+    ],
+)
+@pytest.mark.parametrize("operator", ["ArnLike", "ArnEquals", "StringLike"])
+def test_patterns_of_callers(arn: str, expected: bool, operator: str) -> None:
+    policy = {"Version": "2012-10-17", "Statement": [allow(is_(operator, PATTERN, key="aws:PrincipalArn"))]}
+    assert trust_reader.decide(policy, CALLER, "sts:AssumeRole", Context({"aws:principalarn": arn})) is expected
+
+
+def test_no_wildcard_reaches_across_the_parts_of_an_arn() -> None:
+    policy = {"Version": "2012-10-17", "Statement": [allow(is_("ArnLike", "arn:aws:*:role/x", key="aws:PrincipalArn"))]}
+    seen = Context({"aws:principalarn": f"arn:aws:iam::{ACCOUNT}:role/x"})
+    assert trust_reader.decide(policy, CALLER, "sts:AssumeRole", seen) is False
+
+
+@pytest.mark.parametrize(
+    ("statement", "context", "expected"),
+    [
+        (allow(is_("Bool", "true", key="aws:MultiFactorAuthPresent")), Context(), None),
+        (allow(is_("Bool", "true", key="aws:MultiFactorAuthPresent")), Context(complete=True), False),
+        (allow(is_("BoolIfExists", True, key="aws:MultiFactorAuthPresent")), Context(complete=True), True),
+        (allow(is_("StringMatches", A)), Context({"sts:externalid": A}), None),
+        (allow(is_("StringEquals", {"x": 1})), Context({"sts:externalid": A}), None),
+        (allow("nonsense"), Context({"sts:externalid": A}), None),
+        ({**allow(), "Effect": "Permit"}, Context(), False),
+    ],
+)
+def test_what_cannot_be_decided_is_none(statement: Any, context: Context, expected: bool | None) -> None:
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    assert trust_reader.decide(policy, CALLER, "sts:AssumeRole", context) is expected
+
+
+def test_a_statement_without_a_readable_effect_may_deny() -> None:
+    policy = {"Statement": [allow(), {**allow(), "Effect": "Forbid"}]}
+    assert trust_reader.decide(policy, CALLER, "sts:AssumeRole", Context(complete=True)) is None
+    assert len(read_trust(policy).undecided) == 1
+
+
+def test_the_name_of_a_statement_is_printable() -> None:
+    (statement,) = read_trust({"Statement": [allow(Sid="a\x1b[2Jb\n")]}).foreign
+    assert statement.name == "Allow statement 'a?[2Jb?'"
+
+
+WORDS = st.sampled_from(
+    ["Effect", "Deny", "Allow", "Principal", "*", "AWS", "Condition", "StringEquals", "sts:ExternalId", "Action", "Sid"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=4), inner, max_size=6),
+    max_leaves=25,
+)
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(st.fixed_dictionaries({"Statement": JSON}) | st.fixed_dictionaries({"Statement": st.lists(JSON, max_size=4)}))
+def test_any_json_can_be_read(policy: dict[str, Any]) -> None:
+    reading = read_trust(policy)
+    json.dumps([reading.external_ids, reading.principals, [one.name for one in reading.foreign]])
+    trust_reader.decide(policy, CALLER, "sts:AssumeRole", Context())

@@ -1,0 +1,187 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Signatures, checked by their recipients as the README says: a forged or changed bundle does not pass."""
+
+from __future__ import annotations
+
+import email
+import shlex
+import subprocess
+from email import policy
+from pathlib import Path
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing, signing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealing import SealOptions
+
+from tests.support import people
+
+NAME = "sbg_dev_jdoe.zip.age"
+DATA = b"a bundle \x00\r\n"
+
+
+def keys(public: str):
+    return sealing.read_keys(public, people.NOW).usable
+
+
+def commands(lines: list[str], program: str) -> list[str]:
+    return [line.strip() for line in lines if line.strip().startswith(program)]
+
+
+def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**people.os.environ, **environment},
+    )
+
+
+@pytest.fixture
+def admin_ssh(tmp_path):
+    folder = tmp_path / "admin"
+    folder.mkdir()
+    return people.ssh_person(folder).identity
+
+
+@pytest.fixture
+def admin_pem(tmp_path):
+    """A PEM file with the admin's certificate, which is for signing, and its key."""
+    card = people.card_holder(tmp_path, name="admin", usage="digital_signature")
+    return people.private_file(tmp_path / "admin_both.pem", card.public + card.key.read_text())
+
+
+def test_an_ssh_signature_is_checked_before_opening(tmp_path, admin_ssh):
+    person = people.age_person(tmp_path)
+    signer = signing.read_signer(str(admin_ssh))
+    options = SealOptions(signer)
+    options.check(keys(person.public), mail=False)
+    sealed = sealing.seal(DATA, keys(person.public), options)
+    assert person.open(sealed.text) == DATA
+    assert sealed.signed_by == signer.fingerprint
+    assert signer.fingerprint in people.run("ssh-keygen", "-l", "-f", admin_ssh).decode()
+    lines = signer.verify_commands(NAME)
+    (tmp_path / NAME).write_text(sealed.text)
+    (tmp_path / f"{NAME}.sig").write_text(sealed.signature)
+    (tmp_path / "signers.txt").write_text(commands(lines, signing.SIGNER)[0] + "\n")
+    (command,) = commands(lines, "ssh-keygen")
+    done = run(command, tmp_path)
+    assert done.returncode == 0 and lines[-1].removeprefix("It must print: ") in done.stdout + done.stderr
+    forged = sealing.seal(
+        DATA, keys(person.public), SealOptions(signing.read_signer(str(people.ssh_person(tmp_path).identity)))
+    )
+    for text, signature in (
+        (sealed.text + "\n", sealed.signature),
+        (forged.text, sealed.signature),
+        (forged.text, forged.signature),
+    ):
+        (tmp_path / NAME).write_text(text)
+        (tmp_path / f"{NAME}.sig").write_text(signature)
+        assert run(command, tmp_path).returncode != 0
+
+
+def test_an_openpgp_signature_shows_when_opening(tmp_path, new_gpg_person, monkeypatch):
+    person, admin, stranger = new_gpg_person(), new_gpg_person(), new_gpg_person()
+    public = person.public
+    person.gpg("--import", data=admin.public.encode())
+    for signs, words in ((admin, "Good signature"), (stranger, "No public key")):
+        monkeypatch.setenv("GNUPGHOME", signs.home)
+        signer = signing.read_signer(signs.fingerprint)
+        options = SealOptions(signer)
+        options.check(keys(public), mail=False)
+        sealed = sealing.seal(DATA, keys(public), options)
+        (tmp_path / "x.zip.asc").write_text(sealed.text)
+        command = commands(signer.verify_commands("x.zip.asc"), "gpg")[0]
+        done = run(command.replace("gpg ", "gpg --batch --yes ", 1), tmp_path, GNUPGHOME=person.home)
+        assert words in done.stderr
+        assert (tmp_path / "x.zip").read_bytes() == DATA
+        assert signer.fingerprint in "".join(done.stderr.split()) or signs is stranger
+
+
+def test_an_smime_signature_is_checked_with_the_senders_certificate(tmp_path, admin_pem):
+    card = people.card_holder(tmp_path)
+    signer = signing.read_signer(str(admin_pem))
+    options = SealOptions(signer)
+    options.check(keys(card.public), mail=False)
+    sealed = sealing.seal(DATA, keys(card.public), options)
+    (tmp_path / "x.zip.p7m").write_text(sealed.text)
+    (tmp_path / "sender.pem").write_text((tmp_path / "admin.pem").read_text())
+    decrypt, verify = commands(signer.verify_commands("x.zip.p7m"), "openssl")
+    run(decrypt.replace("YOUR-PRIVATE-KEY-FILE", shlex.quote(str(card.key))), tmp_path)
+    done = run(verify, tmp_path)
+    assert done.returncode == 0 and "Verification successful" in done.stderr
+    assert (tmp_path / "x.zip").read_bytes() == DATA
+    fingerprint = people.run("openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", tmp_path / "admin.pem")
+    assert signer.fingerprint in fingerprint.decode()
+    (tmp_path / "sender.pem").write_text(people.card_holder(tmp_path, name="other").public)
+    assert run(verify, tmp_path).returncode != 0
+
+
+def test_signed_mail_has_its_signature_inside_the_encryption(tmp_path, admin_pem):
+    card = people.card_holder(tmp_path)
+    letter = b"Content-Type: text/plain\r\n\r\nhello\r\n"
+    sealed = sealing.seal(letter, keys(card.public), SealOptions(signing.read_signer(str(admin_pem))), mail=True)
+    inside = card.open(sealed.text)
+    message = email.message_from_bytes(inside, policy=policy.SMTP)
+    assert message.get_content_type() == "multipart/signed" and b"hello" in inside
+    (tmp_path / "letter.eml").write_bytes(inside)
+    done = run("openssl cms -verify -in letter.eml -nointern -noverify -certfile admin.pem", tmp_path)
+    assert done.returncode == 0 and "hello" in done.stdout
+
+
+def test_what_cannot_sign_is_refused_before_there_is_a_token(tmp_path, gpg_person, admin_ssh, admin_pem):
+    age, card = keys(people.age_person(tmp_path).public), keys(people.card_holder(tmp_path).public)
+    pgp = keys(gpg_person.public)
+    ssh, pem = signing.read_signer(str(admin_ssh)), signing.read_signer(str(admin_pem))
+    for options, recipients, mail, words in (
+        (SealOptions(ssh), card, True, "an ssh key cannot sign mail"),
+        (SealOptions(pem), age, False, "cannot sign what is sealed to a key of the kind age"),
+        (SealOptions(pem), pgp, False, "of the kind openpgp"),
+        (SealOptions(authenticated=True), age, False, "only for files that are sealed to certificates"),
+        (SealOptions(authenticated=True), card, True, "only for files"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            options.check(recipients, mail=mail)
+
+
+def test_keys_that_are_none_or_need_a_question(tmp_path, new_gpg_person, monkeypatch):
+    locked = tmp_path / "locked"
+    people.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", locked)
+    open_key = people.private_file(tmp_path / "open.pem", "-----BEGIN PRIVATE KEY-----")
+    open_key.chmod(0o644)
+    text = people.private_file(tmp_path / "text", "hello")
+    monkeypatch.setenv("GNUPGHOME", new_gpg_person().home)
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    for value, words in (
+        (str(tmp_path / "missing"), "cannot be read"),
+        (str(open_key), "others may read the private key"),
+        (str(text), "is not a key that can sign"),
+        ("A" * 40, "gpg has no private key"),
+    ):
+        with pytest.raises(InvalidInput, match=words) as caught:
+            signing.read_signer(value)
+        assert caught.value.facts == {"option": "sign_with"}
+    signer = signing.read_signer(str(locked))  # its public half may be in an agent
+    with pytest.raises(InvalidInput, match="cannot be used without a question"):
+        signer.check("age", mail=False)
+
+
+@pytest.mark.parametrize("authenticated", [False, True])
+def test_authenticated_encryption_notices_a_change(tmp_path, authenticated):
+    card = people.card_holder(tmp_path)
+    text = sealing.seal(DATA * 50, keys(card.public), SealOptions(authenticated=authenticated)).text
+    assert card.open(text) == DATA * 50
+    der = bytearray(people.run("openssl", "cms", "-cmsout", "-inform", "PEM", "-outform", "DER", data=text.encode()))
+    der[-200] ^= 1
+    changed = people.run("openssl", "base64", data=bytes(der)).decode()
+    opened = subprocess.run(
+        ["openssl", "cms", "-decrypt", "-binary", "-inform", "PEM", "-inkey", card.key, "-recip", card.certificate],
+        input=f"-----BEGIN CMS-----\n{changed}-----END CMS-----\n".encode(),
+        capture_output=True,
+        check=False,
+    )
+    assert (opened.returncode == 0) is not authenticated
+    assert opened.stdout != DATA * 50
