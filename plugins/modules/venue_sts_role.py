@@ -101,6 +101,11 @@ options:
       - Whether tokens may delete objects.
     type: bool
     default: false
+  bucket_account_id:
+    description:
+      - The AWS account that owns the buckets. Tokens may use them only as long as that account owns them.
+      - The default is the account of the role.
+    type: str
   kms_key_arns:
     description:
       - ARNs of the KMS keys that encrypt the buckets, where they are not encrypted with S3's own keys. Usable through
@@ -110,12 +115,21 @@ options:
     default: []
   ecr_repositories:
     description:
-      - ECR repositories that tokens may create and use, by name or pattern. A pattern must stay below C(<project>/) or
-        C(<project>-<venue>/).
-      - The default is C(<project>/*). By convention ECR repositories carry no venue in their names, so venues of one
-        project in one account share them.
+      - ECR repositories that tokens may create and use, by name or pattern. A pattern must begin with a namespace and a
+        slash, such as V(tropess/*). One that reaches into a namespace other than C(<project>/) and
+        C(<project>-<venue>/) is warned about.
+      - The default depends on O(ecr_scope).
     type: list
     elements: str
+  ecr_scope:
+    description:
+      - Which repositories O(ecr_repositories) stands for if it is not set. V(project) is C(<project>/*), the convention
+        of MDPS, which names repositories without the venue. So venues of one project in one account share them, and a
+        token of one venue may overwrite the image that another one runs.
+      - V(venue) is C(<project>-<venue>/*), which keeps the venues apart.
+      - The default is V(project). It cannot be combined with O(ecr_repositories).
+    type: str
+    choices: [project, venue]
   permissions_boundary:
     description:
       - The permissions boundary, by name or ARN. V(none) does without.
@@ -274,6 +288,11 @@ buckets:
   returned: success, with O(state=present)
   type: dict
   sample: {"names": ["sbg-dev-unity-data"], "source": "/unity/sbg/dev/ds/datastore-bucket"}
+ecr_repositories:
+  description: The ECR repositories that tokens may use, and the option that decided it.
+  returned: success, with O(state=present)
+  type: dict
+  sample: {"patterns": ["sbg/*"], "source": "ecr_scope"}
 permissions_boundary:
   description: The permissions boundary, and whether the option or an SSM parameter named it.
   returned: success, with O(state=present)

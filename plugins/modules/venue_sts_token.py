@@ -47,14 +47,14 @@ options:
     default: assume_role
   saml_assertion:
     description:
-      - The SAML response, base64 as the browser sends it. White space and URL-encoding do no harm. AWS wants it within
-        5 minutes of the login.
-      - Do not give it on the command line, where every user of the machine can see it; O(saml_assertion_file) or a
-        prompt will do.
+      - The SAML response, base64 as the browser sends it, or form data, JSON, or HTML that contains it. AWS takes it
+        within 5 minutes of the login.
+      - Do not give it on the command line, where every user of the machine can see it, or at a prompt, since a terminal
+        cuts it off after 4,095 characters. O(saml_assertion_file) avoids both.
     type: str
   saml_assertion_file:
     description:
-      - A file with the SAML response.
+      - A file with the SAML response, in UTF-8 or UTF-16. docs/saml.md says how to save it.
     type: path
   saml_provider_arn:
     description:
@@ -93,8 +93,8 @@ options:
     elements: str
   buckets:
     description:
-      - The buckets that O(access) and O(bucket_prefixes) are about. The default is the one published in
-        C(/unity/<project>/<venue>/ds/datastore-bucket).
+      - The buckets that O(access) and O(bucket_prefixes) are about. The default is those of the role; for a role that
+        was not provisioned by this collection, the one published in C(/unity/<project>/<venue>/ds/datastore-bucket).
     type: list
     elements: str
   bucket_prefixes:
@@ -104,8 +104,8 @@ options:
     elements: str
   ecr_repositories:
     description:
-      - ECR repositories that the token is limited to, by name or pattern. A pattern must stay below C(<project>/) or
-        C(<project>-<venue>/).
+      - ECR repositories that the token is limited to, by name or pattern. A pattern must begin with a
+        namespace and a slash, such as V(sbg/*).
     type: list
     elements: str
   limits:
@@ -141,7 +141,9 @@ options:
     type: json
   policy_arns:
     description:
-      - At most 10 managed policies that limit the token further.
+      - At most 10 managed policies that limit the token. They cannot be combined with O(access), O(buckets),
+        O(bucket_prefixes), O(ecr_repositories), limits on these, or O(session_policy), since STS allows what any of the
+        session policies allows.
     type: list
     elements: str
   tags:
@@ -403,6 +405,7 @@ options:
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.parameters
   - mdps.venue_sts.venue.reuse
   - mdps.venue_sts.venue.hidden_attributes
   - amazon.aws.common.modules

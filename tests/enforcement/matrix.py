@@ -73,7 +73,8 @@ def _s3(
 ) -> Call:
     """A call on a bucket, or on an object in it."""
     named = {"Key": key} if key else {}
-    context = {"s3:prefix": arguments["Prefix"]} if "Prefix" in arguments else {}
+    known = {"Prefix": "s3:prefix", "Delimiter": "s3:delimiter"}
+    context = {key: arguments[argument] for argument, key in known.items() if argument in arguments}
     return Call(
         f"s3:{action}",
         _bucket(key, other=other),
@@ -131,14 +132,18 @@ def _abort_upload(client: Callable[[str], Any], venue: Venue, token: str) -> Any
 CALLS: dict[str, Call] = {
     "list the bucket": _s3("ListBucket", "list_objects_v2"),
     "list incoming/jdoe/": _s3("ListBucket", "list_objects_v2", Prefix="incoming/jdoe/"),
+    "list incoming/jdoe, no slash": _s3("ListBucket", "list_objects_v2", Prefix="incoming/jdoe", Delimiter="/"),
     "list private/": _s3("ListBucket", "list_objects_v2", Prefix="private/"),
     "list uploads in parts": _s3("ListBucketMultipartUploads", "list_multipart_uploads"),
     "ask the bucket's region": _s3("GetBucketLocation", "get_bucket_location"),
     "get incoming/jdoe/a.dat": _s3("GetObject", "get_object", "incoming/jdoe/a.dat"),
     "get private/b.dat": _s3("GetObject", "get_object", "private/b.dat"),
     "get incoming/jdoes/c.dat": _s3("GetObject", "get_object", "incoming/jdoes/c.dat"),
+    "get an object's tags": _s3("GetObjectTagging", "get_object_tagging", "incoming/jdoe/a.dat"),
+    "tag an object": _s3("PutObjectTagging", "put_object_tagging", "incoming/jdoe/a.dat", Tagging={"TagSet": []}),
     "put incoming/jdoe/n.dat": _s3("PutObject", "put_object", "incoming/jdoe/n.dat", Body=b"new"),
     "put private/n.dat": _s3("PutObject", "put_object", "private/n.dat", Body=b"new"),
+    "write a receipt": _s3("PutObject", "put_object", "mdps-venue-sts/r.json", Body=b"new"),
     "upload in parts": Call("s3:PutObject", _bucket("incoming/jdoe/big"), _upload_in_parts),
     "abort an upload": Call("s3:AbortMultipartUpload", _bucket("incoming/jdoe/big"), _abort_upload),
     "delete incoming/jdoe/a.old": _s3("DeleteObject", "delete_object", "incoming/jdoe/a.old"),
@@ -168,6 +173,8 @@ CALLS: dict[str, Call] = {
         _repository(other=True),
         lambda client, venue, token: client("ecr").describe_repositories(),
     ),
+    "list images": _ecr("ListImages", "list_images"),
+    "describe images": _ecr("DescribeImages", "describe_images"),
     "pull: check layers": _ecr("BatchCheckLayerAvailability", "batch_check_layer_availability", layerDigests=[LAYER]),
     "pull: layer's URL": _ecr("GetDownloadUrlForLayer", "get_download_url_for_layer", layerDigest=LAYER),
     "pull: image": _ecr("BatchGetImage", "batch_get_image", imageIds=[{"imageTag": "v1"}]),
@@ -237,14 +244,18 @@ TABLE = """
                                full read write create pull push folder own arns bounded emit
 list the bucket                 A    A    A     -      -    -    -      -   -    A       -
 list incoming/jdoe/             A    A    A     -      -    -    A      -   -    A       A
+list incoming/jdoe, no slash    A    A    A     -      -    -    A      -   -    A       A
 list private/                   A    A    A     -      -    -    -      -   -    A       -
 list uploads in parts           A    A    A     -      -    -    -      -   -    A       -
 ask the bucket's region         A    A    A     -      -    -    A      -   -    A       A
 get incoming/jdoe/a.dat         A    A    -     -      -    -    A      A   A    A       A
 get private/b.dat               A    A    -     -      -    -    -      -   A    A       -
 get incoming/jdoes/c.dat        A    A    -     -      -    -    -      A   A    A       A
+get an object's tags            A    A    -     -      -    -    A      -   -    A       A
+tag an object                   A    -    A     -      -    -    A      -   -    A       A
 put incoming/jdoe/n.dat         A    -    A     -      -    -    A      -   -    A       A
 put private/n.dat               A    -    A     -      -    -    -      -   -    A       -
+write a receipt                 -    -    -     -      -    -    -      -   -    -       -
 upload in parts                 A    -    A     -      -    -    A      -   -    A       A
 abort an upload                 A    -    A     -      -    -    A      -   -    A       A
 delete incoming/jdoe/a.old      -    -    -     -      -    -    -      -   -    -       A
@@ -259,8 +270,10 @@ list all buckets                -    -    -     -      -    -    -      -   -   
 log in to the registry          A    -    -     -      A    A    A      A   -    -       A
 create a repository             A    -    -     A      -    -    A      A   -    -       A
 create another's repository     -    -    -     -      -    -    -      -   -    -       -
-describe a repository           a    -    -     a      -    -    a      a   -    -       a
+describe a repository           a    -    -     a      a    a    a      a   -    -       a
 describe all repositories       -    -    -     -      -    -    -      -   -    -       -
+list images                     A    -    -     -      A    A    A      A   -    -       A
+describe images                 A    -    -     -      A    A    A      A   -    -       A
 pull: check layers              A    -    -     -      A    A    A      A   -    -       A
 pull: layer's URL               A    -    -     -      A    A    A      A   -    -       A
 pull: image                     A    -    -     -      A    A    A      A   -    -       A

@@ -9,13 +9,18 @@ from typing import Any
 import boto3
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 from botocore.config import Config
 
 REGION = "us-west-2"
-OPERATIONS = {"role": role.OPERATION, "token": issuing.OPERATION, "revocation": revocation.OPERATION}
+OPERATIONS = {
+    "role": role.OPERATION,
+    "role_info": role_info.OPERATION,
+    "token": issuing.OPERATION,
+    "revocation": revocation.OPERATION,
+}
 
 
 def validated(operation: str, options: dict[str, Any]) -> dict[str, Any]:

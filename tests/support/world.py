@@ -14,7 +14,9 @@ from tests.support import driver
 ROOT = Path(__file__).resolve().parents[2]
 HOME, OTHER = "111122223333", "444455556666"
 ADMIN_ROLE, BOUNDARY = "mcp-tenantOperator", "zsmce-tenantOperator-AMI-APIG"
-ADMIN_POLICY = json.loads((ROOT / "docs" / "admin-policy.json").read_text())
+# What each person's policy is: docs/policies/NAME.json. The admin of these tests is all of them.
+POLICIES = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "docs" / "policies").glob("*.json"))}
+ADMIN_POLICY = {"Version": "2012-10-17", "Statement": [one for each in POLICIES.values() for one in each["Statement"]]}
 # What MCP's boundary is for: everything but the account's own security.
 BOUNDARY_POLICY = {
     "Version": "2012-10-17",
@@ -75,12 +77,12 @@ class Account:
 
 
 def make_account(url: str, account_id: str) -> Account:
-    """Set up an account; its admin has docs/admin-policy.json and nothing else."""
+    """Set up an account; its admin has the policies of docs/policies and nothing else."""
     account = Account(url, account_id, {"AccessKeyId": account_id, "SecretAccessKey": "test"})
     iam = account.as_root("iam")
     iam.create_policy(PolicyName=BOUNDARY, PolicyDocument=json.dumps(BOUNDARY_POLICY))
     account.as_root("ssm").put_parameter(Name="/unity/cs/account/privilegedpolicyname", Value=BOUNDARY, Type="String")
-    account.admin = role_session(account, ADMIN_ROLE, for_emulator(ADMIN_POLICY))
+    account.admin = role_session(account, ADMIN_ROLE, for_emulator(ADMIN_POLICY, account_id))
     return account
 
 
@@ -112,17 +114,21 @@ def role_session(account: Account, name: str, policy: dict[str, Any]) -> dict[st
     return dict(sts.assume_role(RoleArn=role["Arn"], RoleSessionName="jane.admin")["Credentials"])
 
 
-def for_emulator(policy: dict[str, Any]) -> dict[str, Any]:
-    """The policy with two resources widened that ministack judges otherwise than AWS.
+def for_emulator(policy: dict[str, Any], account_id: str) -> dict[str, Any]:
+    """The policy without what ministack judges otherwise than AWS; the policy oracle judges it as written.
 
-    It takes every ssm:GetParameters to be about ``*``, and iam:RemoveRoleFromInstanceProfile to be about the role. The
-    policy
-    oracle judges the resources as written.
+    ministack takes every ssm:GetParameters to be about ``*``, and iam:RemoveRoleFromInstanceProfile to be about the
+    role. It knows neither iam:PermissionsBoundary nor policy variables.
     """
     widened = ("ssm:GetParameters", "iam:RemoveRoleFromInstanceProfile")
     named = [action for action in actions(policy) if action in widened]
     extra = [{"Effect": "Allow", "Action": named, "Resource": "*"}] if named else []
-    return {**policy, "Statement": [*policy["Statement"], *extra]}
+    known = [
+        {key: value for key, value in one.items() if key != "Sid" and "iam:PermissionsBoundary" not in str(value)}
+        for one in policy["Statement"]
+    ]
+    text = json.dumps({**policy, "Statement": [*known, *extra]})
+    return dict(json.loads(text.replace("${aws:PrincipalAccount}", account_id)))
 
 
 def actions(policy: dict[str, Any]) -> list[str]:

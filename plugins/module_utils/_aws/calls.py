@@ -210,7 +210,7 @@ def _advice(code: str, action: str, said: str) -> str:
         named = _NOT_AUTHORIZED.search(said)
         action = named.group(1) if named else action
         return (
-            f" The caller needs {action} (docs/admin-policy.json lists all that is needed), and no boundary or "
+            f" The caller needs {action} (docs/policies lists what each task needs), and no boundary or "
             "organization policy may deny it."
         )
     if code == "MalformedPolicyDocument" and action not in ("iam:CreateRole", "iam:UpdateAssumeRolePolicy"):

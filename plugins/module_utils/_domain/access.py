@@ -289,12 +289,13 @@ def read_policy(policy: Mapping[str, Any] | None) -> Access:
     """
     if policy is None:
         return Access()
-    allows = [one for one in statements(policy) if one.get("Effect") == "Allow"]
+    readable = [one for one in statements(policy) if isinstance(one, Mapping)]
+    allows = [one for one in readable if one.get("Effect") == "Allow"]
     if any("NotAction" in one or "NotResource" in one for one in allows):
         return Access()
     denies = [
         one
-        for one in statements(policy)
+        for one in readable
         if one.get("Effect") == "Deny" and "Condition" not in one and "*" in values(one.get("Resource", []))
     ]
     words = tuple(word for word, action in _PROOF.items() if _naming(allows, action) and not _naming(denies, action))

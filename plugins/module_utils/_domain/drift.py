@@ -91,14 +91,20 @@ def _permissions(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> 
         return
     sentences = []
     for key, verb in (("Action", "allows"), ("Resource", "reaches")):
-        found, wanted = _named(before, key), _named(after, key)
+        found, wanted = _allowed(before, key), _allowed(after, key)
         sentences += [f"{verb} {one}, which it should not" for one in sorted(found - wanted)]
         sentences += [f"lacks {one}" for one in sorted(wanted - found)]
+    sentences += [f"lacks the Deny {sid}" for sid in _denied(after) if sid not in _denied(before)]
     yield from sentences or ["the permissions combine actions, resources or conditions differently than they should"]
 
 
-def _named(policy: Mapping[str, Any], key: str) -> set[str]:
-    return {str(value) for statement in statements(policy) for value in values(statement.get(key, []))}
+def _allowed(policy: Mapping[str, Any], key: str) -> set[str]:
+    allows = [one for one in statements(policy) if one.get("Effect") == "Allow"]
+    return {str(value) for statement in allows for value in values(statement.get(key, []))}
+
+
+def _denied(policy: Mapping[str, Any]) -> list[str]:
+    return [str(one.get("Sid", "")) for one in statements(policy) if one.get("Effect") == "Deny"]
 
 
 def _parameter(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Iterator[str]:

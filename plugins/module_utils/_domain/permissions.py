@@ -8,29 +8,53 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .access import ACCESS
+from .access import ACCESS, ECR_ACCESS, RESERVED_PREFIX, S3_ACCESS, Request
 from .arns import dns_suffix, parse_arn
 from .policies import document
 
-_S3_READ = ["s3:GetObject"]
-_S3_WRITE = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-_ECR_CREATE = ["ecr:CreateRepository", "ecr:DescribeRepositories"]
-_ECR_PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-_ECR_PUSH = [*_ECR_PULL, "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage"]
+_S3_READ = ("s3:GetObject", "s3:GetObjectTagging")
+_S3_WRITE = ("s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+_ECR_CREATE = ("ecr:CreateRepository", "ecr:DescribeRepositories")
+_ECR_PULL = (
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:ListImages",
+    "ecr:DescribeImages",
+    "ecr:DescribeRepositories",
+)
+_ECR_PUSH = (
+    *_ECR_PULL,
+    "ecr:InitiateLayerUpload",
+    "ecr:UploadLayerPart",
+    "ecr:CompleteLayerUpload",
+    "ecr:PutImage",
+)
+ACTIONS = {
+    "s3_read": _S3_READ,
+    "s3_write": _S3_WRITE,
+    "ecr_create": _ECR_CREATE,
+    "ecr_pull": _ECR_PULL,
+    "ecr_push": _ECR_PUSH,
+}
+_SSE_C = "s3:x-amz-server-side-encryption-customer-algorithm"
+_KMS_KEY = "s3:x-amz-server-side-encryption-aws-kms-key-id"
 
 
 class Grant(NamedTuple):
     """What is granted, where.
 
-    :param buckets: bucket names; ``*`` stands for "whichever the role allows", in a session policy only.
+    :param buckets: bucket names.
+    :param repositories: ECR repository names and patterns.
     :param bucket_prefixes: folders of those buckets; none means the whole bucket.
-    :param repositories: ECR repository patterns, likewise.
-    :param kms_keys: ARNs of the keys that encrypt the buckets; ``*`` likewise.
+    :param kms_keys: ARNs of the keys that encrypt the buckets.
     :param access: of ``ACCESS``.
     :param delete: objects may be deleted.
+    :param bucket_account: the account that owns the buckets; empty for the role's own.
     """
 
     buckets: Sequence[str]
@@ -39,81 +63,150 @@ class Grant(NamedTuple):
     kms_keys: Sequence[str] = ()
     access: Sequence[str] = ACCESS
     delete: bool = False
+    bucket_account: str = ""
 
 
 class Place(NamedTuple):
-    """Where resources are: the parts of an ARN that their names do not tell."""
+    """Where resources are: the parts of an ARN that their names leave out."""
 
     partition: str
     region: str
     account_id: str
 
 
+class _Statement(NamedTuple):
+    """An Allow statement before it becomes JSON."""
+
+    sid: str
+    actions: Sequence[str]
+    resources: Sequence[str]
+    condition: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+
 def policy(grant: Grant, place: Place) -> dict[str, Any]:
-    """The policy document that grants exactly this."""
-    return document([*_s3(grant, place), *_kms(grant, place), *_ecr(grant, place)])
+    """The role's policy: what the grant says, only in buckets of the right account, and what no token may ever do."""
+    owner = {"aws:ResourceAccount": grant.bucket_account or place.account_id}
+    allows = [
+        _allow(one if one.sid not in _IN_BUCKETS else _with_equals(one, owner)) for one in _statements(grant, place)
+    ]
+    return document([*allows, *_denies(grant, place)])
 
 
-def _s3(grant: Grant, place: Place) -> Iterable[dict[str, Any]]:
-    wanted = set(grant.access)
-    if not wanted & {"s3_read", "s3_write"}:
-        return
-    buckets = [f"arn:{place.partition}:s3:::{bucket}" for bucket in grant.buckets]
-    folders = [prefix.rstrip("/") + "/*" for prefix in grant.bucket_prefixes]
-    on_bucket = ["s3:GetBucketLocation"]
-    if folders:
-        # ListBucketMultipartUploads knows no s3:prefix condition and would show keys of other folders: left out.
-        condition = {"StringLike": {"s3:prefix": folders}}
-        yield {
-            "Sid": "ListVenueFolders",
-            "Effect": "Allow",
-            "Action": ["s3:ListBucket"],
-            "Resource": buckets,
-            "Condition": condition,
-        }
-    else:
-        on_bucket += ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
-    yield {"Sid": "ListVenueBuckets", "Effect": "Allow", "Action": on_bucket, "Resource": buckets}
-    actions = [*(_S3_READ if "s3_read" in wanted else []), *(_S3_WRITE if "s3_write" in wanted else [])]
-    if grant.delete and "s3_write" in wanted:
-        actions.append("s3:DeleteObject")
-    objects = [f"{bucket}/{folder}" for bucket in buckets for folder in (folders or ["*"])]
-    yield {"Sid": "UseVenueObjects", "Effect": "Allow", "Action": actions, "Resource": objects}
+def session_policy(request: Request, place: Place) -> dict[str, Any]:
+    """The session policy of a request, from the same statements as the role's policy.
+
+    It only takes away from the role. So where the request is silent, it says ``*``, "as far as the role goes", and it
+    leaves out what the role denies anyway: STS takes 2,048 characters.
+    """
+    grant = Grant(
+        buckets=request.buckets or ("*",),
+        repositories=request.repositories or ("*",),
+        bucket_prefixes=request.bucket_prefixes or (),
+        kms_keys=("*",),
+        access=request.words,
+        delete=True,
+    )
+    return document([_allow(one, name_it=False) for one in _statements(grant, place)])
 
 
-def _kms(grant: Grant, place: Place) -> Iterable[dict[str, Any]]:
-    wanted = set(grant.access)
-    if not grant.kms_keys or not wanted & {"s3_read", "s3_write"}:
-        return
-    # A multipart upload reads its own parts back, so writing needs Decrypt too:
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuAndPermissions.html
-    actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if "s3_write" in wanted else [])]
-    only_s3 = {"StringEquals": {"kms:ViaService": f"s3.{place.region}.{dns_suffix(place.partition)}"}}
-    yield {
-        "Sid": "UseVenueKeys",
+def _allow(one: _Statement, *, name_it: bool = True) -> dict[str, Any]:
+    resources = list(one.resources)
+    return {
+        **({"Sid": one.sid} if name_it else {}),
         "Effect": "Allow",
-        "Action": actions,
-        "Resource": list(grant.kms_keys),
-        "Condition": only_s3,
+        "Action": list(one.actions),
+        "Resource": resources if resources != ["*"] else "*",
+        **(
+            {"Condition": {operator: dict(tests) for operator, tests in one.condition.items()}} if one.condition else {}
+        ),
     }
 
 
-def _ecr(grant: Grant, place: Place) -> Iterable[dict[str, Any]]:
-    wanted = set(grant.access)
-    repositories = [
-        f"arn:{place.partition}:ecr:{place.region}:{place.account_id}:repository/{pattern}"
-        for pattern in grant.repositories
-    ]
-    if wanted & {"ecr_pull", "ecr_push"}:
-        # Has no resource to name; what the login may then do is decided by the statements below.
-        yield {"Sid": "LogInToRegistry", "Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"}
-    actions = [*(_ECR_CREATE if "ecr_create" in wanted else [])]
-    if "ecr_push" in wanted:
-        actions += _ECR_PUSH
-    elif "ecr_pull" in wanted:
-        actions += _ECR_PULL
-    if actions:
-        yield {"Sid": "UseVenueRepositories", "Effect": "Allow", "Action": actions, "Resource": repositories}
+def _with_equals(one: _Statement, tests: Mapping[str, Any]) -> _Statement:
+    """The statement with further keys that must be equal."""
+    return one._replace(condition={**one.condition, "StringEquals": {**one.condition.get("StringEquals", {}), **tests}})
+
+
+def _statements(grant: Grant, place: Place) -> Iterator[_Statement]:
+    """Every Allow statement, for the role and for sessions alike."""
+    words = set(grant.access)
+    if words & S3_ACCESS:
+        yield from _s3(grant, place, words)
+        yield from _kms(grant, place, words)
+    if words & ECR_ACCESS:
+        yield from _ecr(grant, place, words)
+
+
+_IN_BUCKETS = ("ListVenueFolders", "ListVenueFolderNames", "ListVenueBuckets", "UseVenueObjects")
+
+
+def _s3(grant: Grant, place: Place, words: set[str]) -> Iterator[_Statement]:
+    buckets = [f"arn:{place.partition}:s3:::{bucket}" for bucket in grant.buckets]
+    prefixes = list(grant.bucket_prefixes)
+    folders = [f"{prefix}/*" for prefix in prefixes]
+    on_bucket = ["s3:GetBucketLocation"]
+    if prefixes:
+        # ListBucketMultipartUploads knows no s3:prefix and would show keys of other folders. HeadBucket is authorized
+        # as ListBucket without a prefix, which would list the whole bucket. Both are left out.
+        yield _Statement("ListVenueFolders", ["s3:ListBucket"], buckets, {"StringLike": {"s3:prefix": folders}})
+        # `aws s3 ls s3://bucket/incoming`, without a slash at the end. Without a delimiter, the same request would list
+        # the keys of incoming-private/ as well.
+        alone = {"s3:prefix": prefixes, "s3:delimiter": "/"}
+        yield _Statement("ListVenueFolderNames", ["s3:ListBucket"], buckets, {"StringEquals": alone})
+    else:
+        on_bucket += ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
+    yield _Statement("ListVenueBuckets", on_bucket, buckets)
+    actions = [action for word in ("s3_read", "s3_write") if word in words for action in ACTIONS[word]]
+    if grant.delete and "s3_write" in words:
+        actions.append("s3:DeleteObject")
+    objects = [f"{bucket}/{folder}" for bucket in buckets for folder in (folders or ["*"])]
+    yield _Statement("UseVenueObjects", actions, objects)
+
+
+def _kms(grant: Grant, place: Place, words: set[str]) -> Iterator[_Statement]:
+    if not grant.kms_keys:
+        return
+    # A multipart upload reads its own parts back, so writing needs Decrypt too:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuAndPermissions.html
+    actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if "s3_write" in words else [])]
+    only_s3 = {"StringEquals": {"kms:ViaService": f"s3.{place.region}.{dns_suffix(place.partition)}"}}
+    yield _Statement("UseVenueKeys", actions, grant.kms_keys, only_s3)
+
+
+def _ecr(grant: Grant, place: Place, words: set[str]) -> Iterator[_Statement]:
+    if words & {"ecr_pull", "ecr_push"}:
+        # Has no resource to name; what the login may then do is decided by the statement below.
+        yield _Statement("LogInToRegistry", ["ecr:GetAuthorizationToken"], ["*"])
+    registry = f"arn:{place.partition}:ecr:{place.region}:{place.account_id}:repository/"
+    named = (action for word in ACCESS if word in words & ECR_ACCESS for action in ACTIONS[word])
+    yield _Statement(
+        "UseVenueRepositories", list(dict.fromkeys(named)), [registry + pattern for pattern in grant.repositories]
+    )
+
+
+def _denies(grant: Grant, place: Place) -> Iterator[dict[str, Any]]:
+    """What no token may do, whatever else is attached to the role."""
+    # Whoever overwrites objects under a key that the venue does not have holds them to ransom:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
+    yield _deny(
+        "NeverEncryptWithCustomerKeys", {"Action": "s3:PutObject", "Resource": "*"}, {"Null": {_SSE_C: "false"}}
+    )
+    elsewhere = [arn for arn in grant.kms_keys if f":{place.account_id}:" not in arn]
+    known = [f"arn:{place.partition}:kms:*:{place.account_id}:key/*", *elsewhere]
+    # A negated test alone would also match every upload that names no key.
+    yield _deny(
+        "NeverEncryptWithForeignKeys",
+        {"Action": "s3:PutObject", "Resource": "*"},
+        {"Null": {_KMS_KEY: "false"}, "ArnNotLike": {_KMS_KEY: known}},
+    )
+    # Keys derived from a token would be in no receipt: https://docs.aws.amazon.com/STS/latest/APIReference/Welcome.html
+    yield _deny("NeverDeriveKeys", {"Action": "sts:GetScopedCredentials", "Resource": "*"})
+    receipts = f"arn:{place.partition}:s3:::*/{RESERVED_PREFIX}*"
+    yield _deny("NeverWriteReceipts", {"NotAction": ["s3:GetObject"], "Resource": receipts})
+
+
+def _deny(sid: str, what: Mapping[str, Any], condition: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Deny", **what, **({"Condition": dict(condition)} if condition else {})}
 
 
 def check_kms_keys(arns: Sequence[str], partition: str) -> tuple[str, ...]:

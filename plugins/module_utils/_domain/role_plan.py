@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from . import external_id as ids
+from .access import read_policy
 from .errors import InvalidInput
 from .names import Venue
 from .policies import compact, masked, same, size
@@ -118,10 +119,13 @@ def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
     # there would lose it.
     if len(parameter_steps) > 1 or not ids.parameter_first(known, trusted, chosen):
         first, second = second, first
+    boundary_steps = list(_boundary_steps(role, desired))
     steps = [
+        # A boundary comes before everything that it is to bound, and only who has one may be changed by some callers.
+        *(boundary_steps if desired.boundary else []),
         *first,
         *second,
-        *_boundary_steps(role, desired),
+        *([] if desired.boundary else boundary_steps),
         *_policy_steps(current.policy, desired),
         *_setting_steps(role, desired),
     ]
@@ -311,7 +315,9 @@ def _policy_steps(policy: Mapping[str, Any] | None, desired: Desired) -> Iterato
             "PolicyName": POLICY_NAME,
             "PolicyDocument": compact(desired.policy),
         }
-        yield Step("iam", "put_role_policy", f"{desired.role_name}/{POLICY_NAME}", "set the permissions", arguments)
+        repositories = read_policy(desired.policy).repositories or ("none",)
+        summary = f"set the permissions (ECR repositories: {', '.join(repositories)})"
+        yield Step("iam", "put_role_policy", f"{desired.role_name}/{POLICY_NAME}", summary, arguments)
 
 
 def _setting_steps(role: Role | None, desired: Desired) -> Iterator[Step]:

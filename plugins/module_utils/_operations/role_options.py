@@ -10,8 +10,8 @@ from typing import Any
 
 from .._aws.clients import Clients
 from .._domain import permissions, trust
-from .._domain.access import check_buckets, check_prefixes, check_repositories
-from .._domain.arns import parse_arn
+from .._domain.access import check_buckets, check_prefixes, check_repositories, foreign_patterns, own_namespaces
+from .._domain.arns import check_account_id, parse_arn
 from .._domain.errors import InvalidInput
 from .._domain.external_id import CONFLICT_CHOICES, Request
 from .._domain.names import (
@@ -52,7 +52,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "bucket_prefixes": {"type": "list", "elements": "str"},
     "allow_delete": {"type": "bool", "default": False},
     "kms_key_arns": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "bucket_account_id": {"type": "str"},
     "ecr_repositories": {"type": "list", "elements": "str"},
+    "ecr_scope": {"type": "str", "choices": ["project", "venue"]},
     "permissions_boundary": {"type": "str"},
     "confirm_changes": {"type": "list", "elements": "str", "choices": list(CONFIRMABLE), "default": []},
     "preflight": {"type": "str", "choices": ["references", "simulate"], "default": "references"},
@@ -77,6 +79,7 @@ class RoleOptions:
     :param buckets: None for the published one.
     :param boundary: an ARN or a name; '' for none; None for the published one.
     :param grant: what the role allows; its buckets are those of the option.
+    :param repository_source: the option that its repositories come from.
     :param confirmed: of ``CONFIRMABLE``.
     """
 
@@ -95,6 +98,7 @@ class RoleOptions:
     remove_foreign: bool
     buckets: tuple[str, ...] | None
     grant: permissions.Grant
+    repository_source: str
     boundary: str | None
     confirmed: frozenset[str]
     simulate: bool
@@ -113,12 +117,18 @@ class RoleOptions:
         return self.state == "present"
 
 
-def parse(params: Params, clients: Clients, _runtime: Runtime) -> RoleOptions:
+def parse(params: Params, clients: Clients, runtime: Runtime) -> RoleOptions:
     """Check the options.
 
     :raises InvalidInput: an option cannot be right.
     """
-    return parse_role(params, clients.partition)
+    options = parse_role(params, clients.partition)
+    for pattern in foreign_patterns(options.venue, options.grant.repositories):
+        runtime.warn(
+            f"ecr_repositories: '{pattern}' reaches into a namespace that is not the venue's own. Tokens of "
+            f"{options.venue} may create and overwrite every image there."
+        )
+    return options
 
 
 def parse_role(params: Params, partition: str) -> RoleOptions:
@@ -142,7 +152,7 @@ def parse_role(params: Params, partition: str) -> RoleOptions:
         max_session_duration=check_range("max_session_duration", params["max_session_duration"], 3600, 43200),
         **_parse_trust(params, partition),
         buckets=buckets,
-        grant=_parse_grant(params, venue, buckets or (), partition),
+        **_parse_grant(params, venue, buckets or (), partition),
         boundary=check_boundary("permissions_boundary", params["permissions_boundary"], partition),
         confirmed=frozenset(params["confirm_changes"]),
         simulate=params["preflight"] == "simulate",
@@ -187,17 +197,29 @@ def _parse_trust(params: Params, partition: str) -> dict[str, Any]:
     }
 
 
-def _parse_grant(params: Params, venue: Venue, buckets: tuple[str, ...], partition: str) -> permissions.Grant:
-    # Names of ECR repositories have no capitals.
-    default = [f"{venue.project.lower()}/*"]
-    repositories = default if params["ecr_repositories"] is None else params["ecr_repositories"]
-    return permissions.Grant(
+def _parse_grant(params: Params, venue: Venue, buckets: tuple[str, ...], partition: str) -> dict[str, Any]:
+    owner = params["bucket_account_id"]
+    repositories, source = _parse_repositories(params, venue)
+    grant = permissions.Grant(
         buckets=buckets,
-        repositories=check_repositories(venue, repositories),
+        repositories=repositories,
         bucket_prefixes=check_prefixes(params["bucket_prefixes"] or []),
         kms_keys=permissions.check_kms_keys(params["kms_key_arns"], partition),
         delete=params["allow_delete"],
+        bucket_account="" if owner is None else check_account_id("bucket_account_id", owner),
     )
+    return {"grant": grant, "repository_source": source}
+
+
+def _parse_repositories(params: Params, venue: Venue) -> tuple[tuple[str, ...], str]:
+    """The repositories of the role, and the option that they come from."""
+    given, scope = params["ecr_repositories"], params["ecr_scope"]
+    if given is None:
+        project, own = own_namespaces(venue)
+        return (f"{own if scope == 'venue' else project}*",), "ecr_scope"
+    if scope is not None:
+        raise InvalidInput("ecr_scope", "chooses a default that ecr_repositories replaces. Give one or the other.")
+    return check_repositories(venue, given), "ecr_repositories"
 
 
 def _check_description(text: str) -> str:

@@ -40,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Discovered:
-    """Where the buckets and the boundary of the desired state come from: an option or an SSM parameter.
+    """Where the buckets, the boundary and the repositories of the desired state come from: an option or a parameter.
 
     :param boundary: its ARN; '' for none.
     """
@@ -49,12 +49,15 @@ class Discovered:
     bucket_source: str
     boundary: str
     boundary_source: str
+    repositories: tuple[str, ...]
+    repository_source: str
 
     def to_json(self) -> dict[str, Any]:
         """The values and their sources, as the result of the module shows them."""
         return {
             "buckets": {"names": list(self.buckets), "source": self.bucket_source},
             "permissions_boundary": {"arn": self.boundary or None, "source": self.boundary_source},
+            "ecr_repositories": {"patterns": list(self.repositories), "source": self.repository_source},
         }
 
 
@@ -103,7 +106,8 @@ def discover(options: RoleOptions, found: Found) -> Discovered:
         advice = "name the boundary with the option permissions_boundary, or set that to 'none' to do without."
         boundary = check_boundary(boundary_source, _published(found, boundary_source, advice), options.partition)
     arn = _boundary_arn(boundary or "", boundary_source, options.partition, found.caller.account_id)
-    return Discovered(buckets, bucket_source, arn, boundary_source)
+    grant, repository_source = options.grant, options.repository_source
+    return Discovered(buckets, bucket_source, arn, boundary_source, tuple(grant.repositories), repository_source)
 
 
 def _boundary_arn(boundary: str, source: str, partition: str, account: str) -> str:

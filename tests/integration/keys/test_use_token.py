@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Playbook ``use_token`` with keys from the role, from a profile and from the environment; role ``assume`` keeps and renews."""
+"""Playbook ``use_token`` with keys from role, profile, and environment; role ``assume`` keeps and renews keys."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def test_with_keys_from_the_role(moto, venue, aws_cli, tmp_path):
 def test_with_keys_from_a_profile(moto, venue, token, aws_cli, tmp_path):
     (tmp_path / "credentials").write_text(
         "[recipient]\n"
-        f"aws_access_key_id = {token['AccessKeyId']}\naws_secret_access_key = {token['SecretAccessKey']}\naws_session_token = {token['SessionToken']}\n"
+        f"aws_access_key_id = {token['AccessKeyId']}\naws_secret_access_key = {token['SecretAccessKey']}\n"
+        f"aws_session_token = {token['SessionToken']}\n"
     )
     run = use(
         moto, aws_cli, tmp_path, "-e", "source=profile", "-e", "profile=recipient", "-e", f"bucket={venue}", env={}

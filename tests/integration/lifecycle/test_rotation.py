@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import external_ids
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust_reader import read_trust
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue import authorize
@@ -29,7 +29,10 @@ def in_ssm(moto: Moto) -> str:
 
 
 def accepted(moto: Moto) -> tuple[str, str]:
-    return external_ids(moto.client("iam").get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"])
+    """The current external ID of the trust policy, and the one before it; '' for none."""
+    reading = read_trust(moto.client("iam").get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"])
+    others = [one for one in reading.external_ids if one != reading.current]
+    return reading.current, "".join(others)
 
 
 def issue(external_id: str, warnings: list[str] | None = None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 SBG = Venue("sbg", "dev")
 PLACE = permissions.Place("aws", "us-west-2", "123456789012")
-SETTINGS = hypothesis.settings(max_examples=400, deadline=None, derandomize=True, database=None)
+SETTINGS = hypothesis.settings(max_examples=120, deadline=None, derandomize=True, database=None)
 
 
 LIMITS = {
@@ -224,6 +224,7 @@ OWN = {
         (OWN, Access(("s3_read", "ecr_create", "ecr_pull"), None, (), ("sbg/app",), False)),
         ({"Statement": {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}}, Access()),
         ({"Statement": []}, Access((), (), (), (), False)),
+        ({"Statement": ["text", 5]}, Access((), (), (), (), False)),
         (
             {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}},
             Access(access.ACCESS, None, (), None, True),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 # Patterns use a and b, texts have a third letter: so no pattern matches every text by listing the letters.
 TEXTS = ["".join(letters) for size in range(5) for letters in itertools.product("abc", repeat=size)]
 PATTERN = st.text(st.sampled_from("ab*?"), max_size=4)
-SETTINGS = hypothesis.settings(max_examples=200, deadline=None, derandomize=True, database=None)
+SETTINGS = hypothesis.settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
 
 @SETTINGS

@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access import ACCESS, RESERVED_PREFIX, Request
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.permissions import Grant, Place
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import compact
 
 from tests.support.golden import assert_golden
 
@@ -15,8 +20,7 @@ PLACE = Place("aws", "us-west-2", "123456789012")
 GOV = Place("aws-us-gov", "us-gov-west-1", "123456789012")
 KEY = "arn:aws:kms:us-west-2:123456789012:key/11111111-2222-3333-4444-555555555555"
 VENUE = Grant(buckets=["sbg-dev-unity-data"], repositories=["sbg/*"])
-# A session policy: a star means "as far as the role goes".
-NARROW = Grant(buckets=["sbg-dev-unity-data"], repositories=["*"], kms_keys=["*"], delete=True)
+DATA = ("sbg-dev-unity-data",)
 
 
 @pytest.mark.parametrize(
@@ -31,36 +35,52 @@ NARROW = Grant(buckets=["sbg-dev-unity-data"], repositories=["*"], kms_keys=["*"
             VENUE._replace(buckets=["a-bucket", "b-bucket"], repositories=["sbg/*", "sbg-dev/*"]),
             GOV,
         ),
-        ("session_read_one_folder", NARROW._replace(access=["s3_read"], bucket_prefixes=["products/l2"]), PLACE),
-        ("session_pull_one_repository", NARROW._replace(access=["ecr_pull"], repositories=["sbg/app"]), PLACE),
+        ("permissions_bucket_of_another_account", VENUE._replace(bucket_account="210987654321"), PLACE),
     ],
 )
-def test_policies(name: str, grant: Grant, place: Place) -> None:
+def test_role_policies(name: str, grant: Grant, place: Place) -> None:
     assert_golden(name, permissions.policy(grant, place))
+
+
+@pytest.mark.parametrize(
+    ("name", "request_"),
+    [
+        ("session_read_one_folder", Request(("s3_read",), DATA, ("products/l2",))),
+        ("session_pull_one_repository", Request(("ecr_pull",), repositories=("sbg/app",))),
+        ("session_everything_in_folders", Request(None, DATA, ("incoming", "products/l2"), ("sbg/*",))),
+    ],
+)
+def test_session_policies(name: str, request_: Request) -> None:
+    policy = permissions.session_policy(request_, PLACE)
+    assert_golden(name, policy)
+    assert len(compact(policy)) < 1600  # of 2,048, to leave room for longer names
 
 
 def allowed(access: list[str], **changes: object) -> set[str]:
     """All actions that some access words allow."""
     policy = permissions.policy(VENUE._replace(access=access, **changes), PLACE)
-    return {action for statement in policy["Statement"] for action in statement["Action"]}
+    return {action for one in policy["Statement"] if one["Effect"] == "Allow" for action in one["Action"]}
 
 
 BUCKET = {"s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"}
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+LOOK = {"ecr:ListImages", "ecr:DescribeImages", "ecr:DescribeRepositories"}
+PUT = {"s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}
 
 
 @pytest.mark.parametrize(
     ("access", "actions"),
     [
-        (["s3_read"], {*BUCKET, "s3:GetObject"}),
-        (["s3_write"], {*BUCKET, "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}),
+        (["s3_read"], {*BUCKET, "s3:GetObject", "s3:GetObjectTagging"}),
+        (["s3_write"], {*BUCKET, *PUT}),
         (["ecr_create"], {"ecr:CreateRepository", "ecr:DescribeRepositories"}),
-        (["ecr_pull"], {"ecr:GetAuthorizationToken", *PULL}),
+        (["ecr_pull"], {"ecr:GetAuthorizationToken", *PULL, *LOOK}),
         (
             ["ecr_push"],
             {
                 "ecr:GetAuthorizationToken",
                 *PULL,
+                *LOOK,
                 "ecr:InitiateLayerUpload",
                 "ecr:UploadLayerPart",
                 "ecr:CompleteLayerUpload",
@@ -71,6 +91,45 @@ PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownload
 )
 def test_each_access_word_allows_exactly_this(access: list[str], actions: set[str]) -> None:
     assert allowed(access) == actions
+
+
+@pytest.mark.parametrize("words", [subset for n in range(1, 6) for subset in itertools.combinations(ACCESS, n)])
+@pytest.mark.parametrize("prefixes", [(), ("incoming",)])
+def test_no_action_is_in_the_role_and_missing_in_a_session(words: tuple[str, ...], prefixes: tuple[str, ...]) -> None:
+    role = permissions.policy(
+        VENUE._replace(access=words, bucket_prefixes=prefixes, kms_keys=[KEY], delete=True), PLACE
+    )
+    session = permissions.session_policy(Request(words, DATA, prefixes or None, ("sbg/*",)), PLACE)
+
+    def actions(policy: dict[str, Any]) -> list[list[str]]:
+        return [one["Action"] for one in policy["Statement"] if one["Effect"] == "Allow"]
+
+    assert actions(role) == actions(session)
+
+
+def test_what_the_role_denies_whatever_is_attached_to_it() -> None:
+    denied = [one for one in permissions.policy(VENUE, PLACE)["Statement"] if one["Effect"] == "Deny"]
+    assert [one["Sid"] for one in denied] == [
+        "NeverEncryptWithCustomerKeys",
+        "NeverEncryptWithForeignKeys",
+        "NeverDeriveKeys",
+        "NeverWriteReceipts",
+    ]
+    assert denied[3]["Resource"] == f"arn:aws:s3:::*/{RESERVED_PREFIX}*" and "Condition" not in denied[3]
+
+
+def test_keys_of_other_accounts_may_encrypt_only_if_they_are_named() -> None:
+    foreign = KEY.replace("123456789012", "210987654321")
+    denied = permissions.policy(VENUE._replace(kms_keys=[KEY, foreign]), PLACE)["Statement"][-3]
+    assert list(denied["Condition"]["ArnNotLike"].values()) == [["arn:aws:kms:*:123456789012:key/*", foreign]]
+
+
+def test_everything_in_buckets_is_bound_to_their_account() -> None:
+    policy = permissions.policy(VENUE._replace(bucket_prefixes=["incoming"], kms_keys=[KEY]), PLACE)
+    in_buckets = [one for one in policy["Statement"] if one["Effect"] == "Allow" and "s3:" in str(one["Action"])]
+    assert len(in_buckets) == 4
+    for one in in_buckets:
+        assert one["Condition"]["StringEquals"]["aws:ResourceAccount"] == PLACE.account_id
 
 
 def test_delete_and_kms_follow_the_access_words() -> None:

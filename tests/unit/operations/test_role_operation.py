@@ -306,7 +306,7 @@ def test_waiting_proves_the_role_with_the_shortest_session_and_returns_no_key(ro
     assert result["assumable"] is True
     asked = account.asked("sts:AssumeRole")
     assert (asked["DurationSeconds"], asked["ExternalId"]) == (900, stored(account))
-    assert "Credentials" not in json.dumps(result)
+    assert "SecretAccessKey" not in json.dumps(result)
     assert role.clock.slept == []
 
 
@@ -456,6 +456,44 @@ def test_an_error_becomes_a_result_that_names_the_venue(account: Account) -> Non
     assert succeeded is False
     assert result["msg"].startswith("Venue sbg-dev: description: must be")
     assert (result["error"], result["option"]) == ("InvalidInput", "description")
+
+
+@pytest.mark.parametrize(
+    ("options", "patterns", "source", "warned"),
+    [
+        ({}, ["sbg/*"], "ecr_scope", ""),
+        ({"ecr_scope": "project"}, ["sbg/*"], "ecr_scope", ""),
+        ({"ecr_scope": "venue"}, ["sbg-dev/*"], "ecr_scope", ""),
+        (
+            {"ecr_repositories": ["sbg/*", "tropess/*"]},
+            ["sbg/*", "tropess/*"],
+            "ecr_repositories",
+            "'tropess/*' reaches",
+        ),
+    ],
+)
+def test_which_repositories_are_in_force(
+    role: Runner, options: dict[str, Any], patterns: list[str], source: str, warned: str
+) -> None:
+    result = role.execute(check=True, **options)
+    assert result["ecr_repositories"] == {"patterns": patterns, "source": source}
+    assert f"(ECR repositories: {', '.join(patterns)})" in result["steps"][-1]["summary"]
+    assert bool(warned) == bool(role.warnings) and all(warned in one for one in role.warnings)
+
+
+def test_a_default_and_its_replacement_are_not_both_given(role: Runner, account: Account) -> None:
+    with pytest.raises(InvalidInput, match="ecr_scope: chooses a default that ecr_repositories replaces"):
+        role.execute(ecr_scope="venue", ecr_repositories=["sbg/*"])
+    assert not account.calls
+
+
+def test_buckets_are_bound_to_the_account_that_owns_them(role: Runner, account: Account) -> None:
+    for given, owner in (({}, MOTO_ACCOUNT), ({"bucket_account_id": "210987654321"}, "210987654321")):
+        role.execute(**given)
+        policy = account.iam.get_role_policy(RoleName=NAME, PolicyName="venue-access")["PolicyDocument"]
+        assert policy["Statement"][0]["Condition"]["StringEquals"]["aws:ResourceAccount"] == owner
+    with pytest.raises(InvalidInput, match="bucket_account_id: '12' is not an AWS account"):
+        role.execute(bucket_account_id="12")
 
 
 # What a plan refers to.

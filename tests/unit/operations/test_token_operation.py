@@ -25,6 +25,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     ReceiptNotKept,
     VenueError,
 )
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
@@ -267,7 +268,9 @@ def test_what_is_not_provisioned(issue: Runner, account: Account) -> None:
     ):
         issue.execute(venue="ops")
     account.ssm.delete_parameter(Name=PATH)
-    with pytest.raises(NotProvisioned, match=rf"there is no external ID in SSM at {PATH}"):
+    with pytest.raises(
+        NotProvisioned, match=rf"there is no SSM parameter {PATH} in region us-west-2 of account {MOTO_ACCOUNT}"
+    ):
         issue.execute()
 
 
@@ -315,29 +318,54 @@ def test_a_user_gets_as_long_as_the_role_allows(issue: Runner, account: Account)
 
 def statements(account: Account) -> dict[str, Any]:
     policy = json.loads(account.asked("sts:AssumeRole")["Policy"])
-    return {one["Sid"]: one for one in policy["Statement"]}
+    return {one["Action"][0]: one for one in policy["Statement"]}
 
 
 def test_access_and_prefixes_become_a_session_policy_on_the_published_bucket(issue: Runner, account: Account) -> None:
     issue.execute(access=["s3_read"], bucket_prefixes=["products/l2"])
     narrowed = statements(account)
-    assert narrowed["UseVenueObjects"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/products/l2/*"]
-    assert narrowed["UseVenueObjects"]["Action"] == ["s3:GetObject"]
-    assert "UseVenueRepositories" not in narrowed
+    assert narrowed["s3:GetObject"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/products/l2/*"]
+    assert narrowed["s3:GetObject"]["Action"] == ["s3:GetObject", "s3:GetObjectTagging"]
+    assert not [action for action in narrowed if action.startswith("ecr:")]
 
 
-def test_repositories_alone_need_no_bucket(issue: Runner, account: Account) -> None:
+def test_a_role_made_by_hand_needs_the_published_bucket(issue: Runner, account: Account) -> None:
+    account.iam.delete_role_policy(RoleName="unity-sbg-dev-sts", PolicyName="venue-access")
+    issue.execute(access=["s3_read"])
+    assert statements(account)["s3:GetObject"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/*"]
     account.ssm.delete_parameter(Name="/unity/sbg/dev/ds/datastore-bucket")
     issue.execute(access=["ecr_pull"], ecr_repositories=["sbg/app"])
-    assert statements(account)["UseVenueRepositories"]["Resource"] == [
+    assert statements(account)["ecr:BatchCheckLayerAvailability"]["Resource"] == [
         f"arn:aws:ecr:us-west-2:{MOTO_ACCOUNT}:repository/sbg/app"
     ]
-    with pytest.raises(NotProvisioned, match="Name the bucket with the option buckets"):
+    with pytest.raises(NotProvisioned, match=r"in region us-west-2 .* name the bucket with the option buckets"):
         issue.execute(access=["s3_read"])
-    issue.execute(access=["s3_read"], buckets=["sbg-dev-unity-data"])
-    assert statements(account)["UseVenueObjects"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/*"]
+    issue.execute(access=["s3_read"], buckets=["mine"])
+    assert statements(account)["s3:GetObject"]["Resource"] == ["arn:aws:s3:::mine/*"]
+
+
+def test_the_buckets_of_the_role_are_the_default(issue: Runner, account: Account) -> None:
+    account.ssm.delete_parameter(Name="/unity/sbg/dev/ds/datastore-bucket")
+    issue.execute(access=["s3_read"])
+    assert statements(account)["s3:GetObject"]["Resource"] == ["arn:aws:s3:::sbg-dev-unity-data/*"]
     with pytest.raises(InvalidInput, match="buckets: the role does not allow mine"):
         issue.execute(access=["s3_read"], buckets=["mine"])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"access": ["s3_read"]},
+        {"limits": {"bucket_prefixes": ["incoming"]}},
+        {"session_policy": json.dumps({"Statement": []})},
+    ],
+)
+def test_managed_policies_would_add_to_what_narrows_a_token(
+    issue: Runner, account: Account, given: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidInput, match="policy_arns: STS allows what any of the session policies allows"):
+        issue.execute(policy_arns=["arn:aws:iam::aws:policy/ReadOnlyAccess"], **given)
+    assert account.calls == []
 
 
 def test_without_narrowing_there_is_no_session_policy(issue: Runner, account: Account) -> None:
@@ -622,3 +650,27 @@ def test_no_token_without_a_record_of_the_intent(
     with pytest.raises(ReceiptNotKept, match=r"No space left on device.*No token was issued"):
         issue.execute()
     assert "sts:AssumeRole" not in account.calls
+
+
+def test_a_locked_venue_issues_nothing_and_says_so(issue: Runner, account: Account) -> None:
+    policy = account.iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]
+    policy["Statement"].append(lock_statement())
+    account.iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(policy))
+    with pytest.raises(NotAssumable, match="the venue is locked: a Deny statement"):
+        issue.execute()
+    assert "sts:AssumeRole" not in account.calls
+
+
+def test_parameters_may_have_other_names(issue: Runner, account: Account) -> None:
+    value = account.ssm.get_parameter(Name=PATH)["Parameter"]["Value"]
+    account.ssm.put_parameter(Name="/x/external-id", Value=value, Type="String")
+    account.ssm.put_parameter(Name="/x/bucket", Value="sbg-dev-unity-data", Type="String")
+    for name in (PATH, "/unity/sbg/dev/ds/datastore-bucket"):
+        account.ssm.delete_parameter(Name=name)
+    given = {"external_id_parameter": "/x/external-id", "bucket_parameter": "/x/bucket"}
+    issue.execute(**given, access=["s3_read"])
+    asked = account.asked("sts:AssumeRole")
+    assert asked["ExternalId"] == value
+    assert "arn:aws:s3:::sbg-dev-unity-data" in asked["Policy"]
+    with pytest.raises(NotProvisioned, match="there is no SSM parameter /y/external-id in region us-west-2"):
+        issue.execute(external_id_parameter="/y/external-id")

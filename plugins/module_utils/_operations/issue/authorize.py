@@ -14,16 +14,17 @@ from ..._aws.clients import Clients
 from ..._aws.venue_state import Caller, read_caller, read_history, read_parameters, read_policy, read_role
 from ..._domain import permissions, token_request
 from ..._domain.access import Access, Request, allowed, check_buckets, check_usable
+from ..._domain.access import read_policy as read_access
 from ..._domain.arns import session_role_name
-from ..._domain.errors import AwsRefused, ExternalIdMismatch, InvalidInput, NotProvisioned
+from ..._domain.errors import AwsRefused, ExternalIdMismatch, InvalidInput, NotAssumable, NotProvisioned
 from ..._domain.external_id import agree, replaced_at, retired
-from ..._domain.names import Venue
+from ..._domain.missing import missing_parameter
 from ..._domain.policies import compact
 from ..._domain.receipts import Receipt, latest_answer
 from ..._domain.role_plan import Parameter, Role
 from ..._domain.tags import check_ownership
 from ..._domain.times import iso
-from ..._domain.trust_reader import external_ids
+from ..._domain.trust_reader import external_ids, is_locked
 from .. import _saml
 from .._operation import Runtime
 from ..accounts import check_account
@@ -74,7 +75,7 @@ def check_policy_size(options: TokenOptions) -> None:
 
 def _authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Authorized:
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
-    names = [options.venue.external_id_parameter, options.venue.bucket_parameter]
+    names = [options.parameters.external_id, options.parameters.bucket]
     caller, role, role_policy, parameters = run_concurrently(
         lambda: read_caller(sts),
         lambda: read_role(iam, options.role_name),
@@ -82,8 +83,8 @@ def _authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Aut
         lambda: read_parameters(ssm, names),
     )
     check_account(caller, options.role_account or None)
-    role, parameter = _provisioned(options, role, parameters.get(options.venue.external_id_parameter), caller)
-    request = _with_bucket(options.request, options.venue, parameters)
+    role, parameter = _provisioned(options, role, parameters.get(options.parameters.external_id), caller)
+    request = _with_buckets(options, role_policy, parameters, caller)
     for warning in (_compare(options, ssm, role, parameter), *check_usable(role_policy, request)):
         if warning:
             runtime.warn(warning)
@@ -201,7 +202,17 @@ def _provisioned(
     # A role made by hand has no tags; one of another venue does.
     check_ownership(options.venue, role.name, role.tags, adopt=True)
     if not parameter:
-        raise NotProvisioned(f"there is no external ID in SSM at {options.venue.external_id_parameter}. {advice}")
+        raise missing_parameter(
+            options.parameters.external_id,
+            options.region,
+            caller.account_id,
+            f"it holds the external ID of the role {role.name}, which exists. {advice}",
+        )
+    if is_locked(role.trust):
+        raise NotAssumable(
+            f"the venue is locked: a Deny statement in the trust policy of the role {role.name} keeps everybody from "
+            "assuming it. No token was issued. Ask who locked it, and why."
+        )
     return role, parameter
 
 
@@ -215,7 +226,7 @@ def _compare(options: TokenOptions, ssm: Any, role: Role, parameter: Parameter) 
         return agree(parameter.value, external_ids(role.trust), options.external_id, rotated)
     except ExternalIdMismatch as mismatch:
         if "requester" in mismatch.facts["places"]:
-            _explain_retired(ssm, options.venue.external_id_parameter, options.external_id)
+            _explain_retired(ssm, options.parameters.external_id, options.external_id)
         raise
 
 
@@ -233,28 +244,32 @@ def _explain_retired(ssm: Any, name: str, requester: str) -> None:
         raise retired(rotated)
 
 
-def _with_bucket(request: Request, venue: Venue, parameters: Mapping[str, Parameter]) -> Request:
-    """Return the request with the published bucket, if it is about buckets and names none."""
+def _with_buckets(
+    options: TokenOptions,
+    role_policy: Mapping[str, Any] | None,
+    parameters: Mapping[str, Parameter],
+    caller: Caller,
+) -> Request:
+    """Return the request with the buckets of the role or else the published one, if it names none and needs one."""
+    request, name = options.request, options.parameters.bucket
     if not request.narrows or request.buckets or not request.uses_s3:
         return request
-    name = venue.bucket_parameter
+    buckets = read_access(role_policy).buckets
+    if buckets:
+        return replace(request, buckets=buckets)
     if name not in parameters:
-        raise NotProvisioned(f"the SSM parameter {name} does not exist. Name the bucket with the option buckets.")
+        advice = "name the bucket with the option buckets."
+        raise missing_parameter(name, options.region, caller.account_id, advice)
     return replace(request, buckets=check_buckets(name, [parameters[name].value]))
 
 
 def session_policy(options: TokenOptions, request: Request, account: str) -> dict[str, Any]:
-    """Return the session policy of a request. It only takes away, so a star means "as far as the role allows"."""
-    grant = permissions.Grant(
-        buckets=request.buckets or (),
-        repositories=request.repositories or ("*",),
-        bucket_prefixes=request.bucket_prefixes or (),
-        kms_keys=("*",),
-        access=request.words,
-        delete=True,
-    )
+    """Return the session policy of a request.
+
+    :raises InvalidInput: it is too long for STS.
+    """
     place = permissions.Place(options.partition, options.region, account)
-    return token_request.check_policy_size("access", permissions.policy(grant, place))
+    return token_request.check_policy_size("access", permissions.session_policy(request, place))
 
 
 def _settle_duration(options: TokenOptions, caller: Caller, role: Role, runtime: Runtime) -> int:

@@ -14,12 +14,14 @@ from ..._domain.access import Limits, Request, authorize, parse_limits, parse_re
 from ..._domain.arns import check_account_id, parse_arn
 from ..._domain.errors import InvalidInput
 from ..._domain.names import (
+    ParameterNames,
     Venue,
     check_external_id,
     check_range,
     check_role_name,
     check_session_name,
     make_venue,
+    parameter_names,
 )
 from ..._domain.session_tags import context_tags
 from ..._domain.tags import check_tags
@@ -52,6 +54,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "name_prefix": {"type": "str", "default": "unity"},
     "role_name": {"type": "str"},
     "role_arn": {"type": "str"},
+    "external_id_parameter": {"type": "str"},
+    "bucket_parameter": {"type": "str"},
     "expected_account_id": {"type": "str"},
     "external_id": {"type": "str", "no_log": True},
     "require_requester_external_id": {"type": "bool", "default": False},
@@ -101,6 +105,7 @@ class TokenOptions:
     """
 
     venue: Venue
+    parameters: ParameterNames
     user: str
     role_name: str
     role_arn: str
@@ -135,6 +140,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
     context = {name: str(value) for name, value in (params["context"] or {}).items() if value}
     return TokenOptions(
         venue=venue,
+        parameters=parameter_names(venue, params),
         user=user,
         role_name=role_name,
         role_arn=params["role_arn"] or "",
@@ -145,7 +151,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
         external_id=_parse_external_id(params),
         request=request,
         session_policy=_parse_session_policy(params, request),
-        extras=_parse_extras(params, context, clients.partition),
+        extras=_parse_extras(params, request, context, clients.partition),
         context=context,
         source_identity=params["source_identity"] or "",
         partition=clients.partition,
@@ -219,11 +225,26 @@ def _parse_session_policy(params: Params, request: Request) -> dict[str, Any] | 
     return token_request.check_session_policy(params["session_policy"])
 
 
-def _parse_extras(params: Params, context: Mapping[str, str], partition: str) -> dict[str, Any]:
+def _parse_policy_arns(params: Params, request: Request, partition: str) -> tuple[str, ...]:
+    """Return the managed policies that narrow the session.
+
+    :raises InvalidInput: something else narrows it as well: the policies would add to each other.
+    """
+    arns = token_request.check_policy_arns(params["policy_arns"] or [], partition)
+    if arns and (request.narrows or params["session_policy"]):
+        raise InvalidInput(
+            "policy_arns",
+            "STS allows what any of the session policies allows, so they cannot be combined with session_policy, access, "
+            "buckets, bucket_prefixes, ecr_repositories or limits on these. Give one or the other.",
+        )
+    return arns
+
+
+def _parse_extras(params: Params, request: Request, context: Mapping[str, str], partition: str) -> dict[str, Any]:
     """Return the optional parameters of AssumeRole that do not depend on the state of the venue."""
     tags = check_tags("tags", {**(context_tags(context) if params["tag_session"] else {}), **params["tags"]})
     extras: dict[str, Any] = token_request.check_mfa(params["mfa_serial_number"], params["mfa_token"])
-    policies = token_request.check_policy_arns(params["policy_arns"] or [], partition)
+    policies = _parse_policy_arns(params, request, partition)
     if policies:
         extras["PolicyArns"] = [{"arn": arn} for arn in policies]
     if tags:

@@ -1,0 +1,179 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Each policy of docs/policies is enough for its tasks, and no action of it can be left out."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import driver, world
+from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
+
+# AWS asks for these as well, as its Service Authorization Reference lists under "dependent actions". ministack does not,
+# so the proxy does, and lets ministack's own policy simulator answer.
+DEPENDENT = {
+    ("iam:CreateRole", "Tags.member.1.Key"): "iam:TagRole",
+    ("ssm:PutParameter", "Tags"): "ssm:AddTagsToResource",
+    ("sts:AssumeRole", "Tags.member.1.Key"): "sts:TagSession",
+    ("sts:AssumeRole", "SourceIdentity"): "sts:SetSourceIdentity",
+}
+# Without these, a run goes on and warns: they are for checks before the first write, and for a better message.
+ONLY_FOR_CHECKS = {
+    "iam:GetUser",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:ListPolicies",
+    "iam:SimulateCustomPolicy",
+    "kms:DescribeKey",
+    "ssm:GetParameterHistory",
+}
+NOT_IN_THE_EMULATOR = {"cloudtrail:LookupEvents"}
+TRUSTED_BY_HAND = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
+}
+
+
+Outcome = tuple[bool, dict[str, Any]]
+
+
+class Person:
+    """Somebody who comes through a role whose policy can be exchanged."""
+
+    def __init__(self, account: world.Account, proxy: FaultProxy) -> None:
+        self.account, self.proxy = account, proxy
+        self.role = "mcp-tenantTrial"
+        self.keys = world.role_session(account, self.role, world.BOUNDARY_POLICY)
+        self.arn = f"arn:aws:iam::{account.account_id}:role/{self.role}"
+
+    def may(self, policy: dict[str, Any]) -> None:
+        """Give this person this policy and no other."""
+        document = json.dumps(world.for_emulator(policy, self.account.account_id))
+        self.account.as_root("iam").put_role_policy(RoleName=self.role, PolicyName="admin", PolicyDocument=document)
+
+    def asks_for_dependent_actions(self, call: Call) -> Answer:
+        """The proxy's rule."""
+        for (action, parameter), dependent in DEPENDENT.items():
+            if call.action == action and parameter in call.parameters and not self._is_allowed(dependent, call):
+                return call.refuse(
+                    "AccessDenied", f"User: {self.arn} is not authorized to perform: {dependent} on resource: x", 403
+                )
+        return call.forward()
+
+    def _is_allowed(self, action: str, call: Call) -> bool:
+        account = self.account.account_id
+        role = call.parameters.get("RoleArn") or f"arn:aws:iam::{account}:role/{call.parameters.get('RoleName')}"
+        parameter = f"arn:aws:ssm:{driver.REGION}:{account}:parameter{call.parameters.get('Name')}"
+        where = parameter if action.startswith("ssm:") else role
+        answer = self.account.as_root("iam").simulate_principal_policy(
+            PolicySourceArn=self.arn, ActionNames=[action], ResourceArns=[where]
+        )
+        return bool(answer["EvaluationResults"][0]["EvalDecision"] == "allowed")
+
+    def run(self, operation: str, venue: str, **options: Any) -> Outcome:
+        """An operation on a venue of the project ``trial``."""
+        connection = driver.connection(self.proxy.url, self.keys)
+        return driver.run(operation, connection | {"project": "trial", "venue": venue} | options)
+
+
+@pytest.fixture(scope="module")
+def person(home: world.Account) -> Iterator[Person]:
+    with in_front_of(home.url) as proxy:
+        person = Person(home, proxy)
+        proxy.set(person.asks_for_dependent_actions)
+        home.as_root("iam").create_policy(PolicyName="Hanging", PolicyDocument=json.dumps(world.BOUNDARY_POLICY))
+        yield person
+
+
+def provision(person: Person, venue: str) -> Iterator[Outcome]:
+    """Create, repair, rotate, change the parameter's type, remove with everything that hangs on the role."""
+    account, name = person.account, {"RoleName": f"unity-trial-{venue}-sts"}
+    account.publish_venue("trial", venue)
+    iam = account.as_root("iam")
+    yield person.run("role", venue)
+    iam.update_assume_role_policy(**name, PolicyDocument=json.dumps(TRUSTED_BY_HAND))
+    iam.delete_role_permissions_boundary(**name)
+    iam.put_role_policy(**name, PolicyName="venue-access", PolicyDocument=json.dumps(world.BOUNDARY_POLICY))
+    iam.untag_role(**name, TagKeys=["Capability"])
+    yield person.run("role", venue, description="Changed.", max_session_duration=7200)
+    yield person.run("role", venue, rotate_external_id=True)
+    yield person.run("role", venue, external_id_type="SecureString")
+    iam.attach_role_policy(**name, PolicyArn=f"arn:aws:iam::{account.account_id}:policy/Hanging")
+    iam.create_instance_profile(InstanceProfileName=f"trial-{venue}")
+    iam.add_role_to_instance_profile(**name, InstanceProfileName=f"trial-{venue}")
+    yield person.run("role", venue, state="absent")
+
+
+def prepared(person: Person, venue: str) -> str:
+    """Provision a venue as the admin of all tasks; gives its bucket."""
+    bucket = person.account.publish_venue("trial", venue)
+    succeeded, result = person.account.run("role", project="trial", venue=venue)
+    assert succeeded, result
+    return bucket
+
+
+def issue(person: Person, venue: str) -> Iterator[Outcome]:
+    """Issue tokens with everything that an issue can have, and keep their receipts."""
+    bucket = prepared(person, venue)
+    ask = {"user": "jdoe", "wait_timeout": 0}
+    yield person.run("token", venue, **ask, verify=True)
+    yield person.run("token", venue, **ask, tags={"for": "jdoe"})
+    yield person.run("token", venue, **ask, source_identity="jdoe")
+    yield person.run("token", venue, **ask, bucket_prefixes=["incoming"])
+    yield person.run("token", venue, **ask, receipts_ssm_path=f"/unity/trial/{venue}/cs/sts/receipts")
+    yield person.run("token", venue, **ask, receipts_s3=f"s3://{bucket}/mdps-venue-sts/receipts")
+
+
+def revoke(person: Person, venue: str) -> Iterator[Outcome]:
+    """Revoke a token, and lift that."""
+    prepared(person, venue)
+    yield person.run("revocation", venue, session_name="jdoe-session")
+    yield person.run("revocation", venue, session_name="jdoe-session", state="absent")
+
+
+def report(person: Person, venue: str) -> Iterator[Outcome]:
+    """Compare the roles of the account with what they should be."""
+    prepared(person, venue)
+    connection = driver.connection(person.proxy.url, person.keys)
+    yield driver.run("role_info", connection)
+
+
+TASKS = {"provisioner": provision, "issuer": issue, "revoker": revoke, "reporter": report}
+CASES = [(name, action) for name in TASKS for action in world.actions(world.POLICIES[name])]
+
+
+def without(policy: dict[str, Any], action: str) -> dict[str, Any]:
+    """The policy without one of its actions."""
+    policy = copy.deepcopy(policy)
+    for statement in policy["Statement"]:
+        listed = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        statement["Action"] = [one for one in listed if one != action]
+    policy["Statement"] = [statement for statement in policy["Statement"] if statement["Action"]]
+    return policy
+
+
+def test_there_is_a_policy_for_each_person_and_no_other() -> None:
+    assert set(TASKS) == set(world.POLICIES)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_with_the_policy_everything_works(person: Person, name: str) -> None:
+    person.may(world.POLICIES[name])
+    for succeeded, result in TASKS[name](person, f"{name}-whole"):
+        assert succeeded, result
+
+
+@pytest.mark.parametrize(("name", "action"), [case for case in CASES if case[1] not in ONLY_FOR_CHECKS])
+def test_without_any_one_action_something_fails_and_the_error_names_it(person: Person, name: str, action: str) -> None:
+    if action in NOT_IN_THE_EMULATOR:
+        pytest.skip(f"{action}: no emulator here knows it")
+    person.may(without(world.POLICIES[name], action))
+    venue = f"{name[0]}-{action.replace(':', '-').lower()}"[:40]
+    failure = next((result for succeeded, result in TASKS[name](person, venue) if not succeeded), None)
+    assert failure, f"{action} is not needed"
+    assert f"The caller needs {action} (docs/policies" in failure["msg"]
