@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What every test may rely on: the collection importable under its name, servers on loopback, no credentials from outside."""
+"""What every test may rely on.
+
+The collection importable under its name, servers on loopback, no credentials from outside.
+"""
 
 from __future__ import annotations
 

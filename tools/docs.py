@@ -1,6 +1,8 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Build the pages of docs/, of the roles and of the modules as one site, and check that every link in it leads somewhere.
+"""Build the pages of docs/.
+
+Of the roles and of the modules as one site, and check that every link in it leads somewhere.
 
 Usage: docs.py [FOLDER]       the default is dist/docs; open its index.html
 
@@ -78,7 +80,10 @@ def gather() -> None:
 
 
 def with_collections() -> dict[str, str]:
-    """The environment in which the collections of this Python are found, and Python's own folder is first on the path."""
+    """The environment in which the collections of this Python are found.
+
+    And Python's own folder is first on the path.
+    """
     return {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(pathlib.Path(sys.prefix) / "collections"),

@@ -29,7 +29,9 @@ NEWEST, OLDEST = (3, 14), (3, 11)
 
 
 class Environment(NamedTuple):
-    """What an environment is made from: requirements, the Pythons that may serve, and the collections of which `ansible` release.
+    """What an environment is made from.
+
+    Requirements, the Pythons that may serve, and the collections of which `ansible` release.
 
     awx.awx left the package after 13.8, so the newest environment takes it from there.
     """
@@ -78,7 +80,7 @@ def find_python(oldest: tuple[int, int], newest: tuple[int, int]) -> str:
     for minor in range(newest[1], oldest[1] - 1, -1):
         named = [shutil.which(f"python3.{minor}"), *sorted(map(str, pyenv.glob(f"3.{minor}.*/bin/python3")))]
         outside = [one for one in [*named, sys.executable] if one and BUILD not in pathlib.Path(one).parents]
-        # Not one of our own environments, should one be switched on: it may be about to be made anew.
+        # Not one of our own environments, should one be switched on: it may be about to be made again.
         for candidate in [*outside, getattr(sys, "_base_executable", "")]:
             # A pyenv shim may be on PATH for a version that is not switched on: only running it tells.
             if candidate and _version(candidate) == (3, minor):
@@ -86,7 +88,8 @@ def find_python(oldest: tuple[int, int], newest: tuple[int, int]) -> str:
     wanted = ".".join(map(str, oldest)) + " to " + ".".join(map(str, newest))
     example = f"python3.{newest[1]}"
     raise SystemExit(
-        f"No Python {wanted} with venv and ensurepip found on this machine: install one (for example {example} and {example}-venv)."
+        f"No Python {wanted} with venv and ensurepip found on this machine: install one (for example {example} and "
+        f"{example}-venv)."
     )
 
 

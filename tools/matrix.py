@@ -1,6 +1,8 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Test on every supported ansible-core and Python, with the oldest and newest amazon.aws and boto3, and print what ran as a table.
+"""Test on every supported ansible-core and Python.
+
+With the oldest and newest amazon.aws and boto3, and print what ran as a table.
 
 Usage: matrix.py [--no-sanity] [ROW ...]
 
@@ -50,7 +52,7 @@ print(json.dumps([m.version("ansible-core"), "%d.%d.%d" % sys.version_info[:3], 
 
 
 def make(name: str) -> pathlib.Path | str:
-    """The environment's folder, or in words why it cannot be had."""
+    """The environment's folder, or the reason why it is not available."""
     wanted = environment.ENVIRONMENTS[name]
     try:
         environment.find_python(wanted.oldest, wanted.newest)

@@ -46,7 +46,8 @@ MORE: dict[str, dict[str, Any]] = {
         "broker_reuse_host": {
             "type": "str",
             "description": [
-                "Another host of the play that has asked Kion for the same keys already. They are used here too, if the "
+                "Another host of the play that has asked Kion for the same keys already. They are used here too, if "
+                "the "
                 "request is the same."
             ],
         },
@@ -57,7 +58,8 @@ OWN: dict[str, dict[str, Any]] = {
     "broker_minimum_seconds": {
         "default": 900,
         "description": [
-            "For how many seconds the keys must be valid. Keys that Kion gives for less are refused, and keys of this run "
+            "For how many seconds the keys must be valid. Keys that Kion gives for less are refused, and keys of "
+            "this run "
             "that have less left are fetched again. If Kion does not say when they expire, a warning is shown.",
         ],
     },

@@ -1,6 +1,8 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run ``ansible-test sanity`` as Ansible's own CI does, on a copy of the tracked files, without Docker and without GitHub.
+"""Run ``ansible-test sanity`` as Ansible's own CI does.
+
+On a copy of the tracked files, without Docker and without GitHub.
 
 Usage: sanity.py [options of ansible-test sanity]
 

@@ -35,7 +35,7 @@ def _accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _page(document: Mapping[str, Any], templates: str) -> str:
-    # Plain types first: Ansible's own containers template each value anew at every access, which takes seconds for
+    # Plain types first: Ansible's own containers template each value again at every access, which takes seconds for
     # hundreds of venues.
     return report_page(json.loads(json.dumps(document, default=str)), str(templates))
 

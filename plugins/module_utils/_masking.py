@@ -3,7 +3,8 @@
 """The secrets that this process knows, and how they stay out of everything that is shown.
 
 ansible-core 2.22 and later mask registered secrets in output, logs and results by themselves, and keep them usable. On
-older cores this module masks texts of results and messages, and the action front end hides results with keys as a whole.
+older cores this module masks texts of results and messages, and the action front end hides results with keys
+as a whole.
 """
 
 from __future__ import annotations

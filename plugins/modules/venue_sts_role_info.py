@@ -29,8 +29,8 @@ options:
     type: str
   venues:
     description:
-      - The venues to describe. Each has C(project), C(venue), and those options of M(mdps.venue_sts.venue_sts_role) that
-        describe its role and differ from their
+      - The venues to describe. Each has C(project), C(venue), and those options of
+        M(mdps.venue_sts.venue_sts_role) that describe its role and differ from their
         defaults, such as C(trusted_principals), C(buckets), C(tags) or C(role_name).
     type: list
     elements: dict

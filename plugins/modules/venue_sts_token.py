@@ -9,8 +9,8 @@ short_description: Issue a short-lived token for an MDPS venue
 version_added: 1.0.0
 description:
   - Assumes the venue's role C(unity-<project>-<venue>-sts) on behalf of a user.
-  - With O(handoff), the token is sealed to the user's public key and delivered. With O(dest), it is written to a file of
-    the admin. In both cases the result is the receipt, contains no key, and is not hidden.
+  - With O(handoff), the token is sealed to the user's public key and delivered. With O(dest), it is written to a file
+    of the admin. In both cases the result is the receipt, contains no key, and is not hidden.
   - Without them, the result contains the keys, as the JSON document that the AWS CLI prints. It is hidden from all
     output. Register it for the next tasks.
   - Before STS is asked, the external IDs in SSM, in the trust policy and, if given, from the requester are compared,
@@ -62,7 +62,7 @@ options:
     type: str
   duration_seconds:
     description:
-      - How long the token shall live, 900 to 43200 seconds. The default is 3600, with O(method=saml) 1800.
+      - How long the token lives, 900 to 43200 seconds. The default is 3600, with O(method=saml) 1800.
       - AWS gives at most 3600 to callers whose own keys are a role's session, as with Kion.
     type: int
   on_duration_cap:
@@ -266,8 +266,8 @@ options:
             description: The address in From. Required.
             type: str
           to:
-            description: The recipient's address. The default is the one of O(handoff.public_keys), or the user name, if that
-              is an address.
+            description: The recipient's address. The default is the one of O(handoff.public_keys), or the user name, if
+              that is an address.
             type: str
           subject:
             description: The subject, which is not encrypted. The default names the venue and the end of the token.
@@ -323,8 +323,8 @@ options:
         default: false
       public_keys:
         description:
-          - Public keys by user name, instead of the O(handoff.key_directory). A user's value is a key as text, a list of
-            them, or a dictionary with C(key) or C(keys), and C(email).
+          - Public keys by user name, instead of the O(handoff.key_directory). A user's value is a key as text, a list
+            of them, or a dictionary with C(key) or C(keys), and C(email).
         type: dict
       fingerprints:
         description:
@@ -503,11 +503,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 receipt:
-  description: What was issued, without secrets. docs/receipt.md describes the fields. In check mode, what would be issued.
+  description:
+    - What was issued, without secrets. docs/receipt.md describes the fields. In check mode, what would be issued.
   returned: success; after a failure, if AWS was asked for a token
   type: dict
-  sample: {"schema": 2, "id": "r-20261122T093015Z-3fa91c07", "state": "delivered", "recipient": "jdoe", "project": "sbg",
-    "venue": "dev", "account_id": "123456789012", "session_name": "jdoe-20261122T093015Z-3fa91c",
+  sample: {"schema": 2, "id": "r-20261122T093015Z-3fa91c07", "state": "delivered", "recipient": "jdoe",
+    "project": "sbg", "venue": "dev", "account_id": "123456789012", "session_name": "jdoe-20261122T093015Z-3fa91c",
     "expires_at": "2026-11-22T10:30:15Z"}
 delivered:
   description: Whether the token reached its place. In check mode false.

@@ -35,7 +35,10 @@ def find_sealed(file: str | None, digest: str) -> Receipt | None:
 
 
 def _receipts(file: str | None, text: str) -> Iterator[Receipt]:
-    """Return the receipts of the lines that contain a text. Other lines, and those that are no receipts, are skipped."""
+    """Return the receipts of the lines that contain a text.
+
+    Other lines, and those that are no receipts, are skipped.
+    """
     path = Path(file).expanduser() if file else None
     if path is None or not path.is_file():
         return

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-# Made when ansible-playbook loads the plugin, before it forks. A worker that loads it anew has another key: then
+# Made when ansible-playbook loads the plugin, before it forks. A worker that loads it again has another key: then
 # nothing is reused.
 _RUN_KEY = secrets.token_bytes(32)
 # How to reuse, and proof that is valid once: neither decides which credentials come back.
@@ -88,7 +88,10 @@ def _seconds_from(now: datetime, text: Any) -> float:
 
 
 class Reuse:
-    """For an action plugin, in front of ``VenueAction``: the options ``reuse``, ``reuse_host``, and ``renew_before``."""
+    """For an action plugin, in front of ``VenueAction``.
+
+    The options ``reuse``, ``reuse_host``, and ``renew_before``.
+    """
 
     def _run(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the earlier result if it serves this request, else run the task."""

@@ -94,7 +94,8 @@ class SshSigner(Signer):
             "Once: save the sender's key, which you got by another way, as signers.txt. It is one line:",
             f"  {SIGNER} {self.public}",
             "In cmd or bash, with this file and its .sig in the same folder:",
-            f"  ssh-keygen -Y verify -f signers.txt -I {SIGNER} -n {NAMESPACE} -s {sealed}{SIGNATURE_SUFFIX} < {sealed}",
+            f"  ssh-keygen -Y verify -f signers.txt -I {SIGNER} -n {NAMESPACE} -s {sealed}{SIGNATURE_SUFFIX} < "
+            f"{sealed}",
             f'It must print: Good "{NAMESPACE}" signature for {SIGNER}',
         ]
 

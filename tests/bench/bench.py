@@ -227,7 +227,8 @@ def tournament(field: Field, wanted: list[Contender], options: argparse.Namespac
                         field, contender, Job(step, venues, field.folder, options.forks), latency / 1000, options.tls
                     )
                     print(
-                        f"{venues:5} venues {latency:4} ms  {contender.name:20} {step:10} {sample.wall:7.2f} s  cpu {sample.cpu:7.2f} s",
+                        f"{venues:5} venues {latency:4} ms  {contender.name:20} {step:10} {sample.wall:7.2f} s  cpu "
+                        f"{sample.cpu:7.2f} s",
                         flush=True,
                     )
                     yield sample

@@ -1,6 +1,8 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A proxy between the contenders and the emulator that makes every API call as slow as asked, and counts and names the calls.
+"""A proxy between the contenders and the emulator that makes every API call as slow as asked.
+
+And counts and names the calls.
 
 A program of its own, so that its work is not on the account of whoever measures: ``python -m tests.bench.proxy PORT
 TARGET_PORT [CERTIFICATE KEY]``.
@@ -27,7 +29,10 @@ CONTROL = re.compile(rb"GET /__bench__\?seconds=([\d.]+) ")
 
 
 def depth(spans: list[tuple[float, float]]) -> int:
-    """How many calls had to wait for one another: the longest chain of calls that each began after the one before had ended."""
+    """How many calls had to wait for one another.
+
+    The longest chain of calls that each began after the one before had ended.
+    """
     deepest: list[int] = []
     ordered = sorted(spans)
     for number, (begun, _ended) in enumerate(ordered):

@@ -42,7 +42,8 @@ def table(results: dict[str, Any]) -> str:
     lines = [
         "# Measurements",
         "",
-        f"Measured on: {machine}. Medians. *Times ours*: CPU and wall time against ours. *Emulator*: CPU of moto server and proxy, on the same cores.",
+        f"Measured on: {machine}. Medians. *Times ours*: CPU and wall time against ours. *Emulator*: CPU of moto "
+        "server and proxy, on the same cores.",
         "*Chain*: API calls that had to wait for one another.",
         "",
         "| venues | ms per call | forks | step | contender | runs | wall s | times ours | CPU s | times ours |"
@@ -59,14 +60,19 @@ def table(results: dict[str, Any]) -> str:
             for name in ("wall", "cpu")
         )
         chain = f"{one['depth']:g}" if venues == 1 else ""  # venues side by side would be counted as waiting
-        where = f"{venues} | {latency * 1000:.0f}{' TLS' if tls else ''} | {forks} | {TITLES[step]} | {contender} | {one['runs']}"
-        rest = f"{one['emulator_cpu']:.2f} | {one['memory']:.0f} | {one['calls'] / venues:g} | {chain} | {one['connections']:g}"
+        condition = f"{venues} | {latency * 1000:.0f}{' TLS' if tls else ''} | {forks}"
+        where = f"{condition} | {TITLES[step]} | {contender} | {one['runs']}"
+        cost = f"{one['emulator_cpu']:.2f} | {one['memory']:.0f}"
+        rest = f"{cost} | {one['calls'] / venues:g} | {chain} | {one['connections']:g}"
         lines.append(f"| {where} | {wall} | {cpu} | {rest} |")
     return "\n".join(lines) + "\n"
 
 
 def plot(results: dict[str, Any]) -> str:
-    """Wall time over the number of venues, both logarithmic: one panel a step, one line a contender. The lowest latency only, without TLS."""
+    """Wall time over the number of venues, both logarithmic: one panel a step, one line a contender.
+
+    The lowest latency only, without TLS.
+    """
     latency = min(one["latency"] for one in results["samples"])
     forks = min(one["forks"] for one in results["samples"])
     shown = [
@@ -95,11 +101,13 @@ def plot(results: dict[str, Any]) -> str:
         for power in range(low, high + 1):
             y = top + height - (power - low) / (high - low) * height
             parts.append(
-                f'<path d="M{x} {y:.1f}h{width - 20}" stroke="#ddd"/><text x="{x - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g} s</text>'
+                f'<path d="M{x} {y:.1f}h{width - 20}" stroke="#ddd"/>'
+                f'<text x="{x - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g} s</text>'
             )
         for venues in sorted({cell[2] for cell in found}):
             parts.append(
-                f'<text x="{place(panel, venues, 1).split(",")[0]}" y="{top + height + 16}" text-anchor="middle">{venues}</text>'
+                f'<text x="{place(panel, venues, 1).split(",")[0]}" y="{top + height + 16}" '
+                f'text-anchor="middle">{venues}</text>'
             )
         for colour, name in zip(COLOURS, names, strict=False):
             line = [
@@ -116,7 +124,8 @@ def plot(results: dict[str, Any]) -> str:
     for number, (colour, name) in enumerate(zip(COLOURS, names, strict=False)):
         x, y = left + number * 165, top + height + 36
         parts.append(
-            f'<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/><text x="{x + 18}" y="{y + 11}">{name}</text>'
+            f'<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/>'
+            f'<text x="{x + 18}" y="{y + 11}">{name}</text>'
         )
     size = f'width="{len(TITLES) * (width + left)}" height="{top + height + 56}"'
     title = "<title>Wall time in seconds over the number of venues</title>"

@@ -54,7 +54,8 @@ def report(browser: Any, request: pytest.FixtureRequest, tmp_path: pathlib.Path)
 
 
 def column(browser: Any, number: int) -> list[str]:
-    script = "return Array.from(document.querySelectorAll('#table tbody tr:not([hidden])'), row => row.cells[arguments[0]].textContent.trim())"
+    rows = "document.querySelectorAll('#table tbody tr:not([hidden])')"
+    script = f"return Array.from({rows}, row => row.cells[arguments[0]].textContent.trim())"
     return list(browser.execute_script(script, number))
 
 
@@ -122,7 +123,8 @@ def test_badges_are_readable_in_both_schemes(browser: Any, tmp_path: pathlib.Pat
     )
     browser.get((tmp_path / "report.html").as_uri())
     colours = browser.execute_script(
-        "return [document.body, ...document.querySelectorAll('.badge')].map(one => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor])"
+        "return [document.body, ...document.querySelectorAll('.badge')].map(one => [getComputedStyle(one).color, "
+        "getComputedStyle(one).backgroundColor])"
     )
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert min(contrast(*pair) for pair in colours) >= 4.5  # WCAG 2.2, level AA

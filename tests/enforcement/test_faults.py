@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Every API call of a change fails once in every way, or the process is killed around it; the next run makes it good."""
+"""Every API call of a change fails once in every way, or the process is killed around it.
+
+The next run makes it good.
+"""
 
 from __future__ import annotations
 
@@ -192,7 +195,10 @@ class Rotate(Scenario):
         assert bench.account.run("role", project=project, venue="dev")[0]
 
     def again(self, before: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Once both places have the new value the rotation is complete, and asking again would end the old one's validity."""
+        """Once both places have the new value the rotation is complete.
+
+        And asking again would end the old one's validity.
+        """
         parameter, *trusted = external_ids(before)
         return {} if parameter != OLD and parameter in trusted else self.options
 
@@ -281,7 +287,8 @@ def test_no_failing_call_loses_anything(bench: Bench, scenario: Scenario, capsys
             converges(bench, scenario, project, end)
     with capsys.disabled():
         print(
-            f"\n{scenario.name}: {len(points)} calls failing in up to {len(FAULTS)} ways: {bench.tried - tried} fault points, 0 lost"
+            f"\n{scenario.name}: {len(points)} calls failing in up to {len(FAULTS)} ways: {bench.tried - tried} "
+            "fault points, 0 lost"
         )
 
 
@@ -300,7 +307,8 @@ def test_no_kill_loses_anything(bench: Bench, scenario: Scenario, capsys: pytest
             converges(bench, scenario, project, end)
     with capsys.disabled():
         print(
-            f"\n{scenario.name}: {len(points)} calls, killed before and after each: {bench.tried - tried} fault points, 0 lost"
+            f"\n{scenario.name}: {len(points)} calls, killed before and after each: {bench.tried - tried} fault "
+            "points, 0 lost"
         )
 
 

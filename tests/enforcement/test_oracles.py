@@ -69,7 +69,8 @@ def test_the_matrix(home: world.Account, tokens: dict[str, venues.Token], capsys
     emulator = matrix.expected("A")
     with capsys.disabled():
         print(
-            f"\niam-simulate: {len(answers)} cells, {sum(answers[cell] != emulator[cell] for cell in answers)} other than ministack's"
+            f"\niam-simulate: {len(answers)} cells, {sum(answers[cell] != emulator[cell] for cell in answers)} other "
+            "than ministack's"
         )
     assert different == {}
 

@@ -14,7 +14,8 @@ import pytest
 from tests.support import driver, world
 from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
 
-# AWS asks for these as well, as its Service Authorization Reference lists under "dependent actions". ministack does not,
+# AWS asks for these as well, as its Service Authorization Reference lists under "dependent actions". ministack does
+# not,
 # so the proxy does, and lets ministack's own policy simulator answer.
 DEPENDENT = {
     ("iam:CreateRole", "Tags.member.1.Key"): "iam:TagRole",
@@ -91,7 +92,7 @@ def person(home: world.Account) -> Iterator[Person]:
 
 
 def provision(person: Person, venue: str) -> Iterator[Outcome]:
-    """Create, repair, rotate, change the parameter's type, remove with everything that hangs on the role."""
+    """Create, repair, rotate, change the parameter's type, remove with everything that is attached to the role."""
     account, name = person.account, {"RoleName": f"unity-trial-{venue}-sts"}
     account.publish_venue("trial", venue)
     iam = account.as_root("iam")

@@ -143,7 +143,10 @@ def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str])
     command = playbooks.command(str(playbook), f"-{'v' * verbosity}", inventory=inventory)
     if front_end == "runner":
         (folder / "out" / "runner").mkdir()
-        program = "import sys, ansible_runner as r; s = sys.argv; sys.exit(r.run(private_data_dir=s[1], playbook=s[2], inventory=s[3], verbosity=int(s[4])).rc)"
+        program = (
+            "import sys, ansible_runner as r; s = sys.argv; sys.exit(r.run(private_data_dir=s[1], playbook=s[2], "
+            "inventory=s[3], verbosity=int(s[4])).rc)"
+        )
         command = [
             sys.executable,
             "-c",

@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What `make matrix` runs with every ansible-core, Python, amazon.aws and boto3: the main job, in process and shipped."""
+"""What `make matrix` runs with every ansible-core, Python, amazon.aws and boto3.
+
+The main job, in process and shipped.
+"""
 
 from __future__ import annotations
 

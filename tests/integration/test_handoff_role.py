@@ -46,9 +46,12 @@ class Admin:
 
     def run(self, *options, tasks_from="main", entries=None, **variables):
         settings = {
-            "handoff_recipients": str(self.folder / "keys"), "handoff_dest": f"{self.folder}/out/", "handoff_receipts_file": str(self.receipts_file),
-            "handoff_undelivered": str(self.folder / "undelivered"), **variables,
-        }  # fmt: skip
+            "handoff_recipients": str(self.folder / "keys"),
+            "handoff_dest": f"{self.folder}/out/",
+            "handoff_receipts_file": str(self.receipts_file),
+            "handoff_undelivered": str(self.folder / "undelivered"),
+            **variables,
+        }
         if entries is None:
             # As venue_sts_token's: registered, and hidden from output.
             entries = {

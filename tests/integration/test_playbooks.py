@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The playbooks as an admin runs them: over the example inventory of three venues in three accounts, and for one venue with -e."""
+"""The playbooks as an admin runs them.
+
+Over the example inventory of three venues in three accounts, and for one venue with -e.
+"""
 
 from __future__ import annotations
 

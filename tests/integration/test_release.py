@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What `make build` makes: a stranger can check it, install it without a network, and run the demo from what was installed."""
+"""What `make build` makes.
+
+A stranger can check it, install it without a network, and run the demo from what was installed.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +140,8 @@ def test_galaxy_would_take_it(tarball: pathlib.Path, tmp_path: pathlib.Path) -> 
     )
     importer = pathlib.Path(made.stdout.splitlines()[-1]) / "bin"
     (tmp_path / "galaxy-importer.cfg").write_text(
-        "[galaxy-importer]\nRUN_ANSIBLE_TEST = False\nRUN_ANSIBLE_LINT = False\nCHECK_REQUIRED_TAGS = True\nREQUIRE_V1_OR_GREATER = True\n"
+        "[galaxy-importer]\nRUN_ANSIBLE_TEST = False\nRUN_ANSIBLE_LINT = False\nCHECK_REQUIRED_TAGS = "
+        "True\nREQUIRE_V1_OR_GREATER = True\n"
         "CHECK_CHANGELOG = True\nCHECK_RUNTIME_YAML = True\n"
     )
     # Galaxy has the dependencies at hand; the importer finds them where Python packages are.

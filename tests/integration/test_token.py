@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""venue_sts_token on moto server, in process and shipped: the same tasks, the same results, and no key in any output."""
+"""venue_sts_token on moto server, in process and shipped.
+
+The same tasks, the same results, and no key in any output.
+"""
 
 from __future__ import annotations
 

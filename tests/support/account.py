@@ -80,7 +80,10 @@ class Account:
         return next(arguments for name, arguments in reversed(self.arguments) if name == call)
 
     def before(self, call: str, *happenings: Happening) -> None:
-        """Let things happen just before the next calls of a kind, one each; what one returns is AWS's answer instead."""
+        """Let things happen just before the next calls of a kind, one each.
+
+        What one returns is AWS's answer instead.
+        """
         self._before.setdefault(call, []).extend(happenings)
 
     def note(self, params: dict[str, Any], model: Any, **event: Any) -> None:

@@ -39,7 +39,10 @@ class Block:
         return f"{self.page}:{self.line}"
 
     def commands(self) -> list[str]:
-        """The commands of a console block (each after a dollar sign, going on after a backslash), or all of a shell block."""
+        """The commands of a console block (each after a dollar sign.
+
+        Going on after a backslash), or all of a shell block.
+        """
         if self.language != "console":
             return [self.text]
         joined = self.text.replace("\\\n", " ")

@@ -51,7 +51,8 @@ class Call:
         if self.service in JSON_SERVICES:
             body = json.dumps({"__type": code, "message": message}).encode()
             return Answer(status, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": "req-1"}, body)
-        text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>req-1</RequestId></ErrorResponse>"
+        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+        text = f"<ErrorResponse>{error}<RequestId>req-1</RequestId></ErrorResponse>"
         return Answer(status, {"Content-Type": "text/xml"}, text.encode())
 
 
@@ -94,7 +95,7 @@ class FaultProxy:
         self.set()
 
     def set(self, rule: Rule = passing) -> None:
-        """Use another rule from now on, and begin to count anew."""
+        """Use another rule from now on, and start counting again."""
         with self._lock:
             self._rule, self.calls = rule, []
 

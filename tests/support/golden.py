@@ -13,7 +13,10 @@ GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "unit" / "golden"
 
 
 def assert_golden(name: str, value: Any) -> None:
-    """Compare a value with ``tests/unit/golden/<name>.json``; ``GOLDEN=write`` writes the file instead, to be read before it is committed."""
+    """Compare a value with ``tests/unit/golden/<name>.json``.
+
+    ``GOLDEN=write`` writes the file instead, to be read before it is committed.
+    """
     path = GOLDEN / f"{name}.json"
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     if os.environ.get("GOLDEN") == "write":

@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""ministack with enforcement switched on: an AWS that refuses what policies refuse. It lives in an environment of its own."""
+"""ministack with enforcement switched on: an AWS that refuses what policies refuse.
+
+It lives in an environment of its own.
+"""
 
 from __future__ import annotations
 

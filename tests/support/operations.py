@@ -12,7 +12,10 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operat
 
 
 def perform(operation: Operation, runtime: Runtime | None = None, **options: Any) -> dict[str, Any]:
-    """Validate options, run, and return the result; a failure is told by ``failed``. Connection options come from the environment."""
+    """Validate options, run, and return the result; a failure is told by ``failed``.
+
+    Connection options come from the environment.
+    """
     checked = ArgumentSpecValidator(
         {**aws_argument_spec(), **operation.argument_spec}, **operation.constraints
     ).validate(options)

@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where bundles are delivered in the tests: a mail server that demands STARTTLS, and an upload server with TLS, both on loopback."""
+"""Where bundles are delivered in the tests.
+
+A mail server that demands STARTTLS, and an upload server with TLS, both on loopback.
+"""
 
 from __future__ import annotations
 

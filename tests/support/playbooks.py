@@ -64,6 +64,9 @@ def write_inventory(path: Path, hosts: Mapping[str, Mapping[str, Any]], groups: 
 
 
 def other_python() -> str:
-    """A name of the Python in use that ansible-playbook does not run by: asking for it makes tasks ship their modules."""
+    """A name of the Python in use that ansible-playbook does not run by.
+
+    Asking for it makes tasks ship their modules.
+    """
     own = (BIN / "ansible-playbook").read_text(encoding="utf-8").splitlines()[0].removeprefix("#!").strip()
     return next(str(BIN / name) for name in ("python3", "python") if str(BIN / name) != own)

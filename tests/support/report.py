@@ -26,11 +26,24 @@ def venue(number: int, status: str, **changes: Any) -> dict[str, Any]:
     drifted = ["max_session_duration is 7200 and should be 3600", "allows s3:DeleteObject, which it should not"]
     drift = drifted if status == "drifted" else []
     facts = {
-        "project": f"p{number // 10}", "venue": f"v{number}", "role_name": f"unity-p{number // 10}-v{number}-sts", "account_id": "123456789012",
-        "region": "us-west-2", "status": status, "role": None if status == "absent" else {"name": "x"}, "dead_principals": [],
-        "external_id": {"state": EXTERNAL_IDS.get(status, "equal"), "shared_with": [], "previous_accepted": number % 50 == 7},
-        "last_used_at": None if number % 3 else at(-60 * number), "revocations": [], "drift": drift, "problem": None,
-    }  # fmt: skip
+        "project": f"p{number // 10}",
+        "venue": f"v{number}",
+        "role_name": f"unity-p{number // 10}-v{number}-sts",
+        "account_id": "123456789012",
+        "region": "us-west-2",
+        "status": status,
+        "role": None if status == "absent" else {"name": "x"},
+        "dead_principals": [],
+        "external_id": {
+            "state": EXTERNAL_IDS.get(status, "equal"),
+            "shared_with": [],
+            "previous_accepted": number % 50 == 7,
+        },
+        "last_used_at": None if number % 3 else at(-60 * number),
+        "revocations": [],
+        "drift": drift,
+        "problem": None,
+    }
     return {**facts, **changes}
 
 

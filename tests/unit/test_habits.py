@@ -56,7 +56,8 @@ TEMPLATES = sorted(path for folder in ("roles", "playbooks") for path in (ROOT /
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_undefined_variable_is_taken_for_an_option_that_nobody_set(path: pathlib.Path) -> None:
-    # "x | default(omit)" and "… if x is defined else omit" omit the option as well if x refers to an undefined variable.
+    # "x | default(omit)" and "… if x is defined else omit" omit the option as well if x refers to an undefined
+    # variable.
     swallowing = re.findall(r"default\(\s*omit.*|\bomit if .*|(?<![\w.])\w+ is defined else omit.*", path.read_text())
     assert swallowing == []
 

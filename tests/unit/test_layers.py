@@ -1,6 +1,10 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Dependencies point one way: modules, action -> front ends -> _operations -> {_domain, _aws, _kion}; _aws, _kion -> _domain; _domain -> standard library."""
+"""Dependencies point one way.
+
+Modules, action -> front ends -> _operations -> {_domain, _aws, _kion}; _aws, _kion -> _domain; _domain -> standard
+library.
+"""
 
 from __future__ import annotations
 

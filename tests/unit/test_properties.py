@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Any input at all: a clear refusal that names the option, before any API call, or something that AWS's own rules accept."""
+"""Any input at all: a clear refusal that names the option.
+
+Before any API call, or something that AWS's own rules accept.
+"""
 
 from __future__ import annotations
 
@@ -261,7 +264,10 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 def assert_documented(shape: Shape, value: Any, where: str) -> None:
-    """Hold a value to the lengths, ranges and patterns of the service model, which botocore itself checks only in part."""
+    """Hold a value to the lengths.
+
+    Ranges and patterns of the service model, which botocore itself checks only in part.
+    """
     limits = shape.metadata
     if shape.type_name == "structure":
         for member, inner in value.items():

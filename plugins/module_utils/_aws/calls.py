@@ -48,7 +48,8 @@ ADVICE = {
     "visible yet.",
     **dict.fromkeys(
         ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"),
-        " Either the secret key does not belong to the key id, or this machine's clock is off: compare 'date -u' with the "
+        " Either the secret key does not belong to the key id, or this machine's clock is off: compare 'date -u' "
+        "with the "
         "time.",
     ),
     **dict.fromkeys(
@@ -57,13 +58,15 @@ ADVICE = {
     ),
     **dict.fromkeys(
         ("RegionDisabledException", "RegionDisabled"),
-        " STS is not activated in this region for the account. Set the region to an active one (MDPS uses us-west-2), or "
+        " STS is not activated in this region for the account. Set the region to an active one (MDPS uses "
+        "us-west-2), or "
         "let an administrator activate STS for it (IAM > Account settings).",
     ),
     # What SSM says of a parameter's KMS key, and KMS of itself.
     **dict.fromkeys(
         ("InvalidKeyId", "KMSInvalidStateException", "DisabledException", "KeyUnavailableException"),
-        " The KMS key of the parameter is disabled, is pending deletion, or does not exist. Let its administrator enable "
+        " The KMS key of the parameter is disabled, is pending deletion, or does not exist. Let its administrator "
+        "enable "
         "it, or set kms_key_id to another key.",
     ),
 }
@@ -114,7 +117,8 @@ def refresh_refused(error: Any, purpose: str) -> CredentialsProblem:
 def damaged_answer(client: Any, purpose: str) -> ConnectionProblem:
     """What to say of an answer that is not whole. A change may have been made; the next run finds out."""
     return ConnectionProblem(
-        f"could not {purpose}: the answer of {client.meta.endpoint_url} was damaged on its way. Run again; check proxies if it stays so."
+        f"could not {purpose}: the answer of {client.meta.endpoint_url} was damaged on its way. Run again; check "
+        "proxies if it stays so."
     )
 
 
@@ -224,11 +228,13 @@ def _no_answer(error: Any, client: Any, purpose: str) -> VenueError:
         return ConnectionProblem(f"could not {purpose}: no AWS credentials found. {KEYS_ADVICE}")
     if isinstance(error, (botocore_errors.EndpointConnectionError, botocore_errors.ConnectTimeoutError)):
         return ConnectionProblem(
-            f"could not {purpose}: {where} cannot be reached. Check network, VPN and proxy, and that the region {client.meta.region_name} exists."
+            f"could not {purpose}: {where} cannot be reached. Check network, VPN and proxy, and that the region "
+            f"{client.meta.region_name} exists."
         )
     if isinstance(error, botocore_errors.SSLError):
         return ConnectionProblem(
-            f"could not {purpose}: the TLS certificate of {where} could not be verified. Behind an inspecting proxy, set aws_ca_bundle."
+            f"could not {purpose}: the TLS certificate of {where} could not be verified. Behind an inspecting proxy, "
+            "set aws_ca_bundle."
         )
     # ParamValidationError and the like may quote parameters: the class alone is safe to show.
     kind = type(error).__name__

@@ -27,11 +27,13 @@ except ImportError:
 USER_AGENT = "mdps.venue_sts/1.0.0"
 KEYS_ADVICE = (
     "Get an hour's keys from Kion (Cloud Access Role > Temporary Access Keys), then set them in the environment "
-    "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN) or name their profile (AWS_PROFILE or the option 'profile')."
+    "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN) or name their profile (AWS_PROFILE or the option "
+    "'profile')."
 )
 
 EITHER_ADVICE = (
-    "Both a profile and keys are set, and only one can be meant. Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN "
+    "Both a profile and keys are set, and only one can be meant. Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+    "AWS_SESSION_TOKEN "
     "(or the keys among the options), or do not name a profile (AWS_PROFILE or the option 'profile')."
 )
 
@@ -62,7 +64,10 @@ def _make_session(profile: str | None) -> Any:
 
 
 def _unusable(error: Exception) -> ConnectionProblem:
-    """Say why no client can be made: an unknown profile, half a pair of keys, an endpoint that is no URL, a wrong aws_config."""
+    """Say why no client can be made.
+
+    An unknown profile, half a pair of keys, an endpoint that is no URL, a wrong aws_config.
+    """
     return ConnectionProblem(f"The AWS connection settings do not work: {str(error).rstrip('.')}.")
 
 
@@ -83,7 +88,7 @@ class _Options:
 class Clients:
     """Makes the clients of one task, each once, all from one session.
 
-    amazon.aws's own ``boto3_conn`` makes a session per client, which reads the API descriptions anew each time
+    amazon.aws's own ``boto3_conn`` makes a session per client, which reads the API descriptions each time
     (50 ms instead of 3).
     """
 
@@ -116,7 +121,8 @@ class Clients:
         self._connect()
         if not self._region:
             raise ConnectionProblem(
-                "No AWS region is set: set the option 'region', AWS_REGION, or a region in the profile (MDPS uses us-west-2)."
+                "No AWS region is set: set the option 'region', AWS_REGION, or a region in the profile (MDPS uses "
+                "us-west-2)."
             )
         return self._region
 
@@ -130,7 +136,10 @@ class Clients:
             raise ConnectionProblem(f"'{self.region}' is not an AWS region (MDPS uses us-west-2).") from None
 
     def client(self, service: str) -> Any:
-        """The client for a service. Make clients before starting threads: making them is not thread-safe, using them is."""
+        """The client for a service.
+
+        Make clients before starting threads: making them is not thread-safe, using them is.
+        """
         if service not in self._made:
             self._require_credentials()
             self._made[service] = self._make(service, {})

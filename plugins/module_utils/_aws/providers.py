@@ -92,7 +92,8 @@ def _check(keys: Any, method: str) -> None:
     for name, text in names.items():
         if not is_key(text):
             raise CredentialsProblem(
-                f"The {name} from the provider '{method}' has a line break, a blank or another character that no key has. "
+                f"The {name} from the provider '{method}' has a line break, a blank or another character that no key "
+                "has. "
                 "It was probably damaged in copying. Copy it again."
             )
 

@@ -147,5 +147,5 @@ def read_instance_profiles(iam: Any, role_name: str) -> tuple[str, ...]:
 
 def _names(iam: Any, operation: str, key: str, field: str | None, role_name: str) -> tuple[str, ...]:
     # What fits on a role is less than a page of 100.
-    answer = call_or_none(iam, operation, f"list what hangs on the role {role_name}", RoleName=role_name)
+    answer = call_or_none(iam, operation, f"list what is attached to the role {role_name}", RoleName=role_name)
     return tuple(one[field] if field else one for one in (answer or {}).get(key, []))

@@ -273,7 +273,9 @@ def check_usable(role_policy: Mapping[str, Any] | None, request: Request) -> tup
         if missing:
             problem = f"the role does not allow {', '.join(missing)} (it allows {', '.join(has or ()) or 'nothing'})"
             if len(missing) == len(asked or ()):
-                raise InvalidInput(option, f"{problem}, so the token could not be used. Correct it, or provision anew.")
+                raise InvalidInput(
+                    option, f"{problem}, so the token could not be used. Correct it, or provision the venue again."
+                )
             warnings.append(f"{option}: {problem}. The token will not reach that part.")
     return tuple(warnings)
 

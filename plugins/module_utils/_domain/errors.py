@@ -57,7 +57,10 @@ class MissingDependency(VenueError):
 
 
 class ConnectionProblem(VenueError):
-    """No credentials, no region, no network: the request never reached AWS or was not accepted as coming from somebody."""
+    """No credentials, no region, no network.
+
+    The request never reached AWS or was not accepted as coming from somebody.
+    """
 
 
 class CredentialsProblem(ConnectionProblem):

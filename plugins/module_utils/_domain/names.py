@@ -60,7 +60,8 @@ class Venue(NamedTuple):
         if len(name) > ROLE_NAME_LENGTH:
             raise InvalidInput(
                 "venue",
-                f"the role name '{name}' has {len(name)} characters and IAM allows {ROLE_NAME_LENGTH}: shorten project or "
+                f"the role name '{name}' has {len(name)} characters and IAM allows {ROLE_NAME_LENGTH}: shorten "
+                "project or "
                 "venue, or set role_name.",
             )
         return check_role_name("name_prefix", name)

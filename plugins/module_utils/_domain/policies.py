@@ -32,7 +32,10 @@ def size(policy: Mapping[str, Any]) -> int:
 
 
 def same(left: Mapping[str, Any] | None, right: Mapping[str, Any] | None) -> bool:
-    """Whether two policies mean the same: order, single values for lists, and case of condition keys make no difference."""
+    """Whether two policies mean the same.
+
+    Order, single values for lists, and case of condition keys make no difference.
+    """
     if left is None or right is None:
         return left is right
     return bool(_canonical(left) == _canonical(right))

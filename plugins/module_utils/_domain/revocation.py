@@ -95,7 +95,7 @@ class Revocation(NamedTuple):
 
 
 def from_name(policy_name: str) -> Revocation | None:
-    """The revocation that an inline policy's name tells of, or None if it is none of ours."""
+    """The revocation that the name of an inline policy describes, or None if it is not one of ours."""
     match = _NAME.fullmatch(policy_name)
     if not match:
         return None
@@ -123,7 +123,10 @@ def altered(inline: Mapping[str, Mapping[str, Any]], role_id: str) -> list[str]:
 
 
 def cutoff(moment: datetime) -> datetime:
-    """The first whole second after a moment: tokens carry their time of issue in whole seconds, and "before" is strict."""
+    """The first whole second after a moment.
+
+    Tokens carry their time of issue in whole seconds, and "before" is strict.
+    """
     return moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
 
 
@@ -214,7 +217,8 @@ def _check_room(
     reserve = 0 if all(one.kind == "all" for one in new) else 2 * everything  # one may stand while the next is put
     if used + reserve > INLINE_POLICY_LENGTH:
         raise QuotaReached(
-            f"the inline policies of the role {role_name} would have {used} of the {INLINE_POLICY_LENGTH} characters that IAM allows, and room for revoking "
+            f"the inline policies of the role {role_name} would have {used} of the {INLINE_POLICY_LENGTH} characters "
+            "that IAM allows, and room for revoking "
             "everything must stay. Nothing was changed. Revoke every token of the venue instead (all: true), which one "
             "statement does, or lift revocations that are not needed.",
             used=used,

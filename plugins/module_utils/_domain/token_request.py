@@ -31,7 +31,7 @@ def token_file(dest: str, project: str, venue: str, user: str) -> str:
 
 
 class Duration(NamedTuple):
-    """How long a token shall live, and why that is less than was asked ('' if it is not)."""
+    """How long a token lives, and why that is less than was requested ('' if it is not)."""
 
     seconds: int
     capped_by: str = ""
@@ -45,7 +45,8 @@ def cap_duration(asked: int, role_maximum: int, *, chained: bool) -> Duration:
     if chained and min(asked, role_maximum) > CHAINED:
         return Duration(
             CHAINED,
-            "AWS gives at most 1 hour to a caller that is itself the session of a role, as with keys from Kion (role chaining)",
+            "AWS gives at most 1 hour to a caller that is itself the session of a role, as with keys from Kion "
+            "(role chaining)",
         )
     if asked > role_maximum:
         return Duration(role_maximum, "the role's max_session_duration is shorter")
@@ -77,7 +78,8 @@ def check_policy_size(option: str, policy: dict[str, Any]) -> dict[str, Any]:
     if length > SESSION_POLICY_LENGTH:
         raise InvalidInput(
             option,
-            f"the session policy has {length} characters and STS takes {SESSION_POLICY_LENGTH}: name fewer or shorter ones.",
+            f"the session policy has {length} characters and STS takes {SESSION_POLICY_LENGTH}: name fewer or "
+            "shorter ones.",
         )
     return policy
 
@@ -152,6 +154,7 @@ def nearly_full(answer: Mapping[str, Any]) -> str:
     if not isinstance(used, int) or used <= MOST_USED:
         return ""
     return (
-        f"Session policy, policy ARNs and session tags take {used} % of what STS accepts. A longer request will be refused: "
+        f"Session policy, policy ARNs and session tags take {used} % of what STS accepts. A longer request will be "
+        "refused: "
         "limit the role instead, or name fewer folders, repositories or tags."
     )

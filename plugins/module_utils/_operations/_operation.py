@@ -102,7 +102,8 @@ class Operation(Generic[OptionsT]):
 
         :param params: the options of the task.
         :param given: no option is there by default, so that None was given too: YAML reads ``access:`` so.
-        :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a blank item.
+        :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a
+            blank item.
         """
         for option in sorted(self.narrowing):
             outer, _dot, inner = option.partition(".")

@@ -105,7 +105,8 @@ def _check_unused(options: RoleOptions, found: Found, clients: Clients) -> None:
     users = still_using(read_roles(clients.client("iam")), options.venue, parameter.value if parameter else "")
     if users:
         raise OwnershipConflict(
-            f"there is no role {options.role_name} in account {found.caller.account_id}, but {', '.join(users)} belongs "
+            f"there is no role {options.role_name} in account {found.caller.account_id}, but {', '.join(users)} "
+            "belongs "
             f"to this venue or accepts the external ID in {options.parameters.external_id}. Nothing was changed. Set "
             "role_name to the name of the role, to remove both."
         )

@@ -22,7 +22,8 @@ def run(command: list[str], data: bytes = b"") -> bytes:
     program = shutil.which(command[0])
     if program is None:
         raise MissingDependency(
-            f"{command[0]} is not installed on the controller. Install it (the package gnupg, openssl or openssh-client), "
+            f"{command[0]} is not installed on the controller. Install it (the package gnupg, openssl or "
+            "openssh-client), "
             "or use a key of another kind."
         )
     try:

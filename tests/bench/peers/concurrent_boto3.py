@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The least that Python can do the job in: boto3 clients, threads, no checks. concurrent_boto3.py create|no_change|info|issue INVENTORY USER DEST."""
+"""The least that Python can do the job in: boto3 clients, threads, no checks.
+
+Concurrent_boto3.py create|no_change|info|issue INVENTORY USER DEST.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,9 @@ class Job:
             json.dump(token, file, default=str)
 
     def info(self, venues: Iterable[Mapping[str, str]]) -> None:
-        """The pages in which ours reads the account's roles, then what SSM has of each venue, ten names a call; nothing is made of any of it.
+        """The pages in which ours reads the account's roles, then what SSM has of each venue, ten names a call.
+
+        Nothing is made of any of it.
 
         Two calls at once, as ours, since SSM answers 40 a second.
         """

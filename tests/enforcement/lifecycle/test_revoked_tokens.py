@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A revoked token is refused, a later one works, and another recipient's goes on working: on an emulator that enforces policies."""
+"""A revoked token is refused, a later one works, and another recipient's goes on working.
+
+On an emulator that enforces policies.
+"""
 
 from __future__ import annotations
 

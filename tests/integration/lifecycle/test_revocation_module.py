@@ -228,7 +228,11 @@ FILE = {"receipts_file": "/nonexistent/receipts"}
         ({}, "exactly one of"),
         ({"all": False}, "exactly one of"),
         *[({name: blank}, "given but empty") for name in TARGETS[:2] for blank in BLANKS],
-        *[({name: blank, "all": True}, "given but empty") for name in (*TARGETS[:2], *TARGETS[3:5]) for blank in BLANKS],
+        *[
+            ({name: blank, "all": True}, "given but empty")
+            for name in (*TARGETS[:2], *TARGETS[3:5])
+            for blank in BLANKS
+        ],
         *[({name: blank}, "given but empty") for name in TARGETS[3:5] for blank in BLANKS],
         ({"receipt": {}}, "given but empty"),
         ({"all": True, "user": "jdoe"}, "exactly one of"),

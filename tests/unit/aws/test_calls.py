@@ -79,7 +79,8 @@ def test_denied_is_not_not_found_and_names_the_action_to_ask_for(code: str) -> N
             calls.call_or_none(client, "get_role", f"read the role {ROLE}", RoleName=ROLE)
     assert caught.value.message == (
         f'could not read the role {ROLE}: AWS said "User is not authorized" ({code}, request req-1). '
-        "The caller needs iam:GetRole (docs/policies lists what each task needs), and no boundary or organization policy may deny it."
+        "The caller needs iam:GetRole (docs/policies lists what each task needs), and no boundary or organization "
+        "policy may deny it."
     )
     assert caught.value.facts == {"operation": "iam:GetRole", "error_code": code, "request_id": "req-1"}
 

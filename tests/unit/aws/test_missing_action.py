@@ -17,7 +17,8 @@ ARN = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"
     ("said", "needed"),
     [
         (
-            f"User: x is not authorized to perform: iam:TagRole on resource: {ARN} because no identity-based policy allows it",
+            f"User: x is not authorized to perform: iam:TagRole on resource: {ARN} because no identity-based policy "
+            "allows it",
             "iam:TagRole",
         ),
         ("Access denied", "iam:CreateRole"),

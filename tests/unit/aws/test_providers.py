@@ -204,7 +204,8 @@ REFUSALS = [
     (
         f"role_arn = {ROLE}\nsource_profile = source\nexternal_id = the-external-id\n{SOURCE}",
         {"AssumeRole": (403, sts_error("AccessDenied", "User x is not authorized"))},
-        'come from a role that could not be assumed: AWS said "User x is not authorized" (AccessDenied). Check role_arn',
+        "come from a role that could not be assumed: "
+        'AWS said "User x is not authorized" (AccessDenied). Check role_arn',
     ),
     (
         f"role_arn = {ROLE}\nsource_profile = source\nexternal_id = the-external-id\n{SOURCE}",

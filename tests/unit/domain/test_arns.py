@@ -28,7 +28,8 @@ def test_the_procedures_arn_as_written_lacks_a_colon_and_the_message_says_so() -
     with pytest.raises(InvalidInput) as caught:
         parse_arn("role_arn", "arn:aws:iam:123456789012:role/unity-sbg-dev-sts", **ROLE)
     assert caught.value.message == (
-        "role_arn: 'arn:aws:iam:123456789012:role/unity-sbg-dev-sts' is not an ARN of the form arn:aws:iam::ACCOUNT:role/NAME "
+        "role_arn: 'arn:aws:iam:123456789012:role/unity-sbg-dev-sts' is not an ARN of the form "
+        "arn:aws:iam::ACCOUNT:role/NAME "
         "(an IAM ARN has no region, but keeps the colon: two before the account)."
     )
 

@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The plan of a role: every repair as botocore calls, in golden files, and every call as botocore itself would take it."""
+"""The plan of a role: every repair as botocore calls.
+
+In golden files, and every call as botocore itself would take it.
+"""
 
 from __future__ import annotations
 
@@ -386,7 +389,7 @@ def test_a_kms_key_is_named_for_secure_strings_only() -> None:
 
 @pytest.mark.parametrize("name", PLANS)
 def test_applying_a_plan_leaves_nothing_to_do(name: str) -> None:
-    """A small model of IAM and SSM applies the steps; the next plan (without the wish to rotate) is empty."""
+    """A small model of IAM and SSM applies the steps; the next plan (without the request to rotate) is empty."""
     current, desired = PLANS[name]
     after = _applied(current, present(current, desired).steps)
     settled = dataclasses.replace(desired, external_id=Request(given=desired.external_id.given))
@@ -394,16 +397,16 @@ def test_applying_a_plan_leaves_nothing_to_do(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_run_that_dies_between_any_two_steps_is_healed_by_the_next(name: str) -> None:
+def test_a_run_that_dies_between_any_two_steps_is_repaired_by_the_next(name: str) -> None:
     current, desired = PLANS[name]
     steps = present(current, desired).steps
     for done in range(len(steps)):
         partial = _applied(current, steps[:done])
-        healed = _applied(partial, plan_present(partial, desired, "id-of-second-run").steps)
+        repaired = _applied(partial, plan_present(partial, desired, "id-of-second-run").steps)
         settled = dataclasses.replace(desired, external_id=Request(given=desired.external_id.given))
-        assert present(healed, settled).steps == [], f"{name}: died after {done} steps"
+        assert present(repaired, settled).steps == [], f"{name}: died after {done} steps"
         if (current.parameter or current.role) and name != "plan_conflict_trust_policy_wins":
-            assert ID in (healed.parameter.value, *_trusted(healed)), f"{name}: the id in use is lost"
+            assert ID in (repaired.parameter.value, *_trusted(repaired)), f"{name}: the id in use is lost"
 
 
 def _trusted(current: Current) -> list[str]:

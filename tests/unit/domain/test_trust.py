@@ -110,7 +110,8 @@ def test_good_principals_and_account_ids() -> None:
         ),
         (
             f"arn:aws:sts::123456789012:assumed-role/{SSO_ROLE}/jane@example.org",
-            f"is one session of a role. Trust the role with its path, which 'aws iam get-role --role-name {SSO_ROLE}' shows",
+            "is one session of a role. Trust the role with its path, which 'aws iam get-role --role-name "
+            f"{SSO_ROLE}' shows",
         ),
         (f"arn:aws:sts::123456789012:assumed-role/{SSO_ROLE}/jane@example.org", SSO_PATTERN),
         (f"arn:aws:iam::123456789012:role/{SSO_ROLE}", "lacks the path of a role of IAM Identity Center"),

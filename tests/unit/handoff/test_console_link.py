@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The script that makes a console link, against a sign-in page of our own. The PowerShell script is compared with it."""
+"""The script that makes a console link, against a sign-in page of our own.
+
+The PowerShell script is compared with it.
+"""
 
 from __future__ import annotations
 

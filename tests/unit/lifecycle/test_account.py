@@ -20,9 +20,14 @@ USED = datetime(2026, 11, 1, tzinfo=UTC)
 
 def described(name: str, **more: Any) -> dict[str, Any]:
     return {
-        "Path": "/", "RoleName": name, "RoleId": "AROAEXAMPLEEXAMPLEEX", "Arn": f"arn:aws:iam::123456789012:role/{name}",
-        "CreateDate": USED, "AssumeRolePolicyDocument": urllib.parse.quote(json.dumps(TRUST)), **more,
-    }  # fmt: skip
+        "Path": "/",
+        "RoleName": name,
+        "RoleId": "AROAEXAMPLEEXAMPLEEX",
+        "Arn": f"arn:aws:iam::123456789012:role/{name}",
+        "CreateDate": USED,
+        "AssumeRolePolicyDocument": urllib.parse.quote(json.dumps(TRUST)),
+        **more,
+    }
 
 
 def test_pages_are_followed_and_both_listings_joined() -> None:

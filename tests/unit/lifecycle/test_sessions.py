@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Tokens as CloudTrail and receipts tell of them, and what became of each."""
+"""Tokens as CloudTrail and receipts describe them, and the state of each."""
 
 from __future__ import annotations
 

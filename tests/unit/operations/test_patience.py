@@ -15,7 +15,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.patienc
     role_may_be_new,
 )
 
-ME = "User: arn:aws:sts::123456789012:assumed-role/admin/jane is not authorized to perform: sts:AssumeRole on resource: X"
+ARN = "arn:aws:sts::123456789012:assumed-role/admin/jane"
+ME = f"User: {ARN} is not authorized to perform: sts:AssumeRole on resource: X"
 
 
 class Clock:

@@ -90,7 +90,8 @@ def test_check_mode_shows_the_change_without_the_keys_and_writes_nothing(tmp_pat
     assert result["changed"] is True and not path.parent.exists()
     assert result["diff"]["before"] == ""
     assert result["diff"]["after"] == (
-        f"[{NAME}]\n# mdps.venue_sts: venue sbg/dev in account 123456789012, expires 2026-11-22T10:30:15Z\nkeys: hidden\nfile mode: 0600\n"
+        f"[{NAME}]\n# mdps.venue_sts: venue sbg/dev in account 123456789012, expires 2026-11-22T10:30:15Z\nkeys: "
+        "hidden\nfile mode: 0600\n"
     )
 
 

@@ -386,8 +386,8 @@ def test_a_trusted_caller_lacks_permission(role: Runner, account: Account) -> No
     age(role)
     message = never(role, account)
     assert (
-        f"Either the caller arn:aws:sts::123456789012:user/moto lacks sts:AssumeRole on arn:aws:iam::123456789012:role/{NAME}"
-        in message
+        "Either the caller arn:aws:sts::123456789012:user/moto lacks sts:AssumeRole on "
+        f"arn:aws:iam::123456789012:role/{NAME}" in message
     )
 
 

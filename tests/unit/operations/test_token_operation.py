@@ -296,7 +296,8 @@ def test_a_chained_caller_is_capped_with_a_warning_or_refused(issue: Runner, acc
     assert account.asked("sts:AssumeRole")["DurationSeconds"] == result["receipt"]["duration_seconds"] == 3600
     assert result["receipt"]["duration_requested"] == 7200
     assert issue.warnings == [
-        "duration_seconds: 7200 seconds cannot be granted: AWS gives at most 1 hour to a caller that is itself the session of a role, "
+        "duration_seconds: 7200 seconds cannot be granted: AWS gives at most 1 hour to a caller that is itself the "
+        "session of a role, "
         "as with keys from Kion (role chaining). The token is valid for 3600 seconds."
     ]
     as_caller(account, CHAINED)

@@ -1,6 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An option that narrows or checks, and is given but empty, is an error: every option, every module, both front ends."""
+"""An option that narrows or checks, and is given but empty, is an error.
+
+Every option, every module, both front ends.
+"""
 
 from __future__ import annotations
 

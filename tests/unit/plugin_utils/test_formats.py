@@ -128,7 +128,10 @@ def walk(node):
 
 
 def run_cmd(text):
-    """Do what cmd.exe does with SET lines: percent signs first, then quotes protect & | < > ^, then SET "NAME=VALUE"."""
+    """Do what cmd.exe does with SET lines.
+
+    Percent signs first, then quotes protect & | < > ^, then SET "NAME=VALUE".
+    """
     assert text.endswith("\r\n")
     variables = {}
     first, *lines = text.split("\r\n")[:-1]
