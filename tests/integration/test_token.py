@@ -66,7 +66,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (token(dest="."), "InvalidInput", "is a folder"),
 ]
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"project": "s bg"}, "project: 's bg' must be lower-case"),
+    ({"project": "s bg"}, "project: 's bg' is not a name"),
     ({"session_name": "jane doe"}, "session_name: 'jane doe' must be 2 to 64"),
     ({"session_name": "x" * 65}, "must be 2 to 64"),
     ({"source_identity": "jane doe"}, "source_identity: 'jane doe' must be 2 to 64"),
