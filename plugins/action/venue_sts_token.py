@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible import constants as C
-from ansible.errors import AnsibleValueOmittedError
 from ansible.utils.display import Display
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import RAW_OUTPUT, VenueAction, follow
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import RAW_OUTPUT, VenueAction
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import OPERATION as THIS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import shipped
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.reuse import Reuse
@@ -28,21 +25,6 @@ class ActionModule(Reuse, VenueAction):
     """See the module's documentation."""
 
     OPERATION = THIS
-
-    @classmethod
-    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
-        """Evaluate the suboptions of ``handoff`` one by one, as fast as options: a role passes all of them."""
-        if name == "handoff":
-            value = follow(value, templar.available_variables)
-            if isinstance(value, Mapping):
-                return dict(cls._finalized(value, templar, context))
-        return super().finalize_task_arg(name, value, templar, context)
-
-    @classmethod
-    def _finalized(cls, suboptions: Mapping[str, Any], templar: Any, context: Any) -> Iterator[tuple[str, Any]]:
-        for name, value in suboptions.items():
-            with contextlib.suppress(AnsibleValueOmittedError):
-                yield name, super().finalize_task_arg(name, value, templar, context)
 
     def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the pipeline here, and ship the module for each phase of its AWS calls."""

@@ -205,11 +205,11 @@ reused:
 request:
   description: What identifies the request within this run, and tells nothing about it. For O(reuse).
   type: str
-  returned: always
+  returned: with O(reuse)
 request_files:
   description: The same for files that belong to the request, which are none here.
   type: str
-  returned: always
+  returned: with O(reuse)
 error:
   description: What kind of failure it was, for C(rescue) blocks.
   type: str

@@ -47,14 +47,14 @@ options:
     default: assume_role
   saml_assertion:
     description:
-      - The SAML response, base64 as the browser sends it. White space and URL-encoding do no harm. AWS wants it within
-        5 minutes of the login.
-      - Do not give it on the command line, where every user of the machine can see it; O(saml_assertion_file) or a
-        prompt will do.
+      - The SAML response, base64 as the browser sends it, or form data, JSON, or HTML that contains it. AWS takes it
+        within 5 minutes of the login.
+      - Do not give it on the command line, where every user of the machine can see it, or at a prompt, since a terminal
+        cuts it off after 4,095 characters. O(saml_assertion_file) avoids both.
     type: str
   saml_assertion_file:
     description:
-      - A file with the SAML response.
+      - A file with the SAML response, in UTF-8 or UTF-16. docs/saml.md says how to save it.
     type: path
   saml_provider_arn:
     description:

@@ -4,53 +4,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible import constants as C
-from ansible.errors import AnsibleValueOmittedError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible.template import is_trusted_as_template
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
 from ..module_utils import _masking
-from ..module_utils._aws.clients import collector_paused, warm
 from ..module_utils._domain.errors import InvalidInput, printable
 from ..module_utils._operations._operation import Operation, Runtime, subject
 
+try:
+    from . import speed
+
+    Base = speed.FastArguments
+except ImportError:  # somebody has deleted the file: only the time changes
+    speed, Base = None, ActionBase  # type: ignore[assignment]
+
 # What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
-# How roles and playbooks pass an option that is optional. CONTRIBUTING.md says why in this form.
-OPTIONAL = re.compile(r"\{\{ lookup\('ansible\.builtin\.vars', '(\w+)', default=omit\) \}\}")
-# How playbooks pass one that exists only beside another variable, such as keys beside the account that they are for.
-BESIDE = re.compile(r"\{\{ [.\w]+ if query\('ansible\.builtin\.varnames', '\^(\w+)\$'\) else omit \}\}")
-# How they pass one that is required: issue_project is "{{ project }}", and that is "sbg".
-REQUIRED = re.compile(r"\{\{ (\w+) \}\}")
-MOST_STEPS = 5  # a variable may refer to itself, which is Jinja's to report
-
-
-def follow(value: Any, variables: Mapping[str, Any]) -> Any:
-    """Return what a template that only names a variable stands for, which may be another template.
-
-    :param value: the template, or any other value, which is returned as it is.
-    :param variables: the variables, not templated.
-    """
-    for _step in range(MOST_STEPS):
-        named = REQUIRED.fullmatch(value) or OPTIONAL.fullmatch(value) if _is_template(value) else None
-        if not named or named[1] not in variables:
-            break
-        value = variables[named[1]]
-    return value
-
-
-def _is_template(value: Any) -> bool:
-    return isinstance(value, str) and is_trusted_as_template(value)
 
 
 def absolute_paths(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,25 +47,7 @@ def absolute_paths(argument_spec: Mapping[str, Any], options: Mapping[str, Any])
     return absolute
 
 
-class OptionalArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
-    """An action with arguments that a role passes on from its variables."""
-
-    @classmethod
-    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
-        """Evaluate an argument that only names a variable without compiling a template, which takes Jinja 1 ms.
-
-        A role passes 30 of them, for each venue; most of those variables nobody has set. Where ansible-core no longer
-        calls this, nothing but the time changes.
-        """
-        variables = templar.available_variables
-        value = follow(value, variables)
-        unset = OPTIONAL.fullmatch(value) or BESIDE.fullmatch(value) if _is_template(value) else None
-        if unset and unset[1] not in variables:
-            raise AnsibleValueOmittedError
-        return super().finalize_task_arg(name, value, templar, context)
-
-
-class VenueAction(OptionalArguments):
+class VenueAction(Base):
     """Runs ``OPERATION`` in the worker that ansible-playbook has already forked, or ships the module of the same name.
 
     A subclass may override :meth:`run_local` and :meth:`run_shipped`.
@@ -97,7 +58,8 @@ class VenueAction(OptionalArguments):
     def __init_subclass__(cls) -> None:
         """Called when ansible-playbook loads the plugin, which it does before it forks a worker per host."""
         super().__init_subclass__()
-        warm(tuple(cls.OPERATION.services))
+        if speed:
+            speed.prepare(tuple(cls.OPERATION.services))
 
     _given: Mapping[str, Any] = {}
     _shown: Mapping[str, Any] | None = None
@@ -126,7 +88,7 @@ class VenueAction(OptionalArguments):
         except InvalidInput as error:
             return {**result, "failed": True, **error.to_result(subject(self._task.args))}
         if self._may_run_here(task_vars):
-            with collector_paused():
+            with speed.collector_paused() if speed else contextlib.nullcontext():
                 result.update(self.run_local(task_vars))
         else:
             result.update(self.run_shipped(task_vars))
@@ -190,11 +152,8 @@ class VenueAction(OptionalArguments):
         """Whether a module would run on this machine, as this user, with this Python and this environment."""
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
-        asked = str(
-            self._templar.template(
-                follow(C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars), task_vars)
-            )
-        )
+        setting = C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
+        asked = str(self._templar.template(speed.follow(setting, task_vars) if speed else setting))
         return (
             self._connection.transport == "local"
             and not self._connection.become

@@ -16,7 +16,13 @@ PAGE = 2
 
 
 def issue_event(
-    session: str, key: str, at: str, role: str = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", **changes: Any
+    session: str,
+    key: str,
+    at: str,
+    role: str = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts",
+    *,
+    role_id: str = "AROAEXAMPLEEXAMPLEEX",
+    **changes: Any,
 ) -> dict[str, Any]:
     """An AssumeRole event, shaped as AWS documents it."""
     event = {
@@ -37,7 +43,7 @@ def issue_event(
         "responseElements": {
             "credentials": {"accessKeyId": key, "sessionToken": "a-session-token-that-nobody-shall-see"},
             "assumedRoleUser": {
-                "assumedRoleId": f"AROAEXAMPLEEXAMPLEEX:{session}",
+                "assumedRoleId": f"{role_id}:{session}",
                 "arn": f"arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/{session}",
             },
         },

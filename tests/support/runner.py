@@ -22,7 +22,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(sys.prefix) /
 
 import botocore.auth  # noqa: E402 - the path is set above
 import botocore.retries.standard  # noqa: E402
-from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import warm  # noqa: E402
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import speed  # noqa: E402
 
 from tests.support import driver  # noqa: E402
 
@@ -73,7 +73,7 @@ def child(number: int, run: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve until standard input ends."""
-    warm(("iam", "ssm", "sts"))
+    speed.prepare(("iam", "ssm", "sts"))
     botocore.retries.standard.ExponentialBackoff.delay_amount = lambda self, context: 0
     for line in sys.stdin:
         reader, writer = os.pipe()

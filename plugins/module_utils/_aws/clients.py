@@ -4,12 +4,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import gc
 import os
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
@@ -21,7 +17,6 @@ from . import providers
 try:
     import botocore.config
     import botocore.exceptions
-    import botocore.loaders
     import botocore.session
     from botocore import UNSIGNED
 
@@ -48,42 +43,19 @@ KEY_OPTIONS = {
     "aws_session_token": "session_token",
 }
 
-# Every AWS service that this collection talks to.
-SERVICES = ("cloudtrail", "iam", "s3", "ssm", "sts")
 
-# What is made once per process and the same for every account. The API descriptions take 0.1 s to read; all sessions
-# share them.
-_LOADER: Any = None
-# One session that nobody has used: it has read no setting, no file and no credentials yet, and is given away once.
-_UNUSED_SESSION: Any = None
+def _begin_session() -> Any:
+    return botocore.session.Session()
 
 
-class _KnownServices(list[str]):
-    """The services of this collection, listed without reading the folders of all 400, which takes botocore 25 ms.
-
-    Any other name counts as known too: botocore then looks for its files. Its credential providers need services of
-    their own (IAM Identity Center, ``aws login``).
-    """
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-def _shared_loader() -> Any:
-    global _LOADER  # noqa: PLW0603 - see above
-    if _LOADER is None:
-        _LOADER = botocore.loaders.create_loader(os.environ.get("AWS_DATA_PATH"))
-        _LOADER.list_available_services = lambda type_name: _KnownServices(SERVICES)
-    return _LOADER
+# plugin_utils/speed.py has a faster way.
+begin_session: Callable[[], Any] = _begin_session
 
 
 def _make_session(profile: str | None) -> Any:
-    """A botocore session that finds the API descriptions in memory, if they were read before in this process."""
-    global _UNUSED_SESSION
-    session, _UNUSED_SESSION = _UNUSED_SESSION or botocore.session.Session(), None
+    session = begin_session()
     if profile:
         session.set_config_variable("profile", profile)
-    session.register_component("data_loader", _shared_loader())
     # Old botocore would ask the one STS in us-east-1; the regional ones are nearer and do not share its fate.
     session.set_config_variable("sts_regional_endpoints", "regional")
     return session
@@ -210,41 +182,3 @@ def _retries(session: Any) -> Any:
     mode = os.environ.get("AWS_RETRY_MODE") or session.get_scoped_config().get("retry_mode")
     attempts = session.get_config_variable("max_attempts")
     return {"mode": mode or "standard", **({} if attempts else {"total_max_attempts": MOST_ATTEMPTS})}
-
-
-@contextlib.contextmanager
-def collector_paused() -> Iterator[None]:
-    """For work that leaves hardly any garbage in cycles, but makes the garbage collector look for it, now or soon after.
-
-    Reading API descriptions takes it a third of the time. In a forked process it writes to each object it looks at, so
-    that
-    the memory of the process it was forked from is copied page by page. What exists at the end is not looked at again.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()
-
-
-@functools.cache
-def warm(services: tuple[str, ...]) -> None:
-    """Do now what every task does alike, so that processes forked later find it done.
-
-    Read the API descriptions, begin a session, and let OpenSSL get itself ready for the first TLS context of a process.
-    """
-    global _UNUSED_SESSION  # noqa: PLW0603 - see above
-    if not HAS_BOTO3 or not services:
-        return
-    # What another botocore does not have, or calls otherwise, is read when it is needed.
-    with collector_paused(), contextlib.suppress(botocore.exceptions.DataNotFoundError):
-        for service in services:
-            _shared_loader().load_service_model(service, "service-2")
-            _shared_loader().load_service_model(service, "endpoint-rule-set-1")
-        for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
-            _shared_loader().load_data(name)
-    _UNUSED_SESSION = botocore.session.Session()
-    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -43,7 +43,8 @@ MINTED = "/api/v3/temporary-credentials"
 @pytest.fixture
 def kion(tmp_path, moto):
     """A Kion whose keys moto knows: they are a session of the admin's role."""
-    trust = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}'
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     arn = moto.client("iam").create_role(RoleName="mcp-tenantOperator", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     issued = moto.client("sts").assume_role(RoleArn=arn, RoleSessionName="from-kion")["Credentials"]
     with Kion(tmp_path) as server:

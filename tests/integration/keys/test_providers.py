@@ -7,11 +7,17 @@ docs/credentials.md has this table.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
+import os
+import pty
+import shutil
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.calls import call
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -90,8 +96,7 @@ PROFILES = {
     "role-of-process": "ASIAROLEOFASIAPROCESS",
     "mfa": "ASIAMFA",
 }
-if importlib.util.find_spec("awscrt"):
-    PROFILES["login"] = "ASIALOGIN"
+HAS_CRT = importlib.util.find_spec("awscrt") is not None
 # What is set in the environment instead of a profile.
 ENVIRONMENTS = {
     "container": ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "URL/container"}, "ASIACONTAINER"),
@@ -160,6 +165,40 @@ def test_every_kind_of_profile_works_as_with_amazon_aws(stub, tmp_path, shipped)
     for profile, key in PROFILES.items():
         assert stub.signed_by.count(key) > (profile in theirs), (key, stub.signed_by)
     assert seen == set(PROFILES.values())
+
+
+@pytest.mark.skipif(not HAS_CRT, reason="awscrt is not installed here: pip install 'botocore[crt]'")
+@pytest.mark.parametrize("shipped", [False, True])
+def test_a_login_session_works_as_with_amazon_aws(stub, tmp_path, shipped):
+    theirs, seen = used(stub, tmp_path, {}, ["login"], shipped=shipped)
+    assert theirs == ["ASIALOGIN"] and seen == {"ASIALOGIN"} and stub.signed_by.count("ASIALOGIN") > 1
+
+
+def test_the_session_that_the_real_aws_cli_started_with_a_code_is_used(stub, tmp_path, aws_cli, monkeypatch):
+    shutil.rmtree(tmp_path / ".aws/cli")
+    env = {**os.environ, **stub.environment(tmp_path), "AWS_ENDPOINT_URL": stub.url, "AWS_DEFAULT_REGION": "us-west-2"}
+    child, terminal = pty.fork()
+    if not child:
+        os.execve(aws_cli / "aws", ["aws", "sts", "get-caller-identity", "--profile", "mfa"], env)
+    seen = b""
+    while b"MFA code" not in seen:
+        seen += os.read(terminal, 1024)
+    os.write(terminal, b"123456\n")
+    with contextlib.suppress(OSError):  # the AWS CLI has ended
+        while more := os.read(terminal, 1024):
+            seen += more
+    os.waitpid(child, 0)
+    os.close(terminal)
+    assert b"ASIAROLEOFAKIAKEYS" in seen, seen
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_STS")
+    stub.asked.clear()
+    monkeypatch.setattr(stub, "refuse", {"AssumeRole": (403, "nobody may ask again")})
+    names = ("access_key", "secret_key", "session_token", "aws_ca_bundle", "aws_config", "debug_botocore_endpoint_logs")
+    options = {**dict.fromkeys(names), "profile": "mfa", "region": "us-west-2", "validate_certs": True}
+    call(Clients({**options, "endpoint_url": stub.url}).client("sts"), "get_caller_identity", "ask")
+    assert stub.signed_by[-1] == "ASIAROLEOFAKIAKEYS"
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

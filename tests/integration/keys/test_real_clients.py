@@ -24,7 +24,8 @@ BOTO3 = [sys.executable, "-c", "import boto3; print(boto3.client('sts').get_call
 
 @pytest.fixture
 def token(moto):
-    trust = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}'
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     role = moto.client("iam").create_role(RoleName="unity-sbg-dev-sts", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     answer = moto.client("sts").assume_role(RoleArn=role, RoleSessionName="unityuser12252025")
     keys = answer["Credentials"]

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Playbook ``use_token`` with keys from the role, from a profile and from the environment; role ``assume`` keeps and renews."""
+"""Playbook ``use_token`` with keys from role, profile, and environment; role ``assume`` keeps and renews keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ MOTO_TOKEN = re.compile(r"FQoGZXIvYXdz[A-Za-z0-9+/=%]{40}")
 
 def moto_token(moto):
     """A session token as moto makes them: what the output is searched for must be what it could contain."""
-    return moto.client("sts").get_session_token()["Credentials"]["SessionToken"]
+    role = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"
+    return moto.client("sts").assume_role(RoleArn=role, RoleSessionName="x1")["Credentials"]["SessionToken"]
 
 
 @pytest.fixture
@@ -84,7 +85,8 @@ def test_with_keys_from_the_role(moto, venue, aws_cli, tmp_path):
 def test_with_keys_from_a_profile(moto, venue, token, aws_cli, tmp_path):
     (tmp_path / "credentials").write_text(
         "[recipient]\n"
-        f"aws_access_key_id = {token['AccessKeyId']}\naws_secret_access_key = {token['SecretAccessKey']}\naws_session_token = {token['SessionToken']}\n"
+        f"aws_access_key_id = {token['AccessKeyId']}\naws_secret_access_key = {token['SecretAccessKey']}\n"
+        f"aws_session_token = {token['SessionToken']}\n"
     )
     run = use(
         moto, aws_cli, tmp_path, "-e", "source=profile", "-e", "profile=recipient", "-e", f"bucket={venue}", env={}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import pathlib
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import 
 
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook
+from tests.support.receipts import issued
 from tests.support.report import HOSTILE
 from tests.support.servers import Moto
 
@@ -30,16 +32,10 @@ def account(moto: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path)
     for project, venue in (("sbg", "dev"), ("emit", "ops")):
         moto.publish(project, venue)
         assert "failed" not in perform(role.OPERATION, project=project, venue=venue)
-    now = datetime.now(UTC)
-    issued, expires = ((now + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ") for minutes in (-10, 50))
-    receipt = {
-        "project": "sbg",
-        "venue": "dev",
-        "recipient": HOSTILE,
-        "session_name": "x-1",
-        "access_key_id": "ASIAEXAMPLEEXAMPLE01",
-    }
-    (tmp_path / "receipts.jsonl").write_text(json.dumps({**receipt, "issued_at": issued, "expires_at": expires}) + "\n")
+    receipt = issued(recipient=HOSTILE, at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10))
+    role_id = moto.client("iam").get_role(RoleName="unity-sbg-dev-sts")["Role"]["RoleId"]
+    known = replace(receipt, assumed_role_id=f"{role_id}:{receipt.session_name}")
+    (tmp_path / "receipts.jsonl").write_text(f'{known.to_line()}\n{{"schema": 2}}\n')
     absent = {"asips-test": {"project": "asips", "venue": "test", "provision_external_id": "not-to-be-shown-anywhere"}}
     (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": {**VENUES, **absent}}}))
     return moto
@@ -61,6 +57,7 @@ def test_an_inventory(account: Moto, tmp_path: pathlib.Path) -> None:
         ("asips / test", "absent", 0),
         ("sbg / dev", "ok", 1),
     ]
+    assert document["unreadable_receipts"] == 1
     html = files["dest"].read_text()
     assert HOSTILE not in html
     assert "&lt;script&gt;document.title" in html

@@ -306,7 +306,7 @@ def test_a_user_in_every_venue_of_an_inventory(venue: Moto, tmp_path: pathlib.Pa
     assert found == {
         "sbg-dev": ["123456789012", "changed"],
         "emit-ops": ["123456789012", "ok"],
-        "emit-test": ["-", "OPEN"],
+        "emit-test": ["123456789012", "OPEN"],
     }
     assert "--limit 'emit-test'" in output
     assert policies(venue) != []

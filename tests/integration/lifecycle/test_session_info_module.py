@@ -36,10 +36,11 @@ def test_tokens_of_a_venue_and_of_the_account(venue: Moto, tmp_path: pathlib.Pat
     issued = perform(issuing.OPERATION, **VENUE, user="jdoe")["receipt"]
     (tmp_path / "receipts").write_text(json.dumps(issued) + "\n")
     perform(revocation.OPERATION, **VENUE, session_name="jane-1", before=ago(20))
+    here = {"role_id": venue.client("iam").get_role(RoleName=ROLE)["Role"]["RoleId"]}
     events = [
-        issue_event(issued["session_name"], issued["access_key_id"], issued["issued_at"]),
-        issue_event("jane-1", "ASIAEXAMPLEEXAMPLE02", ago(30)),
-        issue_event("late-1", "ASIAEXAMPLEEXAMPLE03", ago(90)),
+        issue_event(issued["session_name"], issued["access_key_id"], issued["issued_at"], **here),
+        issue_event("jane-1", "ASIAEXAMPLEEXAMPLE02", ago(30), **here),
+        issue_event("late-1", "ASIAEXAMPLEEXAMPLE03", ago(90), **here),
         issue_event("denied", "", ago(10), errorCode="AccessDenied"),
         issue_event("elsewhere", "ASIAEXAMPLEEXAMPLE04", ago(10), OTHER_ROLE),
     ]
@@ -128,7 +129,8 @@ def test_states_come_from_the_role_that_the_receipt_names(venue: Moto, tmp_path:
     iam = venue.client("iam")
     for name in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
         if name.startswith("revoked-"):
-            emptied = json.dumps({"Version": "2012-10-17", "Statement": []})
+            harmless = [{"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}]
+            emptied = json.dumps({"Version": "2012-10-17", "Statement": harmless})
             iam.put_role_policy(RoleName=ROLE, PolicyName=name, PolicyDocument=emptied)
     assert states() == {"1": "revoked", "2": "live", "3": "unknown", "4": "role_gone", "5": "role_gone"}
 

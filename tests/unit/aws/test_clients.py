@@ -12,9 +12,9 @@ from typing import Any
 
 import botocore
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import clients as module
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ConnectionProblem, MissingDependency
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import speed
 
 KEYS = {"access_key": "AKIAFAKEFAKEFAKEFAKE", "secret_key": "fake-secret", "session_token": "fake-token"}
 FAKE = {"aws_access_key_id": "AKIAFAKEFAKEFAKEFAKE", "aws_secret_access_key": "fake-secret"}
@@ -152,10 +152,10 @@ def test_settings_that_botocore_refuses(given: dict[str, str]) -> None:
 
 
 def test_the_models_are_read_once_for_all_sessions() -> None:
-    module.warm(("iam", "ssm", "sts"))
+    speed.prepare(("iam", "ssm", "sts"))
     first, second = Clients(options(region="us-west-2", **KEYS)), Clients(options(region="us-west-2", **KEYS))
     loaders = {id(one._connect()[0].get_component("data_loader")) for one in (first, second)}
-    assert loaders == {id(module._shared_loader())}
+    assert loaders == {id(speed._shared_loader())}
     sessions = {id(one._connect()[0]) for one in (first, second)}
     assert len(sessions) == 2  # credentials are not shared
 
@@ -181,11 +181,11 @@ class Refuse:
             raise ImportError(name)
 
 sys.meta_path.insert(0, Refuse())
-from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import warm
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import speed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import OPERATION
 
-warm(OPERATION.services)
+speed.prepare(OPERATION.services)
 params = {name: option.get('default') for name, option in OPERATION.argument_spec.items()}
 print(OPERATION.run({**params, 'project': 'sbg', 'venue': 'dev', 'user': 'jdoe'}, Runtime()))
 """

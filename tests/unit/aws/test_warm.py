@@ -4,24 +4,25 @@
 
 from __future__ import annotations
 
+import gc
 import pathlib
 
 import botocore.loaders
+import botocore.session
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ConnectionProblem
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role import OPERATION
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import action
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import action, speed
 
 SERVICES = ("iam", "ssm", "sts")
 
 
 @pytest.fixture(autouse=True)
 def _cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "_LOADER", None)
-    monkeypatch.setattr(clients, "_UNUSED_SESSION", None)
-    clients.warm.cache_clear()
+    monkeypatch.setattr(speed, "_LOADER", None)
+    monkeypatch.setattr(speed, "_UNUSED_SESSION", None)
+    speed.prepare.cache_clear()
 
 
 def profiles(path: str, **keys: str) -> None:
@@ -37,7 +38,7 @@ def key_of(made: Clients) -> str:
 
 
 def test_a_warm_process_reads_no_api_description(monkeypatch: pytest.MonkeyPatch) -> None:
-    clients.warm(SERVICES)
+    speed.prepare(SERVICES)
 
     def read(_self: object, path: str) -> None:
         if pathlib.Path(f"{path}.json").exists() or pathlib.Path(f"{path}.json.gz").exists():
@@ -53,7 +54,7 @@ def test_credentials_and_profiles_of_later_count(monkeypatch: pytest.MonkeyPatch
     file = str(tmp_path / "credentials")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", file)
     profiles(file, default="AKIABEFORE")
-    clients.warm(SERVICES)
+    speed.prepare(SERVICES)
     profiles(file, default="AKIAAFTER", other="AKIAOTHER")
     assert key_of(Clients({"profile": "other"})) == "AKIAOTHER"
     assert key_of(Clients({"region": "us-west-2"})) == "AKIAAFTER"
@@ -63,7 +64,7 @@ def test_credentials_and_profiles_of_later_count(monkeypatch: pytest.MonkeyPatch
 
 
 def test_one_session_serves_one_task() -> None:
-    clients.warm(SERVICES)
+    speed.prepare(SERVICES)
     options = {"access_key": "AKIAEXAMPLE", "secret_key": "fake", "region": "us-west-2"}
     first, second = Clients(options), Clients(options)
     assert first._connect()[0] is not second._connect()[0]
@@ -71,18 +72,33 @@ def test_one_session_serves_one_task() -> None:
 
 def test_a_missing_profile_is_for_the_task_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nowhere")
-    clients.warm(SERVICES)
+    speed.prepare(SERVICES)
     with pytest.raises(ConnectionProblem, match="nowhere"):
         Clients({"region": "us-west-2"}).client("sts")
 
 
 def test_loading_an_action_plugin_warms_what_its_operation_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     warmed: list[tuple[str, ...]] = []
-    monkeypatch.setattr(action, "warm", warmed.append)
+    monkeypatch.setattr(speed, "prepare", warmed.append)
     type("ActionModule", (action.VenueAction,), {"OPERATION": OPERATION})
     assert warmed == [SERVICES]
 
 
 def test_an_operation_without_aws_warms_nothing() -> None:
-    clients.warm(())
-    assert clients._LOADER is None
+    speed.prepare(())
+    assert speed._LOADER is None
+
+
+def test_the_garbage_collector_is_left_as_it_was() -> None:
+    frozen = gc.get_freeze_count()
+    speed.prepare(SERVICES)
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == frozen
+
+
+@pytest.mark.parametrize("service", ["sso", "sso-oidc", "signin"])
+def test_services_of_the_credential_providers_are_known(service: str) -> None:
+    # "aws login" is newer than the oldest botocore.
+    if service not in botocore.session.Session().get_available_services():
+        pytest.skip(f"this botocore has no {service}")
+    assert speed.begin_session().get_service_model(service)

@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import email
+import io
 import shlex
+import stat
 import subprocess
+import zipfile
 from email import policy
 from pathlib import Path
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed, InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing, signing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels.file import FileChannel
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealing import SealOptions
 
 from tests.support import people
@@ -185,3 +189,55 @@ def test_authenticated_encryption_notices_a_change(tmp_path, authenticated):
     )
     assert (opened.returncode == 0) is not authenticated
     assert opened.stdout != DATA * 50
+
+
+# Through the whole hand-off
+
+
+def test_a_signed_hand_off_puts_the_signature_beside_the_file(desk, someone, admin_ssh):
+    result = desk(public_keys=someone.keys, sign_with=str(admin_ssh))
+    sealed, signature = Path(result["path"]), Path(result["signature_path"])
+    assert signature == sealed.with_name(f"{sealed.name}.sig")
+    assert stat.S_IMODE(signature.stat().st_mode) == 0o600
+    lines = result["how_to_verify"]
+    (sealed.parent / "signers.txt").write_text(commands(lines, signing.SIGNER)[0] + "\n")
+    assert run(commands(lines, "ssh-keygen")[0], sealed.parent).returncode == 0
+    assert result["receipt"]["handoff"]["signed_by"] == signing.read_signer(str(admin_ssh)).fingerprint
+    readme = zipfile.ZipFile(io.BytesIO(someone.open(sealed.read_text()))).read("README.txt").decode()
+    assert all(line.strip() in readme for line in lines) and "certutil" not in readme
+
+
+def test_the_output_has_the_signature_as_well(desk, someone, admin_ssh):
+    result = desk(channel="output", public_keys=someone.keys, sign_with=str(admin_ssh))
+    assert result["signature"].startswith("-----BEGIN SSH SIGNATURE-----")
+
+
+def test_what_could_not_be_delivered_keeps_its_signature(desk, someone, admin_ssh, monkeypatch):
+    def fail(self, parcel):
+        raise DeliveryFailed("no")
+
+    with monkeypatch.context() as patch, pytest.raises(DeliveryFailed) as caught:
+        patch.setattr(FileChannel, "deliver", fail)
+        desk(public_keys=someone.keys, sign_with=str(admin_ssh))
+    kept = Path(caught.value.facts["kept"])
+    before = kept.with_name(f"{kept.name}.sig").read_text()
+    result = desk.resend(kept)
+    assert Path(result["signature_path"]).read_text() == before
+    assert not list(desk.undelivered.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"channel": "email", "email": {"host": "x.example.org", "sender": "a@b.c", "to": "d@e.f"}},
+            "cannot sign mail",
+        ),
+        ({"channel": "https", "https": {"url": "https://x.example.org/drop"}}, "https.url: must end with a slash"),
+    ],
+)
+def test_a_channel_that_cannot_carry_a_signature_issues_nothing(desk, tmp_path, admin_ssh, options, words):
+    card = people.card_holder(tmp_path)
+    with pytest.raises(InvalidInput, match=words):
+        desk(public_keys={"unityuser": card.public}, sign_with=str(admin_ssh), **options)
+    assert not desk.lines

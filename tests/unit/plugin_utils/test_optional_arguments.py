@@ -10,7 +10,7 @@ import pytest
 from ansible.errors import AnsibleTemplateError, AnsibleValueOmittedError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import OptionalArguments
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.speed import FastArguments
 
 VARIABLES = {
     "set": "/path/",
@@ -38,9 +38,7 @@ def finalized(value: str, *, by_jinja: bool) -> Any:
     """What an argument becomes: by the action, or by the templating that it cuts short."""
     templar = Templar(loader=DataLoader(), variables=dict(VARIABLES))._engine  # what ansible-core gives to an action
     try:
-        return (
-            templar.template(value) if by_jinja else OptionalArguments.finalize_task_arg("option", value, templar, None)
-        )
+        return templar.template(value) if by_jinja else FastArguments.finalize_task_arg("option", value, templar, None)
     except AnsibleValueOmittedError:
         return OMITTED
     except AnsibleTemplateError as error:  # its text may tell the way, and the way is what is cut short
@@ -101,7 +99,7 @@ def test_what_is_passed_on_needs_no_template(monkeypatch: pytest.MonkeyPatch) ->
         "inventory": "sbg",
     }
     templar = Templar(loader=DataLoader(), variables=chain)._engine
-    assert OptionalArguments.finalize_task_arg("project", trust_as_template("{{ role }}"), templar, None) == "sbg"
+    assert FastArguments.finalize_task_arg("project", trust_as_template("{{ role }}"), templar, None) == "sbg"
 
 
 def test_data_that_looks_like_the_template_is_data() -> None:

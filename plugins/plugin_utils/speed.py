@@ -1,0 +1,164 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What makes tasks faster and changes no result: this file can be deleted.
+
+It rests on interfaces that are not public, all of them here: ``ActionBase.finalize_task_arg`` and
+``TemplateEngine.available_variables`` of ansible-core, ``Loader.list_available_services`` and the component
+``data_loader`` of botocore. Where one of them changes, this file goes, or the part of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import os
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleValueOmittedError
+from ansible.plugins.action import ActionBase
+from ansible.template import is_trusted_as_template
+
+from ..module_utils._aws import clients
+
+with contextlib.suppress(ImportError):  # Clients reports a missing botocore
+    import botocore.exceptions
+    import botocore.loaders
+    import botocore.session
+
+# How roles and playbooks pass an option that is optional. CONTRIBUTING.md says why in this form.
+OPTIONAL = re.compile(r"\{\{ lookup\('ansible\.builtin\.vars', '(\w+)', default=omit\) \}\}")
+# How playbooks pass one that exists only beside another variable, such as keys beside the account that they are for.
+BESIDE = re.compile(r"\{\{ [.\w]+ if query\('ansible\.builtin\.varnames', '\^(\w+)\$'\) else omit \}\}")
+# How they pass one that is required: issue_project is "{{ project }}", and that is "sbg".
+REQUIRED = re.compile(r"\{\{ (\w+) \}\}")
+MOST_STEPS = 5  # a variable may refer to itself, which is Jinja's to report
+
+# Every AWS service that this collection calls.
+SERVICES = ("cloudtrail", "iam", "kms", "s3", "ssm", "sts")
+
+
+def follow(value: Any, variables: Mapping[str, Any]) -> Any:
+    """Return what a template that only names a variable stands for, which may be another template.
+
+    :param value: the template, or any other value, which is returned as it is.
+    :param variables: the variables, not templated.
+    """
+    for _step in range(MOST_STEPS):
+        named = REQUIRED.fullmatch(value) or OPTIONAL.fullmatch(value) if _is_template(value) else None
+        if not named or named[1] not in variables:
+            break
+        value = variables[named[1]]
+    return value
+
+
+def _is_template(value: Any) -> bool:
+    return isinstance(value, str) and is_trusted_as_template(value)
+
+
+class FastArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
+    """An action whose arguments a role passes on from its variables.
+
+    Jinja takes 1 ms to compile a template. A role passes 30 arguments for each venue; most of their variables nobody
+    has set.
+    """
+
+    @classmethod
+    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
+        """Evaluate an argument that only names a variable without compiling a template."""
+        if name == "handoff":  # a role passes all of its suboptions
+            value = follow(value, templar.available_variables)
+            if isinstance(value, Mapping):
+                return dict(cls._finalized(value, templar, context))
+        return cls._finalize(name, value, templar, context)
+
+    @classmethod
+    def _finalized(cls, suboptions: Mapping[str, Any], templar: Any, context: Any) -> Iterator[tuple[str, Any]]:
+        for name, value in suboptions.items():
+            with contextlib.suppress(AnsibleValueOmittedError):
+                yield name, cls._finalize(name, value, templar, context)
+
+    @classmethod
+    def _finalize(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
+        variables = templar.available_variables
+        value = follow(value, variables)
+        unset = OPTIONAL.fullmatch(value) or BESIDE.fullmatch(value) if _is_template(value) else None
+        if unset and unset[1] not in variables:
+            raise AnsibleValueOmittedError
+        return super().finalize_task_arg(name, value, templar, context)
+
+
+# What is made once per process and the same for every account. The API descriptions take 0.1 s to read; all sessions
+# share them.
+_LOADER: Any = None
+# One session that nobody has used: it has read no setting, no file and no credentials yet, and is given away once.
+_UNUSED_SESSION: Any = None
+
+
+class _KnownServices(list[str]):
+    """The services of this collection, listed without reading the folders of all 400, which takes botocore 25 ms.
+
+    Any other name counts as known too: botocore then looks for its files. Its credential providers need services of
+    their own (IAM Identity Center, ``aws login``).
+    """
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _shared_loader() -> Any:
+    global _LOADER  # noqa: PLW0603 - see above
+    if _LOADER is None:
+        _LOADER = botocore.loaders.create_loader(os.environ.get("AWS_DATA_PATH"))
+        _LOADER.list_available_services = lambda type_name: _KnownServices(SERVICES)
+    return _LOADER
+
+
+def begin_session() -> Any:
+    """Return a botocore session that finds the API descriptions in memory, if they were read before in this process."""
+    global _UNUSED_SESSION
+    session, _UNUSED_SESSION = _UNUSED_SESSION or botocore.session.Session(), None
+    session.register_component("data_loader", _shared_loader())
+    return session
+
+
+clients.begin_session = begin_session
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause the garbage collector for work that leaves hardly any garbage in cycles.
+
+    Reading API descriptions takes it a third of the time. In a forked process it writes to each object it looks at, so
+    that the memory of the process it was forked from is copied page by page.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@functools.cache
+def prepare(services: tuple[str, ...]) -> None:
+    """Do now what every task does alike, so that processes forked later find it done.
+
+    Read the API descriptions, begin a session, and let OpenSSL get itself ready for the first TLS context of a process.
+    """
+    global _UNUSED_SESSION  # noqa: PLW0603 - see above
+    if not clients.HAS_BOTO3 or not services:
+        return
+    # What another botocore does not have, or calls otherwise, is read when it is needed.
+    with collector_paused(), contextlib.suppress(botocore.exceptions.DataNotFoundError):
+        for service in services:
+            _shared_loader().load_service_model(service, "service-2")
+            _shared_loader().load_service_model(service, "endpoint-rule-set-1")
+        for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+            _shared_loader().load_data(name)
+    _UNUSED_SESSION = botocore.session.Session()
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
