@@ -33,6 +33,7 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	MYPYPATH="$(CURDIR)/tools" $(DEV)/bin/mypy tools
 	MYPYPATH="$(CURDIR)/demo" $(DEV)/bin/mypy demo/demo.py
 	$(RUN_DEV) yamllint --strict .
+	$(RUN_DEV) codespell .
 	$(RUN_DEV) python tools/plain_english.py
 	$(RUN_DEV) python tools/role_specs.py --check
 	$(RUN_DEV) python tools/awx_surveys.py --check

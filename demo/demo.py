@@ -141,6 +141,7 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
     one = ("-e", "project=sbg", "-e", "venue=dev", "-e", "user=jdoe")
     places = {
         "handoff_key_directory": f"{folder}/recipients",
+        "handoff_undelivered": f"{folder}/undelivered",
         "handoff_dest": f"{folder}/for-lft/",
         "handoff_receipts_file": f"{folder}/receipts.jsonl",
     }

@@ -31,6 +31,7 @@ STORY: dict[str, dict[str, Any]] = {
     "plain": token(),
     "looked at": token(check_mode=True, dest="looked/at.json"),
     "written": token(dest="new/folder/jdoe.json", verify=True, session_name="unityuser12252025"),
+    "again": token(verify=True, session_name="unityuser12252025"),
     "everything": token(
         external_id=EXTERNAL_ID,
         require_requester_external_id=True,
@@ -63,7 +64,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (token(duration_seconds=7200, on_duration_cap="fail"), "InvalidInput", "Ask for at most 3600"),
     (token(venue="ops"), "NotProvisioned", "there is no role unity-sbg-ops-sts"),
     (token(project="torn"), "ExternalIdMismatch", "the external ID in SSM is not the one in the role's trust policy"),
-    (token(dest="."), "InvalidInput", "is a folder"),
+    (token(dest="taken.json"), "InvalidInput", "exists and is never overwritten"),
 ]
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"project": "s bg"}, "project: 's bg' is not a name"),
@@ -76,7 +77,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"duration_seconds": 899}, "duration_seconds: 899 must be 900 to 43200"),
     ({"duration_seconds": 43201}, "duration_seconds: 43201 must be 900 to 43200"),
     ({"access": ["s3"]}, "access: 's3' is not access"),
-    ({"access": []}, "access: an empty list is not access"),
+    ({"access": []}, "access: is given but empty"),
     ({"role_arn": f"arn:aws:iam:{ACCOUNT}:role/unity-sbg-dev-sts"}, "two before the account"),
     ({"role_arn": f"arn:aws-us-gov:iam::{ACCOUNT}:role/unity-sbg-dev-sts"}, "lies in partition aws-us-gov"),
     ({"role_arn": ARN, "expected_account_id": "210987654321"}, "belongs to account 123456789012, not to 210987654321"),
@@ -127,6 +128,7 @@ def issued(
     folder = tmp_path_factory.mktemp("issued")
     env = moto.server.environment()
     results = run_tasks([placed(task, folder) for task in STORY.values()], env=env, cwd=folder, shipped=shipped)
+    (folder / "taken.json").touch()
     moto.forget()
     refused = run_tasks(
         [placed(task, folder) for task, _error, _message in REFUSED], env=env, cwd=folder, shipped=shipped
@@ -164,12 +166,12 @@ def test_a_registered_token_is_the_procedures_document(issued: Issued) -> None:
     assert set(result["token"]) == {"AssumedRoleUser", "Credentials"}
     assert set(result["token"]["Credentials"]) == {"SecretAccessKey", "SessionToken", "Expiration", "AccessKeyId"}
     assert result["sts_creds"]["secret_key"] == result["token"]["Credentials"]["SecretAccessKey"]
-    assert result["changed"] is False
+    assert result["changed"] is True
     assert result["receipt"]["session_name"].startswith("jdoe-20")
 
 
 def test_the_keys_work(issued: Issued, moto: Recorded) -> None:
-    keys = issued.results["written"]["sts_creds"]
+    keys = issued.results["again"]["sts_creds"]
     named = {
         "aws_access_key_id": keys["access_key"],
         "aws_secret_access_key": keys["secret_key"],
@@ -186,7 +188,9 @@ def test_the_file_and_its_folders_are_the_admins_alone(issued: Issued) -> None:
     dest = issued.folder / "new" / "folder" / "jdoe.json"
     result = issued.results["written"]
     assert (result["changed"], result["dest"]) == (True, str(dest))
-    assert json.loads(dest.read_text()) == result["token"]
+    assert set(json.loads(dest.read_text())) == {"AssumedRoleUser", "Credentials"}
+    assert "token" not in result and "sts_creds" not in result
+    assert result["receipt"]["handoff"]["target"] == str(dest)
     assert [stat.S_IMODE(path.stat().st_mode) for path in (dest, dest.parent, dest.parent.parent)] == [
         0o600,
         0o700,
@@ -197,7 +201,7 @@ def test_the_file_and_its_folders_are_the_admins_alone(issued: Issued) -> None:
 
 def test_check_mode_issues_and_writes_nothing(issued: Issued) -> None:
     result = issued.results["looked at"]
-    assert (result["token"], result["sts_creds"], result["changed"]) == (None, None, True)
+    assert result["changed"] is True and "token" not in result
     assert result["receipt"]["role_arn"] == ARN
     assert result["dest"] == str(issued.folder / "looked/at.json")
     assert not (issued.folder / "looked").exists()
@@ -206,7 +210,8 @@ def test_check_mode_issues_and_writes_nothing(issued: Issued) -> None:
 def test_the_receipt_of_a_narrowed_token(issued: Issued) -> None:
     receipt = issued.results["everything"]["receipt"]
     assert (receipt["external_id_source"], receipt["duration_seconds"]) == ("parameter+requester", 900)
-    assert (receipt["access"], receipt["bucket_prefixes"], receipt["ecr_repositories"]) == (
+    allows = receipt["allows"]
+    assert (allows["access"], allows["bucket_prefixes"], allows["ecr_repositories"]) == (
         ["s3_read", "ecr_pull"],
         ["incoming"],
         ["sbg/app"],
@@ -262,10 +267,15 @@ PLAY = """
         venue: dev
         user: jdoe
         external_id: the-secret-id-of-sbg-dev
-        dest: "{{ playbook_dir }}/token.json"
         duration_seconds: 7200
       register: issued
       environment: "{{ {'SHIPPED': 'yes'} if shipped | bool else {} }}"
+    - name: Keep the keys for the test
+      ansible.builtin.copy:
+        content: "{{ issued.token | to_json }}"
+        dest: "{{ playbook_dir }}/token.json"
+        mode: "0600"
+      no_log: true
     - name: Use the keys
       amazon.aws.aws_caller_info:
         access_key: "{{ issued.sts_creds.access_key }}"
@@ -300,4 +310,4 @@ def test_no_verbosity_shows_a_key_and_a_failure_can_be_read(
     assert "output has been hidden" in shown
     assert "I am arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe-" in run.output
     assert "the external ID that the requester sent is not this venue's" in run.output
-    assert "7200 seconds cannot be had" in run.output  # the warning is not swallowed with the result
+    assert "7200 seconds cannot be granted" in run.output  # the warning is not swallowed with the result

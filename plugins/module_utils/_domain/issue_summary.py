@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an admin reads after an issue: up to nine lines for one token, a table for several. Contains no secret."""
+"""What an admin reads after an issue: up to seven lines for one token, a table for several. Contains no secret."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ def card(result: Mapping[str, Any]) -> list[str]:
 
 def _about(receipt: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
-        ("Recipient", receipt["recipient"]),
-        ("Venue", f"{_venue(receipt)} (account {receipt['account_id']}, {receipt['region']})"),
-        ("Allows", describe_access(receipt.get("allows") or {})),
-        ("Ends", _end(receipt)),
+        (
+            "Recipient",
+            f"{receipt['recipient']}, venue {_venue(receipt)} (account {receipt['account_id']}, {receipt['region']})",
+        ),
+        ("Allows", f"{describe_access(receipt.get('allows') or {})}; until {_end(receipt)}"),
     ]
 
 
@@ -64,7 +65,7 @@ def _end(receipt: Mapping[str, Any]) -> str:
     minutes = round(receipt["duration_seconds"] / 60)
     if not receipt.get("expires_at"):
         return f"{minutes} minutes after the issue"
-    return f"{_minute(receipt['expires_at'])} UTC (after {minutes} minutes)"
+    return f"{_minute(receipt['expires_at'])} UTC ({minutes} minutes)"
 
 
 def _minute(text: str) -> str:

@@ -31,7 +31,7 @@ class Pipeline:
     def __init__(self, operation: str, delivery: Delivery, record: Callable[[Receipt], None], runtime: Runtime) -> None:
         self._operation, self._delivery, self._record, self._runtime = operation, delivery, record, runtime
         self._receipt: Receipt | None = None
-        self._asked = self._answered = self._recorded = False
+        self._asked = self._answered = self._described = self._recorded = False
         self._parcel: Any = None
         self._delivered: Delivered | None = None
 
@@ -67,6 +67,7 @@ class Pipeline:
         self._delivered = self._delivery.deliver(self._parcel)
         if self._receipt:
             self._receipt = self._with_outcome(self._receipt, self._delivered.target, "", "")
+            self._described = True
             self._record(self._receipt)
         self._recorded = True
 
@@ -91,12 +92,12 @@ class Pipeline:
         with SignalGuard() as guard:
             try:
                 work()
+                return self._result()
             except BaseException as error:  # whatever it is, the receipt must say what happened to the token
                 guard.close()
                 if not self._recorded:
                     raise self._failure(self._cause(error)) from None
-            guard.close()
-        return self._result()
+                return self._result()
 
     def _result(self) -> Result:
         delivery = self._delivery.finish(self._parcel, self._delivered) if self._delivered else {}
@@ -127,12 +128,16 @@ class Pipeline:
 
     def _not_recorded(self, cause: VenueError, delivered: Delivered) -> VenueError:
         """Describe a token that arrived, and whose receipt was not completed at the first attempt."""
-        problem = self._try_to_record() or cause.message
+        if self._receipt and not self._described:
+            self._receipt = self._with_outcome(self._receipt, delivered.target, "", "")
+        problem = self._try_to_record()
         secret = self._delivery.returns_keys
         facts = self._delivery.facts() if secret else self._delivery.finish(self._parcel, delivered)
-        done = "issued" if secret else f"delivered ({delivered.target})"
-        message = f"The token was {done}, but: {problem} Keep the receipt in this result."
-        return ReceiptNotKept(message, **{"changed": True, **facts, **self._receipt_facts()})
+        known = {"changed": True, **cause.facts, **facts, **self._receipt_facts()}
+        done = "The token was issued" if secret else f"The token was delivered ({delivered.target})"
+        if problem:
+            return ReceiptNotKept(f"{done}, but: {problem} Keep the receipt in this result.", **known)
+        return _with_message(cause, f"{cause.message} {done}, and its receipt is complete.", known)
 
     def _complete(self, cause: VenueError, kept: Kept) -> None:
         """Bring the receipt to its last state."""

@@ -1,0 +1,201 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whatever happens after STS was asked: there is a receipt, the sealed bundle is kept, and no key lies around."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import read_log
+
+from tests.support import people
+from tests.support.tokens import TOKEN
+
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "receipt.schema.json").read_text())
+OWN = "mdps/venue_sts/plugins/"
+KEYS = [TOKEN["Credentials"][name] for name in ("SecretAccessKey", "SessionToken")]
+SECRET = "FAKE-secret-in-an-exception"
+RAISED: dict[str, Callable[[], BaseException]] = {
+    "full disk": lambda: OSError(errno.ENOSPC, "No space left on device"),
+    "encoding": lambda: UnicodeEncodeError("ascii", SECRET, 0, 1, SECRET),
+    "value": lambda: ValueError(SECRET),
+    "memory": MemoryError,
+    "interrupt": KeyboardInterrupt,
+    "exit": lambda: SystemExit(SECRET),
+}
+DELIVERIES = {
+    "sealed file": {},
+    "sealed text": {"channel": "output"},
+    "zip file": {"unsealed": True, "public_keys": None},
+}
+
+
+class Saboteur:
+    """Does something at the Nth call of a function of the collection, from the answer of STS on."""
+
+    def __init__(self, act: Callable[[], None], at: int) -> None:
+        self.act, self.at, self.calls, self.armed = act, at, 0, False
+        self.place = ""
+
+    def arm(self) -> None:
+        self.armed = True
+
+    def trace(self, frame, event, argument):
+        # When the guard of signals is left, everything is recorded.
+        if self.armed and event == "call" and OWN in frame.f_code.co_filename and frame.f_code.co_name != "__exit__":
+            self.calls += 1
+            if self.calls == self.at:
+                self.place = f"{frame.f_code.co_qualname} ({Path(frame.f_code.co_filename).name})"
+                self.armed = False
+                self.act()
+
+    def __enter__(self):
+        sys.settrace(self.trace)
+        return self
+
+    def __exit__(self, *_):
+        sys.settrace(None)
+
+
+@pytest.fixture
+def issue(desk, tmp_path):
+    person = people.age_person(tmp_path, "someone")
+
+    def run(saboteur, delivery, dest):
+        desk.on_assume = saboteur.arm
+        keys = {"public_keys": {"unityuser": person.public}}
+        with saboteur:
+            return desk(**{"dest": f"{dest}/", **keys, **DELIVERIES[delivery]})
+
+    return run
+
+
+def last_receipt(desk):
+    log = read_log(desk.receipts_file.read_bytes().splitlines())
+    assert log.unreadable == 0
+    return log.tokens[-1]
+
+
+def with_keys(folder: Path) -> list[Path]:
+    return [
+        file for file in folder.rglob("*") if file.is_file() and any(key.encode() in file.read_bytes() for key in KEYS)
+    ]
+
+
+def number_of_calls(issue, desk, tmp_path, delivery):
+    counter = Saboteur(lambda: None, 0)
+    issue(counter, delivery, tmp_path / "counted")
+    desk.receipts_file.unlink()
+    return counter.calls
+
+
+def check_failure(desk, error, delivery, saboteur):
+    """One clear message, a completed receipt, and the sealed bundle if there was one."""
+    receipt = last_receipt(desk)
+    message, facts = error.message, error.facts
+    assert message.endswith(".") or "handoff_resend=" in message, message
+    assert "\n" not in message and SECRET not in message + json.dumps(facts)
+    assert not any(key in json.dumps(facts) for key in KEYS)
+    assert facts["receipt"] == receipt.to_json(), saboteur.place
+    jsonschema.validate(facts["receipt"], SCHEMA)
+    assert receipt.problem or (receipt.handoff or {}).get("problem") or receipt.state == "delivered", saboteur.place
+    assert receipt.state != "requested" or "is not known" in message
+    if receipt.state == "kept" and delivery != "zip file":
+        assert Path(facts["kept"]).exists() if "kept" in facts else "BEGIN AGE" in facts["sealed"], saboteur.place
+
+
+def raising(kind):
+    def act():
+        raise RAISED[kind]()
+
+    return act
+
+
+def attempt(desk, issue, saboteur, delivery, dest) -> bool:
+    """Whether it failed."""
+    try:
+        result = issue(saboteur, delivery, dest)
+    except VenueError as error:
+        check_failure(desk, error, delivery, saboteur)
+        return True
+    assert result["receipt"] == last_receipt(desk).to_json()
+    assert result["receipt"]["state"] == "delivered", saboteur.place
+    return False
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_wherever_something_is_raised_the_receipt_is_completed(desk, issue, tmp_path, delivery):
+    kinds, failed = list(RAISED), 0
+    for at in range(1, number_of_calls(issue, desk, tmp_path, delivery) + 1, 3):
+        saboteur = Saboteur(raising(kinds[at % len(kinds)]), at)
+        failed += attempt(desk, issue, saboteur, delivery, tmp_path / f"out-{at}")
+    assert failed > 10
+    allowed = {file for file in with_keys(tmp_path) if delivery == "zip file" and file.suffix == ".zip"}
+    assert not set(with_keys(tmp_path)) - allowed
+
+
+STEPS = ("_with_token", "pack", "seal", "deliver", "describe", "_with_outcome", "record", "append_private")
+
+
+class AtStep(Saboteur):
+    """Does something at the first call of a function."""
+
+    def __init__(self, act, name):
+        super().__init__(act, 0)
+        self.name = name
+
+    def trace(self, frame, event, argument):
+        if self.armed and event == "call" and frame.f_code.co_name == self.name and OWN in frame.f_code.co_filename:
+            self.armed, self.place = False, self.name
+            self.act()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_whatever_a_step_raises_the_receipt_is_completed(desk, issue, tmp_path, step):
+    for kind in RAISED:
+        assert attempt(desk, issue, AtStep(raising(kind), step), "sealed file", tmp_path / kind), kind
+
+
+@pytest.mark.parametrize("delivery", ["sealed file", "zip file"])
+def test_a_killed_run_leaves_a_receipt_and_no_key_that_the_next_run_does_not_remove(desk, issue, tmp_path, delivery):
+    dest = tmp_path / "out"
+    calls = number_of_calls(issue, desk, tmp_path, delivery)
+    for at in range(1, calls + 1, 4):
+        child = os.fork()
+        if child == 0:
+            issue(Saboteur(lambda: os.kill(os.getpid(), signal.SIGKILL), at), delivery, dest)
+            os._exit(0)
+        _pid, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), at
+        receipt = last_receipt(desk)
+        assert (receipt.session_name, receipt.role_arn) == ("unityuser12252025", desk.receipt().role_arn)
+        desk.now += people.DAY / 86400  # the next run is another second, so that its files have other names
+    desk(unsealed=True, dest=f"{dest}/", receipts={"receipts_file": f"{tmp_path}/other.jsonl"})
+    left = with_keys(dest)
+    # A token that was delivered is a whole file, and its name is that of its receipt.
+    names = {one.id.removeprefix("r-") for one in read_log(desk.receipts_file.read_bytes().splitlines()).tokens}
+    assert not [file for file in left if file.suffix != ".zip"]
+    assert len([file for file in left if not any(name in file.name for name in names)]) <= 1  # that of the last run
+    assert len(names) >= 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_task_after_its_receipt(desk, issue, tmp_path, number):
+    for step in ("_with_token", "seal", "deliver", "append_private"):
+        before = signal.getsignal(number)
+        saboteur = AtStep(lambda: signal.raise_signal(number), step)
+        with pytest.raises(VenueError, match="was interrupted") as caught:
+            issue(saboteur, "sealed file", tmp_path / step)
+        check_failure(desk, caught.value, "sealed file", saboteur)
+        assert signal.getsignal(number) == before
+        states = {"_with_token": "requested", "seal": "failed", "deliver": "kept", "append_private": "delivered"}
+        assert last_receipt(desk).state == states[step]
