@@ -63,7 +63,7 @@ AGAIN = {
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"project": "S B G"}, "project: 'S B G' is not a name"),
-    ({"venue": "dev/x"}, "venue: 'dev/x' must be lower-case letters"),
+    ({"venue": "dev/x"}, "venue: 'dev/x' is not a name"),
     ({"project": "p" * 60}, "has 74 characters and IAM allows 64"),
     ({"role_name": "a b"}, "role_name: 'a b' is not a role name"),
     ({"path": "mdps"}, "path: 'mdps' must begin and end with '/'"),
