@@ -92,11 +92,11 @@ SURVEYS = {
     "issue": Survey("Issue token", "Issues a short-lived token for one venue, sealed to its recipient.", True, TOKEN),
     "revoke": Survey(
         "Revoke tokens",
-        "Ends tokens of one venue before they expire, or lifts a revocation. Answer exactly one of the first three"
-        " questions.",
+        "Ends tokens of one venue before they expire, or lifts a revocation. Give a session name, or choose every token"
+        " of the venue.",
         True,
+        # Not the recipient: that needs a receipts file, and a job has none.
         (
-            Field("revoke_user", "Recipient", most=64),
             Field("revoke_session_name", "Session name, from the receipt", most=64),
             Field("revoke_all", "Every token of the venue"),
             Field("revoke_state", "Revoke, or lift a revocation"),

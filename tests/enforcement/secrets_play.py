@@ -118,7 +118,7 @@ BAD: dict[str, dict[str, Any]] = {
     "requester is illegal": {TOKEN: {**ISSUE, "external_id": mark("illegal")}},
     "SSM and trust differ": {TOKEN: {**ISSUE, **SPLIT}},
     "code without device": {TOKEN: {**ISSUE, "mfa_token": MFA_CODE}},
-    "dest is a folder": {TOKEN: {**ISSUE, "dest": "{{ tokens }}"}},
+    "dest exists": {TOKEN: {**ISSUE, "dest": "{{ tokens }}/jdoe.json"}},
     "dest cannot be": {TOKEN: {**ISSUE, "dest": "/proc/nothing/here"}},
     "asynchronous": {TOKEN: ISSUE, "async": 10, "poll": 1},
     "out of time": {TOKEN: {**ISSUE, "session_name": "held"}, "timeout": 3},
@@ -142,7 +142,6 @@ def play(host: str, *, modules: bool = True) -> list[dict[str, Any]]:
 
 # What no plugin can prevent; docs/enforcement.md and the module's notes say so.
 LIMITS: dict[str, list[dict[str, Any]]] = {
-    "shipped under ANSIBLE_DEBUG": [{"name": "Issue", TOKEN: USER, "environment": {"SOME": "thing"}}],
     "a success declared a failure": [
         {
             "name": "Fail on purpose",

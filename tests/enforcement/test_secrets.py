@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import secrets_play as script
+from ansible_collections.mdps.venue_sts.plugins.module_utils._masking import NATIVE
 
 from tests.support import driver, playbooks, secrets_search
 from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
@@ -179,7 +180,7 @@ def test_no_secret_comes_out(
     proxy: FaultProxy, moto_server: Moto, tmp_path: Path, front_end: str, verbosity: int, extra: dict[str, str]
 ) -> None:
     set_up(moto_server)
-    # Under ANSIBLE_DEBUG a shipped module's output is printed: see LIMITS.
+    # Under ANSIBLE_DEBUG, a token is not issued on another host: ansible-core would print what the module returns.
     plays = script.play("venue", modules="ANSIBLE_DEBUG" not in extra)
     settings = prepare(front_end, tmp_path, plays) | {"AWS_ENDPOINT_URL": proxy.url} | extra
     spoil.issued = []
@@ -202,6 +203,7 @@ def test_no_secret_comes_out(
             for _hit in re.findall(rf"mfa_token\W+{script.MFA_CODE}".encode(), content)
         }
     assert not found, "\n".join(sorted(found)[:20])
+    assert b"arguments: " in (tmp_path / "out" / "dump").read_bytes(), "no callback was given a task's arguments"
     written = (tmp_path / "tokens" / "jdoe.json").read_bytes()
     assert secrets_search.hits(written, wanted), "the search finds nothing even where something is"
 
@@ -220,13 +222,12 @@ def test_what_cannot_be_made_safe_is_documented(
     proxy: FaultProxy, moto_server: Moto, tmp_path: Path, name: str
 ) -> None:
     set_up(moto_server)
-    debug = {"ANSIBLE_DEBUG": "1"} if "ANSIBLE_DEBUG" in name else {}
-    settings = prepare("in-process", tmp_path, script.limit("venue", name)) | {"AWS_ENDPOINT_URL": proxy.url} | debug
+    settings = prepare("in-process", tmp_path, script.limit("venue", name)) | {"AWS_ENDPOINT_URL": proxy.url}
     spoil.issued = []
     proxy.set(spoil)
     play("in-process", 1, tmp_path, settings)
-    assert secrets_search.hits((tmp_path / "out" / "stdout").read_bytes(), secrets_search.slices(spoil.issued)), (
-        "it is safe by now: correct the documentation"
-    )
+    shown = secrets_search.hits((tmp_path / "out" / "stdout").read_bytes(), secrets_search.slices(spoil.issued))
+    # ansible-core 2.22 masks the keys of such a result as well.
+    assert bool(shown) != NATIVE, "it is safe by now: correct the documentation"
     documentation = (Path(__file__).parents[2] / "docs" / "enforcement.md").read_text(encoding="utf-8")
     assert name in documentation

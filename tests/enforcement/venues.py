@@ -94,7 +94,7 @@ def _prepare(account: world.Account) -> None:
 
 def _token(folder: Path, name: str, host: dict[str, Any], account: world.Account) -> Token:
     project, venue = host["project"], host["venue"]
-    file = folder / "tokens" / f"{project}-{venue}-{host['user']}.json"
+    (file,) = (folder / "tokens").glob(f"{project}_{venue}_{host['user']}_*.json")
     assert file.stat().st_mode & 0o777 == 0o600 and file.parent.stat().st_mode & 0o777 == 0o700
     document = json.loads(file.read_text())
     other = ("emit", "ops") if project == "sbg" else ("sbg", "dev")

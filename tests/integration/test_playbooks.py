@@ -193,9 +193,9 @@ def test_three_tokens_three_files_and_receipts_but_no_key_on_the_screen(morning:
     assert "AssumeRole" not in morning.asked["issue looked at"]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert sorted(path.name for path in folder.iterdir()) == [
-        "asips-int-Jane-Doe.json",
-        "emit-ops-Jane-Doe.json",
-        "sbg-dev-Jane-Doe.json",
+        "asips_int_~jane.~doe",
+        "emit_ops_~jane.~doe",
+        "sbg_dev_~jane.~doe",
     ]
     for path in folder.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -44,7 +44,6 @@ STORY: dict[str, dict[str, Any]] = {
         access=["s3_read", "ecr_pull"],
         bucket_prefixes=["incoming"],
         ecr_repositories=["sbg/app"],
-        policy_arns=["arn:aws:iam::aws:policy/ReadOnlyAccess"],
         tags={"Proj": "sbg", "Ticket": 4711},
         transitive_tag_keys=["Proj"],
         source_identity="jdoe@example.org",
@@ -66,7 +65,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (token(expected_account_id="210987654321"), "AccountMismatch", "but the venue is in account 210987654321"),
     (token(duration_seconds=7200, on_duration_cap="fail"), "InvalidInput", "Ask for at most 3600"),
     (token(venue="ops"), "NotProvisioned", "there is no role unity-sbg-ops-sts"),
-    (token(project="torn"), "ExternalIdMismatch", "the external ID in SSM is not the one in the role's trust policy"),
+    (
+        token(project="torn"),
+        "ExternalIdMismatch",
+        "the external ID in SSM is not one that the role's trust policy accepts",
+    ),
     (token(dest="taken.json"), "InvalidInput", "exists and is never overwritten"),
 ]
 BAD: list[tuple[dict[str, Any], str]] = [

@@ -71,7 +71,7 @@ def recorded_moto(folder: pathlib.Path) -> Iterator[Recorded]:
 _CHANCE = (
     (r"A(RO|SI|ID|KI)A[A-Z0-9]{12,}", r"A\1A..."),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "TIME"),
-    (r"\d{8}T\d{6}Z(-[0-9a-f]{6}\b)?", "STAMP"),
+    (r"\d{8}T\d{6}Z(-[0-9a-f]{6}([0-9a-f]{2})?\b)?", "STAMP"),
     (r"127\.0\.0\.1:\d+", "SERVER"),
     (r"request [A-Za-z0-9-]{20,}", "request ..."),
 )

@@ -8,6 +8,7 @@ checked completely, and a line that fails the check is counted and skipped.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -30,9 +31,12 @@ ALLOWS = ("access", "buckets", "bucket_prefixes", "ecr_repositories")
 CLOCK_TOLERANCE = timedelta(minutes=5)
 LONGEST_SESSION = timedelta(hours=12)  # no role allows longer sessions
 LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, so that a forged line cannot reach far ahead
+LONGEST_REACH = timedelta(hours=16)  # from issue_until to the end of any token: more than the sum of the above
 LONGEST_LINE = 65536  # bytes; a receipt has about 2,000
 LONGEST_TEXT = 2000
 MOST_ITEMS = 1000
+MOST_BRACKETS = 256  # a receipt has ten, and those in its texts
+REMEMBERED = 1024  # checked texts: the lines of one receipt, and its neighbours, have most of them in common
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z0-9-]{1,32}")
@@ -41,6 +45,7 @@ _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\x21-\x7e]{1,5
 _SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
 _SESSION_ID = re.compile(r"[A-Z0-9]{4,64}:[\w+=,.@-]{2,64}", re.ASCII)
+_WRITTEN_TIME = re.compile(r"2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What must not reach a terminal or a log: control characters, line separators, direction marks, lone surrogates.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
@@ -272,12 +277,13 @@ def _check_sense(receipt: Receipt) -> None:
 
 
 def _matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
+    @functools.lru_cache(REMEMBERED)
+    def match(text: str) -> str:
+        if not pattern.fullmatch(text):
             raise _Bad("has another form.")
-        return sys.intern(str(value))
+        return sys.intern(str(text))
 
-    return check
+    return lambda value: match(_string(value))
 
 
 def _one_of(*choices: str) -> Callable[[Any], str]:
@@ -289,16 +295,30 @@ def _one_of(*choices: str) -> Callable[[Any], str]:
     return check
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value or len(value) > LONGEST_TEXT or _UNSAFE.search(value):
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Bad("must be a text.")
+    return value
+
+
+@functools.lru_cache(REMEMBERED)
+def _safe(text: str) -> str:
+    if not text or len(text) > LONGEST_TEXT or _UNSAFE.search(text):
         raise _Bad(f"must be a text on one line, of 1 to {LONGEST_TEXT} characters.")
-    return str(value)
+    return str(text)
+
+
+def _text(value: Any) -> str:
+    return _safe(_string(value))
+
+
+@functools.lru_cache(REMEMBERED)
+def _moment(text: str) -> datetime:
+    return parse_time("", text)
 
 
 def _time(value: Any) -> datetime:
-    if not isinstance(value, str):
-        raise _Bad("is not a time.")
-    return parse_time("", value)
+    return _moment(_string(value))
 
 
 def _seconds(value: Any) -> int:
@@ -415,11 +435,15 @@ def read_log(lines: Iterable[bytes | str], since: datetime | None = None) -> Rec
     requests: dict[tuple[str, ...], Receipt | None] = {}
     issued: dict[tuple[str, ...], dict[str, Receipt]] = {}
     unreadable = 0
+    oldest = iso(since - LONGEST_REACH) if since else ""
     for line in lines:
         if not line.strip():
             continue
         try:
-            receipt = _parse(_decode(line))
+            given = _decode(line)
+            if _is_older(given, oldest):
+                continue
+            receipt = _parse(given)
         except (ValueError, RecursionError, InvalidInput):
             unreadable += 1
             continue
@@ -440,11 +464,21 @@ def read_log(lines: Iterable[bytes | str], since: datetime | None = None) -> Rec
     return ReceiptLog(joined, unreadable)
 
 
+def _is_older(given: Any, oldest: str) -> bool:
+    """Whether a line is about a token that has ended long ago, so that the whole check of it can be spared."""
+    until = given.get("issue_until") if oldest and isinstance(given, dict) else None
+    return isinstance(until, str) and bool(_WRITTEN_TIME.fullmatch(until)) and until < oldest
+
+
 def _decode(line: bytes | str) -> Any:
     """:raises ValueError: too long, not UTF-8 or not JSON; RecursionError: nested too deeply."""
     if len(line) > LONGEST_LINE:
         raise _Bad("is too long.")
-    return json.loads(line.decode("utf-8") if isinstance(line, bytes) else line)
+    text = line.decode("utf-8") if isinstance(line, bytes) else line
+    # Deep nesting takes the parser fifty times as long as a receipt.
+    if text.count("{") + text.count("[") > MOST_BRACKETS:
+        raise _Bad("is nested too deeply.")
+    return json.loads(text)
 
 
 def _with_request(request: Receipt | None, tokens: Iterable[Receipt]) -> tuple[list[Receipt], int]:

@@ -23,13 +23,6 @@ _MFA_SERIAL = re.compile(r"[\w+=/:,.@-]{9,256}", re.ASCII)
 MOST_USED = 80  # per cent
 
 
-def token_file(dest: str, project: str, venue: str, user: str) -> str:
-    """The file for a token: ``dest``, or in it where it ends with a slash. One for each venue and user."""
-    if not dest.endswith("/"):
-        return dest
-    return f"{dest}{project}-{venue}-{user}.json"
-
-
 class Duration(NamedTuple):
     """How long a token lives, and why that is less than was requested ('' if it is not)."""
 

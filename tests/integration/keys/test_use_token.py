@@ -20,7 +20,8 @@ MOTO_TOKEN = re.compile(r"FQoGZXIvYXdz[A-Za-z0-9+/=%]{40}")
 
 def moto_token(moto):
     """A session token as moto makes them: what the output is searched for must be what it could contain."""
-    return moto.client("sts").get_session_token()["Credentials"]["SessionToken"]
+    role = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"
+    return moto.client("sts").assume_role(RoleArn=role, RoleSessionName="x1")["Credentials"]["SessionToken"]
 
 
 @pytest.fixture

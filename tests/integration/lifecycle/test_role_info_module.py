@@ -86,9 +86,9 @@ def test_two_venues_of_one_role_name_are_both_named(provisioned: Moto, tmp_path:
 
 BAD = [
     ({"project": "sbg"}, "required together"),
-    ({"project": "sbg", "venue": "dev", "venues": []}, "mutually exclusive"),
+    ({"project": "sbg", "venue": "dev", "venues": [{"project": "sbg", "venue": "ops"}]}, "mutually exclusive"),
     ({"role_name": "x"}, "give project and venue too"),
-    ({"project": "S!", "venue": "dev"}, "lower-case"),
+    ({"project": "S!", "venue": "dev"}, "is not a name"),
     ({"venues": [{"project": "sbg", "venue": "dev", "external_id": "not-to-be-shown"}]}, "external_id is no option"),
     ({"venues": [{"project": "sbg", "venue": "dev", "colour": "red"}]}, "colour is no option"),
     ({"venues": [{"project": "sbg"}]}, "venue"),

@@ -95,8 +95,8 @@ def test_a_crash_after_any_step_is_healed_and_nobody_is_cut_off(
         perform(role.OPERATION, **VENUE, rotate_external_id=True)
     apply = role.apply
 
-    def dying(client_for: Any, steps: Any, done: Any) -> None:
-        apply(client_for, steps[:survived], done)
+    def dying(client_for: Any, steps: Any, *more: Any, **named: Any) -> None:
+        apply(client_for, steps[:survived], *more, **named)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

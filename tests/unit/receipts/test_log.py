@@ -137,3 +137,13 @@ def test_what_has_surely_ended_can_be_left_out() -> None:
     lines = [one.to_line() for one in (old, issued())]
     assert read_log(lines, since=NOW).tokens == [issued()]
     assert read_log(lines, since=old.ends_by - timedelta(seconds=1)).tokens == [old, issued()]
+
+
+@pytest.mark.parametrize("hours", range(0, 40, 3))
+def test_what_is_left_out_is_what_has_ended(hours: int) -> None:
+    longest = requested(
+        number=2, duration_requested=43200, duration_seconds=43200, issue_until=NOW + timedelta(hours=2)
+    )
+    lines = [one.to_line() for one in (issued(), requested(number=3), longest)]
+    since = NOW + timedelta(hours=hours)
+    assert read_log(lines, since=since).tokens == [one for one in read_log(lines).tokens if one.ends_by > since]
