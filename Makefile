@@ -78,7 +78,7 @@ pre-commit: dev ## check what is about to be committed, from now on and at once
 	$(RUN_DEV) pre-commit run --all-files
 
 pins: ## refresh the pinned requirements
-	@$(ENVIRONMENT) --pin demo dev docs floor ministack awscli galaxy-importer parliament
+	@$(ENVIRONMENT) --pin demo dev docs floor ministack awscli s3fs galaxy-importer parliament
 
 clean: ## remove all that was installed or built here
 	rm -rf .build dist
