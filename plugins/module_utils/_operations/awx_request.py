@@ -13,7 +13,7 @@ from .._aws.clients import Clients
 from .._controller.client import Controller
 from .._domain.awx_request import approvals_of, approver_of, check_two_people, requester_of
 from .._domain.errors import InvalidInput
-from ._operation import Operation, Params, Result, Runtime
+from ._operation import Operation, Params, Result, Runtime, filled_in
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "url": {"type": "str", "fallback": (env_fallback, ["MDPS_AWX_URL"])},
@@ -86,5 +86,11 @@ def read_request(options: RequestOptions, _clients: Clients, runtime: Runtime) -
 
 
 OPERATION = Operation(
-    name="awx_request_info", argument_spec=ARGUMENT_SPEC, parse=parse, execute=read_request, services=()
+    name="awx_request_info",
+    argument_spec=ARGUMENT_SPEC,
+    parse=parse,
+    execute=read_request,
+    services=(),
+    # A credential that nobody has filled in yet gives an empty address and token; the result says what was not checked.
+    narrowing=filled_in(ARGUMENT_SPEC, but=("url", "token")),
 )
