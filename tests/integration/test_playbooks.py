@@ -225,7 +225,7 @@ def test_three_tokens_three_files_and_receipts_but_no_key_on_the_screen(morning:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         token = json.loads(path.read_text())
         receipt = receipts(morning)[path.name]
-        assert receipt["state"] == "issued" and receipt["recipient"] == "Jane.Doe"
+        assert receipt["state"] == "kept" and receipt["recipient"] == "Jane.Doe"
         assert receipt["access_key_id"] == token["Credentials"]["AccessKeyId"]
         assert receipt["role_arn"] == f"arn:aws:iam::{VENUES[venue]['account_id']}:role/unity-{venue}-sts"
         assert receipt["handoff"]["target"] == str(path)

@@ -198,16 +198,16 @@ def test_a_play_shows_the_receipt_and_neither_assertion_nor_keys(moto, tmp_path)
                 "issue_venue": "dev",
                 "issue_user": "jdoe",
                 "issue_method": "saml",
-                "issue_dest": str(tmp_path / "token.json"),
             },
         }
     ]
     (tmp_path / "play.yml").write_text(json.dumps(play))
     env = {"AWS_URL": moto.url, "AWS_REGION": "us-west-2"}
-    for how in ({"issue_saml_assertion_file": str(tmp_path / "response")}, {"issue_saml_assertion": assertion}):
-        (tmp_path / "vars.json").write_text(json.dumps(how))
+    for option, value in (("saml_assertion_file", str(tmp_path / "response")), ("saml_assertion", assertion)):
+        token = tmp_path / f"{option}.json"
+        (tmp_path / "vars.json").write_text(json.dumps({f"issue_{option}": value, "issue_dest": str(token)}))
         run = ansible_playbook("play.yml", "-e", "@vars.json", "-vvvvv", env=env, cwd=tmp_path).expect()
-        keys = json.loads((tmp_path / "token.json").read_text())["Credentials"]
+        keys = json.loads(token.read_text())["Credentials"]
         assert "saml_subject" in run.output
         for secret in (assertion[:60], keys["SecretAccessKey"], keys["SessionToken"]):
             assert secret not in run.output

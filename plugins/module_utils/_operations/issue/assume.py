@@ -87,14 +87,14 @@ def assume_with_saml(question: SamlQuestion, clients: Clients) -> Issued:
 def _issued(answer: dict[str, Any]) -> Issued:
     token = token_document(answer)
     # With SAML, the identity provider names session and subject.
-    told = {"saml_subject": answer.get("Subject"), "saml_issuer": answer.get("Issuer")}
+    claims = {"saml_subject": answer.get("Subject"), "saml_issuer": answer.get("Issuer")}
     return Issued(
         token=token,
         access_key_id=token["Credentials"]["AccessKeyId"],
         assumed_role_id=token["AssumedRoleUser"]["AssumedRoleId"],
         session_name=token["AssumedRoleUser"]["Arn"].rsplit("/", 1)[1],
         expires_at=datetime.fromisoformat(token["Credentials"]["Expiration"]),
-        context={name: str(value) for name, value in told.items() if value},
+        context={name: str(value) for name, value in claims.items() if value},
     )
 
 
