@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import absolute_paths
 
 from tests.support.actions import Situation, make_action
 
@@ -84,3 +85,10 @@ def test_no_task_takes_a_blank_option(name: str, option: str, kind: str, where: 
         assert (result["failed"], result.get("error"), result["msg"]) == (True, "InvalidInput", refusal(option)), repr(
             blank
         )
+
+
+def test_a_blank_path_stays_blank_and_does_not_become_a_file_called_blank() -> None:
+    spec = {"dest": {"type": "path"}, "handoff": {"type": "dict", "options": {"dest": {"type": "path"}}}}
+    for blank in BLANK["path"]:
+        options = {"dest": blank, "handoff": {"dest": blank}}
+        assert absolute_paths(spec, options) == options
