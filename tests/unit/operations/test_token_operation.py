@@ -124,7 +124,6 @@ def test_every_option_reaches_sts(issue: Runner, account: Account) -> None:
         source_identity="jdoe@example.org",
         mfa_serial_number=f"arn:aws:iam::{MOTO_ACCOUNT}:mfa/admin",
         mfa_token="012345",
-        session_policy='{"Version": "2012-10-17", "Statement": []}',
     )
     assert account.asked("sts:AssumeRole") == {
         "RoleArn": ARN,
@@ -137,8 +136,12 @@ def test_every_option_reaches_sts(issue: Runner, account: Account) -> None:
         "SourceIdentity": "jdoe@example.org",
         "SerialNumber": f"arn:aws:iam::{MOTO_ACCOUNT}:mfa/admin",
         "TokenCode": "012345",
-        "Policy": '{"Version":"2012-10-17","Statement":[]}',
     }
+
+
+def test_a_session_policy_reaches_sts_without_white_space(issue: Runner, account: Account) -> None:
+    issue.execute(session_policy='{"Version": "2012-10-17", "Statement": []}')
+    assert account.asked("sts:AssumeRole")["Policy"] == '{"Version":"2012-10-17","Statement":[]}'
 
 
 def test_the_receipt_says_everything_but_secrets(issue: Runner, account: Account) -> None:
