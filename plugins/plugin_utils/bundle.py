@@ -19,6 +19,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from ..module_utils._domain.errors import InvalidInput
 from ..module_utils._domain.times import parse_time
+from ..module_utils._files import open_regular
 from .formats import profile_name, token_files
 from .readme_facts import readme_facts
 
@@ -143,7 +144,8 @@ def _render(template: Path, facts: Mapping[str, Any]) -> str:
     Sandboxed and strict: a site's own template gets texts only, and a misspelt name is an error, not a gap.
     """
     try:
-        text = _compiled(template.read_text(encoding="utf-8")).render(facts)
+        with open(template, encoding="utf-8", opener=open_regular) as stream:
+            text = _compiled(stream.read()).render(facts)
     except (TemplateError, OSError, UnicodeDecodeError) as error:
         raise InvalidInput("readme_template", f"{template} does not work: {error}") from None
     return _crlf(text)
