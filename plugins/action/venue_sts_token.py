@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.utils.display import Display
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import RAW_OUTPUT, VenueAction
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import OPERATION as THIS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import shipped
@@ -19,6 +20,9 @@ DEBUG = (
     "ANSIBLE_DEBUG is set, and ansible-core would print the keys that the module returns from this host. Unset it, or "
     "run the task on the controller."
 )
+
+# ansible-playbook loads this plugin before it forks a worker for each host.
+bundle.compile_templates()
 
 
 class ActionModule(Reuse, VenueAction):

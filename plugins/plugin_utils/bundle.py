@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from ..module_utils._domain.errors import InvalidInput
@@ -142,15 +143,26 @@ def _render(template: Path, facts: Mapping[str, Any]) -> str:
 
     Sandboxed and strict: a site's own template gets texts only, and a misspelt name is an error, not a gap.
     """
-    environment = SandboxedEnvironment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-    )
     try:
         with open(template, encoding="utf-8", opener=open_regular) as stream:
-            text = environment.from_string(stream.read()).render(facts)
+            text = _compiled(stream.read()).render(facts)
     except (TemplateError, OSError, UnicodeDecodeError) as error:
         raise InvalidInput("readme_template", f"{template} does not work: {error}") from None
     return _crlf(text)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(text: str) -> Template:
+    environment = SandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
+    return environment.from_string(text)
+
+
+def compile_templates() -> None:
+    """Compile the collection's own templates, so that processes forked later find them compiled."""
+    for template in (TEMPLATE, CLIENTS):
+        _compiled(template.read_text(encoding="utf-8"))
 
 
 def _crlf(text: str) -> str:

@@ -186,3 +186,9 @@ def test_the_documents_are_those_of_the_token() -> None:
     found = texts()
     assert json.loads(found["token.json"]) == TOKEN
     assert found["credentials"].splitlines()[1] == "[123456789012-sbg-dev]"
+
+
+def test_templates_compiled_before_are_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle.compile_templates()
+    monkeypatch.setattr(bundle, "SandboxedEnvironment", None)
+    assert "README.txt" in texts()
