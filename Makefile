@@ -6,7 +6,7 @@ FLOOR = .build/venvs/floor
 RUN_DEV = PATH="$(CURDIR)/$(DEV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(DEV)/collections" MYPYPATH="$(CURDIR)/$(DEV)/collections"
 MAIN_JOB = tests/integration/test_every_core.py tests/integration/test_role.py tests/integration/test_token.py
 
-.PHONY: help demo test test-floor matrix lint format sanity molecule enforcement bench mutants docs build pins pre-commit clean
+.PHONY: help demo test test-floor matrix lint format sanity molecule enforcement clients bench mutants docs build pins pre-commit clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,12 @@ test-floor: ## unit tests and the main job on the oldest ansible-core and Python
 
 enforcement: dev ## proof on a server that enforces policies: allow and deny, faults, races, secrets
 	@$(ENVIRONMENT) parliament dev >/dev/null
-	$(RUN_DEV) pytest tests/enforcement
+	$(RUN_DEV) pytest tests/enforcement -m "not clients"
+
+# Slow, and of interest only to who changes policies, bundles or the pins of these clients: .ci/run leaves it out.
+clients: dev ## AWS CLI, s3fs, zarr and every README against that server, for each kind of token
+	@$(ENVIRONMENT) awscli s3fs dev >/dev/null
+	$(RUN_DEV) pytest tests/enforcement -m clients
 
 lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	$(RUN_DEV) ruff format --check .
@@ -78,7 +83,7 @@ pre-commit: dev ## check what is about to be committed, from now on and at once
 	$(RUN_DEV) pre-commit run --all-files
 
 pins: ## refresh the pinned requirements
-	@$(ENVIRONMENT) --pin demo dev docs floor ministack awscli galaxy-importer parliament
+	@$(ENVIRONMENT) --pin demo dev docs floor ministack awscli s3fs galaxy-importer parliament
 
 clean: ## remove all that was installed or built here
 	rm -rf .build dist

@@ -15,7 +15,6 @@ import os
 import pwd
 import secrets
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -358,58 +357,3 @@ def _take(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def private_file(option: str, path: str) -> Iterator[Path]:
-    """A place to write what shall become ``path``: mode 0600, in the same folder, moved there in one step at the end.
-
-    Missing folders are made with mode 0700. The place is made before the keys are fetched, so that a path that cannot
-    be
-    written is found out in time; it is removed again if anything fails.
-
-    :param option: the option that names the path, for the message.
-    :raises InvalidInput: the path is a folder.
-    :raises FileNotWritten: no permission, no space.
-    """
-    target = Path(path)
-    if target.is_dir():
-        raise InvalidInput(option, f"'{path}' is a folder; name a file in it.")
-    try:
-        make_folders(target.parent)
-        handle, name = tempfile.mkstemp(prefix=".venue_sts.", dir=target.parent)  # mode 0600
-        os.close(handle)
-    except OSError as error:
-        raise FileNotWritten(f"{option}: '{path}' cannot be written ({error.strerror}).") from None
-    place = Path(name)
-    try:
-        yield place
-        place.replace(target)
-    except OSError as error:
-        raise FileNotWritten(f"{option}: '{path}' could not be written ({error.strerror}).") from None
-    finally:
-        place.unlink(missing_ok=True)
-
-
-def write_synced(place: Path, text: str) -> None:
-    """Write a text and wait until the disk has it. Bytes that were read as surrogates come out as they went in."""
-    with place.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def make_folders(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for its owner alone (0700)."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

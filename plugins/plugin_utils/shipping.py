@@ -86,7 +86,17 @@ def _error(result: Mapping[str, Any]) -> VenueError:
     return error
 
 
-_FACTS = ("option", "operation", "error_code", "request_id", "places", "unreachable", "exception", "place")
+_FACTS = (
+    "option",
+    "operation",
+    "error_code",
+    "answer_lost",
+    "request_id",
+    "places",
+    "unreachable",
+    "exception",
+    "place",
+)
 
 
 def _message(text: str) -> str:

@@ -91,7 +91,7 @@ TRUST_CELLS = [
         ADMIN,
         "sts:AssumeRole",
         {"sts:ExternalId": "previous"},
-        {"previous_external_id": "previous"},
+        {"previous_external_ids": ("previous",)},
     ),
     ("the previous one, once retired", False, ADMIN, "sts:AssumeRole", {"sts:ExternalId": "previous"}, {}),
     ("right, from another account", False, FOREIGN, "sts:AssumeRole", {"sts:ExternalId": RIGHT}, {}),

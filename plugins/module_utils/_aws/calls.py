@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,6 +31,7 @@ with contextlib.suppress(ImportError):  # Clients says so, before any call is ma
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+SERVER_ERROR = 500
 MISSING = {"NoSuchEntity", "ParameterNotFound"}
 # Somebody created, deleted or changed it since it was read.
 OVERTAKEN = {
@@ -102,6 +103,34 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
     if "Credentials" in answer:
         register_result(answer)
     return answer
+
+
+@contextlib.contextmanager
+def noting_lost_answers(client: Any, operation: str) -> Iterator[None]:
+    """Note in an error's facts, as ``answer_lost``, that AWS may have done what was asked before it refused to.
+
+    botocore silently repeats a call whose answer did not arrive or was a server error. The last answer may be a
+    refusal although an earlier attempt succeeded.
+
+    :param operation: botocore's method, such as ``assume_role``.
+    """
+    lost = []
+
+    def note(response_dict: dict[str, Any] | None, **_rest: Any) -> None:
+        if response_dict is None or response_dict["status_code"] >= SERVER_ERROR:
+            lost.append(response_dict)
+
+    service = client.meta.service_model.service_id.hyphenize()
+    event = f"response-received.{service}.{client.meta.method_to_api_mapping[operation]}"
+    client.meta.events.register(event, note)
+    try:
+        yield
+    except VenueError as error:
+        if lost:
+            error.facts["answer_lost"] = True
+        raise
+    finally:
+        client.meta.events.unregister(event, note)
 
 
 def refresh_refused(error: Any, purpose: str) -> CredentialsProblem:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .._aws.calls import call
+from .._aws.calls import call, noting_lost_answers
 from .._aws.clients import Clients
 from .._domain.arns import parse_arn
 from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput
@@ -142,10 +142,10 @@ def assume(clients: Clients, response: Response, pair: RolePair, arguments: dict
     """
     role = pair.role_arn.rsplit("/", 1)[1]
     sent = {"RoleArn": pair.role_arn, "PrincipalArn": pair.provider_arn, "SAMLAssertion": response.encoded, **arguments}
+    client, operation = clients.unsigned_client("sts"), "assume_role_with_saml"
     try:
-        return call(
-            clients.unsigned_client("sts"), "assume_role_with_saml", f"assume the role {role} with SAML", **sent
-        )
+        with noting_lost_answers(client, operation):
+            return call(client, operation, f"assume the role {role} with SAML", **sent)
     except (AwsRefused, ConnectionProblem) as error:
         advice = ADVICE.get(str(error.facts.get("error_code")))
         if not advice:

@@ -15,6 +15,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support import people, places
+from tests.support.servers import free_port
 
 
 def mail_options(port, authority, **more):
@@ -169,7 +170,7 @@ def test_a_message_that_is_refused_is_kept(desk, authority, gpg_person):
 
 
 def test_a_server_that_is_not_there(desk, authority, gpg_person, someone):
-    port = places.free_port()
+    port = free_port()
     undelivered(
         desk,
         [],

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused, VenueError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import read_log
 
 from tests.support import people
@@ -199,3 +199,18 @@ def test_a_signal_ends_the_task_after_its_receipt(desk, issue, tmp_path, number)
         assert signal.getsignal(number) == before
         states = {"_with_token": "requested", "seal": "failed", "deliver": "kept", "append_private": "delivered"}
         assert last_receipt(desk).state == states[step]
+
+
+@pytest.mark.parametrize(("facts", "state"), [({}, "failed"), ({"answer_lost": True}, "requested")])
+def test_a_refusal_is_the_outcome_only_if_no_earlier_answer_was_lost(desk, someone, facts, state):
+    def refuse():
+        error = AwsRefused("AWS said no.", operation="sts:AssumeRole", code="AccessDenied", request_id="", said="no")
+        error.facts.update(facts)
+        raise error
+
+    desk.on_assume = refuse
+    with pytest.raises(AwsRefused) as caught:
+        desk(public_keys=someone.keys)
+    receipt = last_receipt(desk)
+    assert receipt.state == caught.value.facts["receipt"]["state"] == state
+    assert ("is not known" in caught.value.message) is bool(facts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..._aws.calls import DENIED, call
+from ..._aws.calls import DENIED, call, noting_lost_answers
 from ..._aws.clients import Clients
 from ..._aws.venue_state import Caller, read_caller
 from ..._domain.errors import AccountMismatch, AwsRefused, NotAssumable
@@ -50,6 +50,12 @@ def assume(question: Question, clients: Clients, runtime: Runtime) -> Issued:
 
     :raises NotAssumable: it was refused.
     """
+    client = clients.client("sts")
+    with noting_lost_answers(client, "assume_role"):
+        return _assume(question, client, runtime)
+
+
+def _assume(question: Question, client: Any, runtime: Runtime) -> Issued:
     started = runtime.now()
     touched = [moment for moment in (question.role.created, question.parameter.modified) if moment]
     fresh = any(started - moment < FRESH for moment in touched)
@@ -57,7 +63,7 @@ def assume(question: Question, clients: Clients, runtime: Runtime) -> Issued:
     while True:
         try:
             purpose = f"assume the role {question.role.name}"
-            answer = call(clients.client("sts"), "assume_role", purpose, **question.arguments)
+            answer = call(client, "assume_role", purpose, **question.arguments)
             break
         except AwsRefused as error:
             if error.code not in DENIED:

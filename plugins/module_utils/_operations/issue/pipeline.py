@@ -177,8 +177,8 @@ class Pipeline:
 
 
 def _is_refusal(error: VenueError) -> bool:
-    """Whether AWS answered that it issues no token."""
-    return bool(error.facts.get("error_code"))
+    """Whether AWS answered that it issues no token, and every earlier attempt of the call was answered as well."""
+    return bool(error.facts.get("error_code")) and not error.facts.get("answer_lost")
 
 
 def _with_message(error: VenueError, message: str, facts: Mapping[str, Any]) -> VenueError:
