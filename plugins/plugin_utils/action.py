@@ -40,7 +40,7 @@ def absolute_paths(argument_spec: Mapping[str, Any], options: Mapping[str, Any])
     absolute = dict(options)
     for name, value in options.items():
         spec = argument_spec.get(name, {})
-        if spec.get("type") == "path" and isinstance(value, str) and value and value[0] not in "/~$":
+        if spec.get("type") == "path" and isinstance(value, str) and value.strip() and value[0] not in "/~$":
             absolute[name] = str(Path.cwd()) + "/" + value
         elif "options" in spec and isinstance(value, Mapping):
             absolute[name] = absolute_paths(spec["options"], value)
