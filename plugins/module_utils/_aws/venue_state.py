@@ -100,7 +100,7 @@ def read_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
 
 def parameter_from(described: Mapping[str, Any]) -> Parameter:
     """A parameter from SSM's description of it. Any value of a SecureString counts as a secret."""
-    if described.get("Type") == "SecureString" or described["Name"].endswith("/external-id"):
+    if described.get("Type") == "SecureString" or str(described.get("Name", "")).endswith("/external-id"):
         register_external_id(described["Value"])
     return Parameter(
         described["Value"],

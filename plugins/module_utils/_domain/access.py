@@ -434,18 +434,21 @@ def check_prefixes(prefixes: Sequence[str], option: str = "bucket_prefixes") -> 
     """Folders of a bucket, such as ``incoming`` or ``incoming/jdoe/``; each grants what lies below it.
 
     :raises InvalidInput: a leading slash, a wildcard or policy variable (which would widen the grant), a segment that
-        some clients resolve (``..``), the prefix for receipts, or more than S3's 1,024 bytes.
+        some clients resolve (``..``), a character that cannot be seen, the prefix for receipts, or more than S3's 1,024
+        bytes.
     """
     for prefix in prefixes:
         if (
             not prefix.strip("/")
             or prefix.startswith("/")
             or re.search(r"[*?$\\\s]|//|(^|/)\.\.?(/|$)", prefix)
+            or not prefix.isprintable()
             or len(prefix.encode()) > 1024
         ):
             raise InvalidInput(
                 option,
-                f"'{prefix}' must be a folder such as 'incoming/jdoe', without leading slash, spaces or any of *?$.",
+                f"'{prefix}' must be a folder such as 'incoming/jdoe', without leading slash, spaces, invisible "
+                "characters or any of *?$.",
             )
         if _below(prefix.rstrip("/"), RESERVED_PREFIX.rstrip("/")):
             raise InvalidInput(option, f"'{RESERVED_PREFIX}' is reserved for receipts, and no token may write there.")

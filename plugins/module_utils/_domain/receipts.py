@@ -263,6 +263,8 @@ def _check_sense(receipt: Receipt) -> None:
     """:raises _Bad: fields that contradict each other."""
     if receipt.role_arn.split(":")[4] != receipt.account_id:
         raise _Bad("role_arn belongs to another account than account_id.")
+    if receipt.id.split("-")[1] != stamp(receipt.requested_at):
+        raise _Bad("id belongs to another time than requested_at.")
     if not timedelta(0) <= receipt.issue_until - receipt.requested_at <= LONGEST_ISSUE:
         raise _Bad("issue_until must lie within two hours after requested_at.")
     token = (receipt.access_key_id, receipt.assumed_role_id, receipt.issued_at, receipt.expires_at)
@@ -410,6 +412,9 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 
 
 _NAMES = tuple(one.name for one in fields(Receipt))
+# What the answer of STS adds. Of everything else, the request says all, and what it leaves open stays so: a source
+# identity that a later line brings in could make a living token look revoked.
+_ANSWER = ("access_key_id", "assumed_role_id", "issued_at", "expires_at")
 
 
 class ReceiptLog(NamedTuple):
@@ -433,6 +438,7 @@ def read_log(lines: Iterable[bytes | str], since: datetime | None = None) -> Rec
     :param since: leave out tokens that had surely ended by then.
     """
     requests: dict[tuple[str, ...], Receipt | None] = {}
+    durations: dict[tuple[str, ...], int] = {}
     issued: dict[tuple[str, ...], dict[str, Receipt]] = {}
     unreadable = 0
     oldest = iso(since - LONGEST_REACH) if since else ""
@@ -451,6 +457,7 @@ def read_log(lines: Iterable[bytes | str], since: datetime | None = None) -> Rec
             continue
         key: tuple[str, ...] = (*receipt.identity, receipt.id)
         before = requests.setdefault(key, None)
+        durations.setdefault(key, receipt.duration_seconds)
         if receipt.access_key_id:
             tokens = issued.setdefault(key, {})
             tokens[receipt.access_key_id] = _joined(tokens.get(receipt.access_key_id), receipt)
@@ -458,7 +465,7 @@ def read_log(lines: Iterable[bytes | str], since: datetime | None = None) -> Rec
             requests[key] = _joined(before, receipt)
     joined: list[Receipt] = []
     for key, request in requests.items():
-        kept, refused = _with_request(request, issued.get(key, {}).values())
+        kept, refused = _with_request(request, durations.get(key, 0), issued.get(key, {}).values())
         unreadable += refused
         joined += kept
     return ReceiptLog(joined, unreadable)
@@ -481,18 +488,22 @@ def _decode(line: bytes | str) -> Any:
     return json.loads(text)
 
 
-def _with_request(request: Receipt | None, tokens: Iterable[Receipt]) -> tuple[list[Receipt], int]:
-    """The tokens of one receipt id, and how many were left out because they contradict the request."""
+def _with_request(request: Receipt | None, duration: int, tokens: Iterable[Receipt]) -> tuple[list[Receipt], int]:
+    """The tokens of one receipt id, and how many were left out because they contradict the request.
+
+    :param duration: the seconds that the first line names. A later one could make every token
+        contradict it.
+    """
     found = list(tokens)
     if request is None:
         return found, 0
-    kept = [_joined(request, one) for one in found if not _contradicts(request, one)]
+    kept = [_joined(request, one) for one in found if not _contradicts(request, duration, one)]
     return kept or [request], len(found) - len(kept)
 
 
-def _contradicts(request: Receipt, token: Receipt) -> bool:
+def _contradicts(request: Receipt, duration: int, token: Receipt) -> bool:
     """Whether a token ends earlier than the request allows. Only an identity provider may end one early."""
-    least = request.requested_at + timedelta(seconds=request.duration_seconds) - CLOCK_TOLERANCE
+    least = request.requested_at + timedelta(seconds=duration) - CLOCK_TOLERANCE
     return request.method == "assume_role" and token.expires_at is not None and token.expires_at < least
 
 
@@ -500,8 +511,9 @@ def _joined(first: Receipt | None, later: Receipt) -> Receipt:
     """What two lines about one token say together."""
     if first is None:
         return later
-    known = {name: getattr(first, name) for name in _NAMES}
-    values = {name: getattr(later, name) if value is None else value for name, value in known.items()}
+    values = {name: getattr(first, name) for name in _NAMES}
+    for name in _ANSWER:
+        values[name] = getattr(later, name) if values[name] is None else values[name]
     for name in ("issue_until", "expires_at", "issued_at", "recorded_at", "duration_seconds"):
         values[name] = max(_present(getattr(first, name), getattr(later, name)), default=None)
     values["state"] = first.state if later.state == "requested" else later.state

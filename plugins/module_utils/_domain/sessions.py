@@ -230,6 +230,5 @@ def _merged(event: Session, receipt: Session) -> Session:
         event,
         recipient=receipt.recipient,
         venue=receipt.venue,
-        source_identity=event.source_identity or receipt.source_identity,
         sources=("cloudtrail", "receipt"),
     )

@@ -9,7 +9,7 @@ import random
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -21,6 +21,7 @@ from .._masking import mask
 Params = Mapping[str, Any]
 Result = dict[str, Any]
 
+EMPTY = "is given but empty. Give it a value, or leave it out."
 BLANK_JSON = {"{}", "[]", "null", '""'}
 _COLLECTION = "mdps/venue_sts/plugins/"
 
@@ -101,10 +102,14 @@ class Operation(Generic[OptionsT]):
         """Refuse options that narrow or check and are given without a value: empty never means "no limit".
 
         :param params: the options of the task.
-        :param given: no option is there by default, so that None was given too: YAML reads ``access:`` so.
+        :param given: no option is there by default, so that None was given too: YAML reads ``access:`` so. That is
+            refused for every option, of whatever type: ``duration_seconds:`` would lift a limit, and ``handoff:``
+            return the keys.
         :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a
             blank item.
         """
+        for option in _without_value(self.argument_spec, params) if given else ():
+            raise InvalidInput(option, EMPTY)
         for option in sorted(self.narrowing):
             outer, _dot, inner = option.partition(".")
             holder = params.get(outer) if inner else params
@@ -112,8 +117,8 @@ class Operation(Generic[OptionsT]):
                 continue
             value = holder[inner or outer]
             is_json = self.argument_spec.get(option, {}).get("type") == "json"
-            if (given and value is None) or _is_blank(value) or (is_json and _is_blank_json(value)):
-                raise InvalidInput(option, "is given but empty. Give it a value, or leave it out.")
+            if _is_blank(value) or (is_json and _is_blank_json(value)):
+                raise InvalidInput(option, EMPTY)
 
 
 def subject(params: Params) -> str:
@@ -130,6 +135,15 @@ def filled_in(argument_spec: Mapping[str, Any], but: Iterable[str] = ()) -> froz
     """
     kinds = ("str", "path", "list", "dict", "json", "raw")
     return frozenset(name for name, option in argument_spec.items() if option["type"] in kinds) - frozenset(but)
+
+
+def _without_value(argument_spec: Mapping[str, Any], params: Params, above: str = "") -> Iterator[str]:
+    """Yield the options and suboptions that are given as None."""
+    for name, spec in argument_spec.items():
+        if name in params and params[name] is None:
+            yield f"{above}{name}"
+        elif "options" in spec and isinstance(params.get(name), Mapping):
+            yield from _without_value(spec["options"], params[name], f"{above}{name}.")
 
 
 def _is_blank(value: Any) -> bool:

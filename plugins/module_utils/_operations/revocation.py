@@ -197,22 +197,26 @@ def read(options: RevocationOptions, clients: Clients) -> State:
     caller, now = read_caller_and_time(sts)
     check_account(caller, options.expected_account_id)
     receipts = _of_account(options, caller)
-    names = list(dict.fromkeys(one.role_name for one in receipts))
+    names = list({one.role_name.lower(): one.role_name for one in receipts}.values())  # IAM names have no case
     if not options.by_receipt and options.role_name.lower() not in map(str.lower, names):
         names.insert(0, options.role_name)
     found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names]) if names else []
     states = [one for one in found if one]
     roles = tuple(
-        RoleState(role, inline, tuple(one for one in receipts if one.role_name == role.name))
+        RoleState(role, inline, tuple(one for one in receipts if _is_of(one, role)))
         for role, inline in states
         if _is_venues(options, role)
     )
-    known = {role.name for role, _inline in states}
     if not options.by_receipt and not roles:
         raise NotProvisioned(
             f"there is no role {options.role_name} in account {caller.account_id}, so no token of it can be alive."
         )
-    return State(caller, now, roles, tuple(one for one in receipts if one.role_name not in known))
+    gone = tuple(one for one in receipts if not any(_is_of(one, role) for role, _inline in states))
+    return State(caller, now, roles, gone)
+
+
+def _is_of(receipt: Receipt, role: Role) -> bool:
+    return receipt.role_name.lower() == role.name.lower()
 
 
 def _of_account(options: RevocationOptions, caller: Caller) -> list[Receipt]:
@@ -323,6 +327,11 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
 def _warn(options: RevocationOptions, state: State, runtime: Runtime) -> None:
     if options.by_receipt and not options.receipts:
         runtime.warn("No token of this venue that the receipts name is alive any more. There is nothing to revoke.")
+    if not options.by_receipt and not any(one.role.name.lower() == options.role_name.lower() for one in state.roles):
+        runtime.warn(
+            f"There is no role {options.role_name} in account {state.caller.account_id}. Only tokens of the roles that "
+            "receipts name were revoked. If the venue's role has another name, set role_name."
+        )
     elsewhere = sorted({one.account_id for one in options.receipts} - {state.caller.account_id})
     if elsewhere:
         runtime.warn(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.venue_state import read_role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import parse_time
@@ -149,6 +150,27 @@ def test_everything_means_the_roles_that_receipts_name_as_well(venue: Moto, tmp_
     result = perform(revocation.OPERATION, **VENUE, all=True, receipts_file=file)
     assert sorted(one["role_name"] for one in result["revocations"]) == ["legacy-sts", ROLE]
     assert iam.list_role_policies(RoleName="Admin")["PolicyNames"] == []
+
+
+def test_names_of_roles_have_no_case(venue: Moto) -> None:
+    upper = recent(role_arn=f"arn:aws:iam::123456789012:role/{ROLE.upper()}").to_json()
+    venue_role = read_role(venue.client("iam"), ROLE)
+    with pytest.MonkeyPatch.context() as patch:  # moto compares the case of names
+        patch.setattr(revocation, "read_role", lambda _iam, name: venue_role if name.lower() == ROLE else None)
+        patch.setattr(revocation, "read_inline_names", lambda _iam, _name: [])
+        result = perform(revocation.OPERATION, Runtime(check_mode=True), **VENUE, receipt=upper)
+    assert [one["role_name"] for one in result["revocations"]] == [ROLE]
+    assert result["changed"]
+
+
+def test_a_role_that_does_not_exist_is_named_even_if_receipts_name_others(venue: Moto, tmp_path: pathlib.Path) -> None:
+    said: list[str] = []
+    file = write(tmp_path / "receipts", recent())
+    result = perform(
+        revocation.OPERATION, Runtime(warn=said.append), **VENUE, all=True, role_name="legcy-sts", receipts_file=file
+    )
+    assert [one["role_name"] for one in result["revocations"]] == [ROLE]
+    assert any("There is no role legcy-sts in account" in one for one in said)
 
 
 def test_a_receipt_says_the_same_time_whenever_it_is_used(venue: Moto) -> None:

@@ -159,6 +159,8 @@ def test_cloudtrail_outranks_a_receipt() -> None:
     assert answered
     (one,) = join([answered], [shorter])
     assert (one.expires_at, one.issuer_arn) == (answered.expires_at, answered.issuer_arn)
+    (one,) = join([answered], [replace(forged, source_identity="eve")])
+    assert one.source_identity == ""  # a revocation of eve's tokens does not reach it
     elsewhere = replace(forged, role_arn="arn:aws:iam::123456789012:role/other")
     assert len(join([answered], [elsewhere])) == 2
 

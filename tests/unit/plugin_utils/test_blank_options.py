@@ -55,6 +55,19 @@ OPTIONS = [
     if (kind := spec["type"]) in BLANK
 ]
 NARROWING = [(name, option, kind) for name, option, kind in OPTIONS if (name, option) not in MAY_BE_EMPTY]
+
+
+def every_option(spec: dict[str, Any], above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every option and suboption, as the names that lead to it."""
+    found = []
+    for name, option in spec.items():
+        if name.startswith("_"):  # set by the action plugin, which refuses it in a task
+            continue
+        found += [(*above, name), *every_option(option.get("options", {}), (*above, name))]
+    return found
+
+
+EVERY = [(name, path) for name, operation in OPERATIONS.items() for path in every_option(dict(operation.argument_spec))]
 SITUATIONS = {"in process": Situation(), "shipped": Situation(keywords={"environment": [{"X": "y"}]})}
 
 
@@ -92,3 +105,16 @@ def test_a_blank_path_stays_blank_and_does_not_become_a_file_called_blank() -> N
     for blank in BLANK["path"]:
         options = {"dest": blank, "handoff": {"dest": blank}}
         assert absolute_paths(spec, options) == options
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), EVERY, ids=lambda value: value if isinstance(value, str) else ".".join(value)
+)
+def test_no_task_takes_an_option_without_a_value(name: str, path: tuple[str, ...]) -> None:
+    # Whatever its type: "handoff:" would return the keys, and "duration_seconds:" in limits lift a limit.
+    options: Any = None
+    for part in reversed(path):
+        options = {part: options}
+    plugin = importlib.import_module(f"{PACKAGE}.action.{name}").ActionModule
+    result = make_action(plugin, name, SITUATIONS["in process"], **options).run(task_vars={})
+    assert (result["failed"], result["error"], result["msg"]) == (True, "InvalidInput", refusal(".".join(path)))

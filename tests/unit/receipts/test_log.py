@@ -63,6 +63,8 @@ FORGED = [
     changed(issued(), venue="ops"),
     changed(issued(), id="r-20261122T093015Z-ffffffff", recipient="eve"),
     changed(issued(), handoff=None),
+    changed(requested(), duration_seconds=43200),
+    changed(requested(), duration_seconds=43200, method="saml"),
 ]  # fmt: skip
 
 
@@ -80,6 +82,22 @@ def test_no_later_line_hides_a_token_or_shortens_its_life(known: list[Receipt], 
         assert same.expires_at is not None
         assert token.expires_at is not None
         assert same.expires_at >= token.expires_at
+
+
+@pytest.mark.parametrize(
+    "forged", [changed(requested(), source_identity="eve"), changed(issued(), source_identity="eve")]
+)
+def test_no_later_line_adds_what_the_request_left_open(forged: str) -> None:
+    # A revocation of that source identity would make the living token look revoked.
+    (token,) = read(requested(), issued(), forged).tokens
+    assert token.source_identity is None
+
+
+@pytest.mark.parametrize("year", ["2027", "2199"])
+def test_no_later_line_makes_a_token_live_for_years(year: str) -> None:
+    far = {name: f"{year}-01-01T00:00:00Z" for name in ("requested_at", "issue_until", "issued_at")}
+    forged = changed(issued(), **far, expires_at=f"{year}-01-01T01:00:00Z")
+    assert read(requested(), issued(), forged) == ([issued()], 1)
 
 
 def test_a_token_that_ends_earlier_than_the_request_allows_is_not_its_outcome() -> None:
