@@ -86,8 +86,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"permissions_boundary": "arn:aws:iam::123456789012:role/x"},
         "permissions_boundary: 'arn:aws:iam::123456789012:role/x' is not an ARN",
     ),
-    ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 61 tags and only 50 fit"),
-    ({"tags": {"Proj": "emit"}}, "tags: Proj says whose the role is"),
+    ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 51 tags and only 50 fit"),
+    ({"tags": {"Proj": "emit"}}, "tags: Proj names the venue of the role"),
     ({"expected_account_id": "1234"}, "expected_account_id: '1234' is not an AWS account id"),
     ({"region": "mars-north-1"}, "mars-north-1"),
     ({"external_id_type": "Plain"}, "value of external_id_type must be one of: String, SecureString, got: Plain"),
@@ -128,7 +128,8 @@ class Told:
 
 def prepare(moto: Recorded) -> dict[str, str]:
     """Venues as earlier runs, and other people, left them; returns the external ID of each."""
-    iam, ssm = moto.server.client("iam"), moto.server.client("ssm")
+    iam, ssm, kms = (moto.server.client(service) for service in ("iam", "ssm", "kms"))
+    kms.create_alias(AliasName="alias/venues", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     ids = {}
     for project in STORY:
         if project in ("fresh", "secured"):
