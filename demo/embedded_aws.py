@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import random
 import socket
 import subprocess
 import sys
@@ -21,14 +22,20 @@ import boto3
 REGION = "us-west-2"
 # What moto allows anyway. A boundary has to exist, though: provisioning looks it up.
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+SERVER_PORTS = range(20_000, 32_000)
 FAKE_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}  # moto takes any
 
 
 def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port on which nobody listens at this moment.
+
+    It is below the range from which systems choose the ports of clients: a client could take it before the server does.
+    """
+    for port in random.sample(SERVER_PORTS, len(SERVER_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"No port of 127.0.0.1 from {SERVER_PORTS.start} to {SERVER_PORTS.stop - 1} is free.")
 
 
 class Moto:

@@ -211,6 +211,11 @@ def spec_of(survey: Survey) -> dict[str, Any]:
     return {"name": survey.title, "description": survey.description, "spec": items}
 
 
+def _width(spec: dict[str, Any]) -> int:
+    """The width for lines of at most 120 columns: PyYAML breaks a line after the word that passes it."""
+    return 118 - max(map(len, str(spec).split()))
+
+
 class _Indented(yaml.SafeDumper):
     """Lists indented below their key, as in the rest of this repository."""
 
@@ -285,7 +290,7 @@ def outputs() -> dict[pathlib.Path, str]:
     found = {}
     for name, survey in SURVEYS.items():
         spec = spec_of(survey)
-        text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=150, allow_unicode=True)
+        text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=_width(spec), allow_unicode=True)
         found[FILES / f"{name}.yml"] = (
             f"---\n# Written by tools/awx_surveys.py from the argument specs of the role.\n{text}"
         )

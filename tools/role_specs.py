@@ -143,6 +143,8 @@ def _without_path(texts: list[str]) -> list[str]:
 def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
     """A module's option as a role's: no aliases, and names of options as the role has them."""
     texts = [re.sub(r"O\(([a-z_]+)(?![\w.])", rf"O({role}_\1", one) for one in spec["description"]]
+    # A role's spec names no suboptions, so that one cannot be linked to.
+    texts = [re.sub(r"O\(([a-z_]+\.[a-z_.]+)\)", rf"C({role}_\1)", one) for one in texts]
     texts = [re.sub(r"RV\(([a-z_]+)\)", r"C(\1)", one) for one in texts]
     kept = {key: value for key, value in spec.items() if key in ("type", "elements", "choices", "default", "required")}
     if kept["type"] in ("json", "path"):
@@ -159,7 +161,7 @@ def argument_specs(role: str) -> str:
         "options": role_options(role),
     }
     spec: dict[str, Any] = {"argument_specs": {"main": main}}
-    text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=100, allow_unicode=True)
+    text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=_width(spec), allow_unicode=True)
     return f"---\n# Written by tools/role_specs.py from the module's documentation.\n{text}"
 
 
@@ -168,6 +170,11 @@ def _introduction(role: str) -> str:
     paragraph = (ROOT / "roles" / role / "README.md").read_text().split("\n\n")[1]
     unlinked = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", " ".join(paragraph.split()))
     return re.sub(r"`([^`]+)`", r"C(\1)", unlinked)
+
+
+def _width(spec: dict[str, Any]) -> int:
+    """The width for lines of at most 120 columns: PyYAML breaks a line after the word that passes it."""
+    return 118 - max(map(len, str(spec).split()))
 
 
 class _Indented(yaml.SafeDumper):

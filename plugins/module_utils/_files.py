@@ -9,6 +9,7 @@ nobody else may replace one of the folders above it. See sshd_config(5).
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import grp
 import os
@@ -122,6 +123,18 @@ def check_append_file(option: str, path: str | Path) -> Path:
     if not os.access(target if found else target.parent, os.W_OK):
         raise InvalidInput(option, f"'{target}' is not writable.")
     return target
+
+
+def open_regular(path: str, flags: int) -> int:
+    """Open a file, but not a FIFO or a device, which would block or never end. For the argument ``opener`` of open().
+
+    :raises OSError: it is something else than a regular file, or cannot be opened.
+    """
+    handle = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return handle
 
 
 def prepare_folder(option: str, folder: Path) -> None:

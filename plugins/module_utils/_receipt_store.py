@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ from ._aws.clients import Clients
 from ._domain.errors import InvalidInput, ReceiptNotKept, VenueError
 from ._domain.receipts import LONGEST_LINE, Receipt, ReceiptLog, read_log
 from ._domain.times import stamp
-from ._files import append_private, check_append_file
+from ._files import append_private, check_append_file, open_regular
 
 DEFAULT_FILE = "~/.mdps/receipts.jsonl"
 # The options of a module that writes receipts.
@@ -102,21 +101,12 @@ def read_file(path: str | None, since: datetime | None = None) -> ReceiptLog:
     """
     place = Path(DEFAULT_FILE if path is None else path).expanduser()
     try:
-        with open(place, "rb", opener=_open_regular) as stream:
+        with open(place, "rb", opener=open_regular) as stream:
             return read_log(_lines(stream), since)
     except (OSError, ValueError) as error:
         if path is None and isinstance(error, FileNotFoundError):
             return ReceiptLog([])
         raise InvalidInput("receipts_file", f"'{place}' cannot be read ({_reason(error)}).") from None
-
-
-def _open_regular(path: str, flags: int) -> int:
-    """Open a file, but not a FIFO or a device, which would block or never end."""
-    handle = os.open(path, flags | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, "not a regular file")
-    return handle
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:

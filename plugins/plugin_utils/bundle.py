@@ -18,6 +18,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from ..module_utils._domain.errors import InvalidInput
 from ..module_utils._domain.times import parse_time
+from ..module_utils._files import open_regular
 from .formats import profile_name, token_files
 from .readme_facts import readme_facts
 
@@ -145,7 +146,8 @@ def _render(template: Path, facts: Mapping[str, Any]) -> str:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
     try:
-        text = environment.from_string(template.read_text(encoding="utf-8")).render(facts)
+        with open(template, encoding="utf-8", opener=open_regular) as stream:
+            text = environment.from_string(stream.read()).render(facts)
     except (TemplateError, OSError, UnicodeDecodeError) as error:
         raise InvalidInput("readme_template", f"{template} does not work: {error}") from None
     return _crlf(text)

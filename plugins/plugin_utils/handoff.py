@@ -8,7 +8,7 @@ Everything that can be checked is checked in ``prepare``, before there is a toke
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,12 +180,19 @@ class Resend:
         channel.check(create=not runtime.check_mode)
         return cls(channel, file, Path(given["undelivered"]).expanduser(), parcel)
 
-    def remove_kept(self, target: str) -> None:
-        """Remove the file from the folder of what could not be delivered, after it was delivered elsewhere."""
+    def remove_kept(self, target: str, warn: Callable[[str], None]) -> None:
+        """Remove the file from the folder of what could not be delivered, after it was delivered elsewhere.
+
+        :param warn: is told if it cannot be removed: the delivery succeeded all the same.
+        """
         kept = self.file.resolve()
-        if kept.parent == self.undelivered.resolve() and str(kept) != target:
+        if kept.parent != self.undelivered.resolve() or str(kept) == target:
+            return
+        try:
             kept.unlink(missing_ok=True)
             kept.with_name(f"{kept.name}{SIGNATURE_SUFFIX}").unlink(missing_ok=True)
+        except OSError as error:
+            warn(f"The bundle was delivered, but '{kept}' could not be removed ({error.strerror}).")
 
     @property
     def digest(self) -> str:

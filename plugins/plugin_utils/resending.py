@@ -57,7 +57,7 @@ def _execute(resending: Resending, clients: Clients, runtime: Runtime) -> Result
         return {"changed": True, **delivery.facts(), **({"receipt": receipt.to_json()} if receipt else {})}
     pipeline = Pipeline(NAME, delivery, lambda one: resending.stores.record(one, clients), runtime)
     result = pipeline.send(delivery.parcel, receipt)
-    delivery.remove_kept(str(result["target"]))
+    delivery.remove_kept(str(result["target"]), runtime.warn)
     return result
 
 

@@ -9,6 +9,7 @@ and gpg expect it.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import tempfile
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..module_utils._domain.errors import InvalidInput, SealingFailed
+from ..module_utils._files import open_regular
 from .sealers import age, openpgp, program, smime
 
 NAMESPACE, SIGNER = "mdps-venue-sts", "mdps-admin"
@@ -156,8 +158,8 @@ def read_signer(text: str) -> Signer:
         return OpenPgpSigner(openpgp.secret_key("".join(text.split()).upper()))
     path = Path(text).expanduser()
     try:
-        content = path.read_text(encoding="utf-8", errors="replace")
-        mode = path.stat().st_mode
+        with open(path, encoding="utf-8", errors="replace", opener=open_regular) as stream:
+            content, mode = stream.read(), os.fstat(stream.fileno()).st_mode
     except OSError as error:
         raise InvalidInput("sign_with", f"'{path}' cannot be read: {error.strerror}. {_ADVICE}") from None
     if "PRIVATE KEY-----" in content and mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -2,12 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Measure this collection beside the other ways to do the same job.
 
-Every contender provisions venues, provisions them again (no change) and issues tokens, and some look at all venues of
-the
-account, against the same moto server in the same session, through a proxy that adds latency and counts the API calls.
-Contenders take
-turns; each starts from an empty account. Results go to docs/performance/: results.json, table.md, wall.svg. Run it in
-the development environment:
+Every contender provisions venues, provisions them again (no change) and issues tokens, as files and sealed with age,
+and some look at all venues of the account, against the same moto server in the same session, through a proxy that adds
+latency and counts the API calls. Contenders take turns; each starts from an empty account. Results go to
+docs/performance/: results.json, table.md, wall.svg. Run it in the development environment:
 
     python tests/bench/bench.py                 # a few minutes
     python tests/bench/bench.py --full          # 1 to 1,000 venues, several runs: an afternoon
@@ -22,6 +20,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import signal
 import ssl
 import subprocess
@@ -32,6 +31,8 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import pyrage
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -44,6 +45,7 @@ from tests.support.servers import ANYTHING, Moto, free_port, stop, wait_until_it
 
 BOUNDARY = "zsmce-tenantOperator-AMI-APIG"
 READS = ("Get", "List", "Describe")
+SEALED = (b"age-encryption.org/v1\n", b"-----BEGIN AGE ENCRYPTED FILE-----\n")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Sample:
     :param cpu: user and system time of the contender's processes, all together.
     :param emulator_cpu: the same of moto server and proxy, which share the machine.
     :param memory: of the largest process.
+    :param lines: that the command printed.
     :param depth: the longest chain of API calls that waited for one another; 0 where it was not told.
     """
 
@@ -69,6 +72,7 @@ class Sample:
     calls: dict[str, int]
     connections: int
     depth: int
+    lines: int
 
 
 class Field:
@@ -104,7 +108,7 @@ class Field:
                 if not name.startswith(("AWS_", "ANSIBLE_", "SSL_", "PYTHON"))
             },
             **self.moto.environment(),
-            "HOME": str(self.folder),  # receipts go there
+            "HOME": str(self.folder),
             "AWS_URL": self.url,
             "AWS_ENDPOINT_URL": self.url,
             "AWS_DEFAULT_REGION": "us-west-2",
@@ -139,10 +143,15 @@ class Field:
                 Type="String",
             )
         write_inventory(self.folder / "inventory.json", venues)
-        tokens = self.folder / "tokens"
-        tokens.mkdir(mode=0o700, exist_ok=True)
-        for token in tokens.iterdir():
-            token.unlink()
+        job = Job("seal", venues, self.folder, 1)
+        for folder in map(pathlib.Path, (job.dest, job.sealed)):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            for token in folder.iterdir():
+                token.unlink()
+        job.receipts.unlink(missing_ok=True)
+        job.keys.mkdir(mode=0o700, exist_ok=True)
+        job.key.touch(mode=0o600)
+        job.key.write_text(f"{pyrage.x25519.Identity.generate().to_public()}\n")
 
     def books(self, latency: float) -> dict[str, Any]:
         """What the proxy has counted; the next calls take so many seconds more."""
@@ -191,6 +200,7 @@ def measure(field: Field, contender: Contender, job: Job, latency: float, tls: b
         job.forks,
         **json.loads(taken.read_text()),
         emulator_cpu=after - before,
+        lines=output.read_bytes().count(b"\n"),
         **books,
     )
 
@@ -200,7 +210,11 @@ def check(field: Field, contender: Contender, job: Job, calls: dict[str, int]) -
     if contender.name == "ansible-core alone":
         return
     if job.step == "issue":
-        done = sum(1 for _file in (field.folder / "tokens").iterdir())
+        done = sum(1 for _file in pathlib.Path(job.dest).iterdir())
+    elif job.step == "seal":
+        sealed = [file for file in pathlib.Path(job.sealed).iterdir() if file.read_bytes().startswith(SEALED)]
+        sessions = {line for line in job.receipts.read_text().splitlines() if "access_key_id" in line}
+        done = min(len(sealed), len(sessions))
     else:
         pages = field.moto.client("iam").get_paginator("list_roles").paginate()
         done = sum(len(page["Roles"]) for page in pages)
@@ -254,9 +268,9 @@ def machine() -> dict[str, str]:
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--venues", type=int, nargs="+", help="how many venues (1 10)")
+    parser.add_argument("--venues", type=int, nargs="+", help="how many venues (1 5)")
     parser.add_argument("--latency", type=int, nargs="+", help="milliseconds that each API call takes longer (0 80)")
-    parser.add_argument("--runs", type=int, help="how often (3)")
+    parser.add_argument("--runs", type=int, help="how often (2; with --full 3)")
     parser.add_argument("--once-from", type=int, help="more venues than this are measured once (5; with --full 100)")
     parser.add_argument(
         "--forks",
@@ -283,10 +297,12 @@ def main() -> None:
     parser.add_argument("--append", action="store_true", help="keep what results.json holds already")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs" / "performance")
     options = parser.parse_args()
-    options.venues = options.venues or ([1, 10, 50, 200, 1000] if options.full else [1, 10])
+    options.venues = options.venues or ([1, 10, 50, 200, 1000] if options.full else [1, 5])
     options.latency = [0, 80] if options.latency is None else options.latency
-    options.runs = options.runs or 3
+    options.runs = options.runs or (3 if options.full else 2)
     options.once_from = options.once_from or (100 if options.full else 5)
+    if "seal" in options.steps and not shutil.which("age", path="/usr/bin:/bin"):
+        parser.error("the other contenders seal with age. Install it (Debian: age), or leave out the step seal.")
     wanted = [contenders()[name] for name in options.contenders or contenders()]
     peers_collections()
     kept = options.output / "results.json"

@@ -9,17 +9,15 @@ import pathlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
 PEERS = HERE / "peers"
 ROOT = HERE.parent.parent
 BIN = pathlib.Path(sys.prefix) / "bin"
-STEPS = ("create", "no_change", "info", "issue")
-CHANGES = (
-    "create",
-    "no_change",
-    "issue",
-)  # what each contender does for its venues; info is one look at the whole account
+STEPS = ("create", "no_change", "info", "issue", "seal")
+# What each contender does for its venues; info is one look at the whole account.
+CHANGES = ("create", "no_change", "issue", "seal")
 USER = "unityuser"
 
 
@@ -27,7 +25,9 @@ USER = "unityuser"
 class Job:
     """One step for so many venues.
 
-    :param folder: holds the inventory; tokens go to its folder ``tokens``.
+    ``issue`` writes tokens to files, ``seal`` seals them to the user's public key and keeps receipts.
+
+    :param folder: holds the inventory and all that the steps read and write.
     :param forks: how many venues ansible-playbook, or xargs, works on at once.
     """
 
@@ -43,8 +43,33 @@ class Job:
 
     @property
     def dest(self) -> str:
-        """The folder for tokens, with a slash at the end."""
+        """The folder for tokens that are not sealed, with a slash at the end."""
         return f"{self.folder}/tokens/"
+
+    @property
+    def sealed(self) -> str:
+        """The folder for sealed tokens, with a slash at the end."""
+        return f"{self.folder}/sealed/"
+
+    @property
+    def keys(self) -> pathlib.Path:
+        """The key directory."""
+        return self.folder / "keys"
+
+    @property
+    def key(self) -> pathlib.Path:
+        """The user's public key, an age recipient."""
+        return self.keys / f"{USER}.age"
+
+    @property
+    def receipts(self) -> pathlib.Path:
+        """The file of receipts, one JSON object a line."""
+        return self.folder / "receipts.jsonl"
+
+    @property
+    def issues(self) -> bool:
+        """Whether the step issues tokens."""
+        return self.step in ("issue", "seal")
 
 
 def venue_name(number: int) -> tuple[str, str]:
@@ -76,37 +101,48 @@ class Contender:
 
 
 def _playbook(job: Job, playbook: str) -> list[str]:
-    issue = ["-e", f"user={USER}", "-e", f"dest={job.dest}"] if job.step == "issue" else []
-    return [str(BIN / "ansible-playbook"), playbook, "-i", str(job.inventory), "--forks", str(job.forks), *issue]
+    variables = {"user": USER, "handoff_receipts_file": job.receipts} if job.issues else {}
+    if job.step == "issue":
+        variables["dest"] = job.dest
+    elif job.step == "seal":
+        variables |= {"handoff_key_directory": job.keys, "handoff_dest": job.sealed}
+    extra = [part for name, value in variables.items() for part in ("-e", f"{name}={value}")]
+    return [str(BIN / "ansible-playbook"), playbook, "-i", str(job.inventory), "--forks", str(job.forks), *extra]
 
 
 def _ours(job: Job) -> list[str]:
     if job.step == "info":
         return [*_playbook(job, str(PEERS / "info.yml")), "-e", f"venues={job.venues}"]
-    return _playbook(job, "mdps.venue_sts.issue" if job.step == "issue" else "mdps.venue_sts.provision")
+    return _playbook(job, "mdps.venue_sts.issue" if job.issues else "mdps.venue_sts.provision")
 
 
 def _ad_hoc(job: Job) -> list[str]:
     project, venue = venue_name(0)
-    options = {"project": project, "venue": venue}
+    options: dict[str, Any] = {"project": project, "venue": venue}
+    if job.issues:
+        options |= {"user": USER, "receipts_file": str(job.receipts)}
     if job.step == "issue":
-        options |= {"user": USER, "dest": job.dest, "receipts_file": "~/.mdps/receipts.jsonl"}
-    module = "venue_sts_token" if job.step == "issue" else "venue_sts_role"
+        options["dest"] = job.dest
+    elif job.step == "seal":
+        options["handoff"] = {"key_directory": str(job.keys), "dest": job.sealed}
+    module = "venue_sts_token" if job.issues else "venue_sts_role"
     return [str(BIN / "ansible"), "localhost", "-m", f"mdps.venue_sts.{module}", "-a", json.dumps(options)]
 
 
 def _peer(prefix: str) -> Callable[[Job], list[str]]:
-    return lambda job: _playbook(job, str(PEERS / f"{prefix}_{'issue' if job.step == 'issue' else 'provision'}.yml"))
+    return lambda job: _playbook(job, str(PEERS / f"{prefix}_{'issue' if job.issues else 'provision'}.yml"))
 
 
 def _cli(job: Job) -> list[str]:
     named = "\n".join(" ".join(venue_name(number)) for number in range(job.venues))
-    each = f'xargs -P {job.forks} -L 1 sh -c \'{PEERS}/cli.sh {job.step} "$0" "$1" {USER} {job.dest}\''
+    paths = f"{job.dest} {job.sealed} {job.key} {job.receipts}"
+    each = f'xargs -P {job.forks} -L 1 sh -c \'{PEERS}/cli.sh {job.step} "$0" "$1" {USER} {paths}\''
     return ["bash", "-c", f"printf '%s\\n' '{named}' | {each}"]
 
 
 def _boto3(job: Job) -> list[str]:
-    return [sys.executable, str(PEERS / "concurrent_boto3.py"), job.step, str(job.inventory), USER, job.dest]
+    paths = [job.dest, job.sealed, str(job.key), str(job.receipts)]
+    return [sys.executable, str(PEERS / "concurrent_boto3.py"), job.step, str(job.inventory), USER, *paths]
 
 
 def contenders() -> dict[str, Contender]:

@@ -11,7 +11,13 @@ from collections import defaultdict
 from statistics import median
 from typing import Any
 
-TITLES = {"create": "create", "no_change": "no change", "issue": "issue", "info": "all venues' info"}
+TITLES = {
+    "create": "create",
+    "no_change": "no change",
+    "issue": "issue",
+    "seal": "issue, sealed",
+    "info": "all venues' info",
+}
 COLOURS = ("#0b6", "#7c5", "#a5c", "#0aa", "#c33", "#e83", "#36c", "#888")
 KEY = ("contender", "step", "venues", "latency", "tls", "forks")
 Cell = tuple[str, str, int, float, bool, int]
@@ -30,6 +36,8 @@ def cells(samples: list[dict[str, Any]]) -> dict[Cell, dict[str, float]]:
             },
             "calls": median(sum(one["calls"].values()) for one in group),
             "runs": len(group),
+            # Measurements from before the lines were counted have none.
+            **({"lines": median(counted)} if (counted := [one["lines"] for one in group if "lines" in one]) else {}),
         }
         for cell, group in grouped.items()
     }
@@ -44,11 +52,11 @@ def table(results: dict[str, Any]) -> str:
         "",
         f"Measured on: {machine}. Medians. *Times ours*: CPU and wall time against ours. *Emulator*: CPU of moto "
         "server and proxy, on the same cores.",
-        "*Chain*: API calls that had to wait for one another.",
+        "*Chain*: API calls that had to wait for one another. *Lines*: what the command printed.",
         "",
         "| venues | ms per call | forks | step | contender | runs | wall s | times ours | CPU s | times ours |"
-        " emulator s | MiB | calls a venue | chain | connections |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        " emulator s | MiB | calls a venue | chain | connections | lines |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for cell, one in sorted(
         found.items(), key=lambda item: (item[0][2], item[0][4], item[0][3], item[0][5], list(TITLES).index(item[0][1]))
@@ -64,7 +72,8 @@ def table(results: dict[str, Any]) -> str:
         where = f"{condition} | {TITLES[step]} | {contender} | {one['runs']}"
         cost = f"{one['emulator_cpu']:.2f} | {one['memory']:.0f}"
         rest = f"{cost} | {one['calls'] / venues:g} | {chain} | {one['connections']:g}"
-        lines.append(f"| {where} | {wall} | {cpu} | {rest} |")
+        lines_printed = f"{one['lines']:g}" if "lines" in one else ""
+        lines.append(f"| {where} | {wall} | {cpu} | {rest} | {lines_printed} |")
     return "\n".join(lines) + "\n"
 
 

@@ -25,12 +25,13 @@ from tests.support.servers import ANYTHING, REGION
 
 VENUES = yaml.safe_load((ROOT / "docs" / "inventory.accounts.example.yml").read_text())["venues"]["hosts"]
 WIDE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+OPERATORS = "mcp-tenantOperator"
 MADE = "ssm:PutParameter, iam:CreateRole, iam:PutRolePolicy"
 
 
 def hour_keys(moto: Recorded, account: str) -> dict[str, str]:
     """Keys of a session of the operators' role in an account, of the kind that Kion gives."""
-    arn = f"arn:aws:iam::{account}:role/mcp-tenantOperator"
+    arn = f"arn:aws:iam::{account}:role/{OPERATORS}"
     keys = moto.server.client("sts").assume_role(RoleArn=arn, RoleSessionName="admin")["Credentials"]
     return {
         "aws_access_key_id": keys["AccessKeyId"],
@@ -50,6 +51,7 @@ class Morning:
     asked: dict[str, list[str]] = field(default_factory=dict)
     there: dict[str, list[str]] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
+    there_is_no_token_yet: bool = False
 
     def client(self, venue: str, service: str) -> Any:
         return self.moto.server.client(service, **self.keys[venue])
@@ -68,12 +70,18 @@ class Morning:
     def run(self, name: str, playbook: str, *arguments: str, code: int = 0, **more: str) -> None:
         """Run a playbook; keep what it said, what it asked of AWS, and which roles are there afterwards."""
         env = {"AWS_URL": self.moto.server.url, "AWS_SHARED_CREDENTIALS_FILE": str(self.folder / "credentials"), **more}
+        if playbook == "issue":
+            arguments += ("-e", f"handoff_receipts_file={self.folder}/receipts.jsonl")
         self.moto.forget()
         self.said[name] = ansible_playbook(f"mdps.venue_sts.{playbook}", *arguments, env=env, cwd=self.folder).expect(
             code
         )
         self.asked[name] = self.moto.calls()
-        self.there[name] = [venue for venue in VENUES if self.client(venue, "iam").list_roles()["Roles"]]
+        self.there[name] = [venue for venue in VENUES if self.roles(venue) - {OPERATORS}]
+
+    def roles(self, venue: str) -> set[str]:
+        """The names of the roles in a venue's account."""
+        return {one["RoleName"] for one in self.client(venue, "iam").list_roles()["Roles"]}
 
     def external_ids(self) -> set[str]:
         found = set()
@@ -95,6 +103,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory):
             ssm.put_parameter(
                 Name="/unity/cs/account/privilegedpolicyname", Value="zsmce-tenantOperator-AMI-APIG", Type="String"
             )
+            made.client(venue, "iam").create_role(RoleName=OPERATORS, AssumeRolePolicyDocument=json.dumps(ANYTHING))
             made.client(venue, "iam").create_policy(
                 PolicyName="zsmce-tenantOperator-AMI-APIG", PolicyDocument=json.dumps(ANYTHING)
             )
@@ -122,8 +131,11 @@ def work(made: Morning) -> None:
     made.run(
         "no slash", "issue", *over, "-e", "user=jdoe", "-e", f"dest={made.folder}/without", ANSIBLE_STRATEGY="free"
     )
-    made.run("issue looked at", "issue", *over, "-e", "user=jdoe", "-e", f"dest={made.folder}/tokens/", "--check")
-    made.run("issued", "issue", *over, "-e", "user='Jane Doe'", "-e", f"dest={made.folder}/tokens/", "-vvv")
+    tokens = ("-e", f"dest={made.folder}/tokens/")
+    made.run("refused", "issue", *over, "-e", "user='Jane Doe'", *tokens, code=2)
+    made.run("issue looked at", "issue", *over, "-e", "user=Jane.Doe", *tokens, "--check", "-v")
+    made.there_is_no_token_yet = not (made.folder / "tokens").exists()
+    made.run("issued", "issue", *over, "-e", "user=Jane.Doe", *tokens, "-vvv")
     made.run("guarded", "deprovision", *over, code=2)
     made.run("one removed", "deprovision", *over, "--limit", "emit-ops,localhost")
     made.run("all removed", "deprovision", *over, "-e", "confirm=all")
@@ -186,37 +198,77 @@ def test_the_differences_of_a_drift_are_shown_and_no_external_id_at_any_verbosit
         assert not [one for one in morning.ids if one in said.output]
 
 
+def files(folder: pathlib.Path, user: str) -> dict[str, pathlib.Path]:
+    """The token's file of each venue; nothing else may be there."""
+    stamped = re.compile(rf"(\w+)_(\w+)_{re.escape(user)}_\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}}\.json")
+    named = {path: stamped.fullmatch(path.name) for path in folder.iterdir()}
+    assert all(named.values()), sorted(path.name for path in named)
+    found = {f"{match[1]}-{match[2]}": path for path, match in named.items() if match}
+    assert len(found) == len(named)
+    return found
+
+
+def receipts(morning: Morning) -> dict[str, dict[str, Any]]:
+    """The last line of each receipt in the admin's file, by the name of the token's file."""
+    lines = map(json.loads, (morning.folder / "receipts.jsonl").read_text().splitlines())
+    last = {one["id"]: one for one in lines}
+    return {one["handoff"]["file"]: one for one in last.values()}
+
+
 def test_three_tokens_three_files_and_receipts_but_no_key_on_the_screen(morning: Morning) -> None:
     run = morning.said["issued"]
     folder = morning.folder / "tokens"
-    assert f'"{folder}/sbg-dev-jdoe.json"' in morning.said["issue looked at"].output
-    assert "AssumeRole" not in morning.asked["issue looked at"]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "asips_int_~jane.~doe",
-        "emit_ops_~jane.~doe",
-        "sbg_dev_~jane.~doe",
-    ]
-    for path in folder.iterdir():
+    found = files(folder, "~jane.~doe")
+    assert set(found) == set(VENUES)
+    for venue, path in found.items():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         token = json.loads(path.read_text())
-        assert str(path) in run.output
+        receipt = receipts(morning)[path.name]
+        assert receipt["state"] == "issued" and receipt["recipient"] == "Jane.Doe"
+        assert receipt["access_key_id"] == token["Credentials"]["AccessKeyId"]
+        assert receipt["role_arn"] == f"arn:aws:iam::{VENUES[venue]['account_id']}:role/unity-{venue}-sts"
+        assert receipt["handoff"]["target"] == str(path)
+        assert receipt["id"] in run.output
         assert token["Credentials"]["AccessKeyId"] in run.output  # the receipt names it, as CloudTrail will
-        assert token["Credentials"]["SecretAccessKey"] not in run.output
-        assert token["Credentials"]["SessionToken"] not in run.output
+        for text in (run.output, (morning.folder / "receipts.jsonl").read_text()):
+            assert token["Credentials"]["SecretAccessKey"] not in text
+            assert token["Credentials"]["SessionToken"] not in text
     account = VENUES["asips-int"]["account_id"]
     assert f"arn:aws:iam::{account}:role/unity-asips-int-sts" in run.output
 
 
+def test_the_screen_has_one_line_for_each_token(morning: Morning) -> None:
+    found = files(morning.folder / "tokens", "~jane.~doe")
+    for venue, path in found.items():
+        ends = receipts(morning)[path.name]["expires_at"][:16].replace("T", " ")
+        assert line(morning.said["issued"], venue) == f"{venue} Jane.Doe {ends} {path}"
+
+
+def test_looking_at_an_issue_asks_for_no_token_and_names_the_files(morning: Morning) -> None:
+    run = morning.said["issue looked at"]
+    assert "AssumeRole" not in morning.asked["issue looked at"]
+    assert writes(morning.asked["issue looked at"]) == []
+    assert morning.there_is_no_token_yet
+    for venue in VENUES:
+        assert f'"{morning.folder}/tokens/{venue.replace("-", "_")}_~jane.~doe_' in run.output
+        assert line(run, venue) == f"{venue} Jane.Doe - checked only (check mode)"
+
+
+def test_a_user_name_that_would_have_to_be_changed_is_refused_before_aws_is_asked(morning: Morning) -> None:
+    run = morning.said["refused"]
+    assert run.output.count("jane.doe") >= len(VENUES)
+    assert "AssumeRole" not in morning.asked["refused"]
+
+
 def test_several_tokens_never_go_to_one_file(morning: Morning) -> None:
-    assert sorted(path.name for path in (morning.folder / "without").iterdir()) == [
-        f"{name}-jdoe.json" for name in sorted(VENUES)
-    ]
+    assert set(files(morning.folder / "without", "jdoe")) == set(VENUES)
 
 
 def test_what_is_said_of_all_is_said_once_whatever_the_strategy(morning: Morning) -> None:
     assert morning.said["again"].output.count("VENUE  ") == 1
-    assert morning.said["no slash"].output.count('"receipts": [') == 1
+    for name in ("no slash", "issued"):
+        assert len(re.findall(r'"VENUE +USER +ENDS \(UTC\) +WHERE IT IS"', morning.said[name].output)) == 1
 
 
 def test_removing_several_venues_wants_to_be_confirmed(morning: Morning) -> None:
@@ -236,7 +288,7 @@ def test_a_single_venue_needs_no_inventory(morning: Morning) -> None:
     assert line(morning.said["single"], "sbg-dev") == f"sbg-dev changed unity-sbg-dev-sts {MADE}"
     token = morning.folder / "single.json"
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
-    assert f'"target": "{token}"' in morning.said["single issued"].output
+    assert re.search(rf"Kept in: +{re.escape(str(token))}\"", morning.said["single issued"].output)
     assert morning.there["single"] == ["sbg-dev"]
     assert morning.there["single removed"] == []
 

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
 import pytest
 
+from tests.bench.contenders import Job, contenders
 from tests.bench.proxy import depth
 from tests.bench.report import plot, table
 
@@ -58,6 +60,26 @@ def test_what_differs_in_forks_or_tls_is_not_mixed() -> None:
     samples = [sample("ours", 1.0), sample("ours", 5.0, forks=10), sample("ours", 7.0, tls=True)]
     rows = table({"machine": {}, "samples": samples}).splitlines()
     assert [row.split("|")[7].strip() for row in rows[-3:]] == ["1.00", "5.00", "7.00"]
+
+
+def test_printed_lines_are_in_the_table_where_they_were_counted() -> None:
+    samples = [*(sample("ours", 1.0, lines=lines) for lines in (9, 25, 77)), sample("other", 1.0)]
+    rows = table({"machine": {}, "samples": samples}).splitlines()
+    assert [row.split("|")[-2].strip() for row in rows[-2:]] == ["25", ""]
+
+
+def test_every_contender_that_issues_also_seals() -> None:
+    for contender in contenders().values():
+        assert ("issue" in contender.steps) == ("seal" in contender.steps), contender.name
+
+
+def test_a_sealed_issue_names_the_key_and_has_no_dest(tmp_path: pathlib.Path) -> None:
+    for contender in contenders().values():
+        if contender.name.startswith("ours") and "seal" in contender.steps:
+            command = " ".join(contender.command(Job("seal", 1, tmp_path, 2)))
+            assert f"{tmp_path}/keys" in command
+            assert f"{tmp_path}/sealed/" in command
+            assert f"{tmp_path}/tokens/" not in command
 
 
 def test_the_plot_has_a_line_per_contender_and_step() -> None:

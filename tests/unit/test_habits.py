@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import pathlib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,12 @@ GENERATED = sorted(
 RESEND = yaml.safe_load(venue_sts_handoff.DOCUMENTATION)
 TOKEN = yaml.safe_load(venue_sts_token.DOCUMENTATION)
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "roles").glob("*/README.md")]
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """As pytest imports them by their names, it would not collect the second one."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))

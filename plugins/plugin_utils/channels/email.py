@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
@@ -137,10 +138,12 @@ class EmailChannel(Channel):
         """Send the message. The server must offer TLS and prove its name before it gets a login or the message."""
         to = str(message_from_bytes(parcel.body, policy=policy.SMTP)["To"])
         try:
-            with self._connect() as server:
+            with contextlib.closing(self._connect()) as server:
                 if self.username:
                     server.login(self.username, self.password)
                 server.sendmail(self.sender, [to], parcel.body)
+                with contextlib.suppress(OSError, smtplib.SMTPException):  # the message was accepted before
+                    server.quit()
         except smtplib.SMTPAuthenticationError as error:
             raise DeliveryFailed(f"{self.host} refused the login of {self.username} ({error.smtp_code}).") from None
         except (OSError, smtplib.SMTPException) as error:  # ssl.SSLError is an OSError

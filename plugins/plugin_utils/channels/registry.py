@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils._domain.errors import InvalidInput
+from ...module_utils._files import open_regular
 from ..signing import SIGNATURE_SUFFIX
 from .channel import REASON, Channel, Parcel
 from .email import EmailChannel
@@ -48,7 +49,8 @@ def read_parcel(path: Path) -> Parcel:
     :raises InvalidInput: it cannot be read, or it is not sealed.
     """
     try:
-        body = path.read_bytes()
+        with open(path, "rb", opener=open_regular) as stream:
+            body = stream.read()
     except OSError as error:
         raise InvalidInput("resend", f"{path} cannot be read: {error.strerror}.") from None
     for channel in CHANNELS.values():

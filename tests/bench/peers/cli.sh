@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# The procedure by hand, with the AWS CLI: cli.sh create|no_change|issue PROJECT VENUE USER DEST (a folder with a slash at the end).
+# The procedure by hand, with the AWS CLI: cli.sh create|no_change|issue|seal PROJECT VENUE USER DEST SEALED KEY RECEIPTS
+# (two folders with a slash at the end, a file with an age recipient, a file of JSON lines).
 set -euo pipefail
-step=$1 project=$2 venue=$3 user=$4 dest=$5
+step=$1 project=$2 venue=$3 user=$4 dest=$5 sealed=$6 key=$7 receipts=$8
 base=/unity/$project/$venue
 parameter=$base/cs/sts/role/external-id
 role=unity-$project-$venue-sts
@@ -28,6 +29,16 @@ permissions() {
   "ecr:BatchGetImage", "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage"],
   "Resource": "arn:aws:ecr:us-west-2:$account:repository/$project/*"}]}
 JSON
+}
+
+issue() {
+  external_id=$(aws ssm get-parameter --name "$parameter" --query Parameter.Value --output text)
+  aws sts assume-role --role-arn "arn:aws:iam::123456789012:role/$role" --external-id "$external_id" \
+    --role-session-name "$user-$(date -u +%Y%m%dT%H%M%SZ)"
+}
+
+value() {
+  sed -n "s/.*\"$1\": \"\([^\"]*\)\".*/\1/p" <<<"$token"
 }
 
 published() {
@@ -56,8 +67,13 @@ case $step in
     ;;
   issue)
     umask 077
-    external_id=$(aws ssm get-parameter --name "$parameter" --query Parameter.Value --output text)
-    aws sts assume-role --role-arn "arn:aws:iam::123456789012:role/$role" --role-session-name "$user-$(date -u +%Y%m%dT%H%M%SZ)" \
-      --external-id "$external_id" >"$dest$project-$venue.json"
+    issue >"$dest$project-$venue.json"
+    ;;
+  seal)
+    umask 077
+    token=$(issue)
+    age --recipients-file "$key" --output "$sealed$project-$venue.json.age" <<<"$token"
+    printf '{"recipient": "%s", "role": "%s", "access_key_id": "%s", "expires_at": "%s"}\n' \
+      "$user" "$(value Arn)" "$(value AccessKeyId)" "$(value Expiration)" >>"$receipts"
     ;;
 esac

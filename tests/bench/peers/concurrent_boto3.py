@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The least that Python can do the job in: boto3 clients, threads, no checks.
 
-Concurrent_boto3.py create|no_change|info|issue INVENTORY USER DEST.
+concurrent_boto3.py create|no_change|info|issue|seal INVENTORY USER DEST SEALED KEY RECEIPTS
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import boto3
 import botocore.config
+import pyrage
 
 VENUES_AT_ONCE = 10
 READS_AT_ONCE = 4
@@ -27,13 +28,14 @@ READS_AT_ONCE = 4
 class Job:
     """One step, for any venue."""
 
-    def __init__(self, user: str, dest: str) -> None:
+    def __init__(self, user: str, dest: str, sealed: str, key: str, receipts: str) -> None:
         # One session: its clients share the API descriptions.
         session = boto3.session.Session()
         config = botocore.config.Config(max_pool_connections=VENUES_AT_ONCE * READS_AT_ONCE)
         self.iam, self.ssm, self.sts = (session.client(service, config=config) for service in ("iam", "ssm", "sts"))
         self.reads = concurrent.futures.ThreadPoolExecutor(VENUES_AT_ONCE * READS_AT_ONCE)
-        self.user, self.dest = user, dest
+        self.user, self.dest, self.sealed, self.receipts = user, dest, sealed, receipts
+        self.key = pyrage.x25519.Recipient.from_str(pathlib.Path(key).read_text().strip())
 
     def _read(self, project: str, venue: str, *more: Any) -> list[Any]:
         names = [
@@ -76,17 +78,31 @@ class Job:
         if policy != permissions(caller["Account"], project, values["datastore-bucket"]):
             raise SystemExit(f"{role}: the permissions differ")
 
-    def issue(self, project: str, venue: str) -> None:
-        """Read the external ID, assume the role, write the token."""
+    def _issue(self, project: str, venue: str) -> dict[str, Any]:
+        """Read the external ID and assume the role."""
         name = f"/unity/{project}/{venue}/cs/sts/role/external-id"
         external_id = self.ssm.get_parameter(Name=name)["Parameter"]["Value"]
         role = f"arn:aws:iam::123456789012:role/unity-{project}-{venue}-sts"
-        token = self.sts.assume_role(
-            RoleArn=role, RoleSessionName=f"{self.user}-{time.time():.0f}", ExternalId=external_id
-        )
-        place = os.open(f"{self.dest}{project}-{venue}.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(place, "w") as file:
-            json.dump(token, file, default=str)
+        name = f"{self.user}-{time.time():.0f}"
+        return dict(self.sts.assume_role(RoleArn=role, RoleSessionName=name, ExternalId=external_id))
+
+    def issue(self, project: str, venue: str) -> None:
+        """Issue a token and write it."""
+        token = json.dumps(self._issue(project, venue), default=str)
+        write(f"{self.dest}{project}-{venue}.json", os.O_TRUNC, token.encode())
+
+    def seal(self, project: str, venue: str) -> None:
+        """Issue a token, seal it, write it and a line about it."""
+        token = self._issue(project, venue)
+        sealed = pyrage.encrypt(json.dumps(token, default=str).encode(), [self.key])
+        write(f"{self.sealed}{project}-{venue}.json.age", os.O_EXCL, sealed)
+        receipt = {
+            "recipient": self.user,
+            "role": token["AssumedRoleUser"]["Arn"],
+            "access_key_id": token["Credentials"]["AccessKeyId"],
+            "expires_at": token["Credentials"]["Expiration"],
+        }
+        write(self.receipts, os.O_APPEND, f"{json.dumps(receipt, default=str)}\n".encode())
 
     def info(self, venues: Iterable[Mapping[str, str]]) -> None:
         """The pages in which ours reads the account's roles, then what SSM has of each venue, ten names a call.
@@ -117,6 +133,12 @@ class Job:
 
     def _pages(self, operation: str, **arguments: Any) -> list[Any]:
         return list(self.iam.get_paginator(operation).paginate(**arguments, PaginationConfig={"PageSize": 1000}))
+
+
+def write(path: str, how: int, data: bytes) -> None:
+    """Write a file that nobody else may read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600), "wb") as file:
+        file.write(data)
 
 
 def trust(account: str, external_id: str) -> dict[str, Any]:
@@ -163,9 +185,9 @@ def permissions(account: str, project: str, bucket: str) -> dict[str, Any]:
 
 def main() -> None:
     """Run one step for every venue of an inventory."""
-    step, inventory, user, dest = sys.argv[1:]
+    step, inventory, *rest = sys.argv[1:]
     venues = json.loads(pathlib.Path(inventory).read_text())["venues"]["hosts"].values()
-    do = getattr(Job(user, dest), step)
+    do = getattr(Job(*rest), step)
     if step == "info":
         do(venues)
         return

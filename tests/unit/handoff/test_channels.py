@@ -7,6 +7,7 @@ from __future__ import annotations
 import email
 import io
 import json
+import smtplib
 import zipfile
 from email import policy
 
@@ -15,6 +16,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support import people, places
+from tests.support.servers import free_port
 
 
 def mail_options(port, authority, **more):
@@ -65,6 +67,19 @@ def test_pgp_mime_mail_is_opened_by_gpg(desk, authority, gpg_person):
     version, sealed = message.iter_parts()
     assert (version.get_content_type(), version.get_content().strip()) == ("application/pgp-encrypted", b"Version: 1")
     assert "token.json" in names(attachment(gpg_person.open(sealed.get_content().decode())))
+
+
+def test_a_server_that_hangs_up_after_it_accepted_the_message_has_it(desk, authority, gpg_person, monkeypatch):
+    command = smtplib.SMTP.docmd
+    busy = (421, b"too many connections")
+    monkeypatch.setattr(smtplib.SMTP, "docmd", lambda self, cmd, *a: busy if cmd == "QUIT" else command(self, cmd, *a))
+    monkeypatch.setattr(smtplib.SMTP, "quit", lambda self: self.docmd("QUIT") and self.close())
+    with places.mail_server(authority.context()) as (box, port):
+        result = desk(
+            channel="email", public_keys={"unityuser": gpg_person.public}, email=mail_options(port, authority)
+        )
+    assert result["receipt"]["state"] == "delivered"
+    assert len(box.messages) == 1 and not list(desk.undelivered.iterdir())
 
 
 def test_mail_over_tls_from_the_first_byte(desk, authority, gpg_person):
@@ -169,7 +184,7 @@ def test_a_message_that_is_refused_is_kept(desk, authority, gpg_person):
 
 
 def test_a_server_that_is_not_there(desk, authority, gpg_person, someone):
-    port = places.free_port()
+    port = free_port()
     undelivered(
         desk,
         [],

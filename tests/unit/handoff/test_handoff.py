@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import resource
 import signal
 import stat
@@ -297,6 +299,29 @@ def test_what_was_kept_is_sent_again_without_a_new_token(desk, someone, token):
     assert first["access_key_id"] == second["access_key_id"]
     jsonschema.validate(second, SCHEMA)
     assert not list(desk.undelivered.iterdir()), "delivered, and still among what could not be delivered"
+
+
+def test_what_was_sent_again_and_cannot_be_removed_is_delivered_with_a_warning(desk, someone, monkeypatch):
+    kept = undelivered(desk, someone)
+
+    def refuse(path, missing_ok=False):
+        raise PermissionError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert desk.resend(kept, dest=f"{desk.folder}/again/")["delivered"] is True
+    assert any("could not be removed (Read-only file system)" in one for one in desk.warnings)
+
+
+@pytest.mark.parametrize("option", ["resend", "sign_with", "readme_template"])
+def test_a_fifo_is_refused_and_does_not_block(desk, someone, tmp_path, option):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(InvalidInput, match="not a regular file"):
+        if option == "resend":
+            desk.resend(fifo)
+        else:
+            desk(public_keys=someone.keys, **{option: str(fifo)})
+    assert desk.lines == []
 
 
 def test_check_mode_of_sending_again_writes_nothing(desk, someone):

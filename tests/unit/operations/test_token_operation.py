@@ -653,6 +653,16 @@ def test_no_token_without_a_record_of_the_intent(
     assert "sts:AssumeRole" not in account.calls
 
 
+def test_an_intent_that_one_store_could_not_keep_does_not_stay_open_in_the_other(
+    issue: Runner, account: Account
+) -> None:
+    account.before("ssm:PutParameter", refuse("AccessDeniedException"), refuse("AccessDeniedException"))
+    with pytest.raises(ReceiptNotKept, match="No token was issued"):
+        issue.execute(receipts_ssm_path="/unity/sbg/dev/receipts")
+    assert [one["state"] for one in receipts()] == ["requested", "failed"]
+    assert "sts:AssumeRole" not in account.calls
+
+
 def test_a_locked_venue_issues_nothing_and_says_so(issue: Runner, account: Account) -> None:
     policy = account.iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]
     policy["Statement"].append(lock_statement())

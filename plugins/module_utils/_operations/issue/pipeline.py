@@ -112,7 +112,9 @@ class Pipeline:
             return self._not_recorded(cause, self._delivered)
         kept = self._keep() if self._parcel is not None else Kept("", {}, self._advice(cause))
         self._complete(cause, kept)
-        unrecorded = "" if isinstance(cause, ReceiptNotKept) else self._try_to_record()
+        unrecorded = self._try_to_record()  # also if one store has failed: another may have the intent alone
+        if isinstance(cause, ReceiptNotKept):
+            unrecorded = ""  # the cause has said it
         message = " ".join(one for one in (cause.message, kept.advice, unrecorded) if one)
         facts = {"changed": self._asked, **self._delivery.facts(), **cause.facts, **kept.facts, **self._receipt_facts()}
         if self._parcel is None:
