@@ -132,4 +132,4 @@ def test_the_page_on_receipts_describes_every_field(moto: Moto, tmp_path: pathli
     receipt = run_tasks(tasks, env=moto.environment(), cwd=tmp_path)[1]["receipt"]
     table = (ROOT / "docs/receipt.md").read_text().split("| Field |")[1].split("\n\n")[0]
     described = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
-    assert sorted(described) == sorted([*receipt, "saml_subject", "saml_issuer"])  # the last two with SAML only
+    assert sorted(described) == sorted(receipt)
