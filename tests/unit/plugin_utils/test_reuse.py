@@ -151,7 +151,10 @@ def test_a_changed_assertion_in_the_same_file_is_another_request(tmp_path: Any) 
     request = {**REQUEST, "saml_assertion_file": str(path)}
     path.write_text("one")
     earlier = Action({"reuse": "kept", **request}).run(None, {})
-    again = lambda: Action({"reuse": "kept", **request}).run(None, {"kept": earlier})["reused"]  # noqa: E731
+
+    def again() -> bool:
+        return bool(Action({"reuse": "kept", **request}).run(None, {"kept": earlier})["reused"])
+
     assert again()
     path.write_text("two")
     assert not again()
