@@ -56,6 +56,7 @@ def gather() -> None:
     """Copy pages and what they link to, let antsibull-docs write the reference, and tie both together with an index."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     checkout.copy_to(SOURCE)
+    shutil.rmtree(SOURCE / ".github", ignore_errors=True)  # templates for contributors, not pages
     reference = SOURCE / "reference"
     reference.mkdir()
     options: list[str | pathlib.Path] = [
