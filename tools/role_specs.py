@@ -104,7 +104,7 @@ def module_options(module: str) -> dict[str, Any]:
         if name.startswith("mdps.venue_sts.venue"):
             key = (name.split(".")[3:] or ["documentation"])[0].upper()
             options |= yaml.safe_load(fragments[key]).get("options", {})
-    options |= documentation["options"]
+    options |= {name: one for name, one in documentation["options"].items() if not name.startswith("_")}
     return options
 
 

@@ -212,6 +212,13 @@ options:
         not know it everywhere yet.
     type: int
     default: 60
+  _phase:
+    description: Internal. The action plugin sets it when it runs the module on another host.
+    type: str
+    choices: [authorize, assume, record]
+  _receipt:
+    description: Internal, as O(_phase).
+    type: dict
   dest:
     description:
       - Write the token's JSON to this file on the controller, with mode 0600. Missing folders are created with mode

@@ -74,8 +74,8 @@ ROWS = {
     "Provision venue": Row(
         {"provision_wait": "yes"}, ("unity-emit-ops-sts", "unity-sbg-dev-sts", "unity-sbg-test-sts")
     ),
-    "Check request": Row(TOKEN_ANSWERS, ("Recipient:   jdoe", "Ends:        15 minutes after the issue")),
-    "Issue token": Row(TOKEN_ANSWERS, ("Recipient:   jdoe", "Ends:", "Sealed to:", "BEGIN AGE ENCRYPTED FILE")),
+    "Check request": Row(TOKEN_ANSWERS, ("Recipient:   jdoe", "until 15 minutes after the issue")),
+    "Issue token": Row(TOKEN_ANSWERS, ("Recipient:   jdoe", "until ", "Sealed to:", "BEGIN AGE ENCRYPTED FILE")),
     "Revoke": Row({"target": "sbg-dev", "revoke_all": "yes"}, ("REVOKED NOW", "issued before")),
     "Rotate external ID": Row({"target": "sbg-dev"}, ("the old one is still accepted",)),
     "Report": Row({"target": ["sbg-dev"]}, ("sbg / dev",)),
