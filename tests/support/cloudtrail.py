@@ -41,7 +41,7 @@ def issue_event(
             "externalId": "HIDDEN_DUE_TO_SECURITY_REASONS",
         },
         "responseElements": {
-            "credentials": {"accessKeyId": key, "sessionToken": "a-session-token-that-nobody-shall-see"},
+            "credentials": {"accessKeyId": key, "sessionToken": "a-session-token-that-nobody-may-see"},
             "assumedRoleUser": {
                 "assumedRoleId": f"{role_id}:{session}",
                 "arn": f"arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/{session}",

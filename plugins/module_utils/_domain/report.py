@@ -181,7 +181,7 @@ def table(report: Mapping[str, Any]) -> list[str]:
 
 
 def remarks(venue: Mapping[str, Any]) -> list[str]:
-    """What there is to say about a venue beside its status, in words."""
+    """Return what a reader of the report must know about a venue in addition to its status."""
     said = [venue["problem"]] if venue["problem"] else []
     external = venue["external_id"] or {}
     if external.get("state") not in ("equal", None) and venue["role"]:

@@ -76,7 +76,7 @@ def test_tokens_of_a_venue_and_of_the_account(venue: Moto, tmp_path: pathlib.Pat
             ("EventName", False),
         ][: len(names)]
     )
-    assert "nobody-shall-see" not in json.dumps([one, every, kept])
+    assert "nobody-may-see" not in json.dumps([one, every, kept])
 
 
 def recent(minutes: int = 30, **changes: Any) -> Receipt:

@@ -44,7 +44,7 @@ def test_an_event_of_an_issue() -> None:
     )
     assert (session.issued_at, session.expires_at) == (ISSUED, ISSUED + timedelta(hours=1))
     assert session.issuer_arn.endswith("mcp-tenantOperator/admin")
-    assert "nobody-shall-see" not in str(session.shown([], ISSUED, ROLE_ID))
+    assert "nobody-may-see" not in str(session.shown([], ISSUED, ROLE_ID))
 
 
 @pytest.mark.parametrize(
