@@ -19,7 +19,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argu
 
 from ..module_utils import _masking
 from ..module_utils._domain.errors import InvalidInput, printable
-from ..module_utils._operations._operation import Operation, Runtime, subject
+from ..module_utils._operations._operation import Operation, Runtime, check_mappings, subject
 
 try:
     from . import speed
@@ -85,6 +85,7 @@ class VenueAction(Base):
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             self.OPERATION.check_not_blank(self._task.args, given=True)
+            check_mappings(spec, self._task.args)
         except InvalidInput as error:
             return {**result, "failed": True, **error.to_result(subject(self._task.args))}
         if self._may_run_here(task_vars):

@@ -112,11 +112,8 @@ def test_headers_of_the_https_channel(monkeypatch: pytest.MonkeyPatch, secret: s
 )
 def test_the_login_of_the_email_channel(monkeypatch: pytest.MonkeyPatch, secret: str, error: Exception) -> None:
     class Server:
-        def __enter__(self) -> Server:
-            return self
-
-        def __exit__(self, *_arguments: object) -> None:
-            pass
+        def close(self) -> None:
+            """Nothing to close."""
 
         def login(self, username: str, password: str) -> None:
             assert password == password.strip()

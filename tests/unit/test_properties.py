@@ -26,7 +26,11 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import compact
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Parameter, plan_present
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import (
+    Operation,
+    Runtime,
+    check_mappings,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.authorize import session_policy
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.options import parse
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_options import parse_role
@@ -193,9 +197,22 @@ def _of_type(option: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     return st.sampled_from(option["choices"]) if "choices" in option else OF_TYPE[option["type"]]
 
 
+def documented(argument_spec: Mapping[str, Any]) -> set[str]:
+    """The names of options and suboptions, the latter with and without those they belong to."""
+    names: set[str] = set()
+    for name, option in argument_spec.items():
+        below = documented(option.get("options", {}))
+        names |= {name, *below, *(f"{name}.{one}" for one in below)}
+    return names
+
+
 def validated(name: str, given: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """What Ansible's own check of types says, and the options it lets through."""
     operation = OPERATIONS[name]
+    try:
+        check_mappings(operation.argument_spec, given)
+    except InvalidInput as error:
+        return [error.message], {}
     checked = ArgumentSpecValidator(
         {**aws_argument_spec(), **operation.argument_spec}, **operation.constraints
     ).validate(given)
@@ -228,7 +245,8 @@ def test_a_refusal_names_the_option_and_comes_before_any_call(name: str, wild: b
         refusal = outcome(name, params)
         if refusal:
             option = refusal.facts["option"]
-            assert option in OPERATIONS[name].argument_spec and refusal.message.startswith(f"{option}: ")
+            assert option in documented(OPERATIONS[name].argument_spec)
+            assert refusal.message.startswith(f"{option}: ")
             assert refusal.message.isprintable(), "control characters do not reach the terminal"
             secret, others = (
                 str(given.get("external_id", "")),

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from ansible.module_utils.common.validation import check_type_dict
+
 from .._aws.clients import Clients
 from .._domain.errors import InvalidInput, UnexpectedError, VenueError, printable
 from .._masking import mask
@@ -144,6 +146,23 @@ def _without_value(argument_spec: Mapping[str, Any], params: Params, above: str 
             yield f"{above}{name}"
         elif "options" in spec and isinstance(params.get(name), Mapping):
             yield from _without_value(spec["options"], params[name], f"{above}{name}.")
+
+
+def check_mappings(argument_spec: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> None:
+    """Refuse anything but a dictionary for an option with suboptions, where ansible-core would end with a traceback.
+
+    :param values: the options as the task gives them. A text may hold a dictionary, as JSON or as key=value.
+    :raises InvalidInput: an option, or one of its suboptions, is not a dictionary.
+    """
+    for name, option in argument_spec.items():
+        value = values.get(name)
+        if value is None or "options" not in option or option["type"] != "dict":
+            continue
+        try:
+            suboptions = check_type_dict(value)
+        except TypeError:
+            raise InvalidInput(f"{prefix}{name}", "must be a dictionary.") from None
+        check_mappings(option["options"], suboptions, f"{prefix}{name}.")
 
 
 def _is_blank(value: Any) -> bool:

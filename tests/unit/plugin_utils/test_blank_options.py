@@ -118,3 +118,19 @@ def test_no_task_takes_an_option_without_a_value(name: str, path: tuple[str, ...
     plugin = importlib.import_module(f"{PACKAGE}.action.{name}").ActionModule
     result = make_action(plugin, name, SITUATIONS["in process"], **options).run(task_vars={})
     assert (result["failed"], result["error"], result["msg"]) == (True, "InvalidInput", refusal(".".join(path)))
+
+
+@pytest.mark.parametrize("where", SITUATIONS)
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("context", [None]), ("context", False), ("context", "sbg"), ("limits", 7), ("handoff", ["x"]),
+        ("handoff", {"email": [None]}), ("handoff", {"https": "x"}),
+    ],
+)  # fmt: skip
+def test_something_else_in_place_of_suboptions_is_an_error(option: str, value: Any, where: str) -> None:
+    plugin = importlib.import_module(f"{PACKAGE}.action.venue_sts_token").ActionModule
+    action = make_action(plugin, "venue_sts_token", SITUATIONS[where], **{option: value})
+    result = action.run(task_vars=SITUATIONS[where].variables)
+    assert (result["failed"], result["error"]) == (True, "InvalidInput")
+    assert option in result["msg"]
