@@ -77,26 +77,28 @@ class ShippedHost:
 
 
 def _error(result: Mapping[str, Any]) -> VenueError:
-    """Return the failure of a module as the error that it was there."""
-    kind = getattr(errors, str(result.get("error")), VenueError)
-    error = Exception.__new__(kind) if isinstance(kind, type) and issubclass(kind, VenueError) else VenueError("")
-    # What a module that crashed printed is not shown: it may contain keys.
-    facts = {name: value for name, value in result.items() if name in _FACTS}
-    VenueError.__init__(error, _message(str(result.get("msg") or "The module failed without a message.")), **facts)
+    """Return the failure of a module as the error that it was there, with its facts.
+
+    What a module that crashed printed is not among them: it may contain keys.
+    """
+    kind = getattr(errors, str(result.get("error")), None)
+    message = _message(str(result.get("msg") or "The module failed without a message."))
+    if not (isinstance(kind, type) and issubclass(kind, VenueError)):
+        return VenueError(message, **{name: result[name] for name in _OF_A_CRASH if name in result})
+    error = Exception.__new__(kind)
+    VenueError.__init__(error, message, **{name: value for name, value in result.items() if not _of_ansible(name)})
     return error
 
 
-_FACTS = (
-    "option",
-    "operation",
-    "error_code",
-    "answer_lost",
-    "request_id",
-    "places",
-    "unreachable",
-    "exception",
-    "place",
-)
+_OF_A_CRASH = ("unreachable", "exception")
+
+
+def _of_ansible(name: str) -> bool:
+    """Whether ansible-core, and not the error, put this value into the result of a module that failed."""
+    return name.startswith("_ansible_") or name in _ANSIBLE
+
+
+_ANSIBLE = ("ansible_facts", "changed", "deprecations", "error", "failed", "invocation", "msg", "warnings")
 
 
 def _message(text: str) -> str:
