@@ -38,7 +38,8 @@ def create_private(option: str, path: str | Path, data: bytes) -> Path:
     """Create a file with mode 0600. An existing file is never overwritten.
 
     The data is written to a temporary file through the handle that created it, flushed to the disk, and only then given
-    its name. A run that is killed leaves at most the temporary file, which `remove_leftovers` removes.
+    its name. A run that is killed leaves the whole file or, at most, the temporary one, which `remove_leftovers`
+    removes.
 
     :param option: the option that names the path, for messages.
     :param path: the file; missing folders are created with mode 0700.
@@ -49,11 +50,9 @@ def create_private(option: str, path: str | Path, data: bytes) -> Path:
     target = check_new_file(option, path)
     with _temporary(option, target, data) as (folder, name):
         try:
-            claim = os.open(target.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+            _name_once(folder, name, target.name)
         except FileExistsError:
             raise _exists(option, target) from None
-        os.close(claim)
-        os.rename(name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
     return target
 
 
@@ -256,6 +255,21 @@ def _locked_file(folder: int) -> tuple[int, str]:
         if os.fstat(handle).st_nlink:
             return handle, name
         os.close(handle)  # another run took it for a leftover before it was locked
+
+
+def _name_once(folder: int, name: str, final: str) -> None:
+    """Give a file its final name, or fail if that is taken. The caller removes the first name.
+
+    :raises FileExistsError: something of that name exists.
+    """
+    try:
+        os.link(name, final, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        # File systems without hard links, such as FAT: a run that is killed between these two leaves an empty file.
+        os.close(os.open(final, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder))
+        os.rename(name, final, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def _append_locked(handle: int, line: bytes) -> None:

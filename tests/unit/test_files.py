@@ -249,18 +249,36 @@ getattr(files, way)("dest", path, b"FAKE-key")
 
 
 @pytest.mark.parametrize("way", ["create_private", "replace_private"])
-@pytest.mark.parametrize("step", ["write", "fsync", "rename"])
+@pytest.mark.parametrize("step", ["write", "fsync", "link", "rename", "unlink"])
 def test_what_a_killed_run_leaves_is_removed_by_the_next(way: str, step: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLED, step, way, tmp_path / "file"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     )
-    assert done.returncode == -signal.SIGKILL
-    held = [one for one in tmp_path.iterdir() if one.read_bytes()]
-    assert all(one.name.startswith(files.PREFIX) for one in held)
+    # A new file is linked to its name, and an existing one is replaced by renaming.
+    unused = {"create_private": "rename", "replace_private": "link"}[way]
+    assert done.returncode == (0 if step == unused else -signal.SIGKILL)
+    has_name = step in (unused, "unlink")
+    assert (tmp_path / "file").exists() is has_name
+    assert not has_name or (tmp_path / "file").read_bytes() == b"FAKE-key"
     files.create_private("dest", tmp_path / "another", DATA)
-    assert [one.name for one in tmp_path.iterdir() if one.read_bytes()] == ["another"]
+    assert set(names(tmp_path)) == {"another", *(["file"] if has_name else [])}
+
+
+def test_a_file_system_without_hard_links_gets_the_file_too_and_nothing_is_overwritten(
+    tmp_path: Path, monkeypatch
+) -> None:
+    def refuse(*_given: object, **_options: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    files.create_private("dest", tmp_path / "file", DATA)
+    assert ((tmp_path / "file").read_bytes(), names(tmp_path)) == (DATA, ["file"])
+    monkeypatch.setattr(files, "check_new_file", lambda _option, path: path)  # it appears after the check
+    with pytest.raises(InvalidInput, match="exists and is never overwritten"):
+        files.create_private("dest", tmp_path / "file", b"another")
+    assert ((tmp_path / "file").read_bytes(), names(tmp_path)) == (DATA, ["file"])
 
 
 def test_the_temporary_file_of_a_run_that_goes_on_stays(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class Pipeline:
         if self._delivered:
             return self._not_recorded(cause, self._delivered)
         kept = self._keep() if self._parcel is not None else Kept("", {}, self._advice(cause))
-        self._complete(cause, kept)
+        self._complete(cause, lambda receipt: self._completed(receipt, cause, kept))
         unrecorded = self._try_to_record()  # also if one store has failed: another may have the intent alone
         if isinstance(cause, ReceiptNotKept):
             unrecorded = ""  # the cause has said it
@@ -130,8 +130,8 @@ class Pipeline:
 
     def _not_recorded(self, cause: VenueError, delivered: Delivered) -> VenueError:
         """Describe a token that arrived, and whose receipt was not completed at the first attempt."""
-        if self._receipt and not self._described:
-            self._receipt = self._with_outcome(self._receipt, delivered.target, "", "")
+        if not self._described:
+            self._complete(cause, lambda receipt: self._with_outcome(receipt, delivered.target, "", ""))
         problem = self._try_to_record()
         secret = self._delivery.returns_keys
         facts = self._delivery.facts() if secret else self._delivery.finish(self._parcel, delivered)
@@ -141,18 +141,23 @@ class Pipeline:
             return ReceiptNotKept(f"{done}, but: {problem} Keep the receipt in this result.", **known)
         return _with_message(cause, f"{cause.message} {done}, and its receipt is complete.", known)
 
-    def _complete(self, cause: VenueError, kept: Kept) -> None:
+    def _complete(self, cause: VenueError, completed: Callable[[Receipt], Receipt]) -> None:
         """Bring the receipt to its last state."""
         if self._receipt is None:
             return
+        try:
+            self._receipt = completed(self._receipt)
+        except BaseException as error:  # a receipt without its details is better than none
+            self._receipt = replace(self._receipt, problem=f"{cause.message} {self._cause(error).message}")
+
+    def _completed(self, receipt: Receipt, cause: VenueError, kept: Kept) -> Receipt:
         now = self._runtime.now()
         if self._parcel is not None:
-            self._receipt = self._with_outcome(self._receipt, "", cause.message, kept.path)
-        elif self._asked and not self._answered and not _is_refusal(cause):
+            return self._with_outcome(receipt, "", cause.message, kept.path)
+        if self._asked and not self._answered and not _is_refusal(cause):
             # A token may have been issued: what was requested remains what is known.
-            self._receipt = replace(self._receipt, problem=cause.message, recorded_at=now)
-        else:
-            self._receipt = self._receipt.failed(cause.message, now)
+            return replace(receipt, problem=cause.message, recorded_at=now)
+        return receipt.failed(cause.message, now)
 
     def _keep(self) -> Kept:
         try:
