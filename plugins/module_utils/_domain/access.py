@@ -17,8 +17,10 @@ from .token_request import LONGEST, SHORTEST
 
 ACCESS = ("s3_read", "s3_write", "ecr_create", "ecr_pull", "ecr_push")
 S3_ACCESS, ECR_ACCESS = frozenset(ACCESS[:2]), frozenset(ACCESS[2:])
-# Below this prefix of a venue's bucket, receipts may lie: the role denies its tokens to write there.
+# Below this prefix of a venue's bucket, receipts and renewals may lie: the role denies its tokens to write there.
 RESERVED_PREFIX = "mdps-venue-sts/"
+# Below this part of it, the tokens of leases lie, sealed.
+RENEWALS = f"{RESERVED_PREFIX}renewals/"
 
 _BUCKET = re.compile(
     r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--|sthree-)"
@@ -287,12 +289,12 @@ def _nested(left: str, right: str) -> bool:
 def read_policy(policy: Mapping[str, Any] | None) -> Access:
     """What the Allow statements of a permission policy give at most; conditions are not weighed.
 
-    A Deny counts where it takes an action away everywhere and always.
+    A Deny counts where it takes an action away everywhere and always. Reading sealed renewals is no access to data.
     """
     if policy is None:
         return Access()
     readable = [one for one in statements(policy) if isinstance(one, Mapping)]
-    allows = [one for one in readable if one.get("Effect") == "Allow"]
+    allows = [one for one in readable if one.get("Effect") == "Allow" and not _is_about_renewals(one)]
     if any("NotAction" in one or "NotResource" in one for one in allows):
         return Access()
     denies = [
@@ -309,6 +311,11 @@ def read_policy(policy: Mapping[str, Any] | None) -> Access:
         _read_repositories(words, allows),
         bool(_naming(allows, "s3:DeleteObject") and not _naming(denies, "s3:DeleteObject")),
     )
+
+
+def _is_about_renewals(statement: Mapping[str, Any]) -> bool:
+    found = [_OBJECT_ARN.fullmatch(str(arn)) for arn in values(statement.get("Resource", []))]
+    return bool(found) and all(one and one.group(2).startswith(RENEWALS) for one in found)
 
 
 def _naming(among: Iterable[Mapping[str, Any]], action: str) -> list[Mapping[str, Any]]:
@@ -451,7 +458,9 @@ def check_prefixes(prefixes: Sequence[str], option: str = "bucket_prefixes") -> 
                 "characters or any of *?$.",
             )
         if _below(prefix.rstrip("/"), RESERVED_PREFIX.rstrip("/")):
-            raise InvalidInput(option, f"'{RESERVED_PREFIX}' is reserved for receipts, and no token may write there.")
+            raise InvalidInput(
+                option, f"'{RESERVED_PREFIX}' is reserved for receipts and renewals, and no token may write there."
+            )
     return tuple(dict.fromkeys(prefix.rstrip("/") for prefix in prefixes))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .access import ACCESS, ECR_ACCESS, RESERVED_PREFIX, S3_ACCESS, Request
+from .access import ACCESS, ECR_ACCESS, RENEWALS, RESERVED_PREFIX, S3_ACCESS, Request
 from .arns import dns_suffix, parse_arn
 from .policies import document
 
@@ -87,16 +87,29 @@ def policy(grant: Grant, place: Place) -> dict[str, Any]:
     """The role's policy: what the grant says, only in buckets of the right account, and what no token may ever do."""
     owner = {"aws:ResourceAccount": grant.bucket_account or place.account_id}
     allows = [
-        _allow(one if one.sid not in _IN_BUCKETS else _with_equals(one, owner)) for one in _statements(grant, place)
+        _allow(one if one.sid not in _IN_BUCKETS else _with_equals(one, owner))
+        for one in (*_statements(grant, place), *_read_renewals(grant, place))
     ]
     return document([*allows, *_denies(grant, place)])
 
 
-def session_policy(request: Request, place: Place) -> dict[str, Any]:
+class RenewalFolder(NamedTuple):
+    """Where the renewals of one user lie in the venue's bucket.
+
+    :param prefix: ends with a slash and lies below ``RESERVED_PREFIX``.
+    """
+
+    bucket: str
+    prefix: str
+
+
+def session_policy(request: Request, place: Place, renewals: RenewalFolder | None = None) -> dict[str, Any]:
     """The session policy of a request, from the same statements as the role's policy.
 
     It only takes away from the role. So where the request is silent, it says ``*``, "as far as the role goes", and it
     leaves out what the role denies anyway: STS takes 2,048 characters.
+
+    :param renewals: what a token of a lease may read, whatever else it is limited to. It reads nobody else's.
     """
     grant = Grant(
         buckets=request.buckets or ("*",),
@@ -106,7 +119,36 @@ def session_policy(request: Request, place: Place) -> dict[str, Any]:
         access=request.words,
         delete=True,
     )
-    return document([_allow(one, name_it=False) for one in _statements(grant, place)])
+    statements = [_allow(one, name_it=False) for one in _statements(grant, place)]
+    if renewals is None:
+        return document(statements)
+    return document([*_without_renewals(statements, grant, place), *_own_renewals(renewals, request, place)])
+
+
+def _without_renewals(statements: list[dict[str, Any]], grant: Grant, place: Place) -> Iterator[dict[str, Any]]:
+    """The statements of a session without the renewals of others, where they would allow whole buckets.
+
+    A Deny on all renewals would hit the own ones as well. So reading is allowed everywhere else instead.
+    """
+    for one in statements:
+        reads_all = "s3:GetObject" in one["Action"] and not grant.bucket_prefixes
+        if not reads_all:
+            yield one
+            continue
+        buckets = one["Resource"] if isinstance(one["Resource"], list) else [one["Resource"]]
+        yield {**one, "Action": [action for action in one["Action"] if action != "s3:GetObject"]}
+        everywhere = f"arn:{place.partition}:s3:::*/{RENEWALS}*"
+        yield {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": everywhere}
+        if grant.buckets != ("*",):
+            kept = [*buckets, everywhere]  # what lies there is allowed by no other statement but the one on the own
+            yield {"Effect": "Deny", "Action": "s3:GetObject", "NotResource": kept}
+
+
+def _own_renewals(renewals: RenewalFolder, request: Request, place: Place) -> Iterator[dict[str, Any]]:
+    own = f"arn:{place.partition}:s3:::{renewals.bucket}/{renewals.prefix}*"
+    yield {"Effect": "Allow", "Action": "s3:GetObject", "Resource": own}
+    if not request.uses_s3:  # otherwise the statement on the keys of buckets is there already
+        yield from (_allow(one, name_it=False) for one in _kms(Grant(("*",), (), kms_keys=("*",)), place, set()))
 
 
 def _allow(one: _Statement, *, name_it: bool = True) -> dict[str, Any]:
@@ -137,7 +179,17 @@ def _statements(grant: Grant, place: Place) -> Iterator[_Statement]:
         yield from _ecr(grant, place, words)
 
 
-_IN_BUCKETS = ("ListVenueFolders", "ListVenueFolderNames", "ListVenueBuckets", "UseVenueObjects")
+_IN_BUCKETS = ("ListVenueFolders", "ListVenueFolderNames", "ListVenueBuckets", "UseVenueObjects", "ReadRenewals")
+
+
+def _read_renewals(grant: Grant, place: Place) -> Iterator[_Statement]:
+    """What the tokens of leases need where a role with access to buckets does not allow to read all of them.
+
+    The bundles there are sealed.
+    """
+    if S3_ACCESS.intersection(grant.access) and ("s3_read" not in grant.access or grant.bucket_prefixes):
+        renewals = [f"arn:{place.partition}:s3:::{bucket}/{RENEWALS}*" for bucket in grant.buckets]
+        yield _Statement("ReadRenewals", ["s3:GetObject"], renewals)
 
 
 def _s3(grant: Grant, place: Place, words: set[str]) -> Iterator[_Statement]:

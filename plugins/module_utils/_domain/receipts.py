@@ -8,10 +8,8 @@ checked completely, and a line that fails the check is counted and skipped.
 
 from __future__ import annotations
 
-import functools
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
@@ -19,7 +17,20 @@ from typing import Any, NamedTuple
 
 from .errors import InvalidInput
 from .names import Venue, make_venue
-from .times import iso, parse_time, stamp
+from .times import iso, stamp
+from .untrusted import (
+    BadValue,
+    an_object,
+    aware_time,
+    checked,
+    flag,
+    matching,
+    one_line,
+    one_of,
+    or_null,
+    safe_text,
+    text_list,
+)
 
 SCHEMA = 2
 STATES = ("requested", "issued", "delivered", "kept", "failed")
@@ -33,10 +44,7 @@ LONGEST_SESSION = timedelta(hours=12)  # no role allows longer sessions
 LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, so that a forged line cannot reach far ahead
 LONGEST_REACH = timedelta(hours=16)  # from issue_until to the end of any token: more than the sum of the above
 LONGEST_LINE = 65536  # bytes; a receipt has about 2,000
-LONGEST_TEXT = 2000
-MOST_ITEMS = 1000
 MOST_BRACKETS = 256  # a receipt has ten, and those in its texts
-REMEMBERED = 1024  # checked texts: the lines of one receipt, and its neighbours, have most of them in common
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z0-9-]{1,32}")
@@ -47,12 +55,6 @@ _KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
 _SESSION_ID = re.compile(r"[A-Z0-9]{4,64}:[\w+=,.@-]{2,64}", re.ASCII)
 _WRITTEN_TIME = re.compile(r"2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# What must not reach a terminal or a log: control characters, line separators, direction marks, lone surrogates.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
-
-
-class _Bad(ValueError):
-    """A value that no receipt has. Its text ends a sentence that begins with the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,11 +216,6 @@ def latest_answer(now: datetime, wait: timedelta) -> datetime:
     return now + wait + CLOCK_TOLERANCE
 
 
-def safe_text(text: str) -> str:
-    """A text on one line, without characters that could forge output, at most 2,000 characters long."""
-    return _UNSAFE.sub(" ", text)[:LONGEST_TEXT]
-
-
 # Reading ------------------------------------------------------------------------------------------------------------
 
 
@@ -230,181 +227,96 @@ def parse_receipt(option: str, given: Mapping[str, Any]) -> Receipt:
     """
     try:
         return _parse(given)
-    except (_Bad, InvalidInput) as error:
+    except (BadValue, InvalidInput) as error:
         raise InvalidInput(option, f"is not the receipt of an issue: {error}") from None
 
 
 def _parse(given: Mapping[str, Any]) -> Receipt:
     if not isinstance(given, dict):
-        raise _Bad("an object is needed.")
+        raise BadValue("an object is needed.")
     if given.get("schema") != SCHEMA or isinstance(given.get("schema"), bool):
-        raise _Bad(f"schema must be {SCHEMA}.")
-    values = _checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
+        raise BadValue(f"schema must be {SCHEMA}.")
+    values = checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
     values["venue"] = make_venue(values.pop("project"), values.pop("venue"))
     receipt = Receipt(**values)
     _check_sense(receipt)
     return receipt
 
 
-def _checked(checks: Mapping[str, Callable[[Any], Any]], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The known keys of an object, each checked."""
-    values = {}
-    key = ""
-    try:
-        for key, check in checks.items():
-            if key in given:
-                values[key] = check(given[key])
-    except (_Bad, InvalidInput) as error:
-        raise _Bad(f"{key} {error}") from None
-    return values
-
-
 def _check_sense(receipt: Receipt) -> None:
-    """:raises _Bad: fields that contradict each other."""
+    """:raises BadValue: fields that contradict each other."""
     if receipt.role_arn.split(":")[4] != receipt.account_id:
-        raise _Bad("role_arn belongs to another account than account_id.")
+        raise BadValue("role_arn belongs to another account than account_id.")
     if receipt.id.split("-")[1] != stamp(receipt.requested_at):
-        raise _Bad("id belongs to another time than requested_at.")
+        raise BadValue("id belongs to another time than requested_at.")
     if not timedelta(0) <= receipt.issue_until - receipt.requested_at <= LONGEST_ISSUE:
-        raise _Bad("issue_until must lie within two hours after requested_at.")
+        raise BadValue("issue_until must lie within two hours after requested_at.")
     token = (receipt.access_key_id, receipt.assumed_role_id, receipt.issued_at, receipt.expires_at)
     if receipt.issued_at is None or receipt.expires_at is None or None in token:
         if any(token) or receipt.state in ("issued", "delivered", "kept"):
-            raise _Bad("access_key_id, assumed_role_id, issued_at and expires_at belong together.")
+            raise BadValue("access_key_id, assumed_role_id, issued_at and expires_at belong together.")
         return
     if not timedelta(0) < receipt.expires_at - receipt.issued_at <= LONGEST_SESSION + 2 * CLOCK_TOLERANCE:
-        raise _Bad("expires_at must lie within twelve hours after issued_at.")
+        raise BadValue("expires_at must lie within twelve hours after issued_at.")
     if not -CLOCK_TOLERANCE <= receipt.issued_at - receipt.requested_at <= LONGEST_ISSUE:
-        raise _Bad("issued_at must lie within two hours after requested_at.")
-
-
-def _matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
-    @functools.lru_cache(REMEMBERED)
-    def match(text: str) -> str:
-        if not pattern.fullmatch(text):
-            raise _Bad("has another form.")
-        return sys.intern(str(text))
-
-    return lambda value: match(_string(value))
-
-
-def _one_of(*choices: str) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise _Bad(f"must be one of {', '.join(choices)}.")
-        return sys.intern(str(value))
-
-    return check
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise _Bad("must be a text.")
-    return value
-
-
-@functools.lru_cache(REMEMBERED)
-def _safe(text: str) -> str:
-    if not text or len(text) > LONGEST_TEXT or _UNSAFE.search(text):
-        raise _Bad(f"must be a text on one line, of 1 to {LONGEST_TEXT} characters.")
-    return str(text)
-
-
-def _text(value: Any) -> str:
-    return _safe(_string(value))
-
-
-@functools.lru_cache(REMEMBERED)
-def _moment(text: str) -> datetime:
-    return parse_time("", text)
-
-
-def _time(value: Any) -> datetime:
-    return _moment(_string(value))
+        raise BadValue("issued_at must lie within two hours after requested_at.")
 
 
 def _seconds(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= LONGEST_SESSION.total_seconds():
-        raise _Bad("must be a number of seconds, at most 43,200.")
+        raise BadValue("must be a number of seconds, at most 43,200.")
     return int(value)
 
 
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _Bad("must be true or false.")
-    return value
-
-
-def _texts(value: Any) -> list[str]:
-    if not isinstance(value, list) or len(value) > MOST_ITEMS:
-        raise _Bad("must be a list of texts.")
-    return [_text(one) for one in value]
-
-
-def _or_null(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else check(value)
-
-
-def _object(checks: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], dict[str, Any]]:
-    """An object of which the known keys are kept, those that are not null. Later versions may add keys."""
-
-    def check(value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise _Bad("must be an object.")
-        return _checked(checks, value)
-
-    return check
-
-
 _HANDOFF = {
-    "at": _time,
-    "channel": _or_null(_text),
-    "delivered": _flag,
-    **dict.fromkeys(("target", "kept", "problem", "file"), _or_null(_text)),
-    "sealed_with": _or_null(_one_of(*SEALED_WITH)),
-    "sealed_to": _texts,
-    "sealed_sha256": _or_null(_matching(_SHA256)),
-    "signed_by": _or_null(_text),
-    "key_changed": _flag,
-    "resent": _flag,
+    "at": aware_time,
+    "channel": or_null(one_line),
+    "delivered": flag,
+    **dict.fromkeys(("target", "kept", "problem", "file"), or_null(one_line)),
+    "sealed_with": or_null(one_of(*SEALED_WITH)),
+    "sealed_to": text_list,
+    "sealed_sha256": or_null(matching(_SHA256)),
+    "signed_by": or_null(one_line),
+    "key_changed": flag,
+    "resent": flag,
 }
 
 
 def _handoff(value: Any) -> dict[str, Any]:
-    found = _object(_HANDOFF)(value)
+    found = an_object(_HANDOFF)(value)
     if "at" not in found or "delivered" not in found:
-        raise _Bad("has no at or no delivered.")
+        raise BadValue("has no at or no delivered.")
     return {**found, "at": str(value["at"])}
 
 
-_context = _object(dict.fromkeys(CONTEXT, _text))
+_context = an_object(dict.fromkeys(CONTEXT, one_line))
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    "id": _matching(_ID),
-    "state": _one_of(*STATES),
-    "recorded_at": _time,
-    "recipient": _text,
-    "project": _text,
-    "venue": _text,
-    "account_id": _matching(_ACCOUNT),
-    "region": _matching(_REGION),
-    "role_arn": _matching(_ROLE_ARN),
-    "session_name": _matching(_SESSION),
-    "method": _one_of(*METHODS),
-    "requested_at": _time,
-    "issue_until": _time,
+    "id": matching(_ID),
+    "state": one_of(*STATES),
+    "recorded_at": aware_time,
+    "recipient": one_line,
+    "project": one_line,
+    "venue": one_line,
+    "account_id": matching(_ACCOUNT),
+    "region": matching(_REGION),
+    "role_arn": matching(_ROLE_ARN),
+    "session_name": matching(_SESSION),
+    "method": one_of(*METHODS),
+    "requested_at": aware_time,
+    "issue_until": aware_time,
     "duration_requested": _seconds,
     "duration_seconds": _seconds,
-    "issuer_arn": _or_null(_text),
-    "external_id_source": _or_null(_text),
-    "source_identity": _or_null(_matching(_SESSION)),
-    "allows": _or_null(_object(dict.fromkeys(ALLOWS, _or_null(_texts)))),
+    "issuer_arn": or_null(one_line),
+    "external_id_source": or_null(one_line),
+    "source_identity": or_null(matching(_SESSION)),
+    "allows": or_null(an_object(dict.fromkeys(ALLOWS, or_null(text_list)))),
     "context": lambda value: {} if value is None else _context(value),
-    "access_key_id": _or_null(_matching(_KEY_ID)),
-    "assumed_role_id": _or_null(_matching(_SESSION_ID)),
-    "issued_at": _or_null(_time),
-    "expires_at": _or_null(_time),
-    "handoff": _or_null(_handoff),
-    "problem": _or_null(_text),
+    "access_key_id": or_null(matching(_KEY_ID)),
+    "assumed_role_id": or_null(matching(_SESSION_ID)),
+    "issued_at": or_null(aware_time),
+    "expires_at": or_null(aware_time),
+    "handoff": or_null(_handoff),
+    "problem": or_null(one_line),
 }
 
 
@@ -480,11 +392,11 @@ def _is_older(given: Any, oldest: str) -> bool:
 def _decode(line: bytes | str) -> Any:
     """:raises ValueError: too long, not UTF-8 or not JSON; RecursionError: nested too deeply."""
     if len(line) > LONGEST_LINE:
-        raise _Bad("is too long.")
+        raise BadValue("is too long.")
     text = line.decode("utf-8") if isinstance(line, bytes) else line
     # Deep nesting takes the parser fifty times as long as a receipt.
     if text.count("{") + text.count("[") > MOST_BRACKETS:
-        raise _Bad("is nested too deeply.")
+        raise BadValue("is nested too deeply.")
     return json.loads(text)
 
 

@@ -17,9 +17,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .names import Venue
-from .receipts import CLOCK_TOLERANCE, LONGEST_SESSION, Receipt, safe_text
+from .receipts import CLOCK_TOLERANCE, LONGEST_SESSION, Receipt
 from .revocation import Revocation
 from .times import EARLIEST, LATEST, iso
+from .untrusted import safe_text
 
 EVENTS = ("AssumeRole", "AssumeRoleWithSAML")
 CHECK_SESSION = "mdps-venue-sts-check"  # the session by which provisioning proves that the role can be assumed

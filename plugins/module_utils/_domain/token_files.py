@@ -20,5 +20,9 @@ def token_stem(venue: Venue, user: str, receipt_id: str) -> str:
     :param user: a checked user name.
     :param receipt_id: the id of the receipt, such as ``r-20261122T093015Z-3fa91c07``.
     """
-    person = _UPPER.sub(lambda letter: f"~{letter[0].lower()}", user)
-    return f"{venue.project}_{venue.venue}_{person}_{receipt_id.removeprefix('r-')}"
+    return f"{venue.project}_{venue.venue}_{person_part(user)}_{receipt_id.removeprefix('r-')}"
+
+
+def person_part(user: str) -> str:
+    """Return a user name as part of a file name, injective also where a file system ignores case."""
+    return _UPPER.sub(lambda letter: f"~{letter[0].lower()}", user)

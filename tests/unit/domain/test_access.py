@@ -371,7 +371,7 @@ def test_every_word_can_be_read_from_the_policy_that_grants_it(words: tuple[str,
 
 @pytest.mark.parametrize("prefix", ["mdps-venue-sts", "mdps-venue-sts/", "mdps-venue-sts/receipts"])
 def test_the_prefix_for_receipts_is_nobodys_folder(prefix: str) -> None:
-    with pytest.raises(InvalidInput, match="is reserved for receipts"):
+    with pytest.raises(InvalidInput, match="is reserved for receipts and renewals"):
         access.check_prefixes([prefix])
 
 

@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access import ACCESS, RESERVED_PREFIX, Request
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access import (
+    ACCESS,
+    RESERVED_PREFIX,
+    Request,
+    read_policy,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.permissions import Grant, Place
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.permissions import Grant, Place, RenewalFolder
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import compact
 
 from tests.support.golden import assert_golden
@@ -59,7 +64,12 @@ def test_session_policies(name: str, request_: Request) -> None:
 def allowed(access: list[str], **changes: object) -> set[str]:
     """All actions that some access words allow."""
     policy = permissions.policy(VENUE._replace(access=access, **changes), PLACE)
-    return {action for one in policy["Statement"] if one["Effect"] == "Allow" for action in one["Action"]}
+    return {
+        action
+        for one in policy["Statement"]
+        if one["Effect"] == "Allow" and one["Sid"] != "ReadRenewals"
+        for action in one["Action"]
+    }
 
 
 BUCKET = {"s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"}
@@ -93,6 +103,43 @@ def test_each_access_word_allows_exactly_this(access: list[str], actions: set[st
     assert allowed(access) == actions
 
 
+@pytest.mark.parametrize(
+    ("changes", "renewals"),
+    [
+        ({}, False),
+        ({"bucket_prefixes": ["incoming"]}, True),
+        ({"access": ["s3_write", "ecr_pull"]}, True),
+        ({"access": ["ecr_push"]}, False),
+    ],
+)
+def test_tokens_of_leases_can_read_renewals_where_they_cannot_read_the_whole_bucket(
+    changes: dict[str, Any], renewals: bool
+) -> None:
+    policy = permissions.policy(VENUE._replace(**changes), PLACE)
+    found = [one["Resource"] for one in policy["Statement"] if one.get("Sid") == "ReadRenewals"]
+    assert found == ([["arn:aws:s3:::sbg-dev-unity-data/mdps-venue-sts/renewals/*"]] if renewals else [])
+    assert read_policy(policy).bucket_prefixes == tuple(changes.get("bucket_prefixes", ()))
+    assert ("s3_read" in (read_policy(policy).access or ())) is ("s3_read" in changes.get("access", ACCESS))
+
+
+OWN = RenewalFolder(DATA[0], "mdps-venue-sts/renewals/sbg/dev/jdoe/")
+
+
+@pytest.mark.parametrize(
+    ("name", "request_"),
+    [
+        ("session_lease_everything", Request()),
+        ("session_lease_two_buckets", Request(("s3_read",), ("other", DATA[0]))),
+        ("session_lease_one_folder", Request(("s3_read", "s3_write"), DATA, ("incoming",))),
+        ("session_lease_pull", Request(("ecr_pull",), repositories=("sbg/app",))),
+    ],
+)
+def test_session_policies_of_leases(name: str, request_: Request) -> None:
+    policy = permissions.session_policy(request_, PLACE, OWN)
+    assert_golden(name, policy)
+    assert len(compact(policy)) < 1900
+
+
 @pytest.mark.parametrize("words", [subset for n in range(1, 6) for subset in itertools.combinations(ACCESS, n)])
 @pytest.mark.parametrize("prefixes", [(), ("incoming",)])
 def test_no_action_is_in_the_role_and_missing_in_a_session(words: tuple[str, ...], prefixes: tuple[str, ...]) -> None:
@@ -102,7 +149,11 @@ def test_no_action_is_in_the_role_and_missing_in_a_session(words: tuple[str, ...
     session = permissions.session_policy(Request(words, DATA, prefixes or None, ("sbg/*",)), PLACE)
 
     def actions(policy: dict[str, Any]) -> list[list[str]]:
-        return [one["Action"] for one in policy["Statement"] if one["Effect"] == "Allow"]
+        return [
+            one["Action"]
+            for one in policy["Statement"]
+            if one["Effect"] == "Allow" and one.get("Sid") != "ReadRenewals"
+        ]
 
     assert actions(role) == actions(session)
 
@@ -127,7 +178,7 @@ def test_keys_of_other_accounts_may_encrypt_only_if_they_are_named() -> None:
 def test_everything_in_buckets_is_bound_to_their_account() -> None:
     policy = permissions.policy(VENUE._replace(bucket_prefixes=["incoming"], kms_keys=[KEY]), PLACE)
     in_buckets = [one for one in policy["Statement"] if one["Effect"] == "Allow" and "s3:" in str(one["Action"])]
-    assert len(in_buckets) == 4
+    assert len(in_buckets) == 5
     for one in in_buckets:
         assert one["Condition"]["StringEquals"]["aws:ResourceAccount"] == PLACE.account_id
 

@@ -1,0 +1,448 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Leases: approvals to hold tokens for a venue until a date. How they are stored, read, renewed and ended.
+
+A lease is a parameter of the venue's account, below ``lease_path``. It never changes; a new approval is a new lease.
+What renewals record is a second parameter, below the first, so that a renewal cannot bring back a lease that somebody
+has ended. Whoever may write parameters there can forge both: every field is checked, and a lease alone is no authority.
+docs/lease.schema.json describes the JSON of a lease, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from .access import RENEWALS, Request, parse_request
+from .errors import InvalidInput
+from .names import Venue, check_parameter_name, make_venue
+from .receipts import CLOCK_TOLERANCE, LONGEST_SESSION
+from .role_plan import Parameter
+from .steps import Step
+from .times import iso, stamp
+from .token_files import person_part
+from .token_request import SHORTEST
+from .untrusted import BadValue, an_object, aware_time, checked, matching, one_line, one_of, or_null, safe_text
+from .untrusted import text_list as texts
+from .users import check_user
+
+SCHEMA = 1
+CHANNELS = ("s3", "https")
+STATES = ("pending", "active", "ended")
+ACTIONS = ("wait", "renew", "claimed", "end")
+MAXIMUM_DAYS = 7
+RENEW_BEFORE = 1200  # seconds
+# A run that was killed keeps others from renewing for this long.
+CLAIM = timedelta(seconds=120)
+# A token that ends less than this before its lease is the last one.
+END_TOLERANCE = timedelta(seconds=60)
+LONGEST_VALUE = 8192  # bytes; the most that Parameter Store takes
+MOST_BRACKETS = 64
+MOST_DAYS = 366  # so that a forged lease cannot reach far ahead
+PER_CALL = 10  # parameters that DeleteParameters takes
+REQUEST = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "duration_seconds")
+
+_ID = re.compile(r"l-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_CLAIM = re.compile(r"[0-9a-f]{8}")
+_SIGNATURE = re.compile(r"[A-Za-z0-9+/]{16,4096}={0,2}")
+_ESCAPED = re.compile(r"[^A-Za-z0-9_-]")
+_RENEWAL = "renewal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """An approval to hold tokens for a venue until a date. It contains no secret.
+
+    :param request: what every token of the lease is limited to; it must lie within the venue's limits.
+    :param approver: who approved it, as the admin or AWX says.
+    :param key_fingerprints: the public keys that tokens are sealed to. The keys themselves are not part of a lease.
+    :param place: where renewals are delivered: ``s3://bucket/key`` or the address without its query.
+    :param signature: the base64 text of an ssh signature of ``signed_text``; None if it is not signed.
+    """
+
+    id: str
+    user: str
+    venue: Venue
+    account_id: str
+    request: Request
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    ticket: str | None
+    approver: str
+    key_fingerprints: tuple[str, ...]
+    channel: str
+    place: str
+    signature: str | None = None
+
+    @classmethod
+    def approved(cls, *, unique: str, at: datetime, **known: Any) -> Lease:
+        """Return a new lease.
+
+        :param unique: eight random hexadecimal digits (``runtime.token_hex(4)``).
+        :param at: the time of the approval, aware.
+        :param known: the other fields, from ``user`` to ``place``.
+        :raises InvalidInput: a field that could not be read back.
+        """
+        values = dict(known)
+        for name in ("starts_at", "ends_at"):
+            values[name] = values[name].replace(microsecond=0)
+        for name in ("reason", "approver"):
+            values[name] = safe_text(values[name])
+        values["ticket"] = safe_text(values["ticket"]) if values.get("ticket") else None
+        lease = cls(id=f"l-{stamp(at)}-{unique}", **values)
+        return parse_lease(lease.to_json())
+
+    def state(self, now: datetime) -> str:
+        """Return ``pending``, ``active`` or ``ended``."""
+        return "pending" if now < self.starts_at else "active" if now < self.ends_at else "ended"
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What was approved, without times and names of the approval itself: equal terms need no new lease."""
+        told = self.to_json()
+        return {name: told[name] for name in told if name not in ("id", "starts_at", "ends_at", "signature")}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the lease as results and the parameter have it."""
+        return {
+            "schema": SCHEMA,
+            "id": self.id,
+            "user": self.user,
+            "project": self.venue.project,
+            "venue": self.venue.venue,
+            "account_id": self.account_id,
+            "request": _request_to_json(self.request),
+            "starts_at": iso(self.starts_at),
+            "ends_at": iso(self.ends_at),
+            "reason": self.reason,
+            "ticket": self.ticket,
+            "approver": self.approver,
+            "key_fingerprints": list(self.key_fingerprints),
+            "channel": self.channel,
+            "place": self.place,
+            "signature": self.signature,
+        }
+
+    def to_line(self) -> str:
+        """Return the lease as the value of its parameter."""
+        return json.dumps(self.to_json(), separators=(",", ":"))
+
+    @property
+    def signed_text(self) -> bytes:
+        """What a signature is about: every field but the signature, in one form only."""
+        return json.dumps(replace(self, signature=None).to_json(), sort_keys=True, separators=(",", ":")).encode()
+
+
+def _request_to_json(request: Request) -> dict[str, Any]:
+    fields = {"ecr_repositories": "repositories"}
+    told = {name: getattr(request, fields.get(name, name)) for name in REQUEST}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """What the last renewal of a lease recorded.
+
+    :param lease_id: the lease that it is about. A record of another one counts for nothing.
+    :param attempted_at: when the last attempt began.
+    :param claim: eight random digits of the run that is renewing; None if none is.
+    :param issued_at: of the last token that was delivered, as the three fields below; None before the first.
+    :param session_name: the name of its session.
+    :param problem: why the last attempt failed; None if it did not.
+    """
+
+    lease_id: str
+    attempted_at: datetime
+    claim: str | None = None
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    session_name: str | None = None
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as results and the parameter have it."""
+        return {
+            "schema": SCHEMA,
+            "lease_id": self.lease_id,
+            "attempted_at": iso(self.attempted_at),
+            "claim": self.claim,
+            "issued_at": iso(self.issued_at) if self.issued_at else None,
+            "expires_at": iso(self.expires_at) if self.expires_at else None,
+            "session_name": self.session_name,
+            "problem": self.problem,
+        }
+
+    def to_line(self) -> str:
+        """Return the record as the value of its parameter."""
+        return json.dumps(self.to_json(), separators=(",", ":"))
+
+    def due_at(self, renew_before: int) -> datetime | None:
+        """Return when the next token is due: ``renew_before`` seconds before the end, at most a third of its life."""
+        if self.issued_at is None or self.expires_at is None:
+            return None
+        life = self.expires_at - self.issued_at
+        return self.expires_at - min(timedelta(seconds=renew_before), life / 3)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLease:
+    """A lease with what renewals recorded.
+
+    :param renewal: None if there is no record of this lease.
+    :param version: of the record's parameter; 0 if there is none.
+    """
+
+    lease: Lease
+    renewal: Renewal | None = None
+    version: int = 0
+
+    def action(self, now: datetime, renew_before: int) -> str:
+        """Return what a renewal does with it now: one of ``ACTIONS``.
+
+        The last token of a lease is one that lasts until its end, or that leaves less than the 900 seconds that STS
+        takes.
+        """
+        state = self.lease.state(now)
+        if state != "active":
+            return "end" if state == "ended" else "wait"
+        renewal = self.credible(now)
+        if renewal and renewal.claim and now < renewal.attempted_at + CLAIM:
+            return "claimed"
+        next_one = self.next_renewal(renew_before, now)
+        return "renew" if next_one and now >= next_one else "wait"
+
+    def credible(self, now: datetime) -> Renewal | None:
+        """Return the record of the last renewal, unless it lies in the future: a forged one must not stop renewals."""
+        moments = (self.renewal.attempted_at, self.renewal.issued_at) if self.renewal else ()
+        return None if any(one and one > now + CLOCK_TOLERANCE for one in moments) else self.renewal
+
+    def seconds_left(self, now: datetime) -> int:
+        """Return how long a token may last: it never ends after its lease."""
+        return int((self.lease.ends_at - now).total_seconds())
+
+    def next_renewal(self, renew_before: int, now: datetime) -> datetime | None:
+        """Return when the next token is due; None if there will be none."""
+        renewal = self.credible(now)
+        is_last = renewal and renewal.expires_at and renewal.expires_at >= self.lease.ends_at - END_TOLERANCE
+        if is_last or self.seconds_left(now) < SHORTEST:
+            return None
+        return (renewal.due_at(renew_before) if renewal else None) or max(self.lease.starts_at, now)
+
+
+# Names --------------------------------------------------------------------------------------------------------------
+
+
+def lease_path(venue: Venue, option: str | None) -> str:
+    """Return the path that the leases of a venue are below.
+
+    :param option: the option ``lease_path``; None for the conventional one.
+    :raises InvalidInput: it is not a path of parameters.
+    """
+    if option is None:
+        return f"/unity/{venue.project}/{venue.venue}/cs/sts/leases"
+    path = check_parameter_name("lease_path", option.rstrip("/"))
+    if not path.startswith("/"):
+        raise InvalidInput("lease_path", f"'{option}' must begin with '/', such as /unity/sbg/dev/cs/sts/leases.")
+    return path
+
+
+def parameter_name(path: str, user: str) -> str:
+    """Return the name of a user's lease. It can be read back in one way only: a full stop begins an escape."""
+    return f"{path}/{_ESCAPED.sub(lambda one: f'.{ord(one[0]):02x}', user)}"
+
+
+def renewal_name(path: str, user: str) -> str:
+    """Return the name of what renewals of a user's lease record."""
+    return f"{parameter_name(path, user)}/{_RENEWAL}"
+
+
+def renewal_folder(venue: Venue, user: str) -> str:
+    """Return the folder of a bucket that holds what a user's renewals deliver, with its slash.
+
+    It is below the prefix that no token may write. Several venues may share a bucket.
+    """
+    return f"{RENEWALS}{venue.project}/{venue.venue}/{person_part(user)}/"
+
+
+# Reading ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLeases:
+    """What is below the path of leases.
+
+    :param stored: the leases, by user.
+    :param names: the names of all parameters, also of those that are no leases.
+    :param unreadable: a sentence for each parameter that is no lease of this venue.
+    """
+
+    stored: tuple[StoredLease, ...]
+    names: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
+
+    def of(self, user: str) -> StoredLease | None:
+        """Return the lease of a user, or None."""
+        return next((one for one in self.stored if one.lease.user == user), None)
+
+
+def find_leases(parameters: Mapping[str, Parameter], path: str, venue: Venue) -> FoundLeases:
+    """Return the leases among parameters.
+
+    :param parameters: all below the path, by name.
+    """
+    stored, unreadable = [], []
+    for name in sorted(parameters):
+        if name.endswith(f"/{_RENEWAL}"):
+            continue
+        try:
+            lease = parse_lease(_decode(parameters[name].value))
+            if lease.venue != venue or name != parameter_name(path, lease.user):
+                raise BadValue("it is about another venue or user than its name.")
+        except (ValueError, RecursionError, InvalidInput) as error:
+            problem = error.message if isinstance(error, InvalidInput) else str(error)
+            unreadable.append(safe_text(f"{name} is not a lease and is not renewed: {problem}"))
+            continue
+        record = parameters.get(renewal_name(path, lease.user))
+        renewal = read_renewal(record.value, lease) if record else None
+        stored.append(StoredLease(lease, renewal, record.version if record else 0))
+    return FoundLeases(tuple(stored), tuple(sorted(parameters)), tuple(unreadable))
+
+
+def parse_lease(given: Any) -> Lease:
+    """Return a lease from its JSON.
+
+    :raises InvalidInput: it is not a lease that this collection can have written.
+    """
+    try:
+        if not isinstance(given, dict):
+            raise BadValue("an object is needed.")
+        _check_schema(given)
+        values = checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
+        venue = make_venue(values.pop("project"), values.pop("venue"))
+        asked = {key: value for key, value in values.pop("request").items() if value is not None}
+        lease = Lease(venue=venue, request=parse_request(asked, venue), **values)
+        _check_sense(lease)
+    except (BadValue, InvalidInput) as error:
+        raise InvalidInput("lease", f"is not a lease: {error}") from None
+    return lease
+
+
+def read_renewal(text: str, lease: Lease) -> Renewal | None:
+    """Return what a renewal recorded, or None if it is about another lease or cannot be right.
+
+    A record that counts for nothing only makes the next renewal come early.
+    """
+    try:
+        given = _decode(text)
+        if not isinstance(given, dict):
+            return None
+        _check_schema(given)
+        renewal = Renewal(**checked(_RENEWAL_CHECKS, {key: given.get(key) for key in _RENEWAL_CHECKS}))
+    except (ValueError, RecursionError):
+        return None
+    token = (renewal.issued_at, renewal.expires_at, renewal.session_name)
+    if renewal.lease_id != lease.id or (any(token) and not all(token)):
+        return None
+    if renewal.issued_at and renewal.expires_at:
+        life = renewal.expires_at - renewal.issued_at
+        if not timedelta(0) < life <= LONGEST_SESSION + 2 * CLOCK_TOLERANCE:
+            return None
+        if renewal.issued_at > renewal.attempted_at + CLOCK_TOLERANCE + timedelta(hours=1):
+            return None
+    return renewal
+
+
+def _decode(text: str) -> Any:
+    """:raises ValueError: too long or not JSON; RecursionError: nested too deeply."""
+    if len(text) > LONGEST_VALUE or text.count("{") + text.count("[") > MOST_BRACKETS:
+        raise BadValue("it is too long.")
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise BadValue("it is not JSON.") from None  # the library's text would quote it
+
+
+def _check_schema(given: Mapping[str, Any]) -> None:
+    if given.get("schema") != SCHEMA or isinstance(given.get("schema"), bool):
+        raise BadValue(f"schema must be {SCHEMA}.")
+
+
+def _check_sense(lease: Lease) -> None:
+    """:raises BadValue: fields that contradict each other."""
+    if not timedelta(0) < lease.ends_at - lease.starts_at <= timedelta(days=MOST_DAYS):
+        raise BadValue(f"ends_at must lie within {MOST_DAYS} days after starts_at.")
+    if not lease.key_fingerprints:
+        raise BadValue("key_fingerprints names no key.")
+
+
+def _user(value: Any) -> str:
+    return check_user("user", one_line(value))
+
+
+def _seconds(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadValue("must be a number of seconds.")
+    return int(value)
+
+
+def _tuple(value: Any) -> tuple[str, ...]:
+    return tuple(texts(value))
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "id": matching(_ID),
+    "user": _user,
+    "project": one_line,
+    "venue": one_line,
+    "account_id": matching(_ACCOUNT),
+    "request": an_object(
+        {name: or_null(_seconds if name == "duration_seconds" else texts) for name in REQUEST},
+    ),
+    "starts_at": aware_time,
+    "ends_at": aware_time,
+    "reason": one_line,
+    "ticket": or_null(one_line),
+    "approver": one_line,
+    "key_fingerprints": _tuple,
+    "channel": one_of(*CHANNELS),
+    "place": one_line,
+    "signature": or_null(matching(_SIGNATURE)),
+}
+_RENEWAL_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "lease_id": matching(_ID),
+    "attempted_at": aware_time,
+    "claim": or_null(matching(_CLAIM)),
+    "issued_at": or_null(aware_time),
+    "expires_at": or_null(aware_time),
+    "session_name": or_null(matching(_SESSION)),
+    "problem": or_null(one_line),
+}
+
+
+# Ending -------------------------------------------------------------------------------------------------------------
+
+
+def plan_end(found: FoundLeases, path: str, user: str | None) -> list[Step]:
+    """Return the steps that end leases.
+
+    :param user: whose lease; None for every parameter below the path, those that are no leases included.
+    """
+    if user is None:
+        return list(_delete(found.names, "end every lease of the venue"))
+    names = [name for name in (parameter_name(path, user), renewal_name(path, user)) if name in found.names]
+    return list(_delete(names, f"end the lease of {user}"))
+
+
+def _delete(names: Sequence[str], summary: str) -> Iterable[Step]:
+    """Yield the calls that delete parameters. A parameter that is already gone is no error."""
+    # A lease comes before what its renewals recorded: parameters of one call are not deleted together.
+    for start in range(0, len(names), PER_CALL):
+        part = list(names[start : start + PER_CALL])
+        yield Step("ssm", "delete_parameters", part[0], summary, {"Names": part})
