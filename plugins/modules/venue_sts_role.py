@@ -157,6 +157,13 @@ options:
     type: str
     choices: [references, simulate]
     default: references
+  access_analyzer:
+    description:
+      - Have IAM Access Analyzer check the trust policy and the permissions before they are written, and show its
+        findings as warnings. External IDs are masked in what it gets.
+      - Needs access-analyzer:ValidatePolicy, which AWS does not charge for.
+    type: bool
+    default: false
   external_id:
     description:
       - The external ID to use, of at least 16 characters that are not part of a name such as that of the role. By

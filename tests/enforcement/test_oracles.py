@@ -13,7 +13,8 @@ from typing import Any
 import matrix
 import pytest
 import venues
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions, trust
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import references
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions, simulation, trust
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access import ACCESS, Request, parse_request
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 
@@ -414,6 +415,7 @@ def test_the_policies_of_people_give_nothing_beyond_the_boundary(name: str, cell
     assert judged(world.POLICIES[name], cells) == expected(cells)
     told = {action for allowed, action, _resource, _context in cells if allowed}
     checks = {"iam:GetUser", "iam:GetPolicyVersion", "iam:ListPolicies", "iam:SimulateCustomPolicy", "kms:DescribeKey"}
+    checks.add("access-analyzer:ValidatePolicy")
     checks |= {"iam:ListRoles", "iam:GetAccountAuthorizationDetails"} if name == "provisioner" else set()
     assert set(world.actions(world.POLICIES[name])) - told == (checks if name == "provisioner" else set())
 
@@ -446,3 +448,62 @@ def test_parliament_finds_nothing_wrong_in_any_permission_policy() -> None:
     findings = [[one for one in found if not any(words in one for words in YOUNGER)] for found in findings]
     assert [found for found in findings if found] == [] and len(findings) == len(policies) + len(people)
     assert of_wrong, "parliament finds nothing even where something is wrong"
+
+
+class SimulatedIam:
+    """IAM's SimulateCustomPolicy, with iam-simulate behind it: one page for each call."""
+
+    def simulate_custom_policy(self, **asked: Any) -> dict[str, Any]:
+        (policy,), (boundary,) = (
+            [json.loads(one) for one in asked[name]]
+            for name in ("PolicyInputList", "PermissionsBoundaryPolicyInputList")
+        )
+        cells = list(itertools.product(asked["ActionNames"], asked["ResourceArns"]))
+        ask = functools.partial(oracles.request, ADMIN, account=world.HOME, context=OWNER)
+        within = oracles.simulate([ask(*cell, [EVERYTHING], boundary=boundary) for cell in cells])
+        allowed = oracles.simulate([ask(*cell, [policy], boundary=boundary) for cell in cells])
+        assert not [cell for cell, yes, inside in zip(cells, allowed, within, strict=True) if yes and not inside]
+        results = [
+            {
+                "EvalActionName": action,
+                "EvalResourceName": resource,
+                "EvalDecision": "allowed" if yes else "implicitDeny",
+                "PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": inside},
+            }
+            for (action, resource), yes, inside in zip(cells, allowed, within, strict=True)
+        ]
+        return {"EvaluationResults": results, "IsTruncated": False}
+
+
+def limited(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+ALLOW_ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+# A boundary -> the services and actions that it cuts of a venue's permissions; '' for the whole service.
+CUTS: list[tuple[dict[str, Any], set[str]]] = [
+    (limited(ALLOW_ALL), set()),
+    (limited({**ALLOW_ALL, "Action": ["s3:*", "sts:*"]}), {"ecr:"}),
+    (limited({**ALLOW_ALL, "Action": ["ecr:*", "s3:Get*", "s3:List*"]}), {"s3:PutObject", "s3:DeleteObject"}),
+    (limited(ALLOW_ALL, {"Effect": "Deny", "Action": "ecr:CreateRepository", "Resource": "*"}), {"ecr:CreateRepo"}),
+    (limited({**ALLOW_ALL, "Resource": "arn:aws:ecr:*:*:repository/*"}), {"s3:", "ecr:GetAuthorizationToken"}),
+]
+
+
+@pytest.mark.parametrize(("boundary", "cut"), CUTS)
+def test_a_simulated_preflight_names_every_promise_that_the_boundary_cuts(
+    boundary: dict[str, Any], cut: set[str]
+) -> None:
+    policy = permissions.policy(VENUE, PLACE)
+    evaluations = [
+        one
+        for actions, resources in simulation.promises(policy)
+        for one in references.simulate(SimulatedIam(), policy, boundary, actions, resources)
+    ]
+    sentences = simulation.findings("the boundary", evaluations)
+    named = {word.strip(",") for one in sentences for word in one.split() if word.startswith(("s3:", "ecr:"))}
+    promised = {action for actions, _resources in simulation.promises(policy) for action in actions}
+    assert cut <= {start for start in cut if any(one.startswith(start) for one in named)}
+    wholly = tuple(start for start in cut if start.endswith(":"))
+    assert not {one for one in promised if wholly and one.startswith(wholly)} - named
+    assert bool(named) is bool(cut)

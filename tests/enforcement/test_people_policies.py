@@ -26,6 +26,7 @@ DEPENDENT = {
 # Without these, a run goes on and warns or says less: they are for checks, for a better message, and for what a receipt
 # says that the token allows.
 ONLY_FOR_CHECKS = {
+    "access-analyzer:ValidatePolicy",
     "iam:GetUser",
     "iam:GetPolicy",
     "iam:GetPolicyVersion",

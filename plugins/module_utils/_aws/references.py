@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .._domain.errors import AwsRefused
@@ -12,6 +12,12 @@ from .._domain.policies import compact
 from .._domain.simulation import Evaluation
 from .calls import call, call_or_none
 
+TRUST, PERMISSIONS = "trust policy", "permissions"
+# https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_ValidatePolicy.html
+VALIDATED_AS = {
+    TRUST: {"policyType": "RESOURCE_POLICY", "validatePolicyResourceType": "AWS::IAM::AssumeRolePolicyDocument"},
+    PERMISSIONS: {"policyType": "IDENTITY_POLICY"},
+}
 BOUNDARY_SUFFIX = "tenantOperator-AMI-APIG"  # how MDPS's accounts call their boundary; what is before it varies
 
 
@@ -87,3 +93,27 @@ def simulate(
         if not answer.get("IsTruncated"):
             return
         more = {"Marker": answer["Marker"]}
+
+
+def validate(analyzer: Any, kind: str, document: Mapping[str, Any]) -> Iterator[str]:
+    """What IAM Access Analyzer finds in a policy (access-analyzer:ValidatePolicy), one sentence each.
+
+    :param kind: ``TRUST`` or ``PERMISSIONS``.
+    :param document: the policy, without external IDs: a finding may quote it.
+    """
+    more: dict[str, str] = {}
+    while True:
+        answer = call(
+            analyzer,
+            "validate_policy",
+            f"check the {kind}",
+            policyDocument=compact(document),
+            **VALIDATED_AS[kind],
+            **more,
+        )
+        for one in answer["findings"]:
+            text = " ".join(str(one["findingDetails"]).split()).rstrip(".")
+            yield f"Access Analyzer on the {kind} ({one['findingType']}, {one['issueCode']}): {text}."
+        if not answer.get("nextToken"):
+            return
+        more = {"nextToken": answer["nextToken"]}

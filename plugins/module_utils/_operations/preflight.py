@@ -8,7 +8,7 @@ A plan without steps needs none of these calls. Where the caller may not make on
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from .role_state import Discovered, Found
 
 BOUNDARY_STEPS = ("create_role", "put_role_permissions_boundary")
 TRUST_STEPS = ("create_role", "update_assume_role_policy")
+ANALYZER = "accessanalyzer"
 
 AnswerT = TypeVar("AnswerT")
 
@@ -37,6 +38,7 @@ class Preflight:
     """What a plan is checked against.
 
     :param simulate: whether IAM also evaluates the permissions below the boundary.
+    :param analyze: whether IAM Access Analyzer also checks the documents that the plan writes.
     """
 
     plan: Plan
@@ -46,11 +48,12 @@ class Preflight:
     clients: Clients
     runtime: Runtime
     simulate: bool = False
+    analyze: bool = False
 
     def run(self) -> list[str]:
         """Check everything at once.
 
-        :returns: what the simulation found, one sentence each.
+        :returns: what the simulation and Access Analyzer found, one sentence each.
         :raises MissingReference: something does not exist.
         :raises InvalidInput: a quota is not enough.
         """
@@ -65,7 +68,10 @@ class Preflight:
             checks += [functools.partial(self._check_principal, arn) for arn in self._new_principals()]
         if self.found.current.role and "put_role_policy" in operations:
             checks.append(self._check_inline_quota)
-        for service in ("iam", "kms") if self._check_key in checks else ("iam",):
+        if self.analyze:
+            checks += [functools.partial(self._analyze, *written) for written in self._written(operations)]
+        services = {"kms": self._check_key in checks, ANALYZER: self.analyze, "iam": True}
+        for service in (name for name, is_needed in services.items() if is_needed):
             self.clients.client(service)  # before the threads start
         return [sentence for found in (run_concurrently(*checks) if checks else []) for sentence in found]
 
@@ -106,6 +112,20 @@ class Preflight:
             for one in references.simulate(iam, policy, boundary, actions, resources)
         ]
         return findings(self.desired.boundary, evaluations)
+
+    def _written(self, operations: set[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The documents that the plan writes, with external IDs masked: Access Analyzer has no use for them."""
+        if operations.intersection(TRUST_STEPS):
+            yield references.TRUST, self.plan.after["trust_policy"]
+        if "put_role_policy" in operations:
+            yield references.PERMISSIONS, self.desired.policy
+
+    def _analyze(self, kind: str, document: Mapping[str, Any]) -> list[str]:
+        client = self.clients.client(ANALYZER)
+        found, _may = self._ask(
+            "access-analyzer:ValidatePolicy", lambda: list(references.validate(client, kind, document))
+        )
+        return found or []
 
     def _check_key(self) -> list[str]:
         kms, key = self.clients.client("kms"), self.desired.kms_key_id

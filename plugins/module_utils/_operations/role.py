@@ -70,7 +70,14 @@ class RoleRun:
         plan = plan_present(found.current, desired, self.candidate)
         check_confirmed(found.current, desired, _sources(discovered, found), self.options.confirmed)
         preflight = Preflight(
-            plan, desired, found, discovered, self.clients, self.runtime, simulate=self.options.simulate
+            plan,
+            desired,
+            found,
+            discovered,
+            self.clients,
+            self.runtime,
+            simulate=self.options.simulate,
+            analyze=self.options.analyze,
         )
         self.notes = [*plan.notes, *preflight.run()]
         return plan, {**discovered.to_json(), "locked": plan.locked}

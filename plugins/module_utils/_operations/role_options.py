@@ -58,6 +58,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "permissions_boundary": {"type": "str"},
     "confirm_changes": {"type": "list", "elements": "str", "choices": list(CONFIRMABLE), "default": []},
     "preflight": {"type": "str", "choices": ["references", "simulate"], "default": "references"},
+    "access_analyzer": {"type": "bool", "default": False},
     "external_id": {"type": "str", "no_log": True},
     "external_id_type": {"type": "str", "choices": ["String", "SecureString"]},
     "kms_key_id": {"type": "str", "no_log": False},
@@ -102,6 +103,7 @@ class RoleOptions:
     boundary: str | None
     confirmed: frozenset[str]
     simulate: bool
+    analyze: bool
     external_id: Request = field(repr=False)
     external_id_type: str
     kms_key_id: str
@@ -156,6 +158,7 @@ def parse_role(params: Params, partition: str) -> RoleOptions:
         boundary=check_boundary("permissions_boundary", params["permissions_boundary"], partition),
         confirmed=frozenset(params["confirm_changes"]),
         simulate=params["preflight"] == "simulate",
+        analyze=params["access_analyzer"],
         external_id=_check_external_id_options(params),
         external_id_type=params["external_id_type"] or "",
         kms_key_id=params["kms_key_id"] or "",

@@ -658,6 +658,44 @@ def test_a_simulation_that_is_refused_is_said_to_be(role: Runner, account: Accou
     assert "the caller needs iam:GetPolicyVersion and iam:SimulateCustomPolicy" in role.warnings[0]
 
 
+def finding(text: str) -> dict[str, Any]:
+    return {
+        "findingType": "SECURITY_WARNING",
+        "issueCode": "PASS_ROLE_WITH_STAR_IN_RESOURCE",
+        "findingDetails": text,
+        "learnMoreLink": "https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html",
+        "locations": [],
+    }
+
+
+def test_access_analyzer_checks_what_is_written_and_sees_no_external_id(role: Runner, account: Account) -> None:
+    pages = [
+        answer({"findings": [finding("A wildcard is used.")], "nextToken": "more"}),
+        answer({"findings": [finding("It allows\nmuch")]}),
+        answer({"findings": []}),
+    ]
+    account.before("access-analyzer:ValidatePolicy", *pages)
+    result = role.execute(access_analyzer=True)
+    asked = [arguments for call, arguments in account.arguments if call == "access-analyzer:ValidatePolicy"]
+    kinds = {(one["policyType"], one.get("validatePolicyResourceType")) for one in asked}
+    assert kinds == {("RESOURCE_POLICY", "AWS::IAM::AssumeRolePolicyDocument"), ("IDENTITY_POLICY", None)}
+    assert stored(account) not in json.dumps(asked)
+    assert len(asked) == 3
+    texts = {one.partition("PASS_ROLE_WITH_STAR_IN_RESOURCE): ")[2] for one in result["notes"]}
+    assert texts == {"A wildcard is used.", "It allows much."}
+    assert role.warnings == result["notes"]
+    account.calls.clear()
+    assert role.execute(access_analyzer=True)["changed"] is False
+    assert set(account.calls) == READS
+
+
+def test_access_analyzer_that_refuses_does_not_stop_the_run(role: Runner, account: Account) -> None:
+    account.before("access-analyzer:ValidatePolicy", *[refuse("AccessDeniedException")] * 2)
+    assert role.execute(access_analyzer=True)["changed"]
+    assert len(role.warnings) == 2
+    assert "the caller needs access-analyzer:ValidatePolicy" in role.warnings[0]
+
+
 # What SSM says of an existing role.
 
 
