@@ -5,12 +5,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: venue_sts_revocation
-short_description: Revoke tokens of an MDPS venue before they end
+short_description: Revoke tokens of an MDPS venue before they end, or lock the venue
 version_added: 1.0.0
 description:
   - Revokes tokens of a venue that were issued before now. Tokens issued later work.
-  - Exactly one option says which tokens, O(receipt), O(user), O(access_key_id), O(session_name), O(source_identity) or
-    O(all). An empty value is an error. Nothing that is left out or empty means every token.
+  - With O(state=present) and O(state=absent), exactly one option says which tokens, O(receipt), O(user),
+    O(access_key_id), O(session_name), O(source_identity) or O(all). An empty value is an error. Nothing that is left
+    out or empty means every token.
   - With O(receipt), O(user) and O(access_key_id), the receipts say which role the tokens are of, whatever its name. If
     they are of another account than the credentials, nothing is changed. A request whose answer was never recorded is
     revoked as well, since its token may have been issued.
@@ -29,8 +30,14 @@ options:
   state:
     description:
       - V(present) revokes. V(absent) lifts the revocations of what is named, or every one of the venue with O(all).
+      - V(locked) ends every token of the venue and lets nobody get a new one, whoever asks and with whatever external
+        ID, until V(unlocked). The trust policy of each of the venue's roles gets a C(Deny) statement with the Sid
+        C(MdpsVenueLocked) for everybody, and every token is revoked. Tokens that AWS issues while the change spreads,
+        up to five minutes later, are revoked as well. Provisioning and rotation keep the lock and report it.
+      - V(unlocked) removes the lock. The tokens of before stay revoked.
+      - V(locked) and V(unlocked) are about the whole venue, so no option says which tokens.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, locked, unlocked]
     default: present
   before:
     description:
@@ -78,6 +85,7 @@ extends_documentation_fragment:
 notes:
   - An option that is given must have a value. An empty text, list or mapping is an error.
   - Needs iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, iam:PutRolePolicy and iam:DeleteRolePolicy on the role.
+    To lock and unlock, also iam:UpdateAssumeRolePolicy.
 seealso:
   - module: mdps.venue_sts.venue_sts_session_info
   - module: mdps.venue_sts.venue_sts_role
@@ -105,6 +113,20 @@ EXAMPLES = r"""
     region: us-west-2
     user: jdoe
 
+- name: Lock the venue during an incident
+  mdps.venue_sts.venue_sts_revocation:
+    project: sbg
+    venue: dev
+    region: us-west-2
+    state: locked
+
+- name: Unlock the venue
+  mdps.venue_sts.venue_sts_revocation:
+    project: sbg
+    venue: dev
+    region: us-west-2
+    state: unlocked
+
 - name: Lift all revocations of the venue
   mdps.venue_sts.venue_sts_revocation:
     project: sbg
@@ -126,7 +148,13 @@ roles:
   type: list
   elements: dict
   sample: [{"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts",
-    "role_id": "AROAEXAMPLEEXAMPLEEX"}]
+    "role_id": "AROAEXAMPLEEXAMPLEEX", "locked": false}]
+locked:
+  description: Whether nobody can assume any of these roles, because of a C(Deny) statement in their trust policies; in
+    check mode, whether that would be so.
+  returned: success
+  type: bool
+  sample: false
 revocations:
   description: What is revoked now, oldest first; in check mode, what would be.
   returned: success
@@ -204,7 +232,7 @@ steps:
   elements: dict
   sample: [{"action": "iam:PutRolePolicy", "target": "revoked-20261122T094000Z-all", "summary": "revoke tokens"}]
 diff:
-  description: The revocations before and after.
+  description: The revocations before and after, and whether the venue is locked.
   returned: success
   type: dict
 error:

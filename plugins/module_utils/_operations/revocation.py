@@ -1,11 +1,11 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Revoke a venue's tokens, all or some, or lift revocations."""
+"""Revoke a venue's tokens, all or some, lift revocations, or lock and unlock a venue."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
 from .._domain.arns import check_account_id
 from .._domain.errors import AccountMismatch, ConcurrentChange, InvalidInput, NotProvisioned, OwnershipConflict
+from .._domain.lock import has_lock, plan_lock, plan_unlock
 from .._domain.names import Venue, check_role_name, check_session_name, make_venue
 from .._domain.receipts import CLOCK_TOLERANCE, Receipt, ReceiptLog, parse_receipt
 from .._domain.revocation import Revocation, cutoff, plan_lift, plan_revoke, standing
@@ -21,6 +22,7 @@ from .._domain.role_plan import Role
 from .._domain.steps import Plan, Step
 from .._domain.tags import check_ownership
 from .._domain.times import iso, parse_time
+from .._domain.trust_reader import is_locked
 from .._domain.users import check_user
 from .._receipt_store import DEFAULT_FILE, read_file
 from ._operation import Operation, Params, Result, Runtime, filled_in
@@ -29,8 +31,9 @@ from .converge import ATTEMPTS
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "all")
 BY_RECEIPT = ("receipt", "user", "access_key_id")
+LOCKING = ("locked", "unlocked")
 ARGUMENT_SPEC: dict[str, Any] = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "absent", *LOCKING], "default": "present"},
     "project": {"type": "str", "required": True},
     "venue": {"type": "str", "required": True},
     "name_prefix": {"type": "str", "default": "unity"},
@@ -49,8 +52,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class RevocationOptions:
-    """What to revoke, or to lift.
+    """What to revoke, to lift, to lock or to unlock.
 
+    :param state: ``present``, ``absent``, ``locked`` or ``unlocked``.
     :param target: the one option of ``TARGETS`` that is given.
     :param value: the session name or source identity; '' for the other targets.
     :param role_name: the venue's role, where receipts do not name one.
@@ -58,7 +62,7 @@ class RevocationOptions:
         they name further roles that the venue's tokens may be of.
     """
 
-    lift: bool
+    state: str
     venue: Venue
     target: str
     value: str
@@ -115,7 +119,7 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
     if log.unreadable:
         runtime.warn(f"{log.unreadable} lines of the receipts file are no receipts and were skipped.")
     return RevocationOptions(
-        lift=params["state"] == "absent",
+        state=params["state"],
         venue=venue,
         target=target,
         value=value,
@@ -130,9 +134,13 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
 def _target(params: Params) -> str:
     """The one option that says what to revoke. Nothing that is empty means everything.
 
-    :raises InvalidInput: none is given, or more than one.
+    :raises InvalidInput: none is given, or more than one; or one together with a lock, which is about every token.
     """
     given = [name for name in TARGETS if params[name] is not None and params[name] is not False]
+    if params["state"] in LOCKING:
+        for name in [*given, *(["before"] if params["before"] is not None else [])]:
+            raise InvalidInput(name, f"cannot be used with state {params['state']}, which is about the whole venue.")
+        return "all"
     if len(given) != 1:
         found = f"{' and '.join(given)} are given" if given else "nothing says what to revoke"
         raise InvalidInput(
@@ -277,14 +285,18 @@ def wanted(options: RevocationOptions, receipts: Iterable[Receipt], now: datetim
 
 def plan(options: RevocationOptions, state: State, now: datetime) -> list[Plan]:
     """The steps for each role."""
-    plans = []
-    for one in state.roles:
-        asked = wanted(options, one.receipts, now)
-        if options.lift:
-            plans.append(plan_lift(one.role.name, one.inline, [(each.kind, each.value) for each in asked]))
-        else:
-            plans.append(plan_revoke(one.role.name, one.role.role_id, one.inline, asked, state.now))
-    return plans
+    return [_plan_role(options, one, state, now) for one in state.roles]
+
+
+def _plan_role(options: RevocationOptions, one: RoleState, state: State, now: datetime) -> Plan:
+    if options.state in LOCKING:
+        return (plan_lock if options.state == "locked" else plan_unlock)(one.role, one.inline, now)
+    asked = wanted(options, one.receipts, now)
+    locked = is_locked(one.role.trust)
+    if options.state == "absent":
+        lifted = plan_lift(one.role.name, one.inline, [(each.kind, each.value) for each in asked])
+        return replace(lifted, locked=locked)
+    return replace(plan_revoke(one.role.name, one.role.role_id, one.inline, asked, state.now), locked=locked)
 
 
 # Apply --------------------------------------------------------------------------------------------------------------
@@ -302,6 +314,7 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     for attempt in range(ATTEMPTS if not runtime.check_mode else 0):
         try:
             apply(clients.client, [step for one in plans for step in one.steps], done)
+            _check_lock(options, state, clients, done)
             break
         except ConcurrentChange:
             if attempt == ATTEMPTS - 1:
@@ -309,13 +322,17 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
             runtime.sleep(runtime.jitter(0.2 * 2**attempt))
             state = read(options, clients)
             plans = plan(options, state, moment)
-    _warn(options, state, runtime)
+    _warn(options, state, plans, runtime)
     planned = [step for one in first for step in one.steps]
     steps = planned if runtime.check_mode else [step for step, _answer in done]
     return {
         "changed": bool(steps),
         "account_id": state.caller.account_id,
-        "roles": [{"arn": one.role.arn, "name": one.role.name, "role_id": one.role.role_id} for one in state.roles],
+        "roles": [
+            {"arn": one.role.arn, "name": one.role.name, "role_id": one.role.role_id, "locked": after.locked}
+            for one, after in zip(state.roles, plans, strict=True)
+        ],
+        "locked": bool(plans) and all(one.locked for one in plans),
         "revocations": [each for one, after in zip(state.roles, plans, strict=True) for each in _in_force(one, after)],
         "sessions": _sessions(options, state),
         "unreadable": options.unreadable,
@@ -324,7 +341,30 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     }
 
 
-def _warn(options: RevocationOptions, state: State, runtime: Runtime) -> None:
+def _check_lock(
+    options: RevocationOptions, state: State, clients: Clients, done: Sequence[tuple[Step, Mapping[str, Any]]]
+) -> None:
+    """Read the trust policies that were written: IAM knows no compare-and-set, so another run may undo the lock.
+
+    :raises ConcurrentChange: a lock is not there.
+    """
+    written = {step.target for step, _answer in done if step.operation == "update_assume_role_policy"}
+    if options.state != "locked" or not written:
+        return
+    iam = clients.client("iam")
+    for name in (one.role.name for one in state.roles if one.role.name in written):
+        role = read_role(iam, name)
+        if role and not has_lock(role):
+            raise ConcurrentChange(
+                f"the trust policy of the role {name} was written by somebody else: the lock is gone."
+            )
+
+
+def _warn(options: RevocationOptions, state: State, plans: Sequence[Plan], runtime: Runtime) -> None:
+    for note in [note for one in plans for note in one.notes]:
+        runtime.warn(note)
+    if options.state == "unlocked" and any(one.locked for one in plans):
+        runtime.warn("The venue stays locked: another Deny statement keeps everybody from assuming the role.")
     if options.by_receipt and not options.receipts:
         runtime.warn("No token of this venue that the receipts name is alive any more. There is nothing to revoke.")
     if not options.by_receipt and not any(one.role.name.lower() == options.role_name.lower() for one in state.roles):

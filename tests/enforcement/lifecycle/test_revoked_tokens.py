@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A revoked token is refused, a later one works, and another recipient's goes on working.
+"""A revoked token is refused, a later one works, and another recipient's goes on working. Nobody gets past a lock.
 
 On an emulator that enforces policies.
 """
@@ -132,3 +132,41 @@ def test_provisioning_leaves_revocations_alone_and_sees_no_drift_in_them(venue: 
         role_info.OPERATION, venues=[{**OPTIONS, "description": "other", "permissions_boundary": "none"}]
     )["venues"]
     assert (seen["drift"], [one["value"] for one in seen["revocations"]]) == ([], ["jdoe-four"])
+
+
+def assume(server: Ministack, external_id: str, user: str) -> str:
+    """AssumeRole as the account's root, without this collection; gives AWS's error code, or ''."""
+    arn = server.client("iam").get_role(RoleName="unity-sbg-dev-sts")["Role"]["Arn"]
+    iam = server.client("iam")
+    if user not in [one["UserName"] for one in iam.list_users()["Users"]]:
+        iam.create_user(UserName=user)
+        allow = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        iam.put_user_policy(UserName=user, PolicyName="assume", PolicyDocument=document)
+    made = iam.create_access_key(UserName=user)["AccessKey"]
+    keys = {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
+    try:
+        server.client("sts", **keys).assume_role(RoleArn=arn, RoleSessionName="direct", ExternalId=external_id)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    finally:
+        iam.delete_access_key(UserName=user, AccessKeyId=made["AccessKeyId"])
+    return ""
+
+
+def test_a_lock_ends_tokens_and_refuses_everybody_until_it_is_removed(venue: Ministack) -> None:
+    jdoe = issue("jdoe")
+    external_id = venue.client("ssm").get_parameter(Name="/unity/sbg/dev/cs/sts/role/external-id")["Parameter"]["Value"]
+    assert (works(venue, jdoe), assume(venue, external_id, "mallory")) == (True, "")
+    assert revoke(state="locked")["locked"]
+    assert (works(venue, jdoe), assume(venue, external_id, "mallory")) == (False, "AccessDenied")
+    refused = perform(issuing.OPERATION, **VENUE, user="jdoe")
+    assert (refused["error"], "the venue is locked" in refused["msg"]) == ("NotAssumable", True)
+    kept = perform(role.OPERATION, **OPTIONS, rotate_external_id=True)
+    assert (kept["locked"], "locked" in kept["notes"][0]) == (True, True)
+    new = venue.client("ssm").get_parameter(Name="/unity/sbg/dev/cs/sts/role/external-id")["Parameter"]["Value"]
+    assert new != external_id
+    assert (assume(venue, external_id, "mallory"), assume(venue, new, "mallory")) == ("AccessDenied", "AccessDenied")
+    assert not revoke(state="unlocked")["locked"]
+    assert (works(venue, jdoe), assume(venue, new, "mallory")) == (False, "")
+    assert works_when_issued_later(venue, "jdoe")

@@ -15,9 +15,11 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.venue_state im
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import parse_time
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import TARGETS
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook, run_tasks
@@ -336,3 +338,77 @@ def test_a_user_in_every_venue_of_an_inventory(venue: Moto, tmp_path: pathlib.Pa
     }
     assert "--limit 'emit-test'" in output
     assert policies(venue) != []
+
+
+def statements(moto: Moto) -> list[dict[str, Any]]:
+    trust = moto.client("iam").get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
+    return list(trust["Statement"])
+
+
+def test_lock_again_provision_rotate_and_unlock(venue: Moto) -> None:
+    before = statements(venue)
+    locked = perform(revocation.OPERATION, **VENUE, state="locked")
+    assert [step["action"] for step in locked["steps"]] == ["iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"]
+    assert (locked["locked"], locked["roles"][0]["locked"]) == (True, True)
+    assert (locked["diff"]["before"]["locked"], locked["diff"]["after"]["locked"]) == (False, True)
+    assert statements(venue) == [*before, lock_statement()]
+    again = perform(revocation.OPERATION, **VENUE, state="locked")
+    assert (again["changed"], again["locked"], len(again["revocations"])) == (False, True, 1)
+    assert "locked" in perform(role.OPERATION, **VENUE)["notes"][0]
+    assert "failed" not in perform(role.OPERATION, **VENUE, rotate_external_id=True)
+    assert statements(venue)[-1] == lock_statement()
+    assert perform(issuing.OPERATION, **VENUE, user="jdoe")["error"] == "NotAssumable"
+    unlocked = perform(revocation.OPERATION, **VENUE, state="unlocked")
+    assert (unlocked["changed"], unlocked["locked"]) == (True, False)
+    assert lock_statement() not in statements(venue)
+    assert [one["kind"] for one in unlocked["revocations"]] == ["all"]
+    assert not perform(revocation.OPERATION, **VENUE, state="unlocked")["changed"]
+
+
+def test_a_lock_also_ends_tokens_that_are_issued_while_it_spreads_and_none_after_unlocking(venue: Moto) -> None:
+    (during,) = perform(revocation.OPERATION, **VENUE, state="locked")["revocations"]
+    assert parse_time("before", during["before"]) > datetime.now(UTC) + timedelta(minutes=4)
+    (after,) = perform(revocation.OPERATION, **VENUE, state="unlocked")["revocations"]
+    assert parse_time("before", after["before"]) <= datetime.now(UTC) + timedelta(seconds=2)
+
+
+def test_a_run_that_overwrites_the_lock_is_noticed(venue: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Provisioning read the trust policy before the lock was there, and writes it after."""
+    iam, before, applied = venue.client("iam"), statements(venue), revocation.apply
+    overwritten = []
+
+    def apply_then_overwritten(*arguments: Any) -> None:
+        applied(*arguments)
+        if not overwritten:
+            overwritten.append(True)
+            document = json.dumps({"Version": "2012-10-17", "Statement": before})
+            iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=document)
+
+    monkeypatch.setattr(revocation, "apply", apply_then_overwritten)
+    result = perform(revocation.OPERATION, Runtime(sleep=lambda _seconds: None), **VENUE, state="locked")
+    assert (overwritten, result["locked"]) == ([True], True)
+    assert statements(venue)[-1] == lock_statement()
+
+
+def test_every_role_of_the_venue_is_locked(venue: Moto, tmp_path: pathlib.Path) -> None:
+    file = write(tmp_path / "receipts", recent(role_arn=legacy(venue)))
+    result = perform(revocation.OPERATION, **VENUE, state="locked", receipts_file=file)
+    assert [(one["name"], one["locked"]) for one in result["roles"]] == [(ROLE, True), ("legacy-sts", True)]
+
+
+@pytest.mark.parametrize("state", ["locked", "unlocked"])
+@pytest.mark.parametrize("option", [{"all": True}, {"user": "jdoe"}, {"before": BEFORE}], ids=str)
+def test_a_lock_is_about_the_whole_venue(state: str, option: dict[str, Any]) -> None:
+    result = perform(revocation.OPERATION, **VENUE, state=state, **option)
+    assert f"cannot be used with state {state}" in result["msg"]
+
+
+def test_the_playbooks_lock_and_unlock(venue: Moto, tmp_path: pathlib.Path) -> None:
+    one = ("-e", "project=sbg", "-e", "venue=dev")
+    run = {"env": venue.environment(), "cwd": tmp_path}
+    assert "LOCKED" in ansible_playbook("mdps.venue_sts.lock", *one, "--check", **run).expect(0).output
+    assert lock_statement() not in statements(venue)
+    assert "LOCKED, no new token; every token" in ansible_playbook("mdps.venue_sts.lock", *one, **run).expect(0).output
+    assert lock_statement() in statements(venue)
+    assert "LOCKED" not in ansible_playbook("mdps.venue_sts.unlock", *one, **run).expect(0).output
+    assert lock_statement() not in statements(venue)
