@@ -18,9 +18,9 @@ description:
   - Tags that others put on the role stay, and so do other inline policies, such as those that revoke tokens.
   - Statements of the trust policy that others wrote are named in the result. An C(Allow) is removed, a C(Deny) stays.
     The lock of an incident (the statement C(MdpsVenueLocked)) always stays.
-  - Before anything is created, and before a boundary changes, the module checks that the boundary, a KMS key and the
-    trusted principals of the account exist, in check mode too. Where the caller may not look them up, it says so and
-    goes on.
+  - Before anything is created, and before a boundary changes, the module checks that the boundary, a KMS key, and the
+    trusted principals and OIDC providers of the account exist, in check mode too. Where the caller may not look them
+    up, it says so and goes on.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
@@ -81,6 +81,49 @@ options:
     type: list
     elements: str
     default: []
+  oidc_providers:
+    description:
+      - OpenID Connect providers whose users may come with a web identity token instead of keys, such as a Cognito user
+        pool, GitHub Actions, or Ansible Automation Platform. See docs/web-identity.md.
+      - Whoever holds such a token can call STS without this collection, and choose the session name and session policy.
+        What limits them must be in the role. Where the venue's role allows more than they may have, give them a role of
+        their own with O(role_name).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      provider:
+        description:
+          - The address of the issuer, as the C(iss) claim of its tokens has it (V(https://HOST/PATH)), or the ARN of
+            the OIDC provider in IAM, which must be in the account of the role.
+        type: str
+        required: true
+      audiences:
+        description:
+          - Audiences (C(aud) claims), of which a token must have one. No wildcards.
+        type: list
+        elements: str
+        required: true
+      subjects:
+        description:
+          - Subjects (C(sub) claims), of which a token must have one. C(*) and C(?) are wildcards, but not in front.
+          - For issuers where anybody can get a token, such as GitHub, everything that says whose token it is must be
+            there without a wildcard (V(repo:OWNER/REPOSITORY:ref:refs/heads/main)). Repositories that were created,
+            renamed or moved after 15 July 2026 send V(repo:OWNER@ID/REPOSITORY@ID:ref:refs/heads/main).
+        type: list
+        elements: str
+      any_subject:
+        description:
+          - Accept every subject. Meant for a user pool with an app client of its own. It is warned about, and refused
+            for issuers where anybody can get a token.
+        type: bool
+        default: false
+      create:
+        description:
+          - Also create the OIDC provider in IAM, and add audiences that it lacks. It belongs to the account, so it is
+            never removed, and other audiences stay.
+        type: bool
+        default: false
   require_mfa:
     description:
       - Whether callers must have used MFA. Sessions of roles, such as those of Kion, carry no MFA and are then refused.
@@ -221,7 +264,7 @@ extends_documentation_fragment:
   - amazon.aws.boto3
 notes:
   - An option that is given must have a value. An empty text, list or mapping is an error, except for
-    O(confirm_changes), O(description), O(kms_key_arns), O(saml_provider_arns) and O(tags).
+    O(confirm_changes), O(description), O(kms_key_arns), O(oidc_providers), O(saml_provider_arns) and O(tags).
 seealso:
   - module: mdps.venue_sts.venue_sts_token
 """

@@ -17,6 +17,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import referen
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions, simulation, trust
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access import ACCESS, Request, parse_request
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.oidc import GITHUB, OidcProvider
 
 from tests.support import driver, oracles, world
 
@@ -27,6 +28,13 @@ FOREIGN = f"arn:aws:sts::{world.OTHER}:assumed-role/{world.ADMIN_ROLE}/eve"
 ROLE = f"arn:aws:iam::{world.HOME}:role/unity-sbg-dev-sts"
 PROVIDER = f"arn:aws:iam::{world.HOME}:saml-provider/JPL"
 RIGHT = "5f3c" * 10
+POOL = OidcProvider("cognito-idp.us-west-2.amazonaws.com/us-west-2_Example01", world.HOME, ("sbg",), ("jdoe",))
+WORKFLOWS = OidcProvider(
+    GITHUB,
+    world.HOME,
+    ("sts.amazonaws.com",),
+    ("repo:unity-sds/sbg:ref:refs/heads/main", "repo:unity-sds/sbg:ref:refs/tags/*"),
+)
 # The default policy of a KMS key: it leaves the decision to the account's own policies.
 KEY_POLICY = {
     "Version": "2012-10-17",
@@ -140,6 +148,41 @@ TRUST_CELLS = [
         {"SAML:aud": "https://signin.aws.amazon.com/saml"},
         {},
     ),
+    *(
+        (
+            f"a web identity: {label}",
+            expected_,
+            who,
+            "sts:AssumeRoleWithWebIdentity",
+            {f"{POOL.issuer}:{key}": value for key, value in claims.items()},
+            {"oidc_providers": [POOL, *([WORKFLOWS] if who == WORKFLOWS.arn("aws") else [])]},
+        )
+        for label, expected_, who, claims in (
+            ("right", True, POOL.arn("aws"), {"aud": "sbg", "sub": "jdoe"}),
+            ("wrong audience", False, POOL.arn("aws"), {"aud": "emit", "sub": "jdoe"}),
+            ("wrong subject", False, POOL.arn("aws"), {"aud": "sbg", "sub": "eve"}),
+            ("no subject", False, POOL.arn("aws"), {"aud": "sbg"}),
+            ("another provider", False, WORKFLOWS.arn("aws"), {"aud": "sbg", "sub": "jdoe"}),
+            ("keys without a token", False, ADMIN, {"aud": "sbg", "sub": "jdoe"}),
+        )
+    ),
+    *(
+        (
+            f"a workflow: {subject}",
+            expected_,
+            WORKFLOWS.arn("aws"),
+            "sts:AssumeRoleWithWebIdentity",
+            {f"{WORKFLOWS.issuer}:aud": "sts.amazonaws.com", f"{WORKFLOWS.issuer}:sub": subject},
+            {"oidc_providers": [POOL, WORKFLOWS]},
+        )
+        for subject, expected_ in (
+            ("repo:unity-sds/sbg:ref:refs/heads/main", True),
+            ("repo:unity-sds/sbg:ref:refs/tags/v1", True),
+            ("repo:unity-sds/sbg:pull_request", False),
+            ("repo:unity-sds-evil/sbg:ref:refs/tags/v1", False),
+            ("repo:unity-sds@1/sbg@2:ref:refs/heads/main", False),
+        )
+    ),
     (
         "the external ID without a provider's assertion",
         False,
@@ -157,9 +200,9 @@ def test_trust_policies(capsys: pytest.CaptureFixture[str]) -> None:
             who,
             action,
             ROLE,
-            [] if who == PROVIDER else [EVERYTHING],
-            context=context,
-            resource_policy=trust_policy(**more),
+            [EVERYTHING] if ":assumed-role/" in who else [],
+            context=oracles.as_known_issuer(context, POOL.issuer, WORKFLOWS.issuer),
+            resource_policy=oracles.as_known_issuer(trust_policy(**more), POOL.issuer, WORKFLOWS.issuer),
             account=world.HOME,
         )
         for _label, _expected, who, action, context, more in TRUST_CELLS
@@ -362,6 +405,16 @@ PROVISIONER: list[PolicyCell] = [
     (True, "ssm:GetParameters", f"{PARAMETERS}/cs/account/privilegedpolicyname", {}),
     (False, "ssm:PutParameter", f"{PARAMETERS}/cs/account/privilegedpolicyname", {}),
     (False, "ssm:GetParameters", SECRET, {}),
+    *(
+        (True, f"iam:{one}", f"{IAM}:oidc-provider/login.example.org", {})
+        for one in (
+            *("GetOpenIDConnectProvider", "CreateOpenIDConnectProvider", "TagOpenIDConnectProvider"),
+            "AddClientIDToOpenIDConnectProvider",
+        )
+    ),
+    (False, "iam:UpdateOpenIDConnectProviderThumbprint", f"{IAM}:oidc-provider/login.example.org", {}),
+    (False, "iam:DeleteOpenIDConnectProvider", f"{IAM}:oidc-provider/login.example.org", {}),
+    (False, "iam:CreateSAMLProvider", f"{IAM}:saml-provider/x", {}),
     (False, "sts:AssumeRole", ROLE, {}),
     (False, "s3:GetObject", OBJECT, HERE),
 ]

@@ -19,6 +19,7 @@ from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
 # so the proxy does, and lets ministack's own policy simulator answer.
 DEPENDENT = {
     ("iam:CreateRole", "Tags.member.1.Key"): "iam:TagRole",
+    ("iam:CreateOpenIDConnectProvider", "Tags.member.1.Key"): "iam:TagOpenIDConnectProvider",
     ("ssm:PutParameter", "Tags"): "ssm:AddTagsToResource",
     ("sts:AssumeRole", "Tags.member.1.Key"): "sts:TagSession",
     ("sts:AssumeRole", "SourceIdentity"): "sts:SetSourceIdentity",
@@ -36,7 +37,7 @@ ONLY_FOR_CHECKS = {
     "ssm:GetParameterHistory",
 }
 ONLY_SAYS_LESS = {("issuer", "iam:GetRolePolicy")}
-NOT_IN_THE_EMULATOR = {"cloudtrail:LookupEvents"}
+NOT_IN_THE_EMULATOR = {"cloudtrail:LookupEvents", "iam:AddClientIDToOpenIDConnectProvider"}
 TRUSTED_BY_HAND = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
@@ -73,7 +74,8 @@ class Person:
         account = self.account.account_id
         role = call.parameters.get("RoleArn") or f"arn:aws:iam::{account}:role/{call.parameters.get('RoleName')}"
         parameter = f"arn:aws:ssm:{driver.REGION}:{account}:parameter{call.parameters.get('Name')}"
-        where = parameter if action.startswith("ssm:") else role
+        provider = f"arn:aws:iam::{account}:oidc-provider/login.example.org"
+        where = parameter if action.startswith("ssm:") else provider if "OpenID" in action else role
         answer = self.account.as_root("iam").simulate_principal_policy(
             PolicySourceArn=self.arn, ActionNames=[action], ResourceArns=[where]
         )
@@ -106,6 +108,8 @@ def provision(person: Person, venue: str) -> Iterator[Outcome]:
     iam.untag_role(**name, TagKeys=["Capability"])
     yield person.run("role", venue, description="Changed.", max_session_duration=7200)
     yield person.run("role", venue, rotate_external_id=True)
+    issuer = {"provider": f"https://login.example.org/{venue}", "audiences": ["sbg"], "subjects": ["jdoe"]}
+    yield person.run("role", venue, oidc_providers=[{**issuer, "create": True}])
     yield person.run("role", venue, external_id_type="SecureString")
     iam.attach_role_policy(**name, PolicyArn=f"arn:aws:iam::{account.account_id}:policy/Hanging")
     iam.create_instance_profile(InstanceProfileName=f"trial-{venue}")

@@ -77,6 +77,18 @@ def request(principal: str, action: str, resource: str, identity: Sequence[Any],
     return simulation
 
 
+def as_known_issuer(document: Mapping[str, Any], *issuers: str) -> dict[str, Any]:
+    """A trust policy or context with the condition keys of an issuer that iam-simulate knows: Google's.
+
+    It ignores ``HOST:aud`` and ``HOST:sub`` of every other one. Principals stay as they are.
+    """
+    text = json.dumps(document)
+    for issuer in issuers:
+        for claim in ("aud", "sub"):
+            text = text.replace(f'"{issuer}:{claim}"', f'"accounts.google.com:{claim}"')
+    return dict(json.loads(text))
+
+
 def parliament(policies: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """What parliament has to say against each permission policy."""
     home = subprocess.run(

@@ -117,11 +117,12 @@ def role_session(account: Account, name: str, policy: dict[str, Any]) -> dict[st
 def for_emulator(policy: dict[str, Any], account_id: str) -> dict[str, Any]:
     """The policy without what ministack judges otherwise than AWS; the policy oracle judges it as written.
 
-    ministack takes every ssm:GetParameters to be about ``*``, and iam:RemoveRoleFromInstanceProfile to be about the
-    role. It knows neither iam:PermissionsBoundary nor policy variables.
+    ministack takes every ssm:GetParameters and every call about OIDC providers to be about ``*``, and
+    iam:RemoveRoleFromInstanceProfile to be about the role. It knows neither iam:PermissionsBoundary nor policy
+    variables.
     """
     widened = ("ssm:GetParameters", "iam:RemoveRoleFromInstanceProfile")
-    named = [action for action in actions(policy) if action in widened]
+    named = [action for action in actions(policy) if action in widened or "OpenIDConnect" in action]
     extra = [{"Effect": "Allow", "Action": named, "Resource": "*"}] if named else []
     known = [
         {key: value for key, value in one.items() if key != "Sid" and "iam:PermissionsBoundary" not in str(value)}

@@ -55,6 +55,13 @@ def exists(iam: Any, principal_arn: str) -> bool:
     return answer is not None and answer[kind.capitalize()]["Arn"] == principal_arn
 
 
+def read_audiences(iam: Any, provider_arn: str) -> list[str] | None:
+    """The audiences (client ids) of an OIDC provider of the account (iam:GetOpenIDConnectProvider), or None."""
+    purpose = f"read the OIDC provider {provider_arn}"
+    answer = call_or_none(iam, "get_open_id_connect_provider", purpose, OpenIDConnectProviderArn=provider_arn)
+    return None if answer is None else list(answer.get("ClientIDList", []))
+
+
 def key_exists(kms: Any, key_id: str) -> bool:
     """Whether a KMS key exists (kms:DescribeKey)."""
     try:

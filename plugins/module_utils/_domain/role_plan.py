@@ -13,6 +13,8 @@ from . import external_id as ids
 from .access import read_policy
 from .errors import InvalidInput
 from .names import Venue
+from .oidc_plan import Found as OidcProviders
+from .oidc_plan import provider_steps, provider_tags, state, state_after
 from .policies import compact, masked, same, size
 from .steps import Plan, Step
 from .tags import MOST_TAGS, check_ownership, merged, tag_value
@@ -58,7 +60,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Current:
-    """The role, its inline policy and the parameter; for a removal, also what else is attached to the role."""
+    """The role, its inline policy and the parameter; for a removal, also what else is attached to the role.
+
+    :param oidc_providers: those that the run may create or extend.
+    """
 
     role: Role | None = None
     policy: Mapping[str, Any] | None = None
@@ -66,6 +71,7 @@ class Current:
     inline_policies: tuple[str, ...] = ()
     attached_policies: tuple[str, ...] = ()
     instance_profiles: tuple[str, ...] = ()
+    oidc_providers: OidcProviders = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,7 @@ def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
         first, second = second, first
     boundary_steps = list(_boundary_steps(role, desired))
     steps = [
+        *provider_steps(current.oidc_providers, trust.oidc_providers, desired.partition, provider_tags(desired.venue)),
         # A boundary comes before everything that it is to bound, and only who has one may be changed by some callers.
         *(boundary_steps if desired.boundary else []),
         *first,
@@ -131,7 +138,15 @@ def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
     ]
     labels = _labels(known, trusted, chosen)
     after = _desired_state(desired, change.policy, chosen.current, current, labels)
-    notes = [*change.notes(), *undecided(reading), *_weakness(desired, known, chosen), *([tight] if tight else [])]
+    after |= state_after(current.oidc_providers, trust.oidc_providers, desired.partition)
+    oidc_notes = [note for one in trust.oidc_providers for note in one.notes()]
+    notes = [
+        *change.notes(),
+        *oidc_notes,
+        *undecided(reading),
+        *_weakness(desired, known, chosen),
+        *([tight] if tight else []),
+    ]
     return Plan(steps, _current_state(current, labels), after, notes, change.locked)
 
 
@@ -336,16 +351,16 @@ def _setting_steps(role: Role | None, desired: Desired) -> Iterator[Step]:
 
 
 def _current_state(current: Current, labels: Mapping[str, str]) -> dict[str, Any]:
-    state: dict[str, Any] = {}
+    found: dict[str, Any] = state(current.oidc_providers)
     if current.parameter:
-        state["external_id_parameter"] = {"type": current.parameter.type, "value": labels[current.parameter.value]}
+        found["external_id_parameter"] = {"type": current.parameter.type, "value": labels[current.parameter.value]}
     if current.role:
         role = current.role
-        state["role"] = _role_state(role.name, role, role.tags)
-        state["trust_policy"] = masked(role.trust, labels)
+        found["role"] = _role_state(role.name, role, role.tags)
+        found["trust_policy"] = masked(role.trust, labels)
     if current.policy:
-        state["permissions"] = current.policy
-    return state
+        found["permissions"] = current.policy
+    return found
 
 
 def _desired_state(

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+ABBREVIATIONS = {"id": "ID"}  # as IAM writes them in the names of its actions
+
 
 @dataclass(frozen=True)
 class Step:
@@ -41,7 +43,8 @@ class Step:
     @property
     def action(self) -> str:
         """The IAM action, as policies and CloudTrail name it: ``iam:CreateRole``."""
-        return f"{self.service}:{''.join(word.capitalize() for word in self.operation.split('_'))}"
+        words = (ABBREVIATIONS.get(word, word.capitalize()) for word in self.operation.split("_"))
+        return f"{self.service}:{''.join(words)}"
 
     def shown(self) -> dict[str, str]:
         """The step as the result of a module lists it."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from .arns import check_account_id, parse_arn
 from .errors import InvalidInput
+from .oidc import OidcProvider
 from .policies import compact, document
 from .trust_reader import ASSUME, ASSUME_ACTIONS, LOCK_SID
 
@@ -34,6 +35,7 @@ class Trust(NamedTuple):
     :param require_mfa: the caller's session must have used MFA.
     :param patterns: ARN patterns of the callers; the principals are then the accounts that the patterns name.
     :param region: whose sign-in address assertions may be for, as well as the global one.
+    :param oidc_providers: whose users may come with a web identity token instead; their accounts are known.
     """
 
     principals: Sequence[str]
@@ -43,6 +45,7 @@ class Trust(NamedTuple):
     require_mfa: bool = False
     patterns: Sequence[str] = ()
     region: str = ""
+    oidc_providers: Sequence[OidcProvider] = ()
 
     def policy(self, partition: str, foreign: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """The trust policy document.
@@ -64,6 +67,8 @@ class Trust(NamedTuple):
             actions = ["sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"]
             audience = {"StringEquals": {"SAML:aud": saml_audiences(partition, self.region)}}
             yield _allow("AssumeWithSaml", {"Federated": list(self.saml_providers)}, actions, audience)
+        for number, provider in enumerate(self.oidc_providers, start=1):
+            yield provider.statement(number, partition)
 
     def _conditions(self, external_ids: str | list[str]) -> dict[str, Any]:
         conditions: dict[str, Any] = {"StringEquals": {"sts:ExternalId": external_ids}}

@@ -18,10 +18,11 @@ from .names import is_external_id
 from .policies import EXTERNAL_ID_KEY, VERSION, statements, values
 
 ASSUME = "sts:AssumeRole"
-ASSUME_ACTIONS = (ASSUME, "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
+WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
+ASSUME_ACTIONS = (ASSUME, "sts:AssumeRoleWithSAML", WEB_IDENTITY)
 # The statements that this collection writes. OWN_ASSUME also says which of several external IDs is the current one.
 OWN_ASSUME = re.compile(r"AssumeWithExternalId(?:([1-9]\d?)Of([1-9]\d?))?")
-OWN_SIDS = ("NameSession", "AssumeWithSaml")
+OWN_SIDS = re.compile(r"NameSession|AssumeWithSaml|AssumeWithWebIdentity[1-9]\d?")
 LOCK_SID = "MdpsVenueLocked"
 _EVERYBODY = ("*", "*")
 _DEAD = re.compile(r"A(RO|ID)A[A-Z0-9]{12,}")
@@ -256,7 +257,7 @@ def is_lock(statement: Statement) -> bool:
 
 def is_own(statement: Statement) -> bool:
     """Whether this collection wrote a statement; its content may have been altered since."""
-    known = statement.sid in OWN_SIDS or OWN_ASSUME.fullmatch(statement.sid)
+    known = OWN_SIDS.fullmatch(statement.sid) or OWN_ASSUME.fullmatch(statement.sid)
     return bool(known and statement.effect == "Allow") or is_lock(statement)
 
 

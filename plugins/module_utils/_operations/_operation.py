@@ -144,8 +144,11 @@ def _without_value(argument_spec: Mapping[str, Any], params: Params, above: str 
     for name, spec in argument_spec.items():
         if name in params and params[name] is None:
             yield f"{above}{name}"
-        elif "options" in spec and isinstance(params.get(name), Mapping):
-            yield from _without_value(spec["options"], params[name], f"{above}{name}.")
+        elif "options" in spec:
+            given = params.get(name)
+            for one in given if isinstance(given, list) else [given]:
+                if isinstance(one, Mapping):
+                    yield from _without_value(spec["options"], one, f"{above}{name}.")
 
 
 def check_mappings(argument_spec: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> None:
@@ -156,13 +159,16 @@ def check_mappings(argument_spec: Mapping[str, Any], values: Mapping[str, Any], 
     """
     for name, option in argument_spec.items():
         value = values.get(name)
-        if value is None or "options" not in option or option["type"] != "dict":
+        if value is None or "options" not in option:
             continue
-        try:
-            suboptions = check_type_dict(value)
-        except TypeError:
-            raise InvalidInput(f"{prefix}{name}", "must be a dictionary.") from None
-        check_mappings(option["options"], suboptions, f"{prefix}{name}.")
+        is_list = option["type"] == "list"
+        for one in value if is_list and isinstance(value, list) else [value]:
+            try:
+                suboptions = check_type_dict(one)
+            except TypeError:
+                words = "must be a list of dictionaries." if is_list else "must be a dictionary."
+                raise InvalidInput(f"{prefix}{name}", words) from None
+            check_mappings(option["options"], suboptions, f"{prefix}{name}.")
 
 
 def _is_blank(value: Any) -> bool:

@@ -18,6 +18,8 @@ from .._aws.clients import Clients
 from .._aws.venue_state import read_inline_names, read_policies
 from .._domain.errors import AwsRefused, InvalidInput, MissingReference
 from .._domain.missing import missing_reference
+from .._domain.oidc import OidcProvider
+from .._domain.oidc_plan import missing_audiences
 from .._domain.policies import size
 from .._domain.role_plan import INLINE_POLICY_LENGTH, POLICY_NAME, Desired
 from .._domain.simulation import findings, promises
@@ -66,6 +68,8 @@ class Preflight:
             checks.append(self._check_key)
         if operations.intersection(TRUST_STEPS):
             checks += [functools.partial(self._check_principal, arn) for arn in self._new_principals()]
+            providers = self.desired.trust.oidc_providers
+            checks += [functools.partial(self._check_provider, one) for one in providers if not one.create]
         if self.found.current.role and "put_role_policy" in operations:
             checks.append(self._check_inline_quota)
         if self.analyze:
@@ -150,6 +154,23 @@ class Preflight:
             account = self.found.caller.account_id
             advice = "Correct trusted_principals; the ARN of a role includes its path."
             raise missing_reference("trusted principal", arn, account, advice)
+        return []
+
+    def _check_provider(self, provider: OidcProvider) -> list[str]:
+        """Check that IAM knows an OIDC provider, and that it accepts the audiences."""
+        iam, arn = self.clients.client("iam"), provider.arn(self.desired.partition)
+        found, may_read = self._ask("iam:GetOpenIDConnectProvider", lambda: references.read_audiences(iam, arn))
+        if not may_read:
+            return []
+        if found is None:
+            advice = "Set create: true in its item of oidc_providers, to create it."
+            raise missing_reference("OIDC provider", arn, self.found.caller.account_id, advice)
+        missing = missing_audiences(provider, found)
+        if missing:
+            raise MissingReference(
+                f"the OIDC provider {arn} does not accept the audience {', '.join(missing)}, so STS would refuse every "
+                "token for it. Set create: true in its item of oidc_providers, to add it."
+            )
         return []
 
     def _check_inline_quota(self) -> list[str]:

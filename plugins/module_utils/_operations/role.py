@@ -23,7 +23,7 @@ from .converge import converge
 from .patience import Patience, principal_may_be_new
 from .preflight import Preflight
 from .role_options import ARGUMENT_SPEC, RoleOptions, parse
-from .role_state import Discovered, Found, desired_state, discover, read
+from .role_state import Discovered, Found, desired_state, discover, read, read_providers
 
 EXTERNAL_ID_BYTES = 20  # 160 bits, as 40 hexadecimal digits
 
@@ -67,7 +67,8 @@ class RoleRun:
             # Whoever wrote the parameter last has decided; a rotation must not start a second time.
             request = self.options.external_id
             desired = replace(desired, external_id=Request(request.given, "use_parameter", False, request.retire))
-        plan = plan_present(found.current, desired, self.candidate)
+        current = replace(found.current, oidc_providers=read_providers(desired, self.clients))
+        plan = plan_present(current, desired, self.candidate)
         check_confirmed(found.current, desired, _sources(discovered, found), self.options.confirmed)
         preflight = Preflight(
             plan,
@@ -176,6 +177,7 @@ OPERATION = Operation(
     execute=ensure_role,
     # No identity provider, no key and no confirmation are less than one.
     narrowing=filled_in(
-        ARGUMENT_SPEC, but=("description", "tags", "saml_provider_arns", "kms_key_arns", "confirm_changes")
+        ARGUMENT_SPEC,
+        but=("description", "tags", "saml_provider_arns", "oidc_providers", "kms_key_arns", "confirm_changes"),
     ),
 )

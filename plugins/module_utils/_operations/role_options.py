@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._aws.clients import Clients
-from .._domain import permissions, trust
+from .._domain import oidc, permissions, trust
 from .._domain.access import check_buckets, check_prefixes, check_repositories, foreign_patterns, own_namespaces
 from .._domain.arns import check_account_id, parse_arn
 from .._domain.errors import InvalidInput
@@ -26,6 +26,7 @@ from .._domain.names import (
 )
 from .._domain.published import CONFIRMABLE
 from .._domain.tags import OWNERSHIP, check_tags, merged, tag_value
+from ._oidc_options import OIDC_PROVIDERS
 from ._operation import Params, Runtime
 from ._prove import LONGEST_WAIT
 from .accounts import check_expected_account
@@ -46,6 +47,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "trusted_principals": {"type": "list", "elements": "str"},
     "trusted_principal_patterns": {"type": "list", "elements": "str"},
     "saml_provider_arns": {"type": "list", "elements": "str", "default": []},
+    "oidc_providers": {**OIDC_PROVIDERS, "default": []},
     "require_mfa": {"type": "bool", "default": False},
     "remove_foreign_statements": {"type": "bool", "default": False},
     "buckets": {"type": "list", "elements": "str"},
@@ -95,6 +97,7 @@ class RoleOptions:
     trusted_principals: tuple[str, ...]
     patterns: tuple[str, ...]
     saml_providers: tuple[str, ...]
+    oidc_providers: tuple[oidc.OidcProvider, ...]
     require_mfa: bool
     remove_foreign: bool
     buckets: tuple[str, ...] | None
@@ -195,6 +198,7 @@ def _parse_trust(params: Params, partition: str) -> dict[str, Any]:
         "trusted_principals": principals,
         "patterns": checked,
         "saml_providers": trust.check_saml_providers(params["saml_provider_arns"], partition),
+        "oidc_providers": oidc.check_providers(params["oidc_providers"], partition),
         "require_mfa": params["require_mfa"],
         "remove_foreign": params["remove_foreign_statements"],
     }

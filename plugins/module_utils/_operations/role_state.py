@@ -9,6 +9,7 @@ from typing import Any
 
 from .._aws.calls import run_concurrently
 from .._aws.clients import Clients
+from .._aws.references import read_audiences
 from .._aws.venue_state import (
     Caller,
     read_attached,
@@ -89,6 +90,14 @@ def read(options: RoleOptions, clients: Clients) -> Found:
     return Found(caller, current, parameters, clients.region)
 
 
+def read_providers(desired: Desired, clients: Clients) -> dict[str, list[str] | None]:
+    """Read the OIDC providers that the run may create or extend (iam:GetOpenIDConnectProvider)."""
+    arns = [one.arn(desired.partition) for one in desired.trust.oidc_providers if one.create]
+    iam = clients.client("iam")
+    found = run_concurrently(*[lambda arn=arn: read_audiences(iam, arn) for arn in arns]) if arns else []
+    return dict(zip(arns, found, strict=True))
+
+
 def discover(options: RoleOptions, found: Found) -> Discovered:
     """Find the buckets and the boundary.
 
@@ -130,6 +139,7 @@ def desired_state(options: RoleOptions, found: Found, discovered: Discovered) ->
     """The desired state, with what was discovered."""
     account = found.caller.account_id
     principals = options.trusted_principals or (f"arn:{options.partition}:iam::{account}:root",)
+    providers = [one.in_account(account) for one in options.oidc_providers]
     place = permissions.Place(options.partition, found.region, account)
     return Desired(
         venue=options.venue,
@@ -139,7 +149,15 @@ def desired_state(options: RoleOptions, found: Found, discovered: Discovered) ->
         max_session_duration=options.max_session_duration,
         boundary=discovered.boundary,
         tags=options.tags,
-        trust=Trust(principals, "", (), options.saml_providers, options.require_mfa, options.patterns, found.region),
+        trust=Trust(
+            principals,
+            "",
+            saml_providers=options.saml_providers,
+            require_mfa=options.require_mfa,
+            patterns=options.patterns,
+            region=found.region,
+            oidc_providers=providers,
+        ),
         policy=permissions.policy(options.grant._replace(buckets=discovered.buckets), place),
         partition=options.partition,
         external_id_parameter=options.parameters.external_id,

@@ -101,6 +101,71 @@ def test_the_external_id_is_160_bits_of_the_systems_secure_source(role: Runner, 
     assert Runtime().token_hex is secrets.token_hex
 
 
+# Web identity.
+
+ISSUER = "login.example.org/realm"
+ADD = "iam:AddClientIDToOpenIDConnectProvider"
+PROVIDER = f"arn:aws:iam::{MOTO_ACCOUNT}:oidc-provider/{ISSUER}"
+TRUSTED = {"provider": f"https://{ISSUER}", "audiences": ["sbg"], "subjects": ["jdoe"]}
+
+
+def test_an_oidc_provider_is_created_once_and_audiences_are_added(role: Runner, account: Account) -> None:
+    role.execute()
+    planned = role.execute(check=True, oidc_providers=[{**TRUSTED, "create": True}])
+    done = role.execute(oidc_providers=[{**TRUSTED, "create": True}])
+    assert (planned["steps"], planned["diff"]) == (done["steps"], done["diff"])
+    assert actions(done) == ["iam:CreateOpenIDConnectProvider", "iam:UpdateAssumeRolePolicy"]
+    made = account.iam.get_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
+    assert (made["Url"].removeprefix("https://"), made["ClientIDList"]) == (ISSUER, ["sbg"])
+    assert role.execute(oidc_providers=[{**TRUSTED, "create": True}])["changed"] is False
+    account.before(ADD, answer({}))  # moto does not know it
+    more = role.execute(oidc_providers=[{**TRUSTED, "audiences": ["emit", "sbg"], "create": True}])
+    assert actions(more)[0] == ADD
+    assert (ADD, {"OpenIDConnectProviderArn": PROVIDER, "ClientID": "emit"}) in account.arguments
+    without = role.execute()
+    assert actions(without) == ["iam:UpdateAssumeRolePolicy"]  # the provider is the account's, and stays
+
+
+def test_another_run_creates_the_oidc_provider_first(role: Runner, account: Account) -> None:
+    role.execute()
+    other = {"Url": f"https://{ISSUER}", "ClientIDList": ["emit"]}
+    account.before(
+        "iam:CreateOpenIDConnectProvider", lambda: account.iam.create_open_id_connect_provider(**other) and None
+    )
+    account.before(ADD, answer({}))
+    done = role.execute(oidc_providers=[{**TRUSTED, "create": True}])
+    assert actions(done) == [ADD, "iam:UpdateAssumeRolePolicy"]
+
+
+def test_an_oidc_provider_that_is_missing_or_lacks_the_audience_is_named(role: Runner, account: Account) -> None:
+    with pytest.raises(MissingReference, match=r"OIDC provider .*login.example.org/realm.*create: true"):
+        role.execute(oidc_providers=[TRUSTED])
+    account.iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=["emit"])
+    with pytest.raises(MissingReference, match="does not accept the audience sbg"):
+        role.execute(oidc_providers=[TRUSTED], check=True)
+    assert account.writes == []
+
+
+def test_an_oidc_provider_that_may_not_be_read_is_warned_about(role: Runner, account: Account) -> None:
+    account.before("iam:GetOpenIDConnectProvider", refuse("AccessDenied"))
+    done = role.execute(oidc_providers=[TRUSTED])
+    assert "iam:CreateRole" in actions(done)
+    assert any("iam:GetOpenIDConnectProvider" in one for one in role.warnings)
+
+
+def test_the_oidc_provider_of_another_account_is_refused(role: Runner) -> None:
+    arn = "arn:aws:iam::210987654321:oidc-provider/login.example.org"
+    with pytest.raises(InvalidInput, match="is in account 210987654321"):
+        role.execute(oidc_providers=[{**TRUSTED, "provider": arn}])
+
+
+def test_any_subject_is_a_note_of_every_run(role: Runner) -> None:
+    every = {"provider": f"https://{ISSUER}", "audiences": ["sbg"], "any_subject": True, "create": True}
+    for _run in range(2):
+        done = role.execute(oidc_providers=[every])
+        assert any("every user of login.example.org/realm" in note for note in done["notes"])
+
+
 # Races.
 
 

@@ -33,6 +33,7 @@ MAY_BE_EMPTY = {
     ("venue_sts_role", "description"),
     ("venue_sts_role", "tags"),
     ("venue_sts_role", "saml_provider_arns"),  # no identity provider is trusted
+    ("venue_sts_role", "oidc_providers"),  # no web identity is trusted
     ("venue_sts_role", "kms_key_arns"),  # no key may be used
     ("venue_sts_token", "tags"),
     ("venue_sts_token", "transitive_tag_keys"),
