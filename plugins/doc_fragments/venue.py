@@ -55,6 +55,15 @@ options:
     type: str
 """
 
+    LEASE_PATH = r"""
+options:
+  lease_path:
+    description:
+      - The path of the SSM parameters that hold the venue's leases. The default is
+        C(/unity/<project>/<venue>/cs/sts/leases).
+    type: str
+"""
+
     REUSE = r"""
 options:
   reuse:

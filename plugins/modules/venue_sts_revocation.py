@@ -22,6 +22,9 @@ description:
   - Revocations that no living token needs, or that a later one covers, are removed. If the next one does not fit into
     IAM's 10,240 characters for all inline policies of a role, nothing is changed and the message says so. About 35
     single sessions fit. Room for revoking everything is always kept.
+  - With O(user), the lease of the user ends first, so that no new token is issued. With O(all), every lease of the
+    venue ends. Lifting a revocation brings no lease back. If the leases cannot be read, a warning says so, and the
+    tokens are revoked all the same.
   - AWS needs up to some minutes until a revocation holds everywhere. A docker login to ECR that was made with a token
     works for up to 12 hours all the same.
 author:
@@ -64,7 +67,8 @@ options:
     type: dict
   user:
     description:
-      - Revoke all tokens of this recipient that have not ended, as far as O(receipts_file) has receipts of them.
+      - Revoke all tokens of this recipient that have not ended, as far as O(receipts_file) has receipts of them, and
+        the last token of the recipient's lease.
     type: str
   access_key_id:
     description:
@@ -78,6 +82,7 @@ options:
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.lease_path
   - mdps.venue_sts.venue.attributes
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -86,6 +91,7 @@ notes:
   - An option that is given must have a value. An empty text, list or mapping is an error.
   - Needs iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, iam:PutRolePolicy and iam:DeleteRolePolicy on the role.
     To lock and unlock, also iam:UpdateAssumeRolePolicy.
+  - With O(user) and O(all), also needs ssm:GetParametersByPath and ssm:DeleteParameters below O(lease_path).
 seealso:
   - module: mdps.venue_sts.venue_sts_session_info
   - module: mdps.venue_sts.venue_sts_role
@@ -221,6 +227,12 @@ sessions:
     role_gone:
       description: Whether the role was deleted, or deleted and created again, so that the token has ended with it.
       type: bool
+leases:
+  description: The leases that ended; in check mode, those that would end.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"user": "jdoe", "id": "l-20261122T093015Z-3fa91c07", "ends_at": "2026-11-29T09:30:15Z"}]
 unreadable:
   description: How many lines of the receipts file are no receipts and were skipped.
   returned: success

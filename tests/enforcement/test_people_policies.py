@@ -36,7 +36,7 @@ ONLY_FOR_CHECKS = {
     "kms:DescribeKey",
     "ssm:GetParameterHistory",
 }
-ONLY_SAYS_LESS = {("issuer", "iam:GetRolePolicy")}
+ONLY_SAYS_LESS = {("issuer", "iam:GetRolePolicy"), ("revoker", "ssm:GetParametersByPath")}
 NOT_IN_THE_EMULATOR = {"cloudtrail:LookupEvents", "iam:AddClientIDToOpenIDConnectProvider"}
 TRUSTED_BY_HAND = {
     "Version": "2012-10-17",
@@ -142,10 +142,13 @@ def issue(person: Person, venue: str) -> Iterator[Outcome]:
 
 
 def revoke(person: Person, venue: str) -> Iterator[Outcome]:
-    """Revoke a token, and lift that."""
+    """Revoke a token, and lift that; end the leases of the venue with all of its tokens."""
     prepared(person, venue)
+    path = f"/unity/trial/{venue}/cs/sts/leases/jdoe"
+    person.account.as_root("ssm").put_parameter(Name=path, Value="{}", Type="String")
     yield person.run("revocation", venue, session_name="jdoe-session")
     yield person.run("revocation", venue, session_name="jdoe-session", state="absent")
+    yield person.run("revocation", venue, all=True)
 
 
 def report(person: Person, venue: str) -> Iterator[Outcome]:

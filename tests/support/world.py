@@ -117,11 +117,16 @@ def role_session(account: Account, name: str, policy: dict[str, Any]) -> dict[st
 def for_emulator(policy: dict[str, Any], account_id: str) -> dict[str, Any]:
     """The policy without what ministack judges otherwise than AWS; the policy oracle judges it as written.
 
-    ministack takes every ssm:GetParameters and every call about OIDC providers to be about ``*``, and
+    ministack takes every call about several parameters or about OIDC providers to be about ``*``, and
     iam:RemoveRoleFromInstanceProfile to be about the role. It knows neither iam:PermissionsBoundary nor policy
     variables.
     """
-    widened = ("ssm:GetParameters", "iam:RemoveRoleFromInstanceProfile")
+    widened = (
+        "ssm:GetParameters",
+        "ssm:GetParametersByPath",
+        "ssm:DeleteParameters",
+        "iam:RemoveRoleFromInstanceProfile",
+    )
     named = [action for action in actions(policy) if action in widened or "OpenIDConnect" in action]
     extra = [{"Effect": "Allow", "Action": named, "Resource": "*"}] if named else []
     known = [

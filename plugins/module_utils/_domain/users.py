@@ -78,6 +78,11 @@ def session_name(user: str, now: datetime, suffix: str) -> str:
     return f"{_fit(user)}-{now:%Y%m%dT%H%M%SZ}-{suffix}"
 
 
+def is_session_of(user: str, name: str) -> bool:
+    """Whether a session name is one that ``session_name`` makes for a user."""
+    return bool(re.fullmatch(rf"{re.escape(_fit(user))}-[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{6}}", name))
+
+
 def _fit(user: str) -> str:
     """Return a user name, or its shortened form. A name that looks like a shortened form is shortened as well."""
     if len(user) <= _WHOLE_USER and not _SHORTENED_USER.fullmatch(user):

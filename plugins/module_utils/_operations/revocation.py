@@ -9,11 +9,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from .._aws.calls import apply, run_concurrently
+from .._aws.calls import DENIED, apply, run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
 from .._domain.arns import check_account_id
-from .._domain.errors import AccountMismatch, ConcurrentChange, InvalidInput, NotProvisioned, OwnershipConflict
+from .._domain.errors import (
+    AccountMismatch,
+    AwsRefused,
+    ConcurrentChange,
+    InvalidInput,
+    NotProvisioned,
+    OwnershipConflict,
+    VenueError,
+)
+from .._domain.leases import FoundLeases, StoredLease, lease_path, plan_end
 from .._domain.lock import has_lock, plan_lock, plan_unlock
 from .._domain.names import Venue, check_role_name, check_session_name, make_venue
 from .._domain.receipts import CLOCK_TOLERANCE, Receipt, ReceiptLog, parse_receipt
@@ -23,11 +32,12 @@ from .._domain.steps import Plan, Step
 from .._domain.tags import check_ownership
 from .._domain.times import iso, parse_time
 from .._domain.trust_reader import is_locked
-from .._domain.users import check_user
+from .._domain.users import check_user, is_session_of
 from .._receipt_store import DEFAULT_FILE, read_file
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from .accounts import check_account
 from .converge import ATTEMPTS
+from .leases import end_leases, read_leases
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "all")
 BY_RECEIPT = ("receipt", "user", "access_key_id")
@@ -47,6 +57,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "user": {"type": "str"},
     "access_key_id": {"type": "str", "no_log": False},
     "receipts_file": {"type": "path"},
+    "lease_path": {"type": "str"},
 }
 
 
@@ -56,8 +67,11 @@ class RevocationOptions:
 
     :param state: ``present``, ``absent``, ``locked`` or ``unlocked``.
     :param target: the one option of ``TARGETS`` that is given.
-    :param value: the session name or source identity; '' for the other targets.
+    :param value: the session name, source identity or user; '' for the other targets.
     :param role_name: the venue's role, where receipts do not name one.
+    :param lease_path: where the venue's leases are.
+    :param receipts_file: the option, for messages.
+    :param known: whether receipts are about a token of the target at all.
     :param receipts: the tokens to revoke. Where receipts are not the target, the tokens of the venue that are known:
         they name further roles that the venue's tokens may be of.
     """
@@ -69,8 +83,16 @@ class RevocationOptions:
     role_name: str
     expected_account_id: str | None
     before: datetime | None
+    lease_path: str
+    receipts_file: str | None
+    known: bool
     receipts: tuple[Receipt, ...]
     unreadable: int
+
+    @property
+    def ends_leases(self) -> bool:
+        """Whether leases end as well, so that nothing renews what is revoked."""
+        return self.state == "present" and self.target in ("user", "all")
 
     @property
     def by_receipt(self) -> bool:
@@ -93,12 +115,18 @@ class State:
 
     :param now: the time of AWS's clock.
     :param gone: receipts whose role does not exist any more.
+    :param leases: the leases of the venue; None if they were not asked for or may not be read.
     """
 
     caller: Caller
     now: datetime
     roles: tuple[RoleState, ...]
     gone: tuple[Receipt, ...]
+    leases: FoundLeases | None = None
+
+    def lease_of(self, user: str) -> StoredLease | None:
+        """Return the lease of a user, or None."""
+        return self.leases.of(user) if self.leases else None
 
 
 # Parse --------------------------------------------------------------------------------------------------------------
@@ -115,9 +143,12 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
         check_account_id("expected_account_id", params["expected_account_id"])
     named = target in ("session_name", "source_identity")
     value = check_session_name(target, params[target]) if named else ""
+    if target == "user":
+        value = check_user("user", params["user"])
     log = _read_receipts(params, target, venue, runtime)
     if log.unreadable:
         runtime.warn(f"{log.unreadable} lines of the receipts file are no receipts and were skipped.")
+    known, receipts = _fitting(params, target, venue, log, runtime)
     return RevocationOptions(
         state=params["state"],
         venue=venue,
@@ -126,7 +157,10 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
         role_name=_role_name(params, venue),
         expected_account_id=params["expected_account_id"],
         before=_before(params["before"], runtime),
-        receipts=_fitting(params, target, venue, log, runtime),
+        lease_path=lease_path(venue, params["lease_path"]),
+        receipts_file=params["receipts_file"],
+        known=known,
+        receipts=receipts,
         unreadable=log.unreadable,
     )
 
@@ -179,16 +213,24 @@ def _read_receipts(params: Params, target: str, venue: Venue, runtime: Runtime) 
         return ReceiptLog([])
 
 
-def _fitting(params: Params, target: str, venue: Venue, log: ReceiptLog, runtime: Runtime) -> tuple[Receipt, ...]:
-    """The tokens that are asked for, those that have surely ended left out."""
+def _fitting(
+    params: Params, target: str, venue: Venue, log: ReceiptLog, runtime: Runtime
+) -> tuple[bool, tuple[Receipt, ...]]:
+    """Whether there are tokens that are asked for, and those of them that have not surely ended.
+
+    :raises InvalidInput: no receipt is about the access key. A user may still have a lease.
+    """
     tokens = log.tokens
     if target in ("user", "access_key_id"):
-        wanted = check_user("user", params["user"]) if target == "user" else params["access_key_id"]
-        tokens = [one for one in tokens if wanted == (one.recipient if target == "user" else one.access_key_id)]
-        if not tokens:
-            file = DEFAULT_FILE if params["receipts_file"] is None else params["receipts_file"]
-            raise InvalidInput(target, f"no receipt in {file} is about a token of '{wanted}'.")
-    return tuple(one for one in tokens if one.venue == venue and one.ends_by > runtime.now())
+        tokens = [one for one in tokens if params[target] == (one.recipient if target == "user" else one.access_key_id)]
+    if not tokens and target == "access_key_id":
+        raise _unknown(target, params[target], params["receipts_file"])
+    return bool(tokens), tuple(one for one in tokens if one.venue == venue and one.ends_by > runtime.now())
+
+
+def _unknown(target: str, wanted: str, file: str | None) -> InvalidInput:
+    place = DEFAULT_FILE if file is None else file
+    return InvalidInput(target, f"no receipt in {place} is about a token of '{wanted}'.")
 
 
 # Read ---------------------------------------------------------------------------------------------------------------
@@ -200,13 +242,17 @@ def read(options: RevocationOptions, clients: Clients) -> State:
     :raises AccountMismatch: the keys are for another account than the receipts.
     :raises NotProvisioned: there is no role.
     :raises OwnershipConflict: it belongs to another venue.
+    :raises InvalidInput: neither a receipt nor a lease is about the user.
     """
     iam, sts = clients.client("iam"), clients.client("sts")
-    caller, now = read_caller_and_time(sts)
+    (caller, now), leases = _read_caller_and_leases(options, sts, clients)
     check_account(caller, options.expected_account_id)
     receipts = _of_account(options, caller)
+    lease = leases.of(options.value) if leases else None
+    if options.target == "user" and not options.known and not lease:
+        raise _unknown("user", options.value, options.receipts_file)
     names = list({one.role_name.lower(): one.role_name for one in receipts}.values())  # IAM names have no case
-    if not options.by_receipt and options.role_name.lower() not in map(str.lower, names):
+    if not (options.by_receipt and not lease) and options.role_name.lower() not in map(str.lower, names):
         names.insert(0, options.role_name)
     found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names]) if names else []
     states = [one for one in found if one]
@@ -220,7 +266,26 @@ def read(options: RevocationOptions, clients: Clients) -> State:
             f"there is no role {options.role_name} in account {caller.account_id}, so no token of it can be alive."
         )
     gone = tuple(one for one in receipts if not any(_is_of(one, role) for role, _inline in states))
-    return State(caller, now, roles, gone)
+    return State(caller, now, roles, gone, leases)
+
+
+def _read_caller_and_leases(
+    options: RevocationOptions, sts: Any, clients: Clients
+) -> tuple[tuple[Caller, datetime], FoundLeases | None]:
+    if not options.ends_leases:
+        return read_caller_and_time(sts), None
+    ssm = clients.client("ssm")
+
+    def leases() -> FoundLeases | None:
+        try:
+            return read_leases(ssm, options.venue, options.lease_path)
+        except AwsRefused as refusal:
+            if refusal.code in DENIED:
+                return None  # a warning says so: tokens must be revoked all the same
+            raise
+
+    caller_and_time, found = run_concurrently(lambda: read_caller_and_time(sts), leases)
+    return caller_and_time, found
 
 
 def _is_of(receipt: Receipt, role: Role) -> bool:
@@ -283,6 +348,16 @@ def wanted(options: RevocationOptions, receipts: Iterable[Receipt], now: datetim
     return [Revocation(kind, options.value, options.before or cutoff(now))]
 
 
+def _of_lease(options: RevocationOptions, state: State, one: RoleState, now: datetime) -> list[Revocation]:
+    """The last token of the user's lease, where its receipt is kept elsewhere. Others can write what a lease says."""
+    lease = state.lease_of(options.value) if options.target == "user" else None
+    session = (lease.renewal.session_name if lease and lease.renewal else None) or ""
+    is_here = one.role.name.lower() == options.role_name.lower()
+    if not is_here or not is_session_of(options.value, session) or session in [it.session_name for it in one.receipts]:
+        return []
+    return [Revocation("session", session, cutoff(now))]
+
+
 def plan(options: RevocationOptions, state: State, now: datetime) -> list[Plan]:
     """The steps for each role."""
     return [_plan_role(options, one, state, now) for one in state.roles]
@@ -291,7 +366,7 @@ def plan(options: RevocationOptions, state: State, now: datetime) -> list[Plan]:
 def _plan_role(options: RevocationOptions, one: RoleState, state: State, now: datetime) -> Plan:
     if options.state in LOCKING:
         return (plan_lock if options.state == "locked" else plan_unlock)(one.role, one.inline, now)
-    asked = wanted(options, one.receipts, now)
+    asked = [*wanted(options, one.receipts, now), *_of_lease(options, state, one, now)]
     locked = is_locked(one.role.trust)
     if options.state == "absent":
         lifted = plan_lift(one.role.name, one.inline, [(each.kind, each.value) for each in asked])
@@ -310,6 +385,8 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     state = read(options, clients)
     moment = state.now
     first = plans = plan(options, state, moment)
+    leases = state.leases
+    ended, problem = _end_leases(options, leases, clients, runtime)
     done: list[tuple[Step, dict[str, Any]]] = []
     for attempt in range(ATTEMPTS if not runtime.check_mode else 0):
         try:
@@ -320,11 +397,13 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
             if attempt == ATTEMPTS - 1:
                 raise
             runtime.sleep(runtime.jitter(0.2 * 2**attempt))
-            state = read(options, clients)
+            state = replace(read(replace(options, known=True), clients), leases=leases)
             plans = plan(options, state, moment)
+    if problem:
+        raise _with_open_leases(problem)
     _warn(options, state, plans, runtime)
     planned = [step for one in first for step in one.steps]
-    steps = planned if runtime.check_mode else [step for step, _answer in done]
+    steps = [*ended, *(planned if runtime.check_mode else [step for step, _answer in done])]
     return {
         "changed": bool(steps),
         "account_id": state.caller.account_id,
@@ -335,6 +414,7 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
         "locked": bool(plans) and all(one.locked for one in plans),
         "revocations": [each for one, after in zip(state.roles, plans, strict=True) for each in _in_force(one, after)],
         "sessions": _sessions(options, state),
+        "leases": [_ended(one) for one in _chosen(options, leases)],
         "unreadable": options.unreadable,
         "steps": [step.shown() for step in steps],
         "diff": _diff(state.roles, first),
@@ -360,12 +440,53 @@ def _check_lock(
             )
 
 
+def _end_leases(
+    options: RevocationOptions, leases: FoundLeases | None, clients: Clients, runtime: Runtime
+) -> tuple[Sequence[Step], VenueError | None]:
+    """End the leases first, so that no renewal follows. Return the steps, and what went wrong: tokens end all the same.
+
+    The token of a renewal that is on its way is not delivered: it looks at the lease again.
+    """
+    if not options.ends_leases:
+        return (), None
+    if leases is None:
+        runtime.warn(
+            f"The leases below {options.lease_path} may not be read with these credentials, so none was ended. If the "
+            "venue has leases, renewal can issue new tokens. The caller needs ssm:GetParametersByPath."
+        )
+        return (), None
+    user = options.value if options.target == "user" else None
+    if runtime.check_mode:
+        return plan_end(leases, options.lease_path, user), None
+    try:
+        return end_leases(clients, leases, options.lease_path, user), None
+    except VenueError as error:
+        return (), error
+
+
+def _with_open_leases(error: VenueError) -> VenueError:
+    error.message = (
+        f"{error.message} The tokens are revoked, but not every lease has ended: renewal can issue new ones. Run again."
+    )
+    error.facts["changed"] = True
+    return error
+
+
+def _chosen(options: RevocationOptions, leases: FoundLeases | None) -> Sequence[StoredLease]:
+    found = leases.stored if leases else ()
+    return found if options.target == "all" else [one for one in found if one.lease.user == options.value]
+
+
+def _ended(one: StoredLease) -> dict[str, Any]:
+    return {"user": one.lease.user, "id": one.lease.id, "ends_at": iso(one.lease.ends_at)}
+
+
 def _warn(options: RevocationOptions, state: State, plans: Sequence[Plan], runtime: Runtime) -> None:
     for note in [note for one in plans for note in one.notes]:
         runtime.warn(note)
     if options.state == "unlocked" and any(one.locked for one in plans):
         runtime.warn("The venue stays locked: another Deny statement keeps everybody from assuming the role.")
-    if options.by_receipt and not options.receipts:
+    if options.by_receipt and not options.receipts and not state.lease_of(options.value):
         runtime.warn("No token of this venue that the receipts name is alive any more. There is nothing to revoke.")
     if not options.by_receipt and not any(one.role.name.lower() == options.role_name.lower() for one in state.roles):
         runtime.warn(
@@ -431,7 +552,7 @@ OPERATION = Operation(
     argument_spec=ARGUMENT_SPEC,
     parse=parse,
     execute=revoke,
-    services=("iam", "sts"),
+    services=("iam", "ssm", "sts"),
     narrowing=filled_in(ARGUMENT_SPEC),
     constraints={"mutually_exclusive": [("before", name) for name in BY_RECEIPT]},
 )

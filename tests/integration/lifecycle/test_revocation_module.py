@@ -7,11 +7,18 @@ from __future__ import annotations
 import json
 import pathlib
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.venue_state import read_role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import (
+    Renewal,
+    parameter_name,
+    renewal_name,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import parse_time
@@ -21,6 +28,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operat
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import TARGETS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
+from tests.support.leases import lease, renewed
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook, run_tasks
 from tests.support.receipts import issued, requested
@@ -29,6 +37,7 @@ from tests.support.servers import Moto
 MODULE = "mdps.venue_sts.venue_sts_revocation"
 VENUE = {"project": "sbg", "venue": "dev"}
 ROLE = "unity-sbg-dev-sts"
+LEASES = "/unity/sbg/dev/cs/sts/leases"
 BEFORE = "2026-01-01T00:00:00Z"
 
 
@@ -225,6 +234,98 @@ def test_a_role_that_was_deleted_or_created_again_is_named(venue: Moto, tmp_path
     assert [one["value"] for one in result["revocations"]] == [here.session_name]
 
 
+def put_lease(venue: Moto, user: str, renewal: Renewal | None = None) -> str:
+    """A live lease as it is stored; its name."""
+    now = datetime.now(UTC)
+    one = lease(user, starts_at=now, ends_at=now + timedelta(days=1))
+    ssm, name = venue.client("ssm"), parameter_name(LEASES, user)
+    ssm.put_parameter(Name=name, Value=one.to_line(), Type="String")
+    if renewal:
+        line = replace(renewal, lease_id=one.id).to_line()
+        ssm.put_parameter(Name=renewal_name(LEASES, user), Value=line, Type="String")
+    return name
+
+
+def leases_left(venue: Moto) -> list[str]:
+    answer = venue.client("ssm").get_parameters_by_path(Path=LEASES, Recursive=True)
+    return sorted(one["Name"].removeprefix(f"{LEASES}/") for one in answer["Parameters"])
+
+
+def test_a_user_loses_the_lease_first_and_then_the_tokens(
+    venue: Moto, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_lease(venue, "jdoe", renewed(0, 60))
+    put_lease(venue, "jane")
+    receipt = recent()
+    options = {**VENUE, "user": "jdoe", "receipts_file": write(tmp_path / "receipts", receipt)}
+    checked = perform(revocation.OPERATION, Runtime(check_mode=True), **options)
+    assert (checked["changed"], checked["steps"][0]["action"]) == (True, "ssm:DeleteParameters")
+    assert leases_left(venue) == ["jane", "jdoe", "jdoe/renewal"]
+    applied = revocation.apply
+
+    def apply_later(*arguments: Any) -> None:
+        assert leases_left(venue) == ["jane"]
+        applied(*arguments)
+
+    monkeypatch.setattr(revocation, "apply", apply_later)
+    result = perform(revocation.OPERATION, **options)
+    assert [one["user"] for one in result["leases"]] == ["jdoe"], result
+    assert [step["action"] for step in result["steps"]] == ["ssm:DeleteParameters", *["iam:PutRolePolicy"] * 2]
+    assert {one["value"] for one in result["revocations"]} == {receipt.session_name, renewed(0, 60).session_name}
+    assert not perform(revocation.OPERATION, **options)["changed"]
+
+
+def test_a_lease_whose_receipts_are_elsewhere_ends_with_its_last_token(venue: Moto, tmp_path: pathlib.Path) -> None:
+    put_lease(venue, "jdoe", renewed(0, 60))
+    result = perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=write(tmp_path / "none"))
+    assert [one["value"] for one in result["revocations"]] == [renewed(0, 60).session_name], result
+    assert leases_left(venue) == []
+    assert "no receipt" in perform(revocation.OPERATION, **VENUE, user="jdoe")["msg"]
+
+
+def test_a_forged_renewal_revokes_nobody_else(venue: Moto, tmp_path: pathlib.Path) -> None:
+    put_lease(venue, "jdoe", replace(renewed(0, 60), session_name="jane-20261122T093015Z-3fa91c"))
+    result = perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=write(tmp_path / "none"))
+    assert (result["revocations"], leases_left(venue)) == ([], []), result
+
+
+def test_everything_ends_every_lease_and_lifting_brings_none_back(venue: Moto) -> None:
+    for user in ("jdoe", "jane"):
+        put_lease(venue, user)
+    venue.client("ssm").put_parameter(Name=f"{LEASES}/forged", Value="{}", Type="String")
+    put_lease(venue, "j.o@example.org")
+    result = perform(revocation.OPERATION, **VENUE, all=True)
+    assert [one["user"] for one in result["leases"]] == ["j.o@example.org", "jane", "jdoe"], result
+    assert leases_left(venue) == []
+    assert perform(revocation.OPERATION, **VENUE, state="absent", all=True)["leases"] == []
+
+
+def test_one_session_and_lifting_end_no_lease(venue: Moto) -> None:
+    put_lease(venue, "jdoe")
+    for options in ({"session_name": "jdoe"}, {"state": "absent", "all": True}):
+        assert perform(revocation.OPERATION, **VENUE, **options)["leases"] == []
+    assert leases_left(venue) == ["jdoe"]
+
+
+@pytest.mark.parametrize("call", ["read_leases", "end_leases"])
+def test_tokens_are_revoked_also_if_a_lease_cannot_be_ended(
+    venue: Moto, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    put_lease(venue, "jdoe")
+
+    def refuse(*_arguments: Any) -> None:
+        raise AwsRefused("AWS said no.", operation="ssm:Some", code="AccessDeniedException")
+
+    monkeypatch.setattr(revocation, call, refuse)
+    warned: list[str] = []
+    result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, all=True)
+    assert policies(venue) != []
+    if call == "read_leases":
+        assert "none was ended" in warned[0]
+    else:
+        assert "The tokens are revoked, but not every lease has ended" in result["msg"]
+
+
 def test_hostile_lines_are_counted_and_stop_nothing(venue: Moto, tmp_path: pathlib.Path) -> None:
     hostile = ['{"schema": 2, "handoff": null}', recent().to_line().replace("3600", "1" + "0" * 30), "[" * 9000, "\0"]
     file = write(tmp_path / "receipts", *hostile, recent(), *hostile)
@@ -271,7 +372,7 @@ FILE = {"receipts_file": "/nonexistent/receipts"}
         ({"session_name": "jdoe", "source_identity": "jdoe"}, "exactly one of"),
         ({"user": "jdoe", "before": "2026-01-01T00:00:00Z"}, "mutually exclusive"),
         ({"user": "jdoe", **FILE}, "cannot be read"),
-        ({"user": "José", **FILE}, "cannot be read"),
+        ({"user": "José", **FILE}, "is not a user name"),
         ({"receipt": {"recipient": "jdoe"}}, "is not the receipt"),
         ({"receipt": {**recent().to_json(), "venue": "ops"}}, "not for sbg-dev"),
         ({"all": True, "expected_account_id": "1"}, "12 digits"),

@@ -144,3 +144,9 @@ def test_nobody_is_called_what_another_is_shortened_to(user: str) -> None:
 def test_a_suffix_is_six_digits(suffix: str) -> None:
     with pytest.raises(ValueError, match="six hexadecimal digits"):
         users.session_name("jdoe", NOON, suffix)
+
+
+@given(USERS, USERS)
+def test_a_session_is_told_to_be_of_its_own_user_only(user: str, other: str) -> None:
+    assert users.is_session_of(user, users.session_name(user, NOON, "3fa91c"))
+    assert users.is_session_of(other, users.session_name(user, NOON, "3fa91c")) is (user == other)
