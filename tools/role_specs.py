@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Write what a role and the module it wraps have in common: argument_specs.yml and the README's table of options.
+"""Write what a role and its module have in common: argument_specs.yml, the README's table of options, and defaults.
 
 Usage: role_specs.py [--check]
 
@@ -89,6 +89,11 @@ CONNECTION = {
         ],
     },
 }
+# What is the same for every task about a venue. The inventory says it once, as venue_sts_<option>, for all roles.
+SHARED = (
+    *("region", "profile", "name_prefix", "role_name", "expected_account_id"),
+    *("external_id_parameter", "bucket_parameter", "boundary_parameter"),
+)
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 MUST_HAVE_A_VALUE = "An option that is given must have a value. An empty text, list or mapping is an error"
 NOTE = re.compile(rf"^  - {MUST_HAVE_A_VALUE}.*\n(?:    .*\n)*", re.MULTILINE)
@@ -121,6 +126,9 @@ def role_options(role: str) -> dict[str, Any]:
         for name, spec in {**module_options(ROLES[role]), **({} if role in WITHOUT_AWS else CONNECTION)}.items()
     }
     kept = {name: {**spec, **OWN.get(name, {})} for name, spec in options.items() if name not in LEFT_OUT}
+    for name in SHARED:
+        if spec := kept.get(f"{role}_{name}"):
+            spec["description"] = [*spec["description"], f"If it is not set, C(venue_sts_{name}) is used."]
     return kept | MORE.get(role, {}) | (_handoff_options() if role == "issue" else {})
 
 
@@ -210,6 +218,18 @@ def _shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def defaults(role: str) -> str:
+    """The text of defaults/main.yml: the shared options, and what is written there by hand."""
+    place = ROOT / "roles" / role / "defaults/main.yml"
+    by_hand = [one for one in place.read_text().splitlines()[1:] if "venue_sts_" not in one] if place.exists() else []
+    shared = [
+        f"{name}: \"{{{{ lookup('ansible.builtin.vars', 'venue_sts_{one}', default=omit) }}}}\""
+        for one in SHARED
+        if (name := f"{role}_{one}") in role_options(role)
+    ]
+    return "\n".join(["---", *by_hand, *shared]) + "\n"
+
+
 def may_be_empty(module: str) -> list[str] | None:
     """The options for which empty is a value like any other; None where the module has no operation."""
     sys.path[:0] = [str(pathlib.Path(sys.prefix) / "collections")]
@@ -258,6 +278,7 @@ def outputs() -> dict[pathlib.Path, str]:
     for role in ROLES:
         home = ROOT / "roles" / role
         found[home / "meta/argument_specs.yml"] = argument_specs(role)
+        found[home / "defaults/main.yml"] = defaults(role)
         found[home / "README.md"] = _readme(role, role_options(role))
     for role in WITHOUT_A_MODULE:
         home = ROOT / "roles" / role
@@ -279,6 +300,7 @@ def main() -> int:
     for path in changed:
         print(f"{'differs' if '--check' in sys.argv else 'written'}: {path.relative_to(ROOT)}")
         if "--check" not in sys.argv:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(outputs()[path])
     return 1 if changed and "--check" in sys.argv else 0
 

@@ -15,7 +15,7 @@ SOON = timedelta(minutes=15)  # a token with less left is about to expire
 LONGEST_TIMELINE = timedelta(hours=24)
 CONNECTION = ("profile", "region")
 GROUPED = (*CONNECTION, "account")
-PREFIX = "provision_"
+PREFIXES = ("venue_sts_", "provision_")  # of variables for every role, and of those of the role provision
 ALIVE = ("live", "ending", "unknown")  # "unknown": the answer of STS was not recorded, so the token may live
 STATES = ("broken", "drifted", "absent", "ok")
 COLUMNS = (("VENUE", 28), ("ACCOUNT", 12), ("STATUS", 8), ("EXTERNAL ID", 12), ("TOKENS", 6), ("NEXT END", 20))
@@ -28,11 +28,13 @@ def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     there are none (``problem``).
 
     :param hosts: the variables of each host: ``project``, ``venue``, what the role provision takes, and what the role
-        broker leaves behind.
+        broker leaves behind. A variable of the role outranks one for every role.
     """
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for host in hosts:
-        given = {name.removeprefix(PREFIX): host[name] for name in host if name.startswith(PREFIX)}
+        given = {
+            name.removeprefix(prefix): host[name] for prefix in PREFIXES for name in host if name.startswith(prefix)
+        }
         where = {key: given.pop(key) for key in CONNECTION if key in given}
         described = {name: value for name, value in given.items() if name not in NOT_DESCRIBING and name != "result"}
         if "broker_account" in host:

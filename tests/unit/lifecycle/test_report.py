@@ -24,8 +24,9 @@ def test_an_inventory_is_grouped_by_credentials_and_says_nothing_secret() -> Non
         {
             "project": "emit",
             "venue": "ops",
+            "venue_sts_profile": "every",
             "provision_profile": "emit",
-            "provision_region": "us-west-2",
+            "venue_sts_region": "us-west-2",
             "provision_result": {},
         },
         {"project": "sbg", "venue": "ops", "provision_wait": True},
