@@ -42,8 +42,11 @@ options:
       - V(saml) needs none, but a fresh SAML response of an identity provider that the role trusts
         (O(mdps.venue_sts.venue_sts_role#module:saml_provider_arns)).
         External IDs are not compared then, since AWS takes none there.
+      - V(web_identity) needs none either, but a token (JWT) of an OpenID Connect provider that the role trusts
+        (O(mdps.venue_sts.venue_sts_role#module:oidc_providers)). See docs/web-identity.md. The session can live as long
+        as the role allows.
     type: str
-    choices: [assume_role, saml]
+    choices: [assume_role, saml, web_identity]
     default: assume_role
   saml_assertion:
     description:
@@ -60,6 +63,54 @@ options:
     description:
       - The ARN of the identity provider. Needed only if the response names several for the role, or is encrypted.
     type: str
+  web_identity_token_file:
+    description:
+      - A file with the web identity token, on the host where the task runs.
+    type: path
+  web_identity_token_variable:
+    description:
+      - The name of an environment variable that holds the web identity token, where the task runs.
+      - No option takes the token itself, so that no command line, log or callback shows it.
+    type: str
+  oidc_providers:
+    description:
+      - What the venue's role accepts, as in O(mdps.venue_sts.venue_sts_role#module:oidc_providers). With it, a wrong
+        issuer, audience or subject is found before STS is asked, with a message that says which. Signatures are not
+        checked here, but by STS.
+    type: list
+    elements: dict
+    suboptions:
+      provider:
+        description:
+          - The address of the issuer, as the C(iss) claim of its tokens has it (V(https://HOST/PATH)), or the ARN of
+            the OIDC provider in IAM, which must be in the account of the role.
+        type: str
+        required: true
+      audiences:
+        description:
+          - Audiences (C(aud) claims), of which a token must have one. No wildcards.
+        type: list
+        elements: str
+        required: true
+      subjects:
+        description:
+          - Subjects (C(sub) claims), of which a token must have one. C(*) and C(?) are wildcards, but not in front.
+          - For issuers where anybody can get a token, such as GitHub, everything that says whose token it is must be
+            there without a wildcard (V(repo:OWNER/REPOSITORY:ref:refs/heads/main)). Repositories that were created,
+            renamed or moved after 15 July 2026 send V(repo:OWNER@ID/REPOSITORY@ID:ref:refs/heads/main).
+        type: list
+        elements: str
+      any_subject:
+        description:
+          - Accept every subject. Meant for a user pool with an app client of its own. It is warned about, and refused
+            for issuers where anybody can get a token.
+        type: bool
+        default: false
+      create:
+        description:
+          - Is for provisioning, and has no effect here.
+        type: bool
+        default: false
   duration_seconds:
     description:
       - How long the token lives, 900 to 43200 seconds. The default is 3600, with O(method=saml) 1800.
@@ -496,6 +547,17 @@ EXAMPLES = r"""
     method: saml
     saml_assertion_file: ~/saml-response.txt
   register: from_saml
+
+- name: Issue a token without AWS credentials, for a web identity token that AWX put into the environment of the job
+  mdps.venue_sts.venue_sts_token:
+    project: sbg
+    venue: dev
+    user: nightly-job
+    region: us-west-2
+    method: web_identity
+    web_identity_token_variable: MDPS_WEB_IDENTITY_TOKEN
+    expected_account_id: "123456789012"
+  register: from_web_identity
 
 - name: Use the reader's token in the same play
   amazon.aws.s3_object:

@@ -23,7 +23,7 @@ _RUN_KEY = secrets.token_bytes(32)
 # How to reuse, and proof that is valid once: neither decides which credentials come back.
 NOT_THE_REQUEST = frozenset({"reuse", "reuse_host", "renew_before", "minimum_seconds", "mfa_token"})
 # Options that name a file whose content is part of the request.
-FILES = ("saml_assertion_file",)
+FILES = ("saml_assertion_file", "web_identity_token_file")
 RENEW_BEFORE = 300
 MOMENT = 300  # seconds
 

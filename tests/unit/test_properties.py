@@ -49,7 +49,7 @@ NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 BASE = {"role": {"project": "sbg", "venue": "dev"}, "token": {"project": "sbg", "venue": "dev", "user": "jdoe"}}
 OPERATIONS: dict[str, Operation] = {"role": role.OPERATION, "token": issuing.OPERATION}
 # Files are looked at when they are used, after the first call.
-WITHOUT_OPINION = ("dest", "saml_assertion", "saml_assertion_file")
+WITHOUT_OPINION = ("dest", "saml_assertion", "saml_assertion_file", "web_identity_token_file")
 SETTINGS = hypothesis.settings(
     max_examples=300,
     deadline=None,

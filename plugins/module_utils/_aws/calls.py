@@ -72,7 +72,7 @@ ADVICE = {
     ),
 }
 # AWS may quote these parameters in an error message; trust policies hold external IDs.
-SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion", "TokenCode")
+SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion", "WebIdentityToken", "TokenCode")
 TRUST_POLICIES = ("AssumeRolePolicyDocument", "PolicyDocument")
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 

@@ -34,9 +34,17 @@ from .untrusted import (
 
 SCHEMA = 2
 STATES = ("requested", "issued", "delivered", "kept", "failed")
-METHODS = ("assume_role", "saml")
+METHODS = ("assume_role", "saml", "web_identity")
 SEALED_WITH = ("age", "openpgp", "smime")
-CONTEXT = ("reason", "ticket", "requester", "approver", "job", "workflow", "lease", "saml_subject", "saml_issuer")
+CONTEXT = (
+    *("reason", "ticket", "requester", "approver", "job", "workflow", "lease", "saml_subject", "saml_issuer"),
+    *("web_identity_subject", "web_identity_issuer"),
+)
+# What a receipt says besides, by its method.
+NOTES = {
+    "web_identity": "Receipts of this method are not complete: whoever holds a web identity token can also get tokens "
+    "from STS without this collection. CloudTrail has them all."
+}
 ALLOWS = ("access", "buckets", "bucket_prefixes", "ecr_repositories")
 # AWS accepts a request that is signed by a clock which is off by up to this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -94,6 +102,7 @@ class Receipt:
     expires_at: datetime | None = None
     handoff: Mapping[str, Any] | None = None
     problem: str | None = None
+    note: str | None = None
 
     @classmethod
     def requested(cls, *, unique: str, at: datetime, issue_until: datetime, **known: Any) -> Receipt:
@@ -113,6 +122,7 @@ class Receipt:
             requested_at=at,
             issue_until=issue_until.replace(microsecond=0),
             context=context,
+            note=NOTES.get(known["method"]),
             **known,
         )
         return parse_receipt("receipt", receipt.to_json())
@@ -200,6 +210,7 @@ class Receipt:
             "expires_at": iso(self.expires_at) if self.expires_at else None,
             "handoff": dict(self.handoff) if self.handoff is not None else None,
             "problem": self.problem,
+            "note": self.note,
         }
 
     def to_line(self) -> str:
@@ -317,6 +328,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "expires_at": or_null(aware_time),
     "handoff": or_null(_handoff),
     "problem": or_null(one_line),
+    "note": or_null(one_line),
 }
 
 
@@ -416,7 +428,7 @@ def _with_request(request: Receipt | None, duration: int, tokens: Iterable[Recei
 def _contradicts(request: Receipt, duration: int, token: Receipt) -> bool:
     """Whether a token ends earlier than the request allows. Only an identity provider may end one early."""
     least = request.requested_at + timedelta(seconds=duration) - CLOCK_TOLERANCE
-    return request.method == "assume_role" and token.expires_at is not None and token.expires_at < least
+    return request.method != "saml" and token.expires_at is not None and token.expires_at < least
 
 
 def _joined(first: Receipt | None, later: Receipt) -> Receipt:

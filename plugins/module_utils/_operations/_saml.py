@@ -17,16 +17,8 @@ from .._domain.names import check_session_name
 from .._domain.saml import Response, RolePair, SamlProblem, check_fresh, choose, decode_file, find_role, read_response
 from .._masking import register
 from ._operation import Params
+from ._proof import explained, is_method
 
-# AssumeRoleWithSAML takes none of these. The identity provider puts what corresponds to them into the assertion.
-IN_THE_ASSERTION = (
-    "external_id",
-    "tags",
-    "transitive_tag_keys",
-    "source_identity",
-    "mfa_serial_number",
-    "mfa_token",
-)
 SAML_ONLY = ("saml_assertion", "saml_assertion_file", "saml_provider_arn")
 
 ADVICE = {
@@ -60,17 +52,8 @@ def parse(params: Params) -> SamlOptions | None:
 
     :raises InvalidInput: an option that has no meaning with the method.
     """
-    is_saml = params["method"] == "saml"
-    for option in IN_THE_ASSERTION if is_saml else SAML_ONLY:
-        if params[option]:
-            reason = "cannot be given with method saml, because the assertion contains it"
-            raise InvalidInput(option, f"{reason if is_saml else 'is for method saml only'}.")
-    if not is_saml:
+    if not is_method(params, "saml", SAML_ONLY, "assertion"):
         return None
-    if params["require_requester_external_id"]:
-        raise InvalidInput(
-            "require_requester_external_id", "has no effect with method saml: AWS checks no external ID there."
-        )
     if not (params["saml_assertion"] or params["saml_assertion_file"]):
         raise InvalidInput(
             "saml_assertion_file",
@@ -147,8 +130,4 @@ def assume(clients: Clients, response: Response, pair: RolePair, arguments: dict
         with noting_lost_answers(client, operation):
             return call(client, operation, f"assume the role {role} with SAML", **sent)
     except (AwsRefused, ConnectionProblem) as error:
-        advice = ADVICE.get(str(error.facts.get("error_code")))
-        if not advice:
-            raise
-        words = error.message.split(" The AWS credentials have expired.")[0].split(" The caller needs ")[0]
-        raise SamlProblem(f"{words} {advice}", **error.facts) from None
+        raise explained(error, ADVICE, SamlProblem) from None

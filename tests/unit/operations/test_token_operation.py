@@ -188,6 +188,7 @@ def test_the_receipt_says_everything_but_secrets(issue: Runner, account: Account
         "expires_at": result["token"]["Credentials"]["Expiration"],
         "handoff": None,
         "problem": None,
+        "note": None,
     }
     assert not [secret for secret in {*secrets_in(result), stored(account)} if secret in json.dumps(receipt)]
 

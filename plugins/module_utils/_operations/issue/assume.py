@@ -15,7 +15,8 @@ from ..._domain.errors import AccountMismatch, AwsRefused, NotAssumable
 from ..._domain.role_plan import Parameter, Role
 from ..._domain.saml import Response, RolePair
 from ..._domain.token_request import nearly_full, token_document
-from .. import _saml
+from ..._domain.web_identity import WebIdentity
+from .. import _saml, _web_identity
 from .._operation import Runtime
 from .._prove import FRESH, diagnose
 from ..patience import Patience, role_may_be_new
@@ -42,6 +43,15 @@ class SamlQuestion:
 
     response: Response
     pair: RolePair
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WebIdentityQuestion:
+    """What AssumeRoleWithWebIdentity is asked."""
+
+    token: WebIdentity
+    role_arn: str
     arguments: dict[str, Any]
 
 
@@ -82,6 +92,14 @@ def assume_with_saml(question: SamlQuestion, clients: Clients) -> Issued:
     :raises SamlProblem: STS refuses the response.
     """
     return _issued(_saml.assume(clients, question.response, question.pair, question.arguments))
+
+
+def assume_with_web_identity(question: WebIdentityQuestion, clients: Clients) -> Issued:
+    """Call AssumeRoleWithWebIdentity.
+
+    :raises WebIdentityProblem: STS refuses the token.
+    """
+    return _issued(_web_identity.assume(clients, question.token, question.role_arn, question.arguments))
 
 
 def _issued(answer: dict[str, Any]) -> Issued:

@@ -25,10 +25,18 @@ from ..._domain.role_plan import Parameter, Role
 from ..._domain.tags import check_ownership
 from ..._domain.times import iso
 from ..._domain.trust_reader import external_ids, is_locked
-from .. import _saml
+from .. import _saml, _web_identity
 from .._operation import Runtime
 from ..accounts import check_account
-from .assume import Question, SamlQuestion, assume, assume_with_saml, verify
+from .assume import (
+    Question,
+    SamlQuestion,
+    WebIdentityQuestion,
+    assume,
+    assume_with_saml,
+    assume_with_web_identity,
+    verify,
+)
 from .options import TokenOptions
 from .parts import Authorized
 
@@ -61,7 +69,11 @@ def authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Auth
     :raises InvalidInput: a duration or a policy that STS would refuse.
     """
     check_policy_size(options)
-    return _authorize_saml(options, clients, runtime) if options.saml else _authorize(options, clients, runtime)
+    if options.saml:
+        return _authorize_saml(options, options.saml, clients, runtime)
+    if options.web_identity:
+        return _authorize_web_identity(options, options.web_identity, clients, runtime)
+    return _authorize(options, clients, runtime)
 
 
 def check_policy_size(options: TokenOptions) -> None:
@@ -117,13 +129,11 @@ def _authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Aut
     )
 
 
-def _authorize_saml(options: TokenOptions, clients: Clients, runtime: Runtime) -> Authorized:
+def _authorize_saml(options: TokenOptions, saml: _saml.SamlOptions, clients: Clients, runtime: Runtime) -> Authorized:
     """Authorize without credentials: nothing of the venue can be read, and STS decides."""
-    if options.saml is None:
-        raise ValueError("no SAML options")
-    response = _saml.read_assertion(options.saml)
+    response = _saml.read_assertion(saml)
     pair = _saml.settle_pair(
-        options.saml,
+        saml,
         response,
         runtime.now(),
         role_name=options.role_name,
@@ -131,30 +141,59 @@ def _authorize_saml(options: TokenOptions, clients: Clients, runtime: Runtime) -
         partition=options.partition,
     )
     session = _saml.settle_session(response, options.session_name)
-    account, request = pair.role_arn.split(":")[4], options.request
-    if request.narrows and request.uses_s3 and not request.buckets:
-        raise InvalidInput(
-            "buckets",
-            "is required with method saml: without AWS credentials the published bucket cannot be read.",
-        )
-    policy = options.session_policy or (session_policy(options, request, account) if request.narrows else None)
-    arguments = {
-        "DurationSeconds": options.duration,
-        **options.extras,
-        **({"Policy": compact(policy)} if policy else {}),
-    }
-    question = SamlQuestion(response, pair, arguments)
-    grounds = _Grounds(
-        account_id=account,
-        role_arn=pair.role_arn,
-        session_name=session,
-        duration=options.duration,
-        allows=allowed(None, request, options.session_policy),
-    )
+    account = pair.role_arn.split(":")[4]
+    question = SamlQuestion(response, pair, _unsigned_arguments(options, account))
+    grounds = _unsigned_grounds(options, account, pair.role_arn, session)
     return Authorized(
         receipt=_receipt(options, grounds, runtime),
         assume=lambda: assume_with_saml(question, clients),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
+    )
+
+
+def _authorize_web_identity(
+    options: TokenOptions, web_identity: _web_identity.WebIdentityOptions, clients: Clients, runtime: Runtime
+) -> Authorized:
+    """Authorize without credentials, as with SAML. The session is named here, and not by the identity provider."""
+    token = _web_identity.read(web_identity, runtime.now())
+    account = _web_identity.settle_account(web_identity, options.role_account)
+    role_arn = options.role_arn or f"arn:{options.partition}:iam::{account}:role/{options.role_name}"
+    arguments = {"RoleSessionName": options.session_name, **_unsigned_arguments(options, account)}
+    question = WebIdentityQuestion(token, role_arn, arguments)
+    grounds = _unsigned_grounds(options, account, role_arn, options.session_name)
+    return Authorized(
+        receipt=_receipt(options, replace(grounds, context=token.context), runtime),
+        assume=lambda: assume_with_web_identity(question, clients),
+        verify=lambda issued: verify(issued, clients) if options.verify else None,
+    )
+
+
+def _unsigned_arguments(options: TokenOptions, account: str) -> dict[str, Any]:
+    """The arguments of a call that needs no credentials, besides the proof.
+
+    :raises InvalidInput: the request needs a bucket, and names none.
+    """
+    request = options.request
+    if request.narrows and request.uses_s3 and not request.buckets:
+        raise InvalidInput(
+            "buckets",
+            f"is required with method {options.method}: without AWS credentials the published bucket cannot be read.",
+        )
+    policy = options.session_policy or (session_policy(options, request, account) if request.narrows else None)
+    return {
+        "DurationSeconds": options.duration,
+        **options.extras,
+        **({"Policy": compact(policy)} if policy else {}),
+    }
+
+
+def _unsigned_grounds(options: TokenOptions, account: str, role_arn: str, session_name: str) -> _Grounds:
+    return _Grounds(
+        account_id=account,
+        role_arn=role_arn,
+        session_name=session_name,
+        duration=options.duration,
+        allows=allowed(None, options.request, options.session_policy),
     )
 
 
@@ -170,14 +209,14 @@ def _receipt(options: TokenOptions, grounds: _Grounds, runtime: Runtime) -> Rece
         region=options.region,
         role_arn=grounds.role_arn,
         session_name=grounds.session_name,
-        method="saml" if options.saml else "assume_role",
+        method=options.method,
         duration_requested=options.duration,
         duration_seconds=grounds.duration,
         issuer_arn=grounds.issuer_arn,
         external_id_source=grounds.external_id_source,
         source_identity=options.source_identity or None,
         allows=grounds.allows.to_json(),
-        context=options.context,
+        context={**options.context, **grounds.context},
     )
 
 

@@ -28,7 +28,8 @@ from ..._domain.tags import check_tags
 from ..._domain.users import SUFFIX_BYTES, check_user, session_name
 from ..._handoff_options import HANDOFF
 from ..._receipt_store import RECORDING
-from .. import _reuse, _saml
+from .. import _reuse, _saml, _web_identity
+from .._oidc_options import OIDC_PROVIDERS
 from .._operation import Params, Runtime, filled_in
 from .._prove import LONGEST_WAIT
 
@@ -45,10 +46,13 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "venue": {"type": "str", "required": True},
     "user": {"type": "str", "required": True},
     "session_name": {"type": "str"},
-    "method": {"type": "str", "choices": ["assume_role", "saml"], "default": "assume_role"},
+    "method": {"type": "str", "choices": ["assume_role", "saml", "web_identity"], "default": "assume_role"},
     "saml_assertion": {"type": "str", "no_log": True},
     "saml_assertion_file": {"type": "path"},
     "saml_provider_arn": {"type": "str"},
+    "web_identity_token_file": {"type": "path"},
+    "web_identity_token_variable": {"type": "str", "no_log": False},
+    "oidc_providers": OIDC_PROVIDERS,
     "duration_seconds": {"type": "int"},
     "on_duration_cap": {"type": "str", "choices": ["cap", "fail"], "default": "cap"},
     "name_prefix": {"type": "str", "default": "unity"},
@@ -82,7 +86,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 CONSTRAINTS: Mapping[str, Any] = {
     "required_together": [("mfa_serial_number", "mfa_token")],
-    "mutually_exclusive": [("saml_assertion", "saml_assertion_file"), ("dest", "handoff", "reuse")],
+    "mutually_exclusive": [
+        ("saml_assertion", "saml_assertion_file"),
+        ("web_identity_token_file", "web_identity_token_variable"),
+        ("dest", "handoff", "reuse"),
+    ],
 }
 # Given but empty, these are an error.
 NARROWING = (
@@ -90,7 +98,8 @@ NARROWING = (
     | {f"limits.{name}" for name in filled_in(LIMITS)}
     | {f"handoff.{name}" for name in filled_in(HANDOFF)}
 )
-DURATIONS = {"assume_role": 3600, "saml": 1800}  # those of the two written procedures
+# The first two are those of the written procedures.
+DURATIONS = {"assume_role": 3600, "saml": 1800, "web_identity": 3600}
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,9 @@ class TokenOptions:
     region: str
     verify: bool
     wait_timeout: int
+    method: str
     saml: _saml.SamlOptions | None
+    web_identity: _web_identity.WebIdentityOptions | None
 
 
 def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
@@ -133,6 +144,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
     :raises LimitExceeded: a request for more than the limits allow.
     """
     saml_options = _saml.parse(params)
+    web_identity_options = _web_identity.parse(params, clients.partition)
     venue = make_venue(params["project"], params["venue"])
     user = check_user("user", params["user"])
     role_name, role_account = _parse_role(params, venue, clients.partition)
@@ -158,7 +170,9 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
         region=clients.region,
         verify=params["verify"],
         wait_timeout=check_range("wait_timeout", params["wait_timeout"], 0, LONGEST_WAIT),
+        method=params["method"],
         saml=saml_options,
+        web_identity=web_identity_options,
     )
 
 
