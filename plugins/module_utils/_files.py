@@ -108,14 +108,18 @@ def check_new_file(option: str, path: str | Path) -> Path:
     return target
 
 
-def check_append_file(option: str, path: str | Path) -> Path:
-    """Check that lines can be added to a file, and create its missing folders.
+def check_append_file(option: str, path: str | Path, *, create: bool = True) -> Path:
+    """Check that lines can be added to a file.
 
+    :param create: create missing folders; if not, check those that exist.
     :raises InvalidInput: the path or one of its folders is not safe, or the file is not writable.
     :raises FileNotWritten: a missing folder cannot be created.
     """
     target = _absolute(option, path)
-    prepare_folder(option, target.parent)
+    if create:
+        prepare_folder(option, target.parent)
+    elif not check_existing_folder(option, target.parent):
+        return target
     found = _regular_or_missing(option, target)
     if found and found.st_uid != os.geteuid():
         raise InvalidInput(option, f"'{target}' belongs to {_user(found.st_uid)}. Use a file of your own.")
@@ -134,6 +138,18 @@ def open_regular(path: str, flags: int) -> int:
         os.close(handle)
         raise OSError(errno.EINVAL, "not a regular file")
     return handle
+
+
+def check_existing_folder(option: str, folder: Path) -> bool:
+    """Check a folder without creating it, or if it is missing, the one that it would be created in.
+
+    :returns: whether it exists.
+    :raises InvalidInput: a folder is not safe.
+    """
+    existing = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+    with _reported(option, folder):
+        check_folder(option, existing, is_destination=existing == folder)
+    return existing == folder
 
 
 def prepare_folder(option: str, folder: Path) -> None:

@@ -10,6 +10,7 @@ as a whole.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +30,8 @@ SHORTEST_EXTERNAL_ID = 16
 SHORTEST_OF = {"external_id": SHORTEST_EXTERNAL_ID}
 KEYS = ("SecretAccessKey", "SessionToken")  # what is secret in a token as STS answers it
 OTHER_KEYS = ("secret_key", "session_token", "secret_access_key")  # and as Ansible and Kion name it
+
+_ADDRESS = re.compile(r"\s*https?://", re.IGNORECASE)
 
 _known: set[str] = set()
 
@@ -82,7 +85,10 @@ def mask(value: Any) -> Any:
 
 
 def hide_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with a placeholder in the place of each secret one, whatever its value."""
+    """Return options with a placeholder in the place of each secret one, whatever its value.
+
+    What an address has behind its question mark may be a signature, and is replaced as well.
+    """
     names = _names(argument_spec)
     hidden: dict[str, Any] = {}
     for given, value in options.items():
@@ -92,8 +98,15 @@ def hide_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -
         elif "options" in spec and value is not None:
             hidden[given] = hide_options(spec["options"], value) if isinstance(value, Mapping) else HIDDEN
         else:
-            hidden[given] = value
+            hidden[given] = _without_query(value)
     return hidden
+
+
+def _without_query(value: Any) -> Any:
+    if not isinstance(value, str) or not _ADDRESS.match(value):
+        return value
+    address, mark, query = value.partition("?")
+    return f"{address}{mark}{HIDDEN}" if query else value
 
 
 def for_core(argument_spec: Mapping[str, Any]) -> dict[str, Any]:

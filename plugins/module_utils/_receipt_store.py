@@ -60,13 +60,14 @@ class ReceiptStores:
     def __bool__(self) -> bool:
         return bool(self.file or self.s3 or self.ssm_path)
 
-    def check(self) -> None:
+    def check(self, *, create: bool) -> None:
         """Find out before any AWS call whether the file can be written.
 
+        :param create: create its missing folders.
         :raises VenueError: it cannot.
         """
         if self.file:
-            check_append_file("receipts_file", self.file)
+            check_append_file("receipts_file", self.file, create=create)
 
     def record(self, receipt: Receipt, clients: Clients) -> None:
         """Write the receipt to every store. One store that fails does not keep it from the others.

@@ -22,6 +22,13 @@ options:
       - The sealed file. The failed task has named it.
     type: path
     required: true
+  without_receipt:
+    description:
+      - Send the file although no receipt has its SHA-256. Without this, such a file is refused, because it may have
+        been damaged or exchanged.
+      - Whether its token has ended is not checked then, and the delivery is not recorded.
+    type: bool
+    default: false
   channel:
     description:
       - V(file) writes the sealed file to O(dest), ready to be uploaded to LFT.

@@ -18,6 +18,7 @@ from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from ..module_utils._domain.errors import InvalidInput
+from ..module_utils._domain.profiles import check_profile_name
 from ..module_utils._domain.times import parse_time
 from ..module_utils._files import open_regular
 from .formats import profile_name, token_files
@@ -27,8 +28,22 @@ TEMPLATE = Path(__file__).parent / "recipient_readme.txt.j2"
 CLIENTS = Path(__file__).parent / "recipient_clients.txt.j2"
 FILES = Path(__file__).parent / "recipient_files"
 CONSOLE_LINK = ("console_link.py", "console_link.ps1")
+# What a template can raise: Jinja's own errors, and those of the expressions in it.
+BROKEN_TEMPLATE = (TemplateError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 DEFAULT_CONTACT = "the MDPS admin who sent you this"
-# A receipt to try a template with, before there is a token.
+# A token and its receipt, to try everything with before there is one. The keys are those of AWS's documentation.
+_EXAMPLE_TOKEN = {
+    "Credentials": {
+        "AccessKeyId": "ASIAIOSFODNN7EXAMPLE",
+        "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "SessionToken": "EXAMPLE" * 64,
+        "Expiration": "2026-11-22T10:30:15+00:00",
+    },
+    "AssumedRoleUser": {
+        "AssumedRoleId": "AROACLKWSDQRAOEXAMPLE:jdoe",
+        "Arn": "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe",
+    },
+}
 _EXAMPLE = {
     "recipient": "jdoe",
     "project": "sbg",
@@ -36,6 +51,7 @@ _EXAMPLE = {
     "account_id": "123456789012",
     "region": "us-west-2",
     "session_name": "jdoe-20261122T093015Z-3fa91c",
+    "issued_at": "2026-11-22T09:30:15Z",
     "expires_at": "2026-11-22T10:30:15Z",
     "allows": {"access": ["s3_read"], "buckets": ["bucket"], "bucket_prefixes": [], "ecr_repositories": []},
 }
@@ -73,13 +89,17 @@ class BundleSettings:
     readme_template: Path = TEMPLATE
     console_link: bool = False
 
-    def check(self) -> None:
-        """Check the settings before there is a token.
+    def example(self) -> Bundle:
+        """Return the bundle of a token that does not exist, so that what cannot work is found before there is one.
 
-        :raises InvalidInput: the time zone is unknown, or the template does not work.
+        :raises InvalidInput: the profile name or the time zone cannot be right, a text is not one line, or the template
+            does not work.
         """
-        facts = _facts(_EXAMPLE, self, {"folder": "folder", "profile": "profile", "verify": []})
-        _render(self.readme_template, {**facts, "files": []})
+        if not self.contact.isprintable():
+            raise InvalidInput("contact", "contains a line break or another control character.")
+        if self.profile_name:
+            check_profile_name(self.profile_name, "profile_name")
+        return build_bundle(_EXAMPLE, _EXAMPLE_TOKEN, self, "example")
 
 
 def build_bundle(
@@ -146,8 +166,10 @@ def _render(template: Path, facts: Mapping[str, Any]) -> str:
     try:
         with open(template, encoding="utf-8", opener=open_regular) as stream:
             text = _compiled(stream.read()).render(facts)
-    except (TemplateError, OSError, UnicodeDecodeError) as error:
-        raise InvalidInput("readme_template", f"{template} does not work: {error}") from None
+    except BROKEN_TEMPLATE as error:
+        # Of an error in an expression only the type is shown: its text may quote any value.
+        said = str(error) if isinstance(error, (TemplateError, OSError, UnicodeDecodeError)) else type(error).__name__
+        raise InvalidInput("readme_template", f"{template} does not work ({said.rstrip('.')}).") from None
     return _crlf(text)
 
 

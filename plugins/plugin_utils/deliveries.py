@@ -14,7 +14,7 @@ from ..module_utils._operations._operation import Result, Runtime
 from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
 from . import destinations
 
-NOT_KEPT = "The token is not sealed, so it was not kept anywhere. Issue a new one."
+NOT_KEPT = "What is not sealed is not kept."
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..module_utils._files import check_folder, check_new_file, create_private, prepare_folder
+from ..module_utils._files import check_existing_folder, check_new_file, create_private, prepare_folder
 
 
 def is_folder(dest: str) -> bool:
@@ -23,9 +23,9 @@ def check(option: str, dest: str, *, create: bool) -> None:
     """
     path = Path(dest).expanduser()
     folder = path if is_folder(dest) else path.parent
-    if not create and not folder.exists():
-        check_folder(option, next(one for one in folder.absolute().parents if one.exists()), is_destination=False)
-    elif folder == path:
+    if not create and not check_existing_folder(option, folder.absolute()):
+        return
+    if folder == path:
         prepare_folder(option, folder.absolute())
     else:
         check_new_file(option, path)

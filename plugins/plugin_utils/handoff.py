@@ -7,16 +7,19 @@ Everything that can be checked is checked in ``prepare``, before there is a toke
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..module_utils._domain.errors import VenueError
+from ..module_utils._domain.access import check_buckets
+from ..module_utils._domain.errors import InvalidInput, VenueError
 from ..module_utils._domain.receipts import Receipt
 from ..module_utils._domain.token_files import token_stem
-from ..module_utils._files import create_private
+from ..module_utils._files import create_private, open_regular
 from ..module_utils._operations._operation import Result, Runtime
 from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
 from . import destinations
@@ -53,7 +56,9 @@ class HandoffOptions:
             readme_template=Path(given["readme_template"] or TEMPLATE),
             console_link=given["console_link"],
         )
-        settings.check()
+        bucket = given["bucket"] or ""
+        if bucket:
+            check_buckets("bucket", [bucket])
         return cls(
             keys=KeyDirectory.from_options(
                 given["key_directory"], given["public_keys"], shared=given["key_directory_shared"]
@@ -61,12 +66,23 @@ class HandoffOptions:
             fingerprints=given["fingerprints"] or (),
             unsealed=given["unsealed"],
             undelivered=Path(given["undelivered"]).expanduser(),
-            bucket=given["bucket"] or "",
+            bucket=bucket,
             bundle=settings,
             sealing=SealOptions(
                 read_signer(given["sign_with"]) if given["sign_with"] else None, given["smime_authenticated"]
             ),
         )
+
+    def rehearse(self, channel: Channel, person: Person) -> None:
+        """Build and seal a bundle without a token in it, so that what cannot work fails before STS is asked.
+
+        It is not signed: a signing key in a card would ask its owner twice.
+
+        :raises VenueError: a template, a library, a program or a key does not work.
+        """
+        example = self.bundle.example()
+        if not self.unsealed:
+            channel.seal(example, person.keys, person.email, replace(self.sealing, signer=None))
 
 
 @dataclass(frozen=True)
@@ -98,6 +114,7 @@ class Handoff:
             destinations.check("undelivered", f"{options.undelivered}/", create=not runtime.check_mode)
         else:
             runtime.warn(f"The token of {user} is written unsealed, because unsealed is true. {REASON}")
+        options.rehearse(channel, person)
         return cls(options, channel, person, check_fingerprints(person, known_keys, options.fingerprints))
 
     def facts(self) -> Result:
@@ -139,7 +156,7 @@ class Handoff:
     def keep(self, parcel: Parcel) -> Kept:
         """Keep the sealed parcel in a folder, or else in the result. What is not sealed is stored nowhere else."""
         if not parcel.kind:
-            return Kept("", {}, "It was not sealed, so it was not kept. Issue a new token.")
+            return Kept("", {}, "What is not sealed is not kept.")
         try:
             kept = str(create_private("undelivered", self.options.undelivered / parcel.name, parcel.body))
             if parcel.signature:
@@ -179,6 +196,22 @@ class Resend:
         channel.check_resend(parcel)
         channel.check(create=not runtime.check_mode)
         return cls(channel, file, Path(given["undelivered"]).expanduser(), parcel)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs from sending the same file at the same time.
+
+        :raises InvalidInput: another run is sending it.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                stream = stack.enter_context(open(self.file, "rb", opener=open_regular))
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the file is closed
+            except BlockingIOError:
+                raise InvalidInput("resend", f"another run is sending '{self.file}' at this moment.") from None
+            except OSError as error:
+                raise InvalidInput("resend", f"'{self.file}' cannot be read: {error.strerror}.") from None
+            yield
 
     def remove_kept(self, target: str, warn: Callable[[str], None]) -> None:
         """Remove the file from the folder of what could not be delivered, after it was delivered elsewhere.

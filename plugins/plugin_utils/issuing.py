@@ -57,8 +57,7 @@ class Prepared:
         """
         user = check_user("user", params["user"])
         stores = ReceiptStores.from_options(params)
-        if not runtime.check_mode:
-            stores.check()
+        stores.check(create=not runtime.check_mode)
         return cls(_prepare(params, user, stores, runtime), stores)
 
 

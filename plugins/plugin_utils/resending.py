@@ -19,7 +19,13 @@ from .handoff import Resend
 from .known_receipts import find_sealed
 
 NAME = "venue_sts_handoff"
-ARGUMENT_SPEC: dict[str, Any] = {"resend": {"type": "path", "required": True}, **CHANNELS, **UNDELIVERED, **RECORDING}
+ARGUMENT_SPEC: dict[str, Any] = {
+    "resend": {"type": "path", "required": True},
+    "without_receipt": {"type": "bool", "default": False},
+    **CHANNELS,
+    **UNDELIVERED,
+    **RECORDING,
+}
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,16 @@ class Resending:
 def _parse(params: Params, _clients: Clients, runtime: Runtime) -> Resending:
     stores = ReceiptStores.from_options(params)
     delivery = Resend.prepare(params, runtime)
-    if not runtime.check_mode:
-        stores.check()
+    stores.check(create=not runtime.check_mode)
     receipt = find_sealed(stores.file, delivery.digest)
     if receipt is None:
+        if not params["without_receipt"]:
+            raise InvalidInput(
+                "resend",
+                f"no receipt in {stores.file} is about this file as it is: it was changed, or issued with another "
+                "receipts file. Name the receipts file that has it. To send it all the same, set without_receipt to "
+                "true; then it is not checked whether the token still lives, and nothing is recorded.",
+            )
         runtime.warn(f"No receipt in {stores.file} names {delivery.parcel.name}, so the delivery is not recorded.")
         return Resending(delivery, stores, None)
     if receipt.expires_at is None or receipt.expires_at <= runtime.now():
@@ -56,8 +68,9 @@ def _execute(resending: Resending, clients: Clients, runtime: Runtime) -> Result
     if runtime.check_mode:
         return {"changed": True, **delivery.facts(), **({"receipt": receipt.to_json()} if receipt else {})}
     pipeline = Pipeline(NAME, delivery, lambda one: resending.stores.record(one, clients), runtime)
-    result = pipeline.send(delivery.parcel, receipt)
-    delivery.remove_kept(str(result["target"]), runtime.warn)
+    with delivery.alone():
+        result = pipeline.send(delivery.parcel, receipt)
+        delivery.remove_kept(str(result["target"]), runtime.warn)
     return result
 
 

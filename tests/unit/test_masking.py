@@ -130,3 +130,12 @@ def test_the_core_registers_no_secret_option_by_itself(monkeypatch: pytest.Monke
     assert "True" not in str(spec)
     assert spec["password"] == {"type": "str", "no_log": False, "aliases": ["pass"]}
     assert spec["email"]["options"]["password"] == {"type": "str", "no_log": False}
+
+
+@pytest.mark.parametrize("scheme", ["https", "HTTPS", " http"])
+def test_what_an_address_has_behind_its_question_mark_is_hidden(scheme: str) -> None:
+    given = {"https": {"url": f"{scheme}://lft.example.org/x/?sig=FAKE-signature", "method": "PUT"}, "user": "a?b"}
+    spec = {"https": {"type": "dict", "options": {"url": {"type": "str"}, "method": {"type": "str"}}}, "user": {}}
+    hidden = _masking.hide_options(spec, given)
+    assert hidden["https"]["url"] == f"{scheme}://lft.example.org/x/?{_masking.HIDDEN}"
+    assert (hidden["https"]["method"], hidden["user"]) == ("PUT", "a?b")

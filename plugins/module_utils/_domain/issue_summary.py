@@ -78,8 +78,9 @@ def _keys(result: Mapping[str, Any], handoff: Mapping[str, Any]) -> Sequence[str
 
 
 def _place(result: Mapping[str, Any], handoff: Mapping[str, Any]) -> str:
+    sealed = "" if handoff.get("sealed_to") or not handoff else " (not sealed)"
     if result.get("delivered"):
-        return f"{result['target']} ({result['channel']})"
+        return f"{result['target']} ({result['channel']}){sealed}"
     if handoff:
-        return str(handoff.get("target") or "-")
+        return f"{handoff.get('target') or '-'}{sealed}"
     return "issued" if (result.get("receipt") or {}).get("access_key_id") else "checked only (check mode)"

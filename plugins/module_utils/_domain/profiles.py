@@ -51,14 +51,15 @@ def role_arn(token: Mapping[str, Any]) -> str:
     return str(assumed.get("Arn", "")) if isinstance(assumed, dict) else ""
 
 
-def check_profile_name(name: str) -> str:
+def check_profile_name(name: str, option: str = "profile") -> str:
     """Return the name, if it can be one.
 
+    :param option: the option that has it, for the message.
     :raises InvalidInput: brackets, line ends, blanks and the like; or ``DEFAULT``, which the file's format reserves.
     """
     if not PROFILE_NAME.fullmatch(name) or name == "DEFAULT":
         raise InvalidInput(
-            "profile", "a profile's name has letters, digits and . _ @ + = , - only, 128 at most, and is not DEFAULT"
+            option, "a profile's name has letters, digits and . _ @ + = , - only, 128 at most, and is not DEFAULT."
         )
     return name
 

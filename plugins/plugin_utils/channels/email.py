@@ -147,7 +147,7 @@ class EmailChannel(Channel):
         except smtplib.SMTPAuthenticationError as error:
             raise DeliveryFailed(f"{self.host} refused the login of {self.username} ({error.smtp_code}).") from None
         except (OSError, smtplib.SMTPException) as error:  # ssl.SSLError is an OSError
-            raise DeliveryFailed(f"{self.host}:{self.port} did not accept the message: {_reason(error)}.") from None
+            raise DeliveryFailed(f"{self.host}:{self.port} did not take the message: {_reason(error)}.") from None
         return Delivered(to)
 
     def _connect(self) -> smtplib.SMTP:
@@ -157,6 +157,9 @@ class EmailChannel(Channel):
         server = smtplib.SMTP(self.host, self.port, timeout=SECONDS)
         try:
             server.starttls(context=context)
+        except smtplib.SMTPNotSupportedError:
+            server.close()
+            raise DeliveryFailed(f"{self.host}:{self.port} does not offer STARTTLS. Nothing was sent.") from None
         except (OSError, smtplib.SMTPException):
             server.close()
             raise
@@ -196,5 +199,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return f"it answered {error.smtp_code}"
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return "it does not offer STARTTLS, or no way to log in"
+        return "it offers no way to log in"
     return settings.reason(error)

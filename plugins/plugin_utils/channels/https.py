@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import open_url, prepare_multipart
 
+from ...module_utils import _masking
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput
 from ...module_utils._operations.issue.parts import Delivered
 from ..signing import SIGNATURE_SUFFIX
@@ -54,6 +55,7 @@ class HttpsChannel(Channel):
         if address.username or address.password:
             raise InvalidInput("https.url", "contains a password. Put it into https.headers.")
         settings.host_name("https.url", address.hostname or "")
+        _masking.register(address.query)
         headers = {
             settings.header_name("https.headers", name): settings.secret("https.headers", str(value))
             for name, value in (given.get("headers") or {}).items()
@@ -103,7 +105,7 @@ class HttpsChannel(Channel):
             raise DeliveryFailed(f"{shown} answered {error.code} {answer}.") from None
         except OSError as error:
             raise DeliveryFailed(f"{shown} could not be reached safely: {settings.reason(error)}.") from None
-        except (http.client.HTTPException, ValueError) as error:
+        except (http.client.HTTPException, ValueError):
             # The texts of these may quote a header, which is secret.
-            raise DeliveryFailed(f"{shown} could not be reached safely ({type(error).__name__}).") from None
+            raise DeliveryFailed(f"{shown} did not answer as an HTTP server does.") from None
         return shown

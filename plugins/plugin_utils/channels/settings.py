@@ -7,13 +7,21 @@ No message quotes a secret.
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
+import smtplib
+import socket
 import ssl
 from urllib.parse import urlsplit
 
 from ...module_utils._domain.errors import InvalidInput
 
+_WORDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((socket.gaierror,), "its name cannot be resolved"),
+    ((TimeoutError,), "it did not answer in time"),
+    ((http.client.RemoteDisconnected, smtplib.SMTPServerDisconnected), "it closed the connection"),
+)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.1
 
 
@@ -110,6 +118,9 @@ def reason(error: Exception) -> str:
         return f"its certificate is not trusted ({cause.verify_message})"
     if isinstance(cause, ssl.SSLError):
         return f"TLS failed ({cause.reason or type(cause).__name__})"
+    for kinds, words in _WORDS:
+        if isinstance(cause, kinds):
+            return words
     if isinstance(cause, OSError) and isinstance(cause.errno, int) and cause.errno > 0:
         return os.strerror(cause.errno)
     return type(cause).__name__

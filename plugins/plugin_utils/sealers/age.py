@@ -110,7 +110,7 @@ def _describe(line: str) -> str:
 def _recipient(line: str, number: int) -> Recipient:
     try:
         _parse(line)
-    except pyrage.RecipientError:
+    except _Refused:
         # Not quoted: it may be anything, a secret among them.
         problem = f"line {number} is not a whole age1... recipient, ssh-ed25519 or ssh-rsa public key. Copy it again."
         raise InvalidInput("recipients", problem) from None
@@ -118,19 +118,30 @@ def _recipient(line: str, number: int) -> Recipient:
     return Recipient(KIND, line.encode(), _fingerprint(line), (ssh[3] or "") if ssh else "")
 
 
+class _Refused(Exception):
+    """The library refuses a key. A type of our own, since the library's does not exist where it is not installed."""
+
+
 def _parse(line: str) -> Any:
-    """Return the library's own recipient."""
+    """Return the library's own recipient.
+
+    :raises _Refused: it is not a key that the library can seal to.
+    :raises MissingDependency: pyrage is missing.
+    """
     if not HAS_PYRAGE:
         raise MissingDependency("pyrage is not installed for the Python that runs Ansible. Run: pip install pyrage")
     make = pyrage.ssh.Recipient if line.startswith(SSH) else pyrage.x25519.Recipient
-    return make.from_str(line)
+    try:
+        return make.from_str(line)
+    except pyrage.RecipientError as error:
+        raise _Refused(str(error)) from None
 
 
 def _is_weak(line: str) -> bool:
     """Whether the library refuses an RSA key for its length, which is under 2048 bits."""
     try:
         _parse(line)
-    except pyrage.RecipientError as error:
+    except _Refused as error:
         return "TooSmall" in str(error)
     return False
 

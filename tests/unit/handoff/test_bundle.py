@@ -157,18 +157,41 @@ def test_a_sites_own_template(tmp_path: Path) -> None:
     own = tmp_path / "own.txt"
     own.write_text("{{ recipient }} until {{ ends_utc }}\n")
     settings = BundleSettings(readme_template=own)
-    settings.check()
+    settings.example()
     assert texts(settings=settings)["README.txt"] == "unityuser until 2026-03-15 01:05 UTC\r\n"
-    for bad in ("{{ secret_key }}", "{% if %}", "{{ ''.__class__.__mro__ }}"):
+    for bad in (
+        "{{ secret_key }}",
+        "{% if %}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ 1 / 0 }}",
+        "{{ [][1] }}",
+        "{{ 1 + '' }}",
+    ):
         own.write_text(bad)
         with pytest.raises(InvalidInput, match=r"own\.txt does not work"):
-            settings.check()
+            settings.example()
+
+
+@pytest.mark.parametrize(
+    ("settings", "option"),
+    [
+        ({"profile_name": "my profile"}, "profile_name"),
+        ({"profile_name": "DEFAULT"}, "profile_name"),
+        ({"contact": "Jane\n[default]"}, "contact"),
+        ({"contact": "Jane \x1b[31m"}, "contact"),
+    ],
+)
+def test_a_text_that_no_bundle_can_have_is_found_before_there_is_a_token(settings: dict[str, str], option: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        BundleSettings(**settings).example()
+    assert caught.value.facts["option"] == option
+    assert caught.value.message.endswith(".")
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "../etc/passwd", "America/los angeles"])
 def test_an_unknown_time_zone_is_found_before_there_is_a_token(name: str) -> None:
     with pytest.raises(InvalidInput, match="time_zone"):
-        BundleSettings(time_zone=name).check()
+        BundleSettings(time_zone=name).example()
 
 
 def test_the_same_input_gives_the_same_zip() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import json
 import os
@@ -20,12 +21,14 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     DeliveryFailed,
     InvalidInput,
     KeyChanged,
+    MissingDependency,
     NoRecipientKey,
     ReceiptNotKept,
     SealingFailed,
     VenueError,
 )
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support import people
 
@@ -149,7 +152,7 @@ def test_a_program_that_fails_leaves_a_receipt_and_no_bundle(desk, someone, toke
     def fail(data, recipients, options):
         raise SealingFailed("gpg refused: no")
 
-    monkeypatch.setattr(sealing, "seal", fail)
+    desk.on_assume = lambda: monkeypatch.setattr(sealing, "seal", fail)
     with pytest.raises(SealingFailed, match="A token was issued, and nobody has it"):
         desk(public_keys=someone.keys)
     assert [(one["state"], one["problem"]) for one in desk.receipts] == [("failed", "gpg refused: no")]
@@ -157,10 +160,22 @@ def test_a_program_that_fails_leaves_a_receipt_and_no_bundle(desk, someone, toke
     assert no_secret(token, tree(desk.folder))
 
 
+def test_what_fails_in_sealing_fails_before_sts_is_asked(desk, tmp_path, monkeypatch):
+    """The openssl that only keys of this kind need, and the program for a signature, which is not made twice."""
+    card = people.card_holder(tmp_path, ec.generate_private_key(ec.SECP256R1()))
+    desk.on_assume = lambda: pytest.fail("STS was asked")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingDependency, match="openssl is not installed"):
+        desk(public_keys={"unityuser": card.public})
+    assert not desk.receipts
+
+
 @pytest.mark.parametrize(
     ("options", "option"),
     [
         ({"user": "José"}, "user"),
+        ({"profile_name": "my profile"}, "profile_name"),
+        ({"bucket": "two words"}, "bucket"),
         ({"fingerprints": ["age1other"]}, "fingerprints"),
         ({"time_zone": "Mars/Olympus"}, "time_zone"),
         ({"readme_template": "/nowhere"}, "readme_template"),
@@ -273,8 +288,9 @@ def test_a_destination_that_fails_after_the_check_keeps_the_bundle(desk, someone
 
 def test_what_is_unsealed_is_not_kept_elsewhere(desk, token):
     desk.on_assume = lambda: block(desk)
-    with pytest.raises(DeliveryFailed, match="Issue a new token") as caught:
+    with pytest.raises(VenueError, match=r"A token was issued, and nobody has it.*Then issue a new one") as caught:
         desk(unsealed=True)
+    assert (desk.receipts[-1]["state"], desk.receipts[-1]["handoff"]) == ("failed", None)
     assert "sealed" not in caught.value.facts and "kept" not in caught.value.facts
     assert no_secret(token, json.dumps(caught.value.facts), tree(desk.folder))
 
@@ -356,8 +372,28 @@ def test_sending_again_what_ended_is_refused(desk, someone):
 def test_sending_again_without_a_receipt_is_possible_with_a_warning(desk, someone):
     kept = desk(public_keys=someone.keys)["path"]
     desk.receipts_file.unlink()
-    assert desk.resend(kept, channel="output")["sealed"] == Path(kept).read_text()
+    with pytest.raises(InvalidInput, match=r"no receipt in .* is about this file as it is"):
+        desk.resend(kept, channel="output")
+    assert desk.resend(kept, channel="output", without_receipt=True)["sealed"] == Path(kept).read_text()
     assert "No receipt" in desk.warnings[0] and not desk.receipts
+
+
+def test_a_file_that_was_changed_is_not_sent(desk, someone):
+    kept = undelivered(desk, someone)
+    before = desk.receipts
+    Path(kept).write_bytes(Path(kept).read_bytes().replace(b"\n", b"\r\n"))
+    with pytest.raises(InvalidInput, match="it was changed"):
+        desk.resend(kept, channel="output")
+    assert desk.receipts == before
+
+
+def test_a_file_that_another_run_is_sending_is_left_alone(desk, someone):
+    kept = undelivered(desk, someone)
+    with Path(kept).open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(InvalidInput, match="another run is sending"):
+            desk.resend(kept, channel="output")
+    assert desk.resend(kept, channel="output")["delivered"]
 
 
 @pytest.mark.parametrize(

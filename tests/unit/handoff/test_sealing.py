@@ -237,6 +237,7 @@ def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch, gpg_person):
 def test_missing_libraries_and_programs_are_named(tmp_path, monkeypatch, gpg_person):
     keys = people.age_person(tmp_path).public, people.card_holder(tmp_path).public, gpg_person.public
     monkeypatch.setattr(age, "HAS_PYRAGE", False)
+    monkeypatch.delattr(age, "pyrage")  # as after the failed import
     monkeypatch.setattr(smime, "HAS_CRYPTOGRAPHY", False)
     monkeypatch.setenv("PATH", str(tmp_path))
     for material, words in zip(

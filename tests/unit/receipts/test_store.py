@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -39,7 +40,7 @@ def clients() -> Iterator[Clients]:
 def test_a_file_keeps_every_state_and_is_read_as_one_token(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "new" / "receipts.jsonl"
     store = stores(receipts_file=str(file))
-    store.check()
+    store.check(create=True)
     for receipt in STATES:
         store.record(receipt, NOWHERE)
     assert len(file.read_text().splitlines()) == 3
@@ -78,9 +79,9 @@ def test_a_line_that_a_killed_run_left_half_written_swallows_nothing(tmp_path: p
 def test_a_file_that_cannot_be_written_is_found_before_a_token_is_issued(tmp_path: pathlib.Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "fifo")
-    for name in ("folder", "fifo", "x" * 300):
+    for name, create in itertools.product(("folder", "fifo", "x" * 300), (True, False)):
         with pytest.raises(InvalidInput, match="receipts_file"):
-            stores(receipts_file=str(tmp_path / name)).check()
+            stores(receipts_file=str(tmp_path / name)).check(create=create)
 
 
 def test_what_cannot_be_read_is_said_and_the_default_file_need_not_exist(

@@ -69,6 +69,10 @@ class Kept:
     facts: Mapping[str, Any]
     advice: str
 
+    def __bool__(self) -> bool:
+        """Whether the parcel is in the file or in the result."""
+        return bool(self.path or self.facts)
+
 
 class Delivery(Protocol):
     """What is done with a token. Everything that can be checked was checked before there was one.

@@ -110,12 +110,14 @@ class Pipeline:
         """Complete the receipt after an exception, and say everything in one error."""
         if self._delivered:
             return self._not_recorded(cause, self._delivered)
-        kept = self._keep() if self._parcel is not None else Kept("", {}, self._advice(cause))
+        kept = self._keep() if self._parcel is not None else Kept("", {}, "")
+        if not kept:
+            kept = replace(kept, advice=_joined(kept.advice, self._advice(cause)))
         self._complete(cause, lambda receipt: self._completed(receipt, cause, kept))
         unrecorded = self._try_to_record()  # also if one store has failed: another may have the intent alone
         if isinstance(cause, ReceiptNotKept):
             unrecorded = ""  # the cause has said it
-        message = " ".join(one for one in (cause.message, kept.advice, unrecorded) if one)
+        message = _joined(cause.message, kept.advice, unrecorded)
         facts = {"changed": self._asked, **self._delivery.facts(), **cause.facts, **kept.facts, **self._receipt_facts()}
         if self._parcel is None:
             return _with_message(cause, message, facts)
@@ -152,7 +154,7 @@ class Pipeline:
 
     def _completed(self, receipt: Receipt, cause: VenueError, kept: Kept) -> Receipt:
         now = self._runtime.now()
-        if self._parcel is not None:
+        if kept:
             return self._with_outcome(receipt, "", cause.message, kept.path)
         if self._asked and not self._answered and not _is_refusal(cause):
             # A token may have been issued: what was requested remains what is known.
@@ -186,6 +188,11 @@ class Pipeline:
 def _is_refusal(error: VenueError) -> bool:
     """Whether AWS answered that it issues no token, and every earlier attempt of the call was answered as well."""
     return bool(error.facts.get("error_code")) and not error.facts.get("answer_lost")
+
+
+def _joined(*sentences: str) -> str:
+    """Return sentences as one text. One that ends with a command or a path keeps its end as it is."""
+    return " ".join(one for one in sentences if one)
 
 
 def _with_message(error: VenueError, message: str, facts: Mapping[str, Any]) -> VenueError:
