@@ -288,7 +288,7 @@ def test_a_single_venue_needs_no_inventory(morning: Morning) -> None:
     assert line(morning.said["single"], "sbg-dev") == f"sbg-dev changed unity-sbg-dev-sts {MADE}"
     token = morning.folder / "single.json"
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
-    assert re.search(rf"Kept in: +{re.escape(str(token))}\"", morning.said["single issued"].output)
+    assert re.search(rf"Kept in: +{re.escape(str(token))} \(not sealed\)\"", morning.said["single issued"].output)
     assert morning.there["single"] == ["sbg-dev"]
     assert morning.there["single removed"] == []
 
