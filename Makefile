@@ -27,8 +27,8 @@ enforcement: dev ## proof on a server that enforces policies: allow and deny, fa
 	$(RUN_DEV) pytest tests/enforcement -m "not clients"
 
 # Slow, and of interest only to who changes policies, bundles or the pins of these clients: .ci/run leaves it out.
-clients: dev ## AWS CLI, s3fs, zarr and every README against that server, for each kind of token
-	@$(ENVIRONMENT) awscli s3fs dev >/dev/null
+clients: dev ## AWS CLI, s3fs, rasterio, rclone and others, and every README, against that server, for each kind of token
+	@$(ENVIRONMENT) awscli clients dev >/dev/null
 	$(RUN_DEV) pytest tests/enforcement -m clients
 
 lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
@@ -83,7 +83,7 @@ pre-commit: dev ## check what is about to be committed, from now on and at once
 	$(RUN_DEV) pre-commit run --all-files
 
 pins: ## refresh the pinned requirements
-	@$(ENVIRONMENT) --pin demo dev docs floor ministack awscli s3fs galaxy-importer parliament
+	@$(ENVIRONMENT) --pin demo dev docs floor ministack awscli clients galaxy-importer parliament
 
 clean: ## remove all that was installed or built here
 	rm -rf .build dist

@@ -55,7 +55,7 @@ ENVIRONMENTS = {
     "floor": Environment("floor.txt", newest=(3, 11), collections=OLDEST_AMAZON),
     "ministack": Environment("ministack.txt"),
     "awscli": Environment("awscli.txt"),
-    "s3fs": Environment("s3fs.txt"),
+    "clients": Environment("clients.txt"),
     "galaxy-importer": Environment("galaxy-importer.txt"),
     "parliament": Environment("parliament.txt"),
     "docs": Environment("docs.txt", collections=(("14.5.0", "amazon/aws"),)),

@@ -7,11 +7,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..module_utils._domain.access_words import enumerate_words
 from ..module_utils._domain.arns import dns_suffix
 
 # The words of the option ``access``, and what the templates call them.
 WORDS = {"s3_read": "reads", "s3_write": "writes", "ecr_create": "creates", "ecr_pull": "pulls", "ecr_push": "pushes"}
 PLACEHOLDER = "NAME"
+_REFUSED_IN_S3 = {
+    "writes": "write data (aws s3 cp NAME s3://...)",
+    "reads": "read data (aws s3 cp s3://... .)",
+    "deletes": "delete data (aws s3 rm s3://...)",
+    "lists": "list data (aws s3 ls s3://...)",
+}
 
 
 class Place(NamedTuple):
@@ -55,7 +62,10 @@ def readme_facts(receipt: Mapping[str, Any]) -> dict[str, Any]:
     access: Sequence[str] | None = allows.get("access")
     can = {name: access is not None and word in access for word, name in WORDS.items()}
     can["pulls"] = can["pulls"] or can["pushes"]  # who pushes may pull
-    places = _places(allows) if can["reads"] or can["writes"] else []
+    can["deletes"] = allows.get("delete") is True
+    verbs = [verb for verb in ("read", "write", "delete") if can[f"{verb}s"]]
+    can["lists"] = bool(verbs) and allows.get("list") is not False  # a policy that is not known may allow it
+    places = _places(allows) if verbs else []
     repositories = [_repository(one) for one in allows.get("ecr_repositories") or ()] or [UNKNOWN_REPOSITORY]
     suffix = dns_suffix("aws-cn" if receipt["region"].startswith("cn-") else "aws")
     return {
@@ -63,6 +73,7 @@ def readme_facts(receipt: Mapping[str, Any]) -> dict[str, Any]:
         **can,
         "known": access is not None,
         "places": places,
+        "verbs": enumerate_words(verbs).capitalize() if verbs else "",
         "repositories": repositories,
         "example": repositories[0],
         "registry": f"{receipt['account_id']}.dkr.ecr.{receipt['region']}.{suffix}",
@@ -83,12 +94,10 @@ def _repository(pattern: str) -> Repository:
 def _refused(can: Mapping[str, bool], places: Sequence[Place], repositories: Sequence[Repository]) -> list[str]:
     """Return what the token does not allow, in words that a test can try out."""
     found = ["list all buckets (aws s3 ls without an address)"]
-    if not can["reads"] and not can["writes"]:
+    if not places:
         found.append("read or write data in Amazon S3")
-    elif not can["writes"]:
-        found.append("write data (aws s3 cp NAME s3://...)")
-    elif not can["reads"]:
-        found.append("read data (aws s3 cp s3://... .)")
+    else:
+        found += [sentence for ability, sentence in _REFUSED_IN_S3.items() if not can[ability]]
     if any(place.prefix for place in places):
         found.append("read, write or list outside the folders above, the top of the bucket included")
     if not can["pulls"]:

@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import venues
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import access, permissions
+from desks import BUCKET, KINDS, PLACE, Desk, assume, environment_of, extract, grant
 
 from tests.conftest import ROOT
 from tests.support import world
+from tests.support.aws_cli_server import AwsCli
 from tests.support.ministack import Ministack
 
 
@@ -37,3 +42,68 @@ def home(enforcing: str) -> world.Account:
 def tokens(home: world.Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, venues.Token]:
     """Three venues provisioned and eleven kinds of tokens issued, by the real playbooks, run by the admin."""
     return venues.issue_all(home, tmp_path_factory.mktemp("tokens"))
+
+
+@pytest.fixture(scope="session")
+def data_account(home: world.Account) -> world.Account:
+    """The account with data at every place that a token may open, and at places that none does."""
+    s3, ecr = home.as_root("s3"), home.as_root("ecr")
+    for bucket in (BUCKET, f"{BUCKET}-2", f"{BUCKET}-3"):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+        for prefix in ("", "pub/", "pub/deep/", "incoming/jdoe/", "products/", "private/"):
+            for name in ("name-1", "folder-1/inside"):
+                s3.put_object(Bucket=bucket, Key=prefix + name, Body=b"data")
+    for repository in ("sbg/app", "other/app"):
+        ecr.create_repository(repositoryName=repository)
+    return home
+
+
+@pytest.fixture(scope="session")
+def cli_home() -> Path:
+    """The environment of the AWS CLI, version 1."""
+    return environment_of("awscli")
+
+
+@pytest.fixture(scope="session")
+def clients() -> Path:
+    """The environment of the client programs."""
+    return environment_of("clients")
+
+
+@pytest.fixture(scope="session")
+def cli(cli_home: Path, enforcing: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsCli]:
+    """The AWS CLI, sent to the emulator."""
+    with AwsCli(cli_home, enforcing, tmp_path_factory.mktemp("cli")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def command_line(tmp_path_factory: pytest.TempPathFactory, cli_home: Path, enforcing: str) -> Path:
+    """A folder for PATH: the AWS CLI, sent to the emulator, and a docker that notes what it is asked to do."""
+    folder = tmp_path_factory.mktemp("bin")
+    for name, script in (
+        ("aws", f'exec {cli_home}/bin/aws --endpoint-url {enforcing} "$@"'),
+        ("docker", 'echo "$@" >> "$DOCKER_LOG"; case "$*" in *--password-stdin*) test -n "$(cat)";; esac'),
+    ):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def issue(
+    data_account: world.Account, command_line: Path, cli: AwsCli, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Desk]:
+    """Issue a token of a kind, and extract its bundle as the recipient does."""
+
+    @functools.cache
+    def make(name: str) -> Desk:
+        kind = KINDS[name]
+        role_policy = permissions.policy(grant(**kind.role), PLACE)
+        request = access.Request(**kind.request)
+        narrowed = permissions.session_policy(request, PLACE) if request.narrows else None
+        allows = access.allowed(role_policy, request, kind.by_hand).to_json()
+        keys = assume(data_account, f"unity-sbg-{name.replace(' ', '-')}-sts", role_policy, kind.by_hand or narrowed)
+        return extract(tmp_path_factory.mktemp("downloads"), keys, allows, command_line, cli)
+
+    return make

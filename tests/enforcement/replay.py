@@ -478,8 +478,8 @@ def _(session: Session) -> None:
 
 
 @functools.cache
-def _s3fs_home() -> str:
-    command = [sys.executable, ROOT / "tools" / "environment.py", "s3fs"]
+def _clients_home() -> str:
+    command = [sys.executable, ROOT / "tools" / "environment.py", "clients"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -492,7 +492,7 @@ def _s3fs(session: Session, code: str) -> None:
         code,
     ]
     done = subprocess.run(
-        [f"{_s3fs_home()}/bin/python", "-W", "ignore", "-c", "\n".join(lines)],
+        [f"{_clients_home()}/bin/python", "-W", "ignore", "-c", "\n".join(lines)],
         env={**os.environ, **session.environment()},
         capture_output=True,
         text=True,

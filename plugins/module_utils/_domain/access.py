@@ -49,6 +49,7 @@ class Access:
     :param bucket_prefixes: folders of those buckets; an empty tuple stands for the whole buckets.
     :param repositories: ECR repository names and patterns.
     :param delete: objects may be deleted.
+    :param lists: the names of objects may be listed.
     """
 
     access: tuple[str, ...] | None = None
@@ -56,6 +57,7 @@ class Access:
     bucket_prefixes: tuple[str, ...] | None = None
     repositories: tuple[str, ...] | None = None
     delete: bool | None = None
+    lists: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The ``allows`` of a receipt: null where it is not known."""
@@ -64,6 +66,8 @@ class Access:
             "buckets": _as_list(self.buckets),
             "bucket_prefixes": _as_list(self.bucket_prefixes),
             "ecr_repositories": _as_list(self.repositories),
+            "delete": self.delete,
+            "list": self.lists,
         }
 
 
@@ -247,7 +251,8 @@ def allowed(
     :param request: the request after ``authorize``.
     :param session_policy: a session policy that was written by hand.
     """
-    asked = Access(request.access, request.buckets, request.bucket_prefixes, request.repositories)
+    delete = None if "s3_write" in request.words else False
+    asked = Access(request.access, request.buckets, request.bucket_prefixes, request.repositories, delete)
     common = _common(read_policy(role_policy), asked)
     return common if session_policy is None else _common(common, read_policy(session_policy))
 
@@ -309,7 +314,7 @@ def read_policy(policy: Mapping[str, Any] | None) -> Access:
         buckets,
         prefixes,
         _read_repositories(words, allows),
-        bool(_naming(allows, "s3:DeleteObject") and not _naming(denies, "s3:DeleteObject")),
+        *(bool(_naming(allows, one) and not _naming(denies, one)) for one in ("s3:DeleteObject", "s3:ListBucket")),
     )
 
 
@@ -364,15 +369,19 @@ def _common(left: Access, right: Access) -> Access:
         _shared(left.buckets, right.buckets, str.__eq__),
         _shared(left.bucket_prefixes or None, right.bucket_prefixes or None, _below),
         _shared(left.repositories, right.repositories, within, overlap),
-        None
-        if left.delete is None and right.delete is None
-        else left.delete is not False and right.delete is not False,
+        _both(left.delete, right.delete),
+        _both(left.lists, right.lists),
     )
     if common.bucket_prefixes is None and () in (left.bucket_prefixes, right.bucket_prefixes):
         common = replace(common, bucket_prefixes=())
     elif common.bucket_prefixes == ():
         common = replace(common, buckets=())  # no folder in common: nothing, not the whole bucket
     return _without_unused(common)
+
+
+def _both(left: bool | None, right: bool | None) -> bool | None:
+    """Whether two policies allow something. One that is not known counts as one that does, if the other is known."""
+    return None if left is None and right is None else left is not False and right is not False
 
 
 def _shared(
@@ -398,7 +407,7 @@ def _without_unused(access: Access) -> Access:
     if access.buckets == () and access.access is not None:
         access = replace(access, access=tuple(word for word in access.access if word not in S3_ACCESS))
     if access.access is not None and not S3_ACCESS.intersection(access.access):
-        access = replace(access, buckets=(), bucket_prefixes=(), delete=False)
+        access = replace(access, buckets=(), bucket_prefixes=(), delete=False, lists=False)
     if access.access is not None and not ECR_ACCESS.intersection(access.access):
         access = replace(access, repositories=())
     return access

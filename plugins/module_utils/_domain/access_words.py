@@ -18,17 +18,21 @@ def describe_access(allows: Mapping[str, Any]) -> str:
     :param allows: the ``allows`` of a receipt. What is null there is not known.
     """
     words = ALL if allows.get("access") is None else allows["access"]
+    s3 = [S3[word] for word in words if word in S3] + (["delete"] if allows.get("delete") else [])
     parts = [
-        _part([S3[word] for word in words if word in S3], _folders(allows)),
+        _part(s3, _folders(allows)),
         _part([ECR[word] for word in words if word in ECR], _repositories(allows)),
     ]
     return "; ".join(one for one in parts if one) or "nothing"
 
 
 def _part(verbs: Sequence[str], where: str) -> str:
-    if not verbs:
-        return ""
-    return f"{', '.join(verbs[:-1])} and {verbs[-1]} {where}" if len(verbs) > 1 else f"{verbs[0]} {where}"
+    return f"{enumerate_words(verbs)} {where}" if verbs else ""
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """Return one or more words as in a sentence, such as ``read, write and delete``."""
+    return " and ".join([*([", ".join(words[:-1])] if words[1:] else []), words[-1]])
 
 
 def _folders(allows: Mapping[str, Any]) -> str:

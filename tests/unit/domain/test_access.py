@@ -219,19 +219,19 @@ OWN = {
     ("policy", "read"),
     [
         (None, Access()),
-        (ROLE, Access(access.ACCESS, ("data", "more"), ("incoming", "products/l2"), ("sbg/*",), False)),
-        (WHOLE, Access(access.ACCESS, ("data",), (), ("sbg/*",), True)),
-        (OWN, Access(("s3_read", "ecr_create", "ecr_pull"), None, (), ("sbg/app",), False)),
+        (ROLE, Access(access.ACCESS, ("data", "more"), ("incoming", "products/l2"), ("sbg/*",), False, True)),
+        (WHOLE, Access(access.ACCESS, ("data",), (), ("sbg/*",), True, True)),
+        (OWN, Access(("s3_read", "ecr_create", "ecr_pull"), None, (), ("sbg/app",), False, False)),
         ({"Statement": {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}}, Access()),
-        ({"Statement": []}, Access((), (), (), (), False)),
-        ({"Statement": ["text", 5]}, Access((), (), (), (), False)),
+        ({"Statement": []}, Access((), (), (), (), False, False)),
+        ({"Statement": ["text", 5]}, Access((), (), (), (), False, False)),
         (
             {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}},
-            Access(access.ACCESS, None, (), None, True),
+            Access(access.ACCESS, None, (), None, True, True),
         ),
         (
             {"Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": ["arn:aws:s3:::b?/a/*"]}},
-            Access(("s3_read",), None, ("a",), (), False),
+            Access(("s3_read",), None, ("a",), (), False, False),
         ),
     ],
 )
@@ -246,23 +246,26 @@ def test_reading_a_policy(policy: Any, read: Access) -> None:
             ROLE,
             Request(),
             None,
-            Access(access.ACCESS, ("data", "more"), ("incoming", "products/l2"), ("sbg/*",), False),
+            Access(access.ACCESS, ("data", "more"), ("incoming", "products/l2"), ("sbg/*",), False, True),
         ),
         (
             ROLE,
             Request(("s3_read",), ("data", "other"), ("incoming/jdoe", "products")),
             None,
-            Access(("s3_read",), ("data",), ("incoming/jdoe", "products/l2"), (), False),
+            Access(("s3_read",), ("data",), ("incoming/jdoe", "products/l2"), (), False, True),
         ),
         (
             WHOLE,
             Request(bucket_prefixes=("incoming",), repositories=("sbg/app", "emit/app")),
             None,
-            Access(access.ACCESS, ("data",), ("incoming",), ("sbg/app",), True),
+            Access(access.ACCESS, ("data",), ("incoming",), ("sbg/app",), True, True),
         ),
-        (WHOLE, Request(("ecr_pull",)), None, Access(("ecr_pull",), (), (), ("sbg/*",), False)),
-        (ROLE, Request(("s3_read",), ("data",), ("private",)), None, Access((), (), (), (), False)),
-        (None, Request(("s3_read",), ("data",)), None, Access(("s3_read",), ("data",), None, ())),
+        (WHOLE, Request(("s3_read",)), None, Access(("s3_read",), ("data",), (), (), False, True)),
+        (WHOLE, Request(("s3_write",)), None, Access(("s3_write",), ("data",), (), (), True, True)),
+        (WHOLE, Request(("ecr_pull",)), None, Access(("ecr_pull",), (), (), ("sbg/*",), False, False)),
+        (ROLE, Request(("s3_read",), ("data",), ("private",)), None, Access((), (), (), (), False, False)),
+        (None, Request(("s3_read",), ("data",)), None, Access(("s3_read",), ("data",), None, (), False)),
+        (None, Request(("s3_write",)), None, Access(("s3_write",), None, None, ())),
         (None, Request(), None, Access()),
         (
             ROLE,
@@ -274,6 +277,7 @@ def test_reading_a_policy(policy: Any, read: Access) -> None:
                 ("incoming", "products/l2"),
                 ("sbg/app",),
                 False,
+                False,
             ),
         ),
         # patterns that meet without one lying in the other: what was asked for is the most it can be
@@ -281,7 +285,7 @@ def test_reading_a_policy(policy: Any, read: Access) -> None:
             permissions.policy(permissions.Grant(["data"], ["sbg/a*"]), PLACE),
             Request(("ecr_pull",), repositories=("sbg/*b",)),
             None,
-            Access(("ecr_pull",), (), (), ("sbg/*b",), False),
+            Access(("ecr_pull",), (), (), ("sbg/*b",), False, False),
         ),
     ],
 )
@@ -290,11 +294,13 @@ def test_what_a_token_really_allows(role: Any, request_: Request, session: Any, 
 
 
 def test_what_a_token_allows_as_a_receipt_has_it() -> None:
-    assert Access(("s3_read",), ("data",), (), None, False).to_json() == {
+    assert Access(("s3_read",), ("data",), (), None, False, True).to_json() == {
         "access": ["s3_read"],
         "buckets": ["data"],
         "bucket_prefixes": [],
         "ecr_repositories": None,
+        "delete": False,
+        "list": True,
     }
 
 

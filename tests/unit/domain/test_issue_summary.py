@@ -64,6 +64,11 @@ def test_a_file_that_is_sent_again_without_its_receipt_has_fewer_lines() -> None
         ({"access": []}, "nothing"),
         ({"access": ["s3_read"], "buckets": ["b"]}, "read s3://b/"),
         ({"access": ["s3_write"], "buckets": ["b"], "bucket_prefixes": ["x", "y"]}, "write s3://b/x/, s3://b/y/"),
+        (
+            {"access": ["s3_read", "s3_write"], "buckets": ["b"], "delete": True, "list": True},
+            "read, write and delete s3://b/",
+        ),
+        ({"access": ["s3_write"], "buckets": ["b"], "delete": False}, "write s3://b/"),
         ({"access": ["ecr_pull"], "ecr_repositories": ["sbg/*"]}, "pull the repositories sbg/*"),
         (
             {"access": ["s3_read", "ecr_create", "ecr_push"], "buckets": ["b"]},

@@ -25,12 +25,14 @@ EVERYTHING = {
     "bucket_prefixes": [],
     "ecr_repositories": ["sbg/*"],
 }
+LEASE = bundle.Renewal("sbg-dev-unity-data", "mdps-venue-sts/renewals/unityuser/sbg_dev_unityuser.zip.age", "FAKE")
 RECEIPT = {
     "recipient": "unityuser",
     "project": "sbg",
     "venue": "dev",
     "account_id": "123456789012",
     "region": "us-west-2",
+    "role_arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts",
     "session_name": "unityuser12252025",
     "issued_at": "2026-03-15T00:05:08Z",
     "expires_at": "2026-03-15T01:05:07Z",
@@ -38,10 +40,16 @@ RECEIPT = {
 }
 
 
-def texts(*, settings: BundleSettings | None = None, verify: tuple[str, ...] = (), **facts: Any) -> dict[str, str]:
+def texts(
+    *,
+    settings: BundleSettings | None = None,
+    verify: tuple[str, ...] = (),
+    renewal: bundle.Renewal | None = None,
+    **facts: Any,
+) -> dict[str, str]:
     """The files of a bundle."""
     chosen = settings or BundleSettings(contact="mdps@example.org")
-    made = bundle.build_bundle({**RECEIPT, **facts}, TOKEN, chosen, "folder", verify)
+    made = bundle.build_bundle({**RECEIPT, **facts}, TOKEN, chosen, "folder", verify, renewal=renewal)
     archive = zipfile.ZipFile(io.BytesIO(made.zip))
     assert archive.testzip() is None
     return {name: archive.read(name).decode() for name in archive.namelist()}
@@ -96,6 +104,18 @@ def test_only_what_the_token_allows_is_described(words: tuple[str, ...]) -> None
     assert "outside the folders above" in text
 
 
+@pytest.mark.parametrize(("delete", "listing"), [(True, True), (False, False), (None, None)])
+def test_deleting_and_listing_are_promised_only_where_they_work(delete: bool | None, listing: bool | None) -> None:
+    text = readme(delete=delete, list=listing)
+    verbs = "Read, write and delete" if delete else "Read and write"
+    assert f" * {verbs} data in Amazon S3:\r\n" in text
+    assert ("    aws s3 rm s3://sbg-dev-unity-data/NAME\r\n" in text) is (delete is True)
+    assert (" * delete data (aws s3 rm s3://...)\r\n" in text) is (delete is not True)
+    for command in ("ls s3://sbg-dev-unity-data/", "sync FOLDER", "sync s3://"):
+        assert (f"    aws s3 {command}" in text) is (listing is not False), command
+    assert (" * list data (aws s3 ls s3://...)\r\n" in text) is (listing is False)
+
+
 def test_a_token_for_containers_says_nothing_of_data() -> None:
     text = readme(access=["ecr_pull"], buckets=[], ecr_repositories=["sbg/app"])
     assert "docker pull 123456789012.dkr.ecr.us-west-2.amazonaws.com/sbg/app:TAG" in text
@@ -139,11 +159,36 @@ def test_other_partitions(region: str, host: str) -> None:
 
 def test_every_file_is_explained_and_exists() -> None:
     for console_link in (False, True):
-        found = texts(settings=BundleSettings(console_link=console_link))
+        found = texts(settings=BundleSettings(console_link=console_link), renewal=LEASE if console_link else None)
         assert ("console_link.py" in found) is console_link
         assert ("console_link.py" in found["README.txt"]) is console_link
         listed = re.findall(r"^    ([\w.-]+) {2,}(\S.*)\r$", found["README.txt"], re.MULTILINE)
         assert {name for name, _purpose in listed} == set(found) - {"README.txt"}
+
+
+def test_the_bundle_of_a_lease_renews_itself_and_no_other_does() -> None:
+    lease, other = texts(renewal=LEASE), texts()
+    assert set(lease) - set(other) == {"renewal.json", "renew.sh", "renew.ps1"}
+    assert "You have a lease" not in other["README.txt"]
+    part = lease["README.txt"].partition("Beyond the end above")[2].partition("The data")[0]
+    prose = [line for line in part.splitlines()[2:] if line and not line.startswith("    ")]
+    assert len(prose[:3]) == 3 and prose[3:] == ["On Windows, the last line is:"]
+    assert (
+        'credential_process = sh "FOLDER/renew.sh" "KEY-FILE"' in part
+        and "[profile 123456789012-sbg-dev-lease]" in part
+    )
+    assert "\r" not in lease["renew.sh"] and lease["renew.ps1"].count("\n") == lease["renew.ps1"].count("\r\n")
+    assert json.loads(lease["renewal.json"]) == {
+        "bucket": "sbg-dev-unity-data",
+        "key": "mdps-venue-sts/renewals/unityuser/sbg_dev_unityuser.zip.age",
+        "region": "us-west-2",
+        "role_arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts",
+        "account_id": "123456789012",
+        "user": "unityuser",
+        "issued_at": "2026-03-15T00:05:08Z",
+        "expires_at": "2026-03-15T01:05:07Z",
+        "signed": "FAKE",
+    }
 
 
 def test_no_key_is_in_the_texts_for_reading() -> None:

@@ -180,6 +180,8 @@ def test_the_receipt_says_everything_but_secrets(issue: Runner, account: Account
             "buckets": ["sbg-dev-unity-data"],
             "bucket_prefixes": ["incoming"],
             "ecr_repositories": ["sbg/app"],
+            "delete": False,
+            "list": True,
         },
         "context": {"ticket": "MDPS-1", "reason": "Reprocess (April): #7"},
         "access_key_id": result["token"]["Credentials"]["AccessKeyId"],

@@ -1,0 +1,60 @@
+#!/bin/sh
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+#
+# Prints the keys of a lease for credential_process, and fetches the next ones in time: sh renew.sh [AGE-KEY-FILE]
+# Needs aws, unzip, and age or gpg. It talks to the bucket in renewal.json only, and runs nothing that it downloads.
+umask 077 && cd -- "$(dirname -- "$0")" && work=$(mktemp -d ./renewing.XXXXXX) || exit 1
+trap 'rm -rf "$work"' EXIT; trap 'exit 1' HUP INT TERM; identity=$1 now=$(date +%s)
+value() { sed -n "s|^ *\"$1\": \"\([A-Za-z0-9 :/+=,.@~_-]*\)\",*[[:space:]]*\$|\1|p" "$2" | head -n 1; }
+seconds() { # since 1970, of a time such as 2026-11-22T10:30:15Z; 0 if there is none
+    value "$1" "$2" | awk -F '[-T:Z]' '{ y = $1; m = $2; if (m < 3) { y--; m += 12 }
+        day = 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * m - 457) / 5) + $3 - 719469
+        t = ((day * 24 + $4) * 60 + $5) * 60 + $6 } END { printf "%.0f", t }'
+}
+fits() { # whether a file has keys for the account, role and user of the first bundle, not older than another file's
+    [ -n "$(value SessionToken "$1")" ] && [ "$(seconds expires_at "$1")" -gt "$(seconds issued_at "$1")" ] &&
+        [ "$(seconds issued_at "$1")" -ge "$(seconds issued_at "$2")" ] || { echo "It is old or damaged."; return 1; }
+    for name in account_id role_arn user; do
+        [ "$(value $name "$1")" = "$(value $name renewal.json)" ] || { echo "It has another $name."; return 1; }
+    done
+}
+fetch() ( # an object of the bucket, with the keys that still live
+    unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_CREDENTIAL_EXPIRATION
+    export AWS_MAX_ATTEMPTS=2 AWS_PAGER="" AWS_ACCESS_KEY_ID="$(value AccessKeyId keys)"
+    export AWS_SECRET_ACCESS_KEY="$(value SecretAccessKey keys)" AWS_SESSION_TOKEN="$(value SessionToken keys)"
+    aws s3api get-object --region "$(value region renewal.json)" --cli-connect-timeout 5 --cli-read-timeout 15 \
+        --bucket "$(value bucket renewal.json)" --key "$(value key renewal.json)$1" "$work/sealed$1" >/dev/null
+)
+renew() { # fetches the next bundle, opens it, and checks it; the signature as well, if the first bundle was signed
+    signer=$(value signed renewal.json) signed="^"
+    fetch "" || return 1
+    case $signer in
+    *" "*) fetch .sig && echo "mdps-admin $signer" >"$work/signers" && ssh-keygen -Y verify -f "$work/signers" \
+        -I mdps-admin -n mdps-venue-sts -s "$work/sealed.sig" <"$work/sealed" || return 1 ;;
+    ?*) signed="^.GNUPG:. VALIDSIG .*$signer" ;;
+    esac
+    case "$signed$(head -n 1 "$work/sealed")" in
+    "^-----BEGIN AGE "*) age --decrypt --identity "$identity" --output "$work/zip" "$work/sealed" || return 1 ;;
+    *"-BEGIN PGP MESSAGE-"*) gpg --batch --status-file "$work/status" --output "$work/zip" --decrypt "$work/sealed" &&
+        { grep -q "$signed" "$work/status" || { echo "It is not signed by $signer."; false; }; } || return 1 ;;
+    *) echo "It is sealed for neither age nor gpg, or not signed as the first one."; return 1 ;;
+    esac
+    unzip -p "$work/zip" renewal.json credential_process.json | head -c 20000 >"$work/new" && fits "$work/new" keys
+}
+fits keys renewal.json >/dev/null 2>&1 ||
+    { cat renewal.json credential_process.json >"$work/new" && mv -f "$work/new" keys; } || exit 1
+end=$(seconds expires_at keys); margin=$(((end - $(seconds issued_at keys)) / 3)); [ "$margin" -lt 900 ] || margin=900
+age=$((now - $(cat tried 2>/dev/null || echo 0))) # of the last attempt; without the minus if the clock was set back
+if [ $((end - now)) -lt "$margin" ] && [ "$now" -lt "$end" ] && [ "${age#-}" -ge $((margin / 15)) ]; then
+    echo "$now" >tried && find renewing.* -prune -mmin +10 -exec rm -rf {} +
+    if why=$(renew 2>&1); then mv -f "$work/new" keys; else echo "renew.sh: no new keys: $why" >&2; fi
+fi
+end=$(seconds expires_at keys) now=$(date +%s)
+[ "$now" -lt "$end" ] || { echo "renew.sh: the keys ended at $(value expires_at keys), before new ones were fetched." \
+    "Ask for a new bundle (see README.txt), and extract it into this folder: $PWD" >&2; exit 1; }
+# The end is stated too early: some programs ask again only after it, when these keys could not fetch any more.
+early=$((end - margin / 2)) && [ "$early" -gt $((now + (end - now) / 2)) ] || early=$((now + (end - now) / 2))
+until=$(date -u -d "@$early" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -r "$early" +%Y-%m-%dT%H:%M:%SZ)
+printf '{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "%s", "SessionToken": "%s", "Expiration": "%s"}\n' \
+    "$(value AccessKeyId keys)" "$(value SecretAccessKey keys)" "$(value SessionToken keys)" "$until"
