@@ -122,8 +122,8 @@ def make(name: str) -> pathlib.Path:
     home = BUILD / "venvs" / name
     if not (home / stamp).exists():
         print(f"Setting up {home.relative_to(ROOT)} ...", file=sys.stderr)
-        shutil.rmtree(home, ignore_errors=True)
-        subprocess.run([uv(), "venv", "--quiet", "--python", python, home], check=True)
+        # --clear: the requirements have changed, or an earlier run was interrupted.
+        subprocess.run([uv(), "venv", "--quiet", "--clear", "--python", python, home], check=True)
         # Certificates of the system, as pip: where a proxy inspects TLS, only those know its authority.
         os.environ.setdefault("UV_SYSTEM_CERTS", "true")
         install: list[str | pathlib.Path] = [

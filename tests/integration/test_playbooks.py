@@ -242,7 +242,7 @@ def test_the_screen_has_one_line_for_each_token(morning: Morning) -> None:
     found = files(morning.folder / "tokens", "~jane.~doe")
     for venue, path in found.items():
         ends = receipts(morning)[path.name]["expires_at"][:16].replace("T", " ")
-        assert line(morning.said["issued"], venue) == f"{venue} Jane.Doe {ends} {path}"
+        assert line(morning.said["issued"], venue) == f"{venue} Jane.Doe {ends} {path} (not sealed)"
 
 
 def test_looking_at_an_issue_asks_for_no_token_and_names_the_files(morning: Morning) -> None:
