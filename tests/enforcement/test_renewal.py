@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -218,6 +219,31 @@ def test_programs_run_across_three_renewals_without_a_restart(
         print("", *table, sep="\n")
 
 
+def check_messages(laptop: Laptop) -> None:
+    """After the end, the AWS CLI says what the README of the bundle quotes, whichever way it has the keys."""
+    part = (laptop.folder / "README.txt").read_text().partition("When it ends")[2].partition("the keys have ended")[0]
+    quoted = [" ".join(one.split()) for one in re.findall(r'"([^"]+)"', part)]
+    assert len(quoted) == 4
+    profile = re.findall(r"^\[(.*)\]$", (laptop.folder / "credentials").read_text(), re.MULTILINE)[0]
+    config = laptop.home / "process"
+    config.write_text(
+        f"[profile p]\nregion = us-west-2\ncredential_process = cat '{laptop.folder}/credential_process.json'\n"
+    )
+    ways = [
+        {"AWS_SHARED_CREDENTIALS_FILE": str(laptop.folder / "credentials"), "AWS_PROFILE": profile},
+        {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "p"},
+    ]
+    command = ["aws", "s3api", "get-object", "--bucket", BUCKET, "--key", "pub.dat", "got"]
+    said = [
+        subprocess.run(
+            command, env={**laptop.environment, **way}, cwd=laptop.home, capture_output=True, text=True, check=False
+        ).stderr
+        for way in ways
+    ]
+    assert quoted[0] in said[0] and quoted[2] in said[0]
+    assert quoted[3] in said[1]
+
+
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_a_laptop_that_slept_past_the_end(
     lease: Lease, cli_home: Path, enforcing: str, tmp_path: Path, version: str
@@ -232,6 +258,7 @@ def test_a_laptop_that_slept_past_the_end(
     deadline = time.monotonic() + 30
     while laptop.run(*helper).returncode == 0:
         assert time.monotonic() < deadline
+    check_messages(laptop)
     lease.life = 60
     again = lease.renew()
     done = laptop.run("aws", "s3", "cp", f"s3://{BUCKET}/pub.dat", "-")
