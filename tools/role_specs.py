@@ -29,6 +29,8 @@ ROLES = {
     "assume": "venue_sts_token",
     "handoff": "venue_sts_handoff",
     "revoke": "venue_sts_revocation",
+    "lease": "venue_sts_lease",
+    "renew": "venue_sts_renewal",
 }
 WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written by hand
 WITHOUT_AWS = {"broker"}
@@ -39,7 +41,18 @@ LEFT_OUT = {
     *(f"issue_{name}" for name in ("reuse", "reuse_host", "renew_before")),  # a recipient's token is always a new one
     "assume_handoff",
     # Variables of the role handoff, which sends a token again, count for the first attempt as well.
-    *(f"issue_{name}" for name in ("handoff", "receipts_file", "receipts_s3", "receipts_ssm_path")),
+    *(
+        f"{role}_{name}"
+        for role in ("issue", "renew")
+        for name in ("handoff", "receipts_file", "receipts_s3", "receipts_ssm_path")
+    ),
+    "lease_handoff",
+}
+# The variables of a hand-off that a role uses; None for all of them.
+OF_HANDOFF: dict[str, tuple[str, ...] | None] = {
+    "issue": None,
+    "renew": None,
+    "lease": ("https", "key_directory", "key_directory_shared", "public_keys", "fingerprints"),
 }
 MORE: dict[str, dict[str, Any]] = {
     "broker": {
@@ -92,7 +105,7 @@ CONNECTION = {
 # What is the same for every task about a venue. The inventory says it once, as venue_sts_<option>, for all roles.
 SHARED = (
     *("region", "profile", "name_prefix", "role_name", "expected_account_id"),
-    *("external_id_parameter", "bucket_parameter", "boundary_parameter"),
+    *("external_id_parameter", "bucket_parameter", "boundary_parameter", "lease_path"),
 )
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 MUST_HAVE_A_VALUE = "An option that is given must have a value. An empty text, list or mapping is an error"
@@ -129,17 +142,21 @@ def role_options(role: str) -> dict[str, Any]:
     for name in SHARED:
         if spec := kept.get(f"{role}_{name}"):
             spec["description"] = [*spec["description"], f"If it is not set, C(venue_sts_{name}) is used."]
-    return kept | MORE.get(role, {}) | (_handoff_options() if role == "issue" else {})
+    return kept | MORE.get(role, {}) | (_handoff_options(OF_HANDOFF[role]) if role in OF_HANDOFF else {})
 
 
-def _handoff_options() -> dict[str, Any]:
-    """The variables that say how the role issue hands a token off: the suboptions of ``handoff``, and the receipts."""
+def _handoff_options(named: tuple[str, ...] | None) -> dict[str, Any]:
+    """The variables that say how a role hands tokens off: the suboptions of ``handoff``, and the receipts.
+
+    :param named: those of them that the role uses; None for all.
+    """
     module = module_options("venue_sts_token")
     receipts = {name: module[name] for name in ("receipts_file", "receipts_s3", "receipts_ssm_path")}
     options = {**module["handoff"]["suboptions"], **receipts}
     return {
         f"handoff_{name}": _plain("handoff", {**spec, "description": _without_path(spec["description"])})
         for name, spec in options.items()
+        if named is None or name in named
     }
 
 

@@ -108,18 +108,22 @@ def build_bundle(
     settings: BundleSettings,
     stem: str,
     verify: Sequence[str] = (),
+    *,
+    more: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Return the bundle of a token.
 
     :param receipt: the receipt of the issued token as JSON.
     :param stem: the file name without its suffixes; Windows extracts the zip file into a folder of this name.
     :param verify: commands with which the recipient verifies the sender's signature; none if it is not signed.
+    :param more: further files, by name.
     :raises InvalidInput: the token or the settings cannot be right.
     """
     profile = settings.profile_name or profile_name(token)
     texts = token_files(token, receipt["region"], profile)
     if settings.console_link:
         texts |= {name: _crlf((FILES / name).read_text(encoding="utf-8")) for name in CONSOLE_LINK}
+    texts |= more or {}
     facts = _facts(receipt, settings, {"folder": stem, "profile": profile, "verify": list(verify)})
     texts["CLIENTS.txt"] = _render(CLIENTS, facts)
     readme = _render(settings.readme_template, {**facts, "files": sorted(texts)})

@@ -83,9 +83,9 @@ class SshSigner(Signer):
             raise InvalidInput("sign_with", "an ssh key cannot sign mail. Use an OpenPGP key or a certificate.")
         super().check(kind, mail=mail)
 
-    def sign(self, data: bytes) -> str:
-        """Return an armored signature of data."""
-        return program.run(["ssh-keygen", "-q", "-Y", "sign", "-f", str(self.key), "-n", NAMESPACE], data).decode()
+    def sign(self, data: bytes, namespace: str = NAMESPACE) -> str:
+        """Return an armored signature of data, which counts for one purpose only."""
+        return program.run(["ssh-keygen", "-q", "-Y", "sign", "-f", str(self.key), "-n", namespace], data).decode()
 
     def _try(self) -> None:
         self.sign(b"")
