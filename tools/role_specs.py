@@ -17,6 +17,7 @@ import pathlib
 import re
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -153,11 +154,19 @@ def _handoff_options(named: tuple[str, ...] | None) -> dict[str, Any]:
     module = module_options("venue_sts_token")
     receipts = {name: module[name] for name in ("receipts_file", "receipts_s3", "receipts_ssm_path")}
     options = {**module["handoff"]["suboptions"], **receipts}
-    return {
+    found = {
         f"handoff_{name}": _plain("handoff", {**spec, "description": _without_path(spec["description"])})
         for name, spec in options.items()
         if named is None or name in named
     }
+    for spec in found.values():
+        spec["description"] = [_without_links(text, found) for text in spec["description"]]
+    return found
+
+
+def _without_links(text: str, known: Mapping[str, Any]) -> str:
+    """A text in which options that the role does not have are no links."""
+    return re.sub(r"O\(((\w+)[^)]*)\)", lambda link: link[0] if link[2] in known else f"C({link[1]})", text)
 
 
 def _without_path(texts: list[str]) -> list[str]:

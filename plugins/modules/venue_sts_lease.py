@@ -98,7 +98,7 @@ options:
   channel:
     description:
       - How renewals are delivered. V(s3) replaces one object in the venue's bucket, below a prefix that no token may
-        write. The user reads it with the current token. V(https) uploads to the transfer service of O(handoff).
+        write. The user reads it with the current token. V(https) uploads to the transfer service of C(handoff).
     type: str
     choices: [s3, https]
     default: s3

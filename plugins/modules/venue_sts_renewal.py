@@ -25,7 +25,7 @@ options:
     type: str
   by_hand:
     description:
-      - Deliver by the channel of O(handoff), not by that of the lease, as for a first token, or after the user's last
+      - Deliver by the channel of C(handoff), not by that of the lease, as for a first token, or after the user's last
         token has ended. Needs O(user).
     type: bool
     default: false
