@@ -122,8 +122,7 @@ def given_handoff(params: Params) -> dict[str, Any]:
 def _parse(params: Params, clients: Clients, runtime: Runtime) -> LeaseOptions:
     venue = make_venue(params["project"], params["venue"])
     user = check_user("user", params["user"])
-    if not runtime.check_mode:
-        check_append_file("leases_file", params["leases_file"])
+    check_append_file("leases_file", params["leases_file"], create=not runtime.check_mode)
     approval = _approval(params, venue, user, clients, runtime) if params["state"] == "present" else None
     path = lease_path(venue, params["lease_path"])
     return LeaseOptions(venue, user, path, params["expected_account_id"], params["leases_file"], approval)

@@ -111,9 +111,8 @@ def _parse(params: Params, _clients: Clients, runtime: Runtime) -> RenewalOption
     handoff = HandoffOptions.parse(given)
     lease_venue.check_unsealed(handoff)
     stores = ReceiptStores.from_options(params)
-    if not runtime.check_mode:
-        stores.check()
-        check_append_file("leases_file", params["leases_file"])
+    stores.check(create=not runtime.check_mode)
+    check_append_file("leases_file", params["leases_file"], create=not runtime.check_mode)
     return RenewalOptions(
         params=params,
         venue=venue,
