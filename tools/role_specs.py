@@ -17,6 +17,7 @@ import pathlib
 import re
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -29,6 +30,8 @@ ROLES = {
     "assume": "venue_sts_token",
     "handoff": "venue_sts_handoff",
     "revoke": "venue_sts_revocation",
+    "lease": "venue_sts_lease",
+    "renew": "venue_sts_renewal",
 }
 WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written by hand
 WITHOUT_AWS = {"broker"}
@@ -39,7 +42,18 @@ LEFT_OUT = {
     *(f"issue_{name}" for name in ("reuse", "reuse_host", "renew_before")),  # a recipient's token is always a new one
     "assume_handoff",
     # Variables of the role handoff, which sends a token again, count for the first attempt as well.
-    *(f"issue_{name}" for name in ("handoff", "receipts_file", "receipts_s3", "receipts_ssm_path")),
+    *(
+        f"{role}_{name}"
+        for role in ("issue", "renew")
+        for name in ("handoff", "receipts_file", "receipts_s3", "receipts_ssm_path")
+    ),
+    "lease_handoff",
+}
+# The variables of a hand-off that a role uses; None for all of them.
+OF_HANDOFF: dict[str, tuple[str, ...] | None] = {
+    "issue": None,
+    "renew": None,
+    "lease": ("https", "key_directory", "key_directory_shared", "public_keys", "fingerprints"),
 }
 MORE: dict[str, dict[str, Any]] = {
     "broker": {
@@ -92,7 +106,7 @@ CONNECTION = {
 # What is the same for every task about a venue. The inventory says it once, as venue_sts_<option>, for all roles.
 SHARED = (
     *("region", "profile", "name_prefix", "role_name", "expected_account_id"),
-    *("external_id_parameter", "bucket_parameter", "boundary_parameter"),
+    *("external_id_parameter", "bucket_parameter", "boundary_parameter", "lease_path"),
 )
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 MUST_HAVE_A_VALUE = "An option that is given must have a value. An empty text, list or mapping is an error"
@@ -129,18 +143,30 @@ def role_options(role: str) -> dict[str, Any]:
     for name in SHARED:
         if spec := kept.get(f"{role}_{name}"):
             spec["description"] = [*spec["description"], f"If it is not set, C(venue_sts_{name}) is used."]
-    return kept | MORE.get(role, {}) | (_handoff_options() if role == "issue" else {})
+    return kept | MORE.get(role, {}) | (_handoff_options(OF_HANDOFF[role]) if role in OF_HANDOFF else {})
 
 
-def _handoff_options() -> dict[str, Any]:
-    """The variables that say how the role issue hands a token off: the suboptions of ``handoff``, and the receipts."""
+def _handoff_options(named: tuple[str, ...] | None) -> dict[str, Any]:
+    """The variables that say how a role hands tokens off: the suboptions of ``handoff``, and the receipts.
+
+    :param named: those of them that the role uses; None for all.
+    """
     module = module_options("venue_sts_token")
     receipts = {name: module[name] for name in ("receipts_file", "receipts_s3", "receipts_ssm_path")}
     options = {**module["handoff"]["suboptions"], **receipts}
-    return {
+    found = {
         f"handoff_{name}": _plain("handoff", {**spec, "description": _without_path(spec["description"])})
         for name, spec in options.items()
+        if named is None or name in named
     }
+    for spec in found.values():
+        spec["description"] = [_without_links(text, found) for text in spec["description"]]
+    return found
+
+
+def _without_links(text: str, known: Mapping[str, Any]) -> str:
+    """A text in which options that the role does not have are no links."""
+    return re.sub(r"O\(((\w+)[^)]*)\)", lambda link: link[0] if link[2] in known else f"C({link[1]})", text)
 
 
 def _without_path(texts: list[str]) -> list[str]:

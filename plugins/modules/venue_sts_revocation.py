@@ -74,6 +74,19 @@ options:
     description:
       - Revoke the token with this access key id, of which O(receipts_file) has the receipt.
     type: str
+  web_identity_subject:
+    description:
+      - Refuse this subject (C(sub) claim) of O(web_identity_issuer) every new token, until this is lifted, with a
+        C(Deny) statement in the trust policy. Ending sessions alone is not enough, since whoever holds a web identity
+        token gets a new session from STS at once.
+      - Also revokes the tokens of the subject that O(receipts_file) knows. There may be others, which only CloudTrail
+        has (M(mdps.venue_sts.venue_sts_session_info)).
+      - Provisioning keeps the statement. With O(state=absent), O(all) lifts it as well.
+    type: str
+  web_identity_issuer:
+    description:
+      - The issuer of O(web_identity_subject), as the C(iss) claim has it.
+    type: str
   receipts_file:
     description:
       - The receipts file. The default is C(~/.mdps/receipts.jsonl), which need not exist. Lines that are no receipts
@@ -90,7 +103,7 @@ extends_documentation_fragment:
 notes:
   - An option that is given must have a value. An empty text, list or mapping is an error.
   - Needs iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, iam:PutRolePolicy and iam:DeleteRolePolicy on the role.
-    To lock and unlock, also iam:UpdateAssumeRolePolicy.
+    To lock, to unlock and to refuse a subject, also iam:UpdateAssumeRolePolicy.
   - With O(user) and O(all), also needs ssm:GetParametersByPath and ssm:DeleteParameters below O(lease_path).
 seealso:
   - module: mdps.venue_sts.venue_sts_session_info
@@ -118,6 +131,14 @@ EXAMPLES = r"""
     venue: dev
     region: us-west-2
     user: jdoe
+
+- name: Refuse a person who comes with web identity tokens
+  mdps.venue_sts.venue_sts_revocation:
+    project: sbg
+    venue: dev
+    region: us-west-2
+    web_identity_issuer: https://cognito-idp.us-west-2.amazonaws.com/us-west-2_Example01
+    web_identity_subject: 11111111-2222-3333-4444-555555555555
 
 - name: Lock the venue during an incident
   mdps.venue_sts.venue_sts_revocation:

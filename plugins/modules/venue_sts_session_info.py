@@ -118,6 +118,10 @@ sessions:
       description: Whose keys it was issued with.
       type: str
       sample: arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/admin
+    web_identity_subject:
+      description: The subject of the web identity token that it was issued for; null for other methods.
+      type: str
+      sample: 11111111-2222-3333-4444-555555555555
     source_identity:
       description: The source identity, if one was set.
       type: str

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 import io
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ FILES = Path(__file__).parent / "recipient_files"
 CONSOLE_LINK = ("console_link.py", "console_link.ps1")
 # What a template can raise: Jinja's own errors, and those of the expressions in it.
 BROKEN_TEMPLATE = (TemplateError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
-RENEW_SH, RENEW_PS1, RENEWAL = "renew.sh", "renew.ps1", "renewal.json"
+RENEW_SH, RENEW_PS1 = "renew.sh", "renew.ps1"
 DEFAULT_CONTACT = "the MDPS admin who sent you this"
 # A token and its receipt, to try everything with before there is one. The keys are those of AWS's documentation.
 _EXAMPLE_TOKEN = {
@@ -104,30 +103,12 @@ class BundleSettings:
         return build_bundle(_EXAMPLE, _EXAMPLE_TOKEN, self, "example")
 
 
-@dataclass(frozen=True)
-class Renewal:
-    """Where the recipient of a lease finds the next sealed bundles.
-
-    :param key: the S3 key, which stays the same; a signature of an ssh key is at this key with ``.sig``.
-    :param signed: what a signature must be of: a public ssh key, or the fingerprint of an OpenPGP key; '' for none.
-    """
-
-    bucket: str
-    key: str
-    signed: str = ""
-
-    def files(self, receipt: Mapping[str, Any]) -> dict[str, str]:
-        """Return the helper for ``credential_process`` in two languages, and the facts that it compares.
-
-        :param receipt: the receipt of the issued token as JSON.
-        """
-        same = {name: receipt[name] for name in ("region", "role_arn", "account_id", "issued_at", "expires_at")}
-        facts = {"bucket": self.bucket, "key": self.key, **same, "user": receipt["recipient"], "signed": self.signed}
-        return {
-            RENEWAL: json.dumps(facts, indent=4) + "\n",
-            RENEW_SH: (FILES / RENEW_SH).read_text(encoding="utf-8"),
-            RENEW_PS1: _crlf((FILES / RENEW_PS1).read_text(encoding="utf-8")),
-        }
+def renewal_scripts() -> dict[str, str]:
+    """Return the helper for ``credential_process`` that fetches the next tokens of a lease, in two languages."""
+    return {
+        RENEW_SH: (FILES / RENEW_SH).read_text(encoding="utf-8"),
+        RENEW_PS1: _crlf((FILES / RENEW_PS1).read_text(encoding="utf-8")),
+    }
 
 
 def build_bundle(
@@ -137,22 +118,22 @@ def build_bundle(
     stem: str,
     verify: Sequence[str] = (),
     *,
-    renewal: Renewal | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Return the bundle of a token.
 
     :param receipt: the receipt of the issued token as JSON.
     :param stem: the file name without its suffixes; Windows extracts the zip file into a folder of this name.
     :param verify: commands with which the recipient verifies the sender's signature; none if it is not signed.
-    :param renewal: where the next bundles are, if the token is one of a lease.
+    :param more: further files, by name.
     :raises InvalidInput: the token or the settings cannot be right.
     """
     profile = settings.profile_name or profile_name(token)
     texts = token_files(token, receipt["region"], profile)
     if settings.console_link:
         texts |= {name: _crlf((FILES / name).read_text(encoding="utf-8")) for name in CONSOLE_LINK}
-    texts |= renewal.files(receipt) if renewal else {}
-    own = {"folder": stem, "profile": profile, "verify": list(verify), "renewal": renewal is not None}
+    texts |= more or {}
+    own = {"folder": stem, "profile": profile, "verify": list(verify), "renewal": RENEW_SH in texts}
     facts = _facts(receipt, settings, own)
     texts["CLIENTS.txt"] = _render(CLIENTS, facts)
     readme = _render(settings.readme_template, {**facts, "files": sorted(texts)})

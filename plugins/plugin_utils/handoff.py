@@ -27,6 +27,7 @@ from .bundle import TEMPLATE, Bundle, BundleSettings, build_bundle
 from .channels import registry
 from .channels.channel import MAIL, REASON, Channel, Parcel, unsealed
 from .key_directory import KeyDirectory, Person, check_fingerprints
+from .renewal_place import RenewalPlace
 from .sealing import SealOptions
 from .signing import SIGNATURE_SUFFIX, SshSigner, read_signer
 
@@ -90,12 +91,14 @@ class Handoff:
     """A hand-off that was prepared: a channel, and a recipient with checked keys.
 
     :param key_changed: a key is not one of those that the recipient's last token was sealed to.
+    :param renewals: where the next tokens of a lease will be; None if there is no lease.
     """
 
     options: HandoffOptions
     channel: Channel
     person: Person
     key_changed: bool
+    renewals: RenewalPlace | None = None
     returns_keys = False
 
     @classmethod
@@ -108,7 +111,7 @@ class Handoff:
         """
         options = HandoffOptions.parse(given)
         channel = registry.choose(given, unsealed=options.unsealed)
-        person = _find(options, user, channel, runtime)
+        person = find_person(options, user, channel, runtime)
         channel.check(create=not runtime.check_mode)
         if not options.unsealed:
             destinations.check("undelivered", f"{options.undelivered}/", create=not runtime.check_mode)
@@ -143,7 +146,10 @@ class Handoff:
         verify: Sequence[str] = ()
         if not self.options.unsealed:
             verify = self.channel.how_to_verify(stem, self.person.keys, self.options.sealing)
-        return build_bundle({**receipt.to_json(), "allows": allows}, token, self.options.bundle, stem, verify)
+        facts = {**receipt.to_json(), "allows": allows}
+        signer = self.options.sealing.signer
+        more = self.renewals.files(facts, signer.identity if signer else "") if self.renewals else {}
+        return build_bundle(facts, token, self.options.bundle, stem, verify, more=more)
 
     def deliver(self, parcel: Parcel) -> Delivered:
         """Deliver the parcel."""
@@ -262,7 +268,11 @@ class Resend:
         return finish(self.facts(), parcel, delivered)
 
 
-def _find(options: HandoffOptions, user: str, channel: Channel, runtime: Runtime) -> Person:
+def find_person(options: HandoffOptions, user: str, channel: Channel, runtime: Runtime) -> Person:
+    """Return the recipient with checked keys.
+
+    :raises VenueError: nothing can be sealed to them, or this channel cannot reach them.
+    """
     if options.unsealed:
         return Person(user, ())
     person = options.keys.find(user, runtime.now())

@@ -182,12 +182,12 @@ def check_fingerprints(person: Person, known: Sequence[str], confirmed: Sequence
     :raises InvalidInput: a key is not among the confirmed ones.
     :raises KeyChanged: a key is neither known nor confirmed.
     """
-    strange = _unlisted(person, confirmed) if confirmed else ""
+    strange = unlisted(person, confirmed) if confirmed else ""
     if strange:
         raise InvalidInput(
             "fingerprints", f"{person.user} has a key with the fingerprint {strange}, which is not among those given."
         )
-    changed = _unlisted(person, known) if known else ""
+    changed = unlisted(person, known) if known else ""
     if changed and not confirmed:
         raise KeyChanged(
             "fingerprints",
@@ -198,7 +198,7 @@ def check_fingerprints(person: Person, known: Sequence[str], confirmed: Sequence
     return bool(changed)
 
 
-def _unlisted(person: Person, fingerprints: Sequence[str]) -> str:
+def unlisted(person: Person, fingerprints: Sequence[str]) -> str:
     """Return the first fingerprint of a person's keys that a list does not have, or ''."""
     listed = {_plain(one) for one in fingerprints}
     return next((one.fingerprint for one in person.keys if _plain(one.fingerprint) not in listed), "")

@@ -57,6 +57,11 @@ class Signer(ABC):
         except SealingFailed as error:
             raise InvalidInput("sign_with", f"the key cannot be used without a question: {error.message}") from None
 
+    @property
+    def identity(self) -> str:
+        """By what a program recognizes the signature: the public key where it is an ssh key, else the fingerprint."""
+        return self.fingerprint
+
     @abstractmethod
     def _try(self) -> None:
         """Make a signature that is thrown away."""
@@ -77,15 +82,20 @@ class SshSigner(Signer):
     key: Path
     public: str
 
+    @property
+    def identity(self) -> str:
+        """The public key, in one line."""
+        return self.public
+
     def check(self, kind: str, *, mail: bool) -> None:
         """Refuse mail: a second file beside a message would not be looked at."""
         if mail:
             raise InvalidInput("sign_with", "an ssh key cannot sign mail. Use an OpenPGP key or a certificate.")
         super().check(kind, mail=mail)
 
-    def sign(self, data: bytes) -> str:
-        """Return an armored signature of data."""
-        return program.run(["ssh-keygen", "-q", "-Y", "sign", "-f", str(self.key), "-n", NAMESPACE], data).decode()
+    def sign(self, data: bytes, namespace: str = NAMESPACE) -> str:
+        """Return an armored signature of data, which counts for one purpose only."""
+        return program.run(["ssh-keygen", "-q", "-Y", "sign", "-f", str(self.key), "-n", namespace], data).decode()
 
     def _try(self) -> None:
         self.sign(b"")

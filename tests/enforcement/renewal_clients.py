@@ -27,7 +27,7 @@ while time.monotonic() < end:
 """
 # One process of rclone, which is asked for the file by HTTP.
 RCLONE = """
-import subprocess, sys, time, urllib.request
+import subprocess, sys, time, urllib.error, urllib.request
 program, port, endpoint, bucket, key, seconds = sys.argv[1:]
 remote = f":s3,provider=Other,env_auth=true,region=us-west-2,endpoint='{endpoint}',force_path_style=true:{bucket}"
 options = ["--addr", f"127.0.0.1:{port}", "--dir-cache-time", "0s", "--retries", "1", "--low-level-retries", "1"]
@@ -39,7 +39,9 @@ try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/{key}", timeout=30) as answer:
                 assert answer.read() == b"data"
             print("read", flush=True)
-        except ConnectionRefusedError:
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError):
+                raise
             assert time.monotonic() < began + 90 and server.poll() is None
         time.sleep(1)
 finally:

@@ -23,6 +23,7 @@ import pytest
 import renewal_clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle, sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.renewal_place import RenewalPlace
 from desks import environment_of
 
 from tests.conftest import free_port
@@ -30,7 +31,7 @@ from tests.support import driver, people, world
 
 pytestmark = pytest.mark.clients
 
-BUCKET, PREFIX = "sbg-dev-unity-data", "mdps-venue-sts/renewals/jdoe/"
+BUCKET, PREFIX = "sbg-dev-unity-data", "mdps-venue-sts/renewals/sbg/dev/jdoe/"
 LIFE = 120  # seconds of each token; in the last third, and at the latest in its second half, the next one is fetched
 DEBIAN_CLI, DEBIAN_RCLONE = Path("/usr/bin/aws"), Path("/usr/bin/rclone")
 
@@ -58,11 +59,12 @@ class Lease:
             **{"role_arn": self.role_arn, "session_name": "jdoe", "allows": None},
             **{"issued_at": iso(now), "expires_at": keys["Expiration"]},
         }
-        where = bundle.Renewal(BUCKET, f"{PREFIX}lease.zip.age")
-        made = bundle.build_bundle(receipt, token, bundle.BundleSettings(), "lease", renewal=where)
+        key = f"{PREFIX}token.zip.age"
+        more = RenewalPlace(BUCKET, key).files(receipt)
+        made = bundle.build_bundle(receipt, token, bundle.BundleSettings(), "lease", more=more)
         usable = sealing.read_keys(self.person.public, now).usable
         sealed = sealing.seal(made.zip, usable, sealing.SealOptions())
-        self.account.as_root("s3").put_object(Bucket=BUCKET, Key=where.key, Body=sealed.text.encode())
+        self.account.as_root("s3").put_object(Bucket=BUCKET, Key=key, Body=sealed.text.encode())
         self.issued.append(keys)
         return made.zip
 

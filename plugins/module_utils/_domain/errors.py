@@ -123,6 +123,14 @@ class KeyChanged(InvalidInput):
     """The recipient's key is not the one of their last token, and nobody has confirmed the new one."""
 
 
+class LeaseRefused(VenueError):
+    """A lease that counts for nothing: not signed, altered, ended, or at odds with what the venue is now."""
+
+
+class RenewalFailed(VenueError):
+    """Leases whose next token could not be delivered. The others were renewed."""
+
+
 class SealingFailed(VenueError):
     """The encryption program refused keys that looked right."""
 

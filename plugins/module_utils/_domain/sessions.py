@@ -22,7 +22,7 @@ from .revocation import Revocation
 from .times import EARLIEST, LATEST, iso
 from .untrusted import safe_text
 
-EVENTS = ("AssumeRole", "AssumeRoleWithSAML")
+EVENTS = ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
 CHECK_SESSION = "mdps-venue-sts-check"  # the session by which provisioning proves that the role can be assumed
 DEFAULT_DURATION = timedelta(hours=1)
 _EXPIRATIONS = ("%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p")
@@ -39,6 +39,7 @@ class Session:
     :param role_id: the unique id of the role that the token is of; '' if it is not known.
     :param outcome: ``issued``, ``unknown`` (requested, but the answer was not recorded) or ``failed``.
     :param latest_end: a time at which the token has surely ended.
+    :param subject: the subject of the web identity token that it was issued for; '' for other methods.
     """
 
     role_arn: str
@@ -54,6 +55,7 @@ class Session:
     source_identity: str = ""
     venue: Venue | None = None
     sources: tuple[str, ...] = ()
+    subject: str = ""
 
     @property
     def role_name(self) -> str:
@@ -82,6 +84,7 @@ class Session:
             "access_key_id": self.access_key_id or None,
             "issuer_arn": self.issuer_arn or None,
             "source_identity": self.source_identity or None,
+            "web_identity_subject": self.subject or None,
             "role_name": self.role_name,
             "role_arn": self.role_arn,
             "issued_at": iso(self.issued_at),
@@ -122,7 +125,13 @@ def from_event(text: str) -> Session | None:
         issuer_arn=_words(who, "arn") or _words(who, "principalId") or _words(who, "invokedBy"),
         source_identity=_matched(_SESSION, given.get("sourceIdentity") or asked.get("sourceIdentity")),
         sources=("cloudtrail",),
+        subject=_words(given, "subjectFromWebIdentityToken") or _user(who),
     )
+
+
+def _user(who: Mapping[str, Any]) -> str:
+    """The subject of a web identity token, as the event's userIdentity names it."""
+    return _words(who, "userName") if who.get("type") == "WebIdentityUser" else ""
 
 
 def _answered_session(given: Mapping[str, Any]) -> str:
@@ -191,6 +200,7 @@ def from_receipt(receipt: Receipt) -> Session:
         source_identity=receipt.source_identity or "",
         venue=receipt.venue,
         sources=("receipt",),
+        subject=receipt.context.get("web_identity_subject", ""),
     )
 
 

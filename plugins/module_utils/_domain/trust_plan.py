@@ -11,7 +11,16 @@ from typing import Any
 from .errors import InvalidInput
 from .policies import same
 from .trust import TRUST_POLICY_LENGTH, Trust, length, length_in_need
-from .trust_reader import LOCK_SID, Statement, TrustReading, foreign_statements, is_lock, is_locked, read_statements
+from .trust_reader import (
+    Statement,
+    TrustReading,
+    denied_subjects,
+    foreign_statements,
+    is_denial,
+    is_lock,
+    is_locked,
+    read_statements,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,8 @@ class TrustChange:
         """What an admin needs to know about the statements besides the collection's own, one sentence each."""
         if self.locked:
             yield "The venue is locked: a Deny statement in the trust policy keeps everybody from assuming the role."
+        for issuer, subjects in denied_subjects(self.policy).items():
+            yield f"Revoked: the trust policy refuses {len(subjects)} subjects of {issuer}."
         for one in self.removed:
             yield f"The trust policy has the {one.name}, which this collection did not write. Provisioning removes it."
         for one in self.kept:
@@ -68,8 +79,9 @@ def change_trust(
     removed = [one for one in foreign if one not in kept]
     own = trust.policy(partition)
     sids = {str(one["Sid"]) for one in own["Statement"]}
-    locks = [one.content for one in read_statements(before) if is_lock(one)]
-    stay = [*locks, *(_without_sid(one, sids | {LOCK_SID} if locks else sids) for one in kept)]
+    protected = [one for one in read_statements(before) if is_lock(one) or is_denial(one)]
+    sids |= {one.sid for one in protected}
+    stay = [*(one.content for one in protected), *(_without_sid(one, sids) for one in kept)]
     policy = trust.policy(partition, stay)
     after = before if before is not None and same(before, policy) else policy
     return TrustChange(before, after, kept, removed, is_locked(policy))

@@ -24,6 +24,7 @@ ASSUME_ACTIONS = (ASSUME, "sts:AssumeRoleWithSAML", WEB_IDENTITY)
 OWN_ASSUME = re.compile(r"AssumeWithExternalId(?:([1-9]\d?)Of([1-9]\d?))?")
 OWN_SIDS = re.compile(r"NameSession|AssumeWithSaml|AssumeWithWebIdentity[1-9]\d?")
 LOCK_SID = "MdpsVenueLocked"
+DENIED_SID = re.compile(r"MdpsSubjectsRevoked[0-9a-f]{8}")
 _EVERYBODY = ("*", "*")
 _DEAD = re.compile(r"A(RO|ID)A[A-Z0-9]{12,}")
 _ACCOUNT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?([0-9]{12})(?::root)?")
@@ -255,10 +256,42 @@ def is_lock(statement: Statement) -> bool:
     return statement.sid == LOCK_SID and whole and is_locked({"Statement": [statement.content]})
 
 
+def is_denial(statement: Statement) -> bool:
+    """Whether a statement is this collection's refusal of subjects of one issuer, unaltered."""
+    return (
+        bool(DENIED_SID.fullmatch(statement.sid))
+        and statement.effect == "Deny"
+        and not statement.inverted
+        and statement.principals == (Principal(*_EVERYBODY),)
+        and statement.element("Action") == WEB_IDENTITY
+        and bool(_refused(statement))
+    )
+
+
+def _refused(statement: Statement) -> tuple[str, list[str]] | None:
+    """The issuer and the subjects of a condition that compares nothing else; None for any other condition."""
+    condition = statement.element("Condition")
+    compared = condition.get("StringEquals") if isinstance(condition, Mapping) and len(condition) == 1 else None
+    if not isinstance(compared, Mapping) or len(compared) != 1:
+        return None
+    ((key, subjects),) = compared.items()
+    issuer, _colon, claim = str(key).rpartition(":")
+    return (issuer, [str(one) for one in values(subjects)]) if issuer and claim == "sub" else None
+
+
+def denied_subjects(policy: Mapping[str, Any] | None) -> dict[str, list[str]]:
+    """The subjects that this collection's statements refuse, by issuer."""
+    found: dict[str, set[str]] = {}
+    for refused in [_refused(one) for one in read_statements(policy) if is_denial(one)]:
+        if refused:
+            found.setdefault(refused[0], set()).update(refused[1])
+    return {issuer: sorted(subjects) for issuer, subjects in found.items()}
+
+
 def is_own(statement: Statement) -> bool:
     """Whether this collection wrote a statement; its content may have been altered since."""
     known = OWN_SIDS.fullmatch(statement.sid) or OWN_ASSUME.fullmatch(statement.sid)
-    return bool(known and statement.effect == "Allow") or is_lock(statement)
+    return bool(known and statement.effect == "Allow") or is_lock(statement) or is_denial(statement)
 
 
 def foreign_statements(policy: Mapping[str, Any] | None) -> tuple[Statement, ...]:

@@ -25,13 +25,16 @@ from .._domain.errors import (
 from .._domain.leases import FoundLeases, StoredLease, lease_path, plan_end
 from .._domain.lock import has_lock, plan_lock, plan_unlock
 from .._domain.names import Venue, check_role_name, check_session_name, make_venue
+from .._domain.oidc import read_issuer
 from .._domain.receipts import CLOCK_TOLERANCE, Receipt, ReceiptLog, parse_receipt
 from .._domain.revocation import Revocation, cutoff, plan_lift, plan_revoke, standing
 from .._domain.role_plan import Role
 from .._domain.steps import Plan, Step
+from .._domain.subjects import check_subject, with_subject, without_subject, without_subjects
+from .._domain.subjects import shown as subjects_shown
 from .._domain.tags import check_ownership
 from .._domain.times import iso, parse_time
-from .._domain.trust_reader import is_locked
+from .._domain.trust_reader import denied_subjects, is_locked
 from .._domain.users import check_user, is_session_of
 from .._receipt_store import DEFAULT_FILE, read_file
 from ._operation import Operation, Params, Result, Runtime, filled_in
@@ -39,7 +42,7 @@ from .accounts import check_account
 from .converge import ATTEMPTS
 from .leases import end_leases, read_leases
 
-TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "all")
+TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "web_identity_subject", "all")
 BY_RECEIPT = ("receipt", "user", "access_key_id")
 LOCKING = ("locked", "unlocked")
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -56,6 +59,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "receipt": {"type": "dict"},
     "user": {"type": "str"},
     "access_key_id": {"type": "str", "no_log": False},
+    "web_identity_subject": {"type": "str"},
+    "web_identity_issuer": {"type": "str"},
     "receipts_file": {"type": "path"},
     "lease_path": {"type": "str"},
 }
@@ -67,7 +72,8 @@ class RevocationOptions:
 
     :param state: ``present``, ``absent``, ``locked`` or ``unlocked``.
     :param target: the one option of ``TARGETS`` that is given.
-    :param value: the session name, source identity or user; '' for the other targets.
+    :param value: the session name, source identity, user or subject; '' for the other targets.
+    :param issuer: of the subject, without ``https://``; '' for the other targets.
     :param role_name: the venue's role, where receipts do not name one.
     :param lease_path: where the venue's leases are.
     :param receipts_file: the option, for messages.
@@ -80,6 +86,7 @@ class RevocationOptions:
     venue: Venue
     target: str
     value: str
+    issuer: str
     role_name: str
     expected_account_id: str | None
     before: datetime | None
@@ -145,6 +152,8 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
     value = check_session_name(target, params[target]) if named else ""
     if target == "user":
         value = check_user("user", params["user"])
+    if target == "web_identity_subject":
+        value = check_subject(target, params[target])
     log = _read_receipts(params, target, venue, runtime)
     if log.unreadable:
         runtime.warn(f"{log.unreadable} lines of the receipts file are no receipts and were skipped.")
@@ -154,6 +163,7 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
         venue=venue,
         target=target,
         value=value,
+        issuer=_issuer(params),
         role_name=_role_name(params, venue),
         expected_account_id=params["expected_account_id"],
         before=_before(params["before"], runtime),
@@ -182,6 +192,16 @@ def _target(params: Params) -> str:
             f"{found}. Give exactly one of {', '.join(TARGETS)}. To revoke every token of the venue, set all to true.",
         )
     return given[0]
+
+
+def _issuer(params: Params) -> str:
+    text = params["web_identity_issuer"]
+    if text is None:
+        return ""
+    try:
+        return read_issuer(text if "://" in text else f"https://{text}")
+    except ValueError:
+        raise InvalidInput("web_identity_issuer", f"'{text}' is not an issuer, such as https://HOST/PATH.") from None
 
 
 def _role_name(params: Params, venue: Venue) -> str:
@@ -344,6 +364,10 @@ def wanted(options: RevocationOptions, receipts: Iterable[Receipt], now: datetim
         # The time keeps a later token of the same session name alive. It comes from the receipt alone, so that a second
         # run finds nothing to do.
         return [Revocation("session", one.session_name, cutoff(one.issue_until)) for one in receipts]
+    if options.target == "web_identity_subject":
+        person = {"web_identity_issuer": options.issuer, "web_identity_subject": options.value}
+        theirs = [one for one in receipts if person.items() <= one.context.items()]
+        return [Revocation("session", one.session_name, cutoff(one.issue_until)) for one in theirs]
     kind = {"session_name": "session"}.get(options.target, options.target)
     return [Revocation(kind, options.value, options.before or cutoff(now))]
 
@@ -370,8 +394,17 @@ def _plan_role(options: RevocationOptions, one: RoleState, state: State, now: da
     locked = is_locked(one.role.trust)
     if options.state == "absent":
         lifted = plan_lift(one.role.name, one.inline, [(each.kind, each.value) for each in asked])
-        return replace(lifted, locked=locked)
-    return replace(plan_revoke(one.role.name, one.role.role_id, one.inline, asked, state.now), locked=locked)
+        return replace(_lift_subjects(options, one.role, lifted), locked=locked)
+    planned = plan_revoke(one.role.name, one.role.role_id, one.inline, asked, state.now)
+    if options.target == "web_identity_subject":
+        planned = with_subject(planned, one.role, options.issuer, options.value)
+    return replace(planned, locked=locked)
+
+
+def _lift_subjects(options: RevocationOptions, role: Role, plan: Plan) -> Plan:
+    if options.target == "web_identity_subject":
+        return without_subject(plan, role, options.issuer, options.value)
+    return without_subjects(plan, role) if options.target == "all" else plan
 
 
 # Apply --------------------------------------------------------------------------------------------------------------
@@ -424,20 +457,26 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
 def _check_lock(
     options: RevocationOptions, state: State, clients: Clients, done: Sequence[tuple[Step, Mapping[str, Any]]]
 ) -> None:
-    """Read the trust policies that were written: IAM knows no compare-and-set, so another run may undo the lock.
+    """Read the trust policies that were written: IAM knows no compare-and-set, so another run may undo a refusal.
 
-    :raises ConcurrentChange: a lock is not there.
+    :raises ConcurrentChange: a lock or a refused subject is not there.
     """
     written = {step.target for step, _answer in done if step.operation == "update_assume_role_policy"}
-    if options.state != "locked" or not written:
+    if options.state not in ("locked", "present") or not written:
         return
     iam = clients.client("iam")
     for name in (one.role.name for one in state.roles if one.role.name in written):
         role = read_role(iam, name)
-        if role and not has_lock(role):
+        if role and not _holds(options, role):
             raise ConcurrentChange(
-                f"the trust policy of the role {name} was written by somebody else: the lock is gone."
+                f"the trust policy of the role {name} was written by somebody else: the lock or the refusal is gone."
             )
+
+
+def _holds(options: RevocationOptions, role: Role) -> bool:
+    if options.state == "locked":
+        return has_lock(role)
+    return options.value in denied_subjects(role.trust).get(options.issuer, ())
 
 
 def _end_leases(
@@ -484,6 +523,11 @@ def _ended(one: StoredLease) -> dict[str, Any]:
 def _warn(options: RevocationOptions, state: State, plans: Sequence[Plan], runtime: Runtime) -> None:
     for note in [note for one in plans for note in one.notes]:
         runtime.warn(note)
+    if options.target == "web_identity_subject" and options.state == "present":
+        runtime.warn(
+            "Sessions of this subject that have no receipt are not ended by this, since their names are not known. "
+            "CloudTrail has them (venue_sts_session_info): revoke them by session_name, or revoke all."
+        )
     if options.state == "unlocked" and any(one.locked for one in plans):
         runtime.warn("The venue stays locked: another Deny statement keeps everybody from assuming the role.")
     if options.by_receipt and not options.receipts and not state.lease_of(options.value):
@@ -516,8 +560,9 @@ def _is_replaced(role: Role, receipt: Receipt) -> bool:
 
 
 def _in_force(state: RoleState, plan: Plan) -> list[dict[str, Any]]:
-    revocations = standing(plan.after["revocations"], state.role.role_id)
-    return [{"role_name": state.role.name, **one.shown()} for one in revocations]
+    in_force = [one.shown() for one in standing(plan.after["revocations"], state.role.role_id)]
+    refused = plan.after.get("revoked_subjects", denied_subjects(state.role.trust))
+    return [{"role_name": state.role.name, **one} for one in [*in_force, *subjects_shown(refused)]]
 
 
 def _sessions(options: RevocationOptions, state: State) -> list[dict[str, Any]]:
@@ -554,5 +599,8 @@ OPERATION = Operation(
     execute=revoke,
     services=("iam", "ssm", "sts"),
     narrowing=filled_in(ARGUMENT_SPEC),
-    constraints={"mutually_exclusive": [("before", name) for name in BY_RECEIPT]},
+    constraints={
+        "mutually_exclusive": [("before", name) for name in (*BY_RECEIPT, "web_identity_subject")],
+        "required_together": [("web_identity_subject", "web_identity_issuer")],
+    },
 )

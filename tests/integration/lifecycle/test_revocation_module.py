@@ -77,6 +77,66 @@ def test_revoke_again_and_lift(venue: Moto, tmp_path: pathlib.Path, shipped: boo
     assert policies(venue) == []
 
 
+WEB = {**VENUE, "web_identity_issuer": "https://login.example.org/realm", "web_identity_subject": "jdoe"}
+
+
+def test_a_person_with_web_identity_tokens_is_refused_and_let_in_again(venue: Moto, tmp_path: pathlib.Path) -> None:
+    person = {"web_identity_issuer": "login.example.org/realm", "web_identity_subject": "jdoe"}
+    mine = recent(method="web_identity", context=person, session_name="jdoe-1")
+    other = recent(
+        number=2, method="web_identity", context={**person, "web_identity_subject": "eve"}, session_name="eve-1"
+    )
+    given = {**WEB, "receipts_file": write(tmp_path / "receipts", mine, other)}
+    planned = perform(revocation.OPERATION, Runtime(check_mode=True), **given)
+    warnings: list[str] = []
+    done = perform(revocation.OPERATION, Runtime(warn=warnings.append), **given)
+    assert planned["steps"] == done["steps"]
+    assert [step["action"] for step in done["steps"]] == ["iam:UpdateAssumeRolePolicy", "iam:PutRolePolicy"]
+    assert [one["summary"].split(",")[0] for one in done["revocations"]] == [
+        "session jdoe-1",
+        "subject jdoe of login.example.org/realm",
+    ]
+    assert any("CloudTrail has them" in one for one in warnings)
+    assert perform(revocation.OPERATION, **given)["changed"] is False
+    perform(role.OPERATION, **VENUE)  # provisioning keeps it
+    assert perform(revocation.OPERATION, **given)["changed"] is False
+    lifted = perform(revocation.OPERATION, **given, state="absent")
+    assert (lifted["changed"], lifted["revocations"]) == (True, [])
+    assert perform(revocation.OPERATION, **given, state="absent")["changed"] is False
+
+
+def test_lifting_all_lets_every_subject_in_again(venue: Moto) -> None:
+    perform(revocation.OPERATION, **WEB)
+    assert perform(revocation.OPERATION, **VENUE, state="absent", all=True)["revocations"] == []
+
+
+def test_a_refusal_that_another_run_overwrites_is_written_again(venue: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, overwritten = revocation.apply, []
+
+    def apply_then_overwritten(*arguments: Any) -> None:
+        iam = venue.client("iam")
+        before = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
+        original(*arguments)
+        if not overwritten:
+            overwritten.append(True)
+            iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps(before))
+
+    monkeypatch.setattr(revocation, "apply", apply_then_overwritten)
+    done = perform(revocation.OPERATION, **WEB)
+    assert [step["action"] for step in done["steps"]] == ["iam:UpdateAssumeRolePolicy"] * 2
+    assert "MdpsSubjectsRevoked" in str(venue.client("iam").get_role(RoleName=ROLE)["Role"])
+
+
+@pytest.mark.parametrize("issuer", ["http://x", "a b", "https://x:1"])
+def test_an_issuer_that_is_none_is_refused(venue: Moto, issuer: str) -> None:
+    succeeded, result = revocation.OPERATION.run(
+        {**dict.fromkeys(revocation.ARGUMENT_SPEC), **WEB, "state": "present", "name_prefix": "unity"}
+        | {"web_identity_issuer": issuer},
+        Runtime(),
+    )
+    assert (succeeded, result["error"], result["option"]) == (False, "InvalidInput", "web_identity_issuer")
+
+
 def test_check_mode_tells_and_does_nothing(venue: Moto) -> None:
     result = perform(revocation.OPERATION, Runtime(check_mode=True), **VENUE, all=True)
     assert result["changed"]

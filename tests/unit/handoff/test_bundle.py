@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.bundle import BundleSettings
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.renewal_place import RenewalPlace
 
 from tests.support.tokens import TOKEN
 
@@ -25,7 +26,7 @@ EVERYTHING = {
     "bucket_prefixes": [],
     "ecr_repositories": ["sbg/*"],
 }
-LEASE = bundle.Renewal("sbg-dev-unity-data", "mdps-venue-sts/renewals/unityuser/sbg_dev_unityuser.zip.age", "FAKE")
+LEASE = RenewalPlace("sbg-dev-unity-data", "mdps-venue-sts/renewals/sbg/dev/unityuser/token.zip.age")
 RECEIPT = {
     "recipient": "unityuser",
     "project": "sbg",
@@ -44,12 +45,13 @@ def texts(
     *,
     settings: BundleSettings | None = None,
     verify: tuple[str, ...] = (),
-    renewal: bundle.Renewal | None = None,
+    renewal: RenewalPlace | None = None,
     **facts: Any,
 ) -> dict[str, str]:
     """The files of a bundle."""
     chosen = settings or BundleSettings(contact="mdps@example.org")
-    made = bundle.build_bundle({**RECEIPT, **facts}, TOKEN, chosen, "folder", verify, renewal=renewal)
+    more = renewal.files({**RECEIPT, **facts}, "FAKE") if renewal else {}
+    made = bundle.build_bundle({**RECEIPT, **facts}, TOKEN, chosen, "folder", verify, more=more)
     archive = zipfile.ZipFile(io.BytesIO(made.zip))
     assert archive.testzip() is None
     return {name: archive.read(name).decode() for name in archive.namelist()}
@@ -179,8 +181,9 @@ def test_the_bundle_of_a_lease_renews_itself_and_no_other_does() -> None:
     )
     assert "\r" not in lease["renew.sh"] and lease["renew.ps1"].count("\n") == lease["renew.ps1"].count("\r\n")
     assert json.loads(lease["renewal.json"]) == {
+        "schema": 1,
         "bucket": "sbg-dev-unity-data",
-        "key": "mdps-venue-sts/renewals/unityuser/sbg_dev_unityuser.zip.age",
+        "key": "mdps-venue-sts/renewals/sbg/dev/unityuser/token.zip.age",
         "region": "us-west-2",
         "role_arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts",
         "account_id": "123456789012",

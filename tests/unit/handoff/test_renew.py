@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle, sealing, signing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.renewal_place import RenewalPlace
 
 from tests.support import people
 from tests.support.tokens import RECEIPT, TOKEN
@@ -56,10 +57,8 @@ class Lease:
         issued, ends = self.now - age, self.now - age + life
         receipt = {**RECEIPT, "issued_at": iso(issued), "expires_at": iso(ends), **facts}
         keys = {**TOKEN["Credentials"], "AccessKeyId": f"ASIAEXAMPLE{number:09}", "Expiration": iso(ends)}
-        renewal = bundle.Renewal("sbg-dev-unity-data", KEY, self.signed)
-        made = bundle.build_bundle(
-            receipt, {**TOKEN, "Credentials": keys}, bundle.BundleSettings(), "x", renewal=renewal
-        )
+        more = RenewalPlace("sbg-dev-unity-data", KEY).files(receipt, self.signed)
+        made = bundle.build_bundle(receipt, {**TOKEN, "Credentials": keys}, bundle.BundleSettings(), "x", more=more)
         return made.zip
 
     def start(self, age: timedelta, life: timedelta = HOUR) -> None:

@@ -230,6 +230,8 @@ BAD_RENEWALS: list[tuple[str, Any]] = [
 def test_a_record_of_a_renewal_that_cannot_be_right_counts_for_nothing(key: str, value: Any) -> None:
     good = renewed(0, 60).to_json()
     assert read_renewal(json.dumps(good), lease()) == renewed(0, 60)
+    first = Renewal(lease_id=lease().id, attempted_at=NOW, problem="no")
+    assert read_renewal(first.to_line(), lease()) == first
     assert read_renewal(json.dumps({**good, key: value}), lease()) is None
 
 

@@ -47,6 +47,22 @@ def test_an_event_of_an_issue() -> None:
     assert "nobody-may-see" not in str(session.shown([], ISSUED, ROLE_ID))
 
 
+def test_an_event_of_a_web_identity_names_the_subject() -> None:
+    """Whoever holds a web identity token gets sessions without a receipt: CloudTrail has them."""
+    who = {"type": "WebIdentityUser", "principalId": "login.example.org:sbg:jdoe", "userName": "jdoe"}
+    session = from_event(event(eventName="AssumeRoleWithWebIdentity", userIdentity=who))
+    assert session
+    assert (session.subject, session.issuer_arn) == ("jdoe", "login.example.org:sbg:jdoe")
+    assert session.shown([], ISSUED, ROLE_ID)["web_identity_subject"] == "jdoe"
+    from_keys = from_event(event(userIdentity={"type": "IAMUser", "userName": "jdoe", "arn": "x"}))
+    assert from_keys
+    assert from_keys.subject == ""
+
+
+def test_a_receipt_of_a_web_identity_names_the_subject() -> None:
+    assert from_receipt(requested(context={"web_identity_subject": "jdoe"})).subject == "jdoe"
+
+
 @pytest.mark.parametrize(
     "expiration",
     ["Nov 22, 2026, 9:45:15 AM", "Nov 22, 2026 9:45:15 AM", "Nov 22, 2026, 9:45:15\u202fAM", "2026-11-22T09:45:15Z"],

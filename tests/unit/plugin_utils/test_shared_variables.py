@@ -15,7 +15,10 @@ from ansible.template import Templar, trust_as_template
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.speed import FastArguments
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
-DEFAULTS = {role: ROLES / role / "defaults/main.yml" for role in ("provision", "issue", "assume", "handoff", "revoke")}
+DEFAULTS = {
+    role: ROLES / role / "defaults/main.yml"
+    for role in ("provision", "issue", "assume", "handoff", "revoke", "lease", "renew")
+}
 CELLS = [
     (role, name.removeprefix(f"{role}_"))
     for role, place in DEFAULTS.items()

@@ -46,6 +46,19 @@ MARGIN = timedelta(seconds=60)  # for the retries of one call
 
 
 @dataclass(frozen=True)
+class Found:
+    """What was read of a venue. It serves every request to the same role.
+
+    :param parameters: those of the external ID and the bucket that exist, by name.
+    """
+
+    caller: Caller
+    role: Role | None
+    role_policy: Mapping[str, Any] | None
+    parameters: Mapping[str, Parameter] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class _Grounds:
     """What a receipt says of a request that was authorized."""
 
@@ -73,7 +86,7 @@ def authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Auth
         return _authorize_saml(options, options.saml, clients, runtime)
     if options.web_identity:
         return _authorize_web_identity(options, options.web_identity, clients, runtime)
-    return _authorize(options, clients, runtime)
+    return authorize_found(options, read(options, clients), clients, runtime)
 
 
 def check_policy_size(options: TokenOptions) -> None:
@@ -85,23 +98,41 @@ def check_policy_size(options: TokenOptions) -> None:
         session_policy(options, options.request, ANY_ACCOUNT)
 
 
-def _authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Authorized:
+def read(options: TokenOptions, clients: Clients) -> Found:
+    """Read the venue, all at once."""
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
     names = [options.parameters.external_id, options.parameters.bucket]
-    caller, role, role_policy, parameters = run_concurrently(
-        lambda: read_caller(sts),
-        lambda: read_role(iam, options.role_name),
-        lambda: _read_policy(iam, options.role_name),
-        lambda: read_parameters(ssm, names),
+    return Found(
+        *run_concurrently(
+            lambda: read_caller(sts),
+            lambda: read_role(iam, options.role_name),
+            lambda: _read_policy(iam, options.role_name),
+            lambda: read_parameters(ssm, names),
+        )
     )
+
+
+def authorize_found(
+    options: TokenOptions,
+    found: Found,
+    clients: Clients,
+    runtime: Runtime,
+    renewals: permissions.RenewalFolder | None = None,
+) -> Authorized:
+    """Check a request against what was read.
+
+    :param renewals: for a token of a lease: what it may read besides. It gets a session policy in any case.
+    :raises VenueError: as for ``authorize``.
+    """
+    caller, parameters, role_policy = found.caller, found.parameters, found.role_policy
     check_account(caller, options.role_account or None)
-    role, parameter = _provisioned(options, role, parameters.get(options.parameters.external_id), caller)
+    role, parameter = _provisioned(options, found.role, parameters.get(options.parameters.external_id), caller)
     request = _with_buckets(options, role_policy, parameters, caller)
-    for warning in (_compare(options, ssm, role, parameter), *check_usable(role_policy, request)):
+    for warning in (_compare(options, clients.client("ssm"), role, parameter), *check_usable(role_policy, request)):
         if warning:
             runtime.warn(warning)
     policy = options.session_policy or (
-        session_policy(options, request, caller.account_id) if request.narrows else None
+        session_policy(options, request, caller.account_id, renewals) if request.narrows or renewals else None
     )
     duration = _settle_duration(options, caller, role, runtime)
     arguments = {
@@ -302,13 +333,15 @@ def _with_buckets(
     return replace(request, buckets=check_buckets(name, [parameters[name].value]))
 
 
-def session_policy(options: TokenOptions, request: Request, account: str) -> dict[str, Any]:
+def session_policy(
+    options: TokenOptions, request: Request, account: str, renewals: permissions.RenewalFolder | None = None
+) -> dict[str, Any]:
     """Return the session policy of a request.
 
     :raises InvalidInput: it is too long for STS.
     """
     place = permissions.Place(options.partition, options.region, account)
-    return token_request.check_policy_size("access", permissions.session_policy(request, place))
+    return token_request.check_policy_size("access", permissions.session_policy(request, place, renewals))
 
 
 def _settle_duration(options: TokenOptions, caller: Caller, role: Role, runtime: Runtime) -> int:

@@ -1,0 +1,33 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""``venue_sts_renewal`` runs on the controller, where the key directory and the receipts are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.renewing import OPERATION as THIS
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.screen import show_sealed
+
+# ansible-playbook loads this plugin before it forks a worker for each host.
+bundle.compile_templates()
+
+
+class ActionModule(VenueAction):
+    """See the module's documentation."""
+
+    OPERATION = THIS
+    _requires_connection = False
+
+    def run_local(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run the operation, and print the sealed texts if that is how they are delivered."""
+        result = super().run_local(task_vars)
+        for row in result.get("leases") or ():
+            show_sealed(row["delivery"] or {})
+        return result
+
+    def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run here, whatever the connection of the task is."""
+        return self.run_local(task_vars)

@@ -1,0 +1,173 @@
+#!/usr/bin/python
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: venue_sts_renewal
+short_description: Renew the leases of a venue
+version_added: 1.0.0
+description:
+  - Issues the next token of every lease of a venue whose last token ends soon, seals it to the user's public key and
+    delivers it. M(mdps.venue_sts.venue_sts_lease) approves leases.
+  - It may run at any time, twice at once and after an outage. It is made to run every five minutes. A lease that fails
+    does not stop the others; the task fails at its end.
+  - Each renewal has the checks, the receipts and the hand-off of M(mdps.venue_sts.venue_sts_token). A changed or
+    missing key, a locked venue, a request outside O(limits), a lease that was altered, and a place of delivery that is
+    no longer the one that was approved stop the renewal of a lease, and its row says so.
+  - A lease that has reached its end, or whose last token was revoked, is recorded in O(leases_file) and removed.
+author:
+  - The mdps.venue_sts contributors (@unity-sds)
+options:
+  user:
+    description:
+      - Renew the lease of this user alone, at once.
+    type: str
+  by_hand:
+    description:
+      - Deliver by the channel of C(handoff), not by that of the lease, as for a first token, or after the user's last
+        token has ended. Needs O(user).
+    type: bool
+    default: false
+  renew_before:
+    description:
+      - How many seconds before the end of a token the next one is issued, at least 60. A token is renewed when a third
+        of its life is left, if that is later.
+    type: int
+    default: 1200
+  lease_signers:
+    description:
+      - Public ssh keys. A lease that none of them has signed is refused. Without this option, signatures are not
+        checked.
+    type: list
+    elements: str
+  limits:
+    description:
+      - The most that tokens of the venue may allow, set in the inventory. The suboptions are those of the option of the
+        same name of M(mdps.venue_sts.venue_sts_token). Every renewal is held to them, whatever the lease says.
+    type: dict
+  handoff:
+    description:
+      - How tokens are sealed, and for O(by_hand) how they are delivered. Its channel counts for O(by_hand) only. The
+        tokens of a lease are always sealed.
+      - The suboptions are those of the option of the same name of M(mdps.venue_sts.venue_sts_token).
+    type: dict
+  leases_file:
+    description:
+      - The file on the controller to which endings of leases are added, as lines of JSON without secrets.
+    type: path
+    default: ~/.mdps/leases.jsonl
+  receipts_file:
+    description:
+      - The file on the controller to which receipts are added, as lines of JSON without secrets.
+    type: path
+    default: ~/.mdps/receipts.jsonl
+  receipts_s3:
+    description:
+      - Also store receipts below this prefix, V(s3://bucket/prefix).
+    type: str
+  receipts_ssm_path:
+    description:
+      - Also store receipts as parameters below this path.
+    type: str
+extends_documentation_fragment:
+  - mdps.venue_sts.venue
+  - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.parameters
+  - mdps.venue_sts.venue.lease_path
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+    description: In C(check_mode) everything is checked and compared, and nothing is issued or removed.
+  diff_mode:
+    support: none
+    description: There is nothing to compare with.
+  idempotent:
+    support: full
+    description: A second run finds no lease that is due.
+  action:
+    support: full
+    description: Runs on the controller as the user of ansible-playbook, whatever the connection or C(become), because
+      the keys are there.
+notes:
+  - Needs what issuing a token needs, iam:ListRolePolicies on the role, s3:PutObject below C(mdps-venue-sts/renewals/)
+    of the bucket, and ssm:GetParametersByPath, ssm:PutParameter and ssm:DeleteParameters below O(lease_path).
+seealso:
+  - module: mdps.venue_sts.venue_sts_lease
+  - module: mdps.venue_sts.venue_sts_token
+"""
+
+EXAMPLES = r"""
+- name: Renew what is due
+  mdps.venue_sts.venue_sts_renewal:
+    project: sbg
+    venue: dev
+    region: us-west-2
+
+- name: Deliver a token again to somebody whose last token has ended
+  mdps.venue_sts.venue_sts_renewal:
+    project: sbg
+    venue: dev
+    region: us-west-2
+    user: jdoe
+    by_hand: true
+"""
+
+RETURN = r"""
+leases:
+  description: What happened to each lease.
+  returned: always, unless the leases could not be read
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: Whose lease it is.
+      type: str
+      sample: jdoe
+    id:
+      description: The id of the approval.
+      type: str
+      sample: l-20261122T093015Z-3fa91c07
+    result:
+      description: V(renewed), V(waiting) (nothing is due), V(claimed) (another run is renewing it), V(ended) or
+        V(failed).
+      type: str
+      sample: renewed
+    state:
+      description: V(pending), V(active) or V(ended).
+      type: str
+      sample: active
+    ends_at:
+      description: When the lease ends.
+      type: str
+      sample: "2026-11-29T09:30:15Z"
+    token_until:
+      description: When the last token ends; null before the first.
+      type: str
+      sample: "2026-11-22T10:30:15Z"
+    next_renewal:
+      description: When the next token is due; null if there will be none.
+      type: str
+      sample: "2026-11-22T10:10:15Z"
+    problem:
+      description: Why it failed or ended.
+      type: str
+    receipt:
+      description: The receipt of the new token. docs/receipt.schema.json describes it.
+      type: dict
+    delivery:
+      description: Where the new token is, as M(mdps.venue_sts.venue_sts_token) returns it.
+      type: dict
+account_id:
+  description: The AWS account of the credentials.
+  returned: always, unless the leases could not be read
+  type: str
+  sample: "123456789012"
+error:
+  description: The kind of failure, such as V(RenewalFailed); docs/errors.md lists them.
+  returned: failure
+  type: str
+"""

@@ -1,0 +1,321 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The operation of ``venue_sts_lease``: approve a lease, or end it. It runs on the controller, where the keys are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..module_utils._aws.calls import apply, run_concurrently
+from ..module_utils._aws.clients import Clients
+from ..module_utils._aws.venue_state import read_caller
+from ..module_utils._domain.access import Request, parse_request
+from ..module_utils._domain.errors import InvalidInput
+from ..module_utils._domain.leases import (
+    CHANNELS,
+    MAXIMUM_DAYS,
+    MOST_DAYS,
+    FoundLeases,
+    Lease,
+    lease_path,
+    parameter_name,
+    plan_end,
+)
+from ..module_utils._domain.names import Venue, make_venue
+from ..module_utils._domain.receipts import CLOCK_TOLERANCE
+from ..module_utils._domain.steps import Step
+from ..module_utils._domain.times import iso, parse_time
+from ..module_utils._domain.token_request import SHORTEST
+from ..module_utils._domain.users import check_user
+from ..module_utils._files import append_private, check_append_file
+from ..module_utils._handoff_options import HANDOFF
+from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in
+from ..module_utils._operations.accounts import check_account
+from ..module_utils._operations.issue.authorize import Found, authorize_found, read
+from ..module_utils._operations.issue.options import TokenOptions
+from ..module_utils._operations.leases import read_leases
+from . import lease_venue
+from .channels import registry
+from .channels.channel import Channel
+from .handoff import HandoffOptions, find_person
+from .key_directory import Person, check_fingerprints
+from .lease_signing import read_lease_signer, sign
+from .signing import SshSigner
+
+NAME = "venue_sts_lease"
+LOG = "~/.mdps/leases.jsonl"
+ASKED = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "duration_seconds")
+ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "user": {"type": "str", "required": True},
+    **lease_venue.VENUE_SPEC,
+    "lease_path": {"type": "str"},
+    "access": {"type": "list", "elements": "str"},
+    "buckets": {"type": "list", "elements": "str"},
+    "bucket_prefixes": {"type": "list", "elements": "str"},
+    "ecr_repositories": {"type": "list", "elements": "str"},
+    "duration_seconds": {"type": "int"},
+    "start": {"type": "str"},
+    "end": {"type": "str"},
+    "days": {"type": "int"},
+    "maximum_days": {"type": "int", "default": MAXIMUM_DAYS},
+    "reason": {"type": "str"},
+    "ticket": {"type": "str"},
+    "approver": {"type": "str"},
+    "channel": {"type": "str", "choices": list(CHANNELS), "default": "s3"},
+    "handoff": {"type": "dict", "options": HANDOFF},
+    "sign_with": {"type": "str"},
+    "leases_file": {"type": "path", "default": LOG},
+}
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What is approved.
+
+    :param token: the options of an issue for this lease.
+    :param start: None for now.
+    :param days: the length; None if ``end`` is given.
+    :param given: the option ``handoff``.
+    """
+
+    token: TokenOptions
+    request: Request
+    start: datetime | None
+    end: datetime | None
+    days: int | None
+    maximum_days: int
+    reason: str
+    ticket: str | None
+    approver: str
+    channel: str
+    person: Person
+    given: Mapping[str, Any] = field(repr=False)
+    signer: SshSigner | None
+
+
+@dataclass(frozen=True)
+class LeaseOptions:
+    """A lease to approve, or to end.
+
+    :param approval: None to end it.
+    :param file: the record of approvals and endings on the controller.
+    """
+
+    venue: Venue
+    user: str
+    path: str
+    account: str | None
+    file: str
+    approval: Approval | None
+
+
+def given_handoff(params: Params) -> dict[str, Any]:
+    """Return the option ``handoff``, with its defaults where it is not set."""
+    return {name: spec.get("default") for name, spec in HANDOFF.items()} | dict(params["handoff"] or {})
+
+
+def _parse(params: Params, clients: Clients, runtime: Runtime) -> LeaseOptions:
+    venue = make_venue(params["project"], params["venue"])
+    user = check_user("user", params["user"])
+    check_append_file("leases_file", params["leases_file"], create=not runtime.check_mode)
+    approval = _approval(params, venue, user, clients, runtime) if params["state"] == "present" else None
+    path = lease_path(venue, params["lease_path"])
+    return LeaseOptions(venue, user, path, params["expected_account_id"], params["leases_file"], approval)
+
+
+def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime: Runtime) -> Approval:
+    given = given_handoff(params)
+    options = HandoffOptions.parse(given)
+    lease_venue.check_unsealed(options)
+    channel = registry.choose({**given, "channel": params["channel"]}) if params["channel"] != "s3" else None
+    person = find_person(options, user, channel or _Anywhere(), runtime)
+    check_fingerprints(person, (), options.fingerprints)
+    return Approval(
+        token=lease_venue.token_options(params, user, params, clients, runtime),
+        request=parse_request({name: params[name] for name in ASKED}, venue),
+        start=parse_time("start", params["start"]) if params["start"] is not None else None,
+        end=parse_time("end", params["end"]) if params["end"] is not None else None,
+        days=params["days"],
+        maximum_days=_days("maximum_days", params["maximum_days"], MOST_DAYS),
+        reason=params["reason"],
+        ticket=params["ticket"],
+        approver=params["approver"],
+        channel=params["channel"],
+        person=person,
+        given=given,
+        signer=read_lease_signer(params["sign_with"]) if params["sign_with"] is not None else None,
+    )
+
+
+class _Anywhere(Channel):
+    """A bucket takes whatever is sealed. Its name is known only after the venue was read."""
+
+    NAME = "s3"
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Channel:
+        """Not made from options."""
+        return cls()
+
+    def deliver(self, parcel: Any) -> Any:
+        """Deliver nothing: this one only checks recipients."""
+        raise ValueError("this channel does not deliver")
+
+
+def _days(option: str, days: int, most: int) -> int:
+    if not 1 <= days <= most:
+        raise InvalidInput(option, f"{days} must be 1 to {most} days.")
+    return days
+
+
+def _execute(options: LeaseOptions, clients: Clients, runtime: Runtime) -> Result:
+    return (
+        _approve(options, options.approval, clients, runtime) if options.approval else _end(options, clients, runtime)
+    )
+
+
+def _end(options: LeaseOptions, clients: Clients, runtime: Runtime) -> Result:
+    sts, ssm = clients.client("sts"), clients.client("ssm")
+    caller, found = run_concurrently(lambda: read_caller(sts), lambda: read_leases(ssm, options.venue, options.path))
+    check_account(caller, options.account)
+    stored = found.of(options.user)
+    steps = plan_end(found, options.path, options.user)
+    if steps and not runtime.check_mode:
+        apply(clients.client, steps, [])
+        if stored:
+            record(options.file, stored.lease, "ended", "ended by an admin", runtime)
+    return _result(steps, stored.lease if stored else None, None, runtime)
+
+
+def _approve(options: LeaseOptions, approval: Approval, clients: Clients, runtime: Runtime) -> Result:
+    ssm = clients.client("ssm")
+    venue: Found
+    leases: FoundLeases
+    venue, leases = run_concurrently(
+        lambda: read(approval.token, clients), lambda: read_leases(ssm, options.venue, options.path)
+    )
+    before = leases.of(options.user)
+    where = lease_venue.folder(approval.channel, approval.token, venue)
+    channel = lease_venue.channel_of(approval.channel, approval.given, where, approval.person, clients)
+    # Whatever would keep a renewal from being issued is an error now.
+    authorize_found(approval.token, venue, clients, runtime, where)
+    places = {"place": lease_venue.place_of(channel, approval.given), "account_id": venue.caller.account_id}
+    lease = _wanted(options, approval, before.lease if before else None, places, runtime)
+    if before and lease is before.lease:
+        return _result([], before.lease, lease, runtime)
+    _check_fingerprints_kept(approval, before.lease if before else None)
+    if approval.signer:
+        lease = sign(lease, approval.signer)
+    name = parameter_name(options.path, options.user)
+    arguments = {
+        "Name": name,
+        "Value": lease.to_line(),
+        "Type": "String",
+        "Tier": "Intelligent-Tiering",
+        "Overwrite": True,
+    }
+    step = Step("ssm", "put_parameter", name, f"approve the lease of {options.user}", arguments)
+    if not runtime.check_mode:
+        record(options.file, lease, "approved", None, runtime)
+        apply(clients.client, [step], [])
+    return _result([step], before.lease if before else None, lease, runtime)
+
+
+def _check_fingerprints_kept(approval: Approval, before: Lease | None) -> None:
+    """Refuse a new approval for another key than that of the living lease, unless it is confirmed.
+
+    :raises KeyChanged: the key is another, and the option ``fingerprints`` does not name it.
+    """
+    if before:
+        check_fingerprints(approval.person, before.key_fingerprints, approval.given["fingerprints"] or ())
+
+
+def _wanted(
+    options: LeaseOptions, approval: Approval, before: Lease | None, places: Mapping[str, str], runtime: Runtime
+) -> Lease:
+    """Return the lease to store: the living one, if it is the same."""
+    now = runtime.now()
+    start = approval.start or now
+    end = approval.end or start + timedelta(days=approval.days or 0)
+    lease = Lease.approved(
+        unique=runtime.token_hex(4),
+        at=now,
+        user=options.user,
+        venue=options.venue,
+        request=approval.request,
+        starts_at=start,
+        ends_at=end,
+        reason=approval.reason,
+        ticket=approval.ticket,
+        approver=approval.approver,
+        key_fingerprints=tuple(lease_venue.fingerprints(approval.person)),
+        channel=approval.channel,
+        **places,
+    )
+    if before and before.state(now) != "ended" and _is_same(approval, before, lease):
+        return before
+    _check_times(approval, lease, now)
+    return lease
+
+
+def _is_same(approval: Approval, before: Lease, lease: Lease) -> bool:
+    """Whether a living lease is the one that is asked for. Days count from its own start."""
+    if before.terms != lease.terms or bool(before.signature) != bool(approval.signer):
+        return False
+    starts = approval.start is None or before.starts_at == lease.starts_at
+    if approval.end is not None:
+        return starts and before.ends_at == lease.ends_at
+    return starts and before.ends_at - before.starts_at == timedelta(days=approval.days or 0)
+
+
+def _check_times(approval: Approval, lease: Lease, now: datetime) -> None:
+    longest = timedelta(days=approval.maximum_days)
+    if lease.starts_at < now - CLOCK_TOLERANCE:
+        raise InvalidInput("start", "lies in the past. Leave it out to begin now.")
+    if lease.ends_at < now + timedelta(seconds=SHORTEST):
+        raise InvalidInput("end", f"is too early for a token, which lasts at least {SHORTEST} seconds.")
+    if lease.ends_at - lease.starts_at > longest or lease.starts_at > now + longest:
+        raise InvalidInput(
+            "end" if approval.end else "days",
+            f"a lease may last at most {approval.maximum_days} days, and begin within as many (maximum_days).",
+        )
+
+
+def record(file: str, lease: Lease, event: str, reason: str | None, runtime: Runtime) -> None:
+    """Add a line to the record of approvals and endings.
+
+    :raises VenueError: the file cannot be written.
+    """
+    line = {"event": event, "at": iso(runtime.now()), "why": reason, "lease": lease.to_json()}
+    append_private("leases_file", file, json.dumps(line, separators=(",", ":")).encode())
+
+
+def _result(steps: Sequence[Step], before: Lease | None, after: Lease | None, runtime: Runtime) -> Result:
+    told = {"before": before.to_json() if before else {}, "after": after.to_json() if after else {}}
+    state = after.state(runtime.now()) if after else "absent"
+    return {
+        "changed": bool(steps),
+        "lease": after.to_json() if after else None,
+        "lease_state": state,
+        "steps": [step.shown() for step in steps],
+        "diff": told,
+    }
+
+
+OPERATION: Operation[LeaseOptions] = Operation(
+    name=NAME,
+    argument_spec=ARGUMENT_SPEC,
+    parse=_parse,
+    execute=_execute,
+    services=("iam", "s3", "ssm", "sts"),
+    narrowing=filled_in(ARGUMENT_SPEC, but=("handoff",)) | {f"handoff.{name}" for name in filled_in(HANDOFF)},
+    constraints={
+        "required_if": [("state", "present", ("reason", "approver")), ("state", "present", ("end", "days"), True)],
+        "mutually_exclusive": [("end", "days")],
+    },
+)

@@ -1,0 +1,55 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The playbooks ``lease`` and ``renew`` as an admin runs them, and the screen that they show."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from tests.integration.leases.conftest import Office
+from tests.support.playbook import ansible_playbook
+
+ONE = ("-e", "project=sbg", "-e", "venue=dev")
+
+
+def play(office: Office, name: str, *options: str, code: int = 0) -> str:
+    keys = {user: person.public for user, person in office.people.items()}
+    places = {
+        "handoff_public_keys": keys,
+        "handoff_dest": f"{office.folder}/out/",
+        "handoff_receipts_file": f"{office.folder}/receipts.jsonl",
+        "lease_leases_file": f"{office.folder}/leases.jsonl",
+        "renew_leases_file": f"{office.folder}/leases.jsonl",
+    }
+    command = [f"mdps.venue_sts.{name}", *options, "-e", json.dumps(places)]
+    return ansible_playbook(*command, env=office.moto.environment(), cwd=office.folder).expect(code).output
+
+
+def test_from_the_approval_to_the_end(office: Office) -> None:
+    ask = (*ONE, "-e", "user=jdoe", "-e", "days=3", "-e", "reason=tests", "-e", "approver=asmith")
+    limits = ("-e", '{"issue_limits": {"access": ["s3_read"]}}')
+    assert "until" in play(office, "lease", *ask, *limits, "--check") and office.parameters() == {}
+    assert re.search(r"the lease of jdoe until \S+Z is approved", play(office, "lease", *ask, *limits))
+    assert "outside the limits" in play(office, "lease", *ask, *limits, "-e", '{"access": ["s3_write"]}', code=2)
+    first = play(office, "renew", *ONE, "-e", "user=jdoe", "-e", "by_hand=true", *limits)
+    assert re.search(r"^sbg-dev +jdoe +renewed ", first, re.MULTILINE), first
+    assert len(list(Path(office.folder, "out").iterdir())) == 1
+    assert re.search(r"^sbg-dev +jdoe +waiting ", play(office, "renew", *ONE), re.MULTILINE)
+    assert "the lease of jdoe has ended" in play(
+        office, "revoke", *ONE, "-e", "user=jdoe", "-e", "receipts_file=receipts.jsonl"
+    )
+    assert re.search(r"^sbg-dev +no lease", play(office, "renew", *ONE), re.MULTILINE)
+
+
+def test_an_inventory_in_which_some_venues_fail(office: Office) -> None:
+    hosts = {name: {"project": "sbg", "venue": name.removeprefix("sbg-")} for name in ("sbg-dev", "sbg-ops")}
+    (office.folder / "inventory.json").write_text(json.dumps({"all": {"children": {"venues": {"hosts": hosts}}}}))
+    for user in ("jdoe", "jane"):
+        assert office.lease(user)["changed"]
+    office.people["jane"] = office.people["jdoe"]
+    shown = play(office, "renew", "-i", "inventory.json", code=2)
+    assert re.search(r"^sbg-dev +jdoe +renewed ", shown, re.MULTILINE), shown
+    assert re.search(r"^sbg-dev +jane +failed .*has changed since", shown, re.MULTILINE), shown
+    assert re.search(r"^sbg-ops +no lease", shown, re.MULTILINE), shown
