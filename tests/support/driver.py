@@ -11,7 +11,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, leasing, renewing
 from botocore.config import Config
 
 REGION = "us-west-2"
@@ -20,6 +20,8 @@ OPERATIONS = {
     "role_info": role_info.OPERATION,
     "token": issuing.OPERATION,
     "revocation": revocation.OPERATION,
+    "lease": leasing.OPERATION,
+    "renewal": renewing.OPERATION,
 }
 
 
