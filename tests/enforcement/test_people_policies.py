@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import copy
 import json
+import pathlib
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support import driver, world
+from tests.support import driver, people, world
 from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
 
 # AWS asks for these as well, as its Service Authorization Reference lists under "dependent actions". ministack does
@@ -130,7 +132,7 @@ def prepared(person: Person, venue: str) -> str:
 
 
 def issue(person: Person, venue: str) -> Iterator[Outcome]:
-    """Issue tokens with everything that an issue can have, and keep their receipts."""
+    """Issue tokens with everything that an issue can have, and keep their receipts; approve, renew and end a lease."""
     bucket = prepared(person, venue)
     ask = {"user": "jdoe", "wait_timeout": 0}
     yield person.run("token", venue, **ask, verify=True)
@@ -139,6 +141,13 @@ def issue(person: Person, venue: str) -> Iterator[Outcome]:
     yield person.run("token", venue, **ask, bucket_prefixes=["incoming"])
     yield person.run("token", venue, **ask, receipts_ssm_path=f"/unity/trial/{venue}/cs/sts/receipts")
     yield person.run("token", venue, **ask, receipts_s3=f"s3://{bucket}/mdps-venue-sts/receipts")
+    with tempfile.TemporaryDirectory() as folder:
+        key = people.age_person(pathlib.Path(folder)).public
+        office = {"leases_file": f"{folder}/leases", "handoff": {"public_keys": {"jdoe": key}}}
+        lease = {**office, "user": "jdoe", "days": 1, "reason": "a test", "approver": "jane.admin"}
+        yield person.run("lease", venue, **lease)
+        yield person.run("renewal", venue, **office, receipts_file=f"{folder}/receipts")
+        yield person.run("lease", venue, **office, user="jdoe", state="absent")
 
 
 def revoke(person: Person, venue: str) -> Iterator[Outcome]:
