@@ -1,0 +1,116 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Wherever a renewal is interrupted: every token has a receipt, and the next run delivers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue import authorize
+
+from tests.integration.leases.conftest import Office
+
+OWN = "mdps/venue_sts/plugins/"
+POINTS = 8  # of each kind; more of them only repeat the same parts of the code
+RAISED: tuple[Callable[[], BaseException], ...] = (
+    lambda: OSError(28, "No space left on device"),
+    lambda: ValueError("FAKE-secret"),
+    MemoryError,
+    KeyboardInterrupt,
+)
+
+
+class Saboteur:
+    """Does something at the Nth call of a function of the collection."""
+
+    def __init__(self, act: Callable[[], None], at: int) -> None:
+        self.act, self.at, self.calls = act, at, 0
+
+    def trace(self, frame: Any, event: str, _argument: Any) -> None:
+        if event == "call" and OWN in frame.f_code.co_filename and frame.f_code.co_name != "__exit__":
+            self.calls += 1
+            if self.calls == self.at:
+                self.act()
+
+    def __enter__(self) -> Saboteur:
+        sys.settrace(self.trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+
+def number_of_calls(office: Office) -> int:
+    office.renew()  # what is imported and compiled once is not counted
+    office.later += timedelta(hours=1)
+    with Saboteur(lambda: None, 0) as counter:
+        office.renew()
+    return counter.calls
+
+
+def check_the_next_run_delivers(office: Office, at: int) -> None:
+    """The claim of a killed run lasts two minutes; after that, the next run renews what is due."""
+    office.later += timedelta(minutes=3)
+    result = office.renew()
+    assert {row["result"] for row in result["leases"]} <= {"renewed", "waiting"}, (at, result)
+    assert "renewal.json" in office.bundle("jdoe")
+
+
+@pytest.fixture
+def issued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The session names that STS was asked for."""
+    asked: list[str] = []
+    assume = authorize.assume
+
+    def noting(question: Any, *more: Any) -> Any:
+        asked.append(question.arguments["RoleSessionName"])
+        return assume(question, *more)
+
+    monkeypatch.setattr(authorize, "assume", noting)
+    return asked
+
+
+def raising(kind: Callable[[], BaseException]) -> Callable[[], None]:
+    def act() -> None:
+        raise kind()
+
+    return act
+
+
+def test_whatever_is_raised_no_token_is_without_a_receipt(office: Office, issued: list[str]) -> None:
+    office.lease()
+    calls, raised = number_of_calls(office), 0
+    for number, at in enumerate(range(1, calls, max(calls // POINTS, 1))):
+        office.later += timedelta(hours=1)
+
+        try:
+            with Saboteur(raising(RAISED[number % len(RAISED)]), at):
+                raised += "failed" in office.renew()
+        except (KeyboardInterrupt, MemoryError, OSError, ValueError):  # before the operation catches anything
+            raised += 1
+        assert set(issued) <= {one["session_name"] for one in office.receipts()}, at
+        check_the_next_run_delivers(office, at)
+    assert raised > POINTS // 2
+
+
+def test_a_killed_renewal_loses_nothing(office: Office) -> None:
+    office.lease()
+    calls = number_of_calls(office)
+    for at in range(1, calls * 9 // 10, calls // POINTS):  # runs differ a little in length
+        office.later += timedelta(hours=1)
+        before = len(office.receipts())
+        child = os.fork()
+        if child == 0:
+            with Saboteur(lambda: os.kill(os.getpid(), signal.SIGKILL), at):
+                office.renew()
+            os._exit(0)
+        assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), at
+        lines = office.receipts()[before:]
+        assert all(one["state"] in ("requested", "delivered") for one in lines), at
+        check_the_next_run_delivers(office, at)
