@@ -92,11 +92,12 @@ SURVEYS = {
     "issue": Survey("Issue token", "Issues a short-lived token for one venue, sealed to its recipient.", True, TOKEN),
     "revoke": Survey(
         "Revoke tokens",
-        "Ends tokens of one venue before they expire, or lifts a revocation. Give a session name, or choose every token"
-        " of the venue.",
+        "Ends tokens of one venue before they expire, or lifts a revocation. Give a recipient or a session name, or"
+        " choose every token of the venue.",
         True,
-        # Not the recipient: that needs a receipts file, and a job has none.
+        # Not the access key: whoever knows it has the receipt, and with it the session name.
         (
+            Field("revoke_user", "Recipient, all of whose tokens end", most=64),
             Field("revoke_session_name", "Session name, from the receipt", most=64),
             Field("revoke_all", "Every token of the venue"),
             Field("revoke_state", "Revoke, or lift a revocation"),

@@ -176,10 +176,10 @@ def _without_path(texts: list[str]) -> list[str]:
 
 def _plain(role: str, spec: dict[str, Any]) -> dict[str, Any]:
     """A module's option as a role's: no aliases, and names of options as the role has them."""
-    texts = [re.sub(r"O\(([a-z_]+)(?![\w.])", rf"O({role}_\1", one) for one in spec["description"]]
+    texts = [re.sub(r"O\(([a-z0-9_]+)(?![\w.])", rf"O({role}_\1", one) for one in spec["description"]]
     # A role's spec names no suboptions, so that one cannot be linked to.
-    texts = [re.sub(r"O\(([a-z_]+\.[a-z_.]+)\)", rf"C({role}_\1)", one) for one in texts]
-    texts = [re.sub(r"RV\(([a-z_]+)\)", r"C(\1)", one) for one in texts]
+    texts = [re.sub(r"O\(([a-z0-9_]+\.[a-z0-9_.]+)\)", rf"C({role}_\1)", one) for one in texts]
+    texts = [re.sub(r"RV\(([a-z0-9_]+)\)", r"C(\1)", one) for one in texts]
     kept = {key: value for key, value in spec.items() if key in ("type", "elements", "choices", "default", "required")}
     if kept["type"] in ("json", "path"):
         kept["type"] = "raw" if kept["type"] == "json" else "str"

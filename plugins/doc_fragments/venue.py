@@ -150,3 +150,27 @@ attributes:
         In every other case the module runs on the host. C(async) is refused, since C(async_status) would show the
         result.
 """
+
+    # The options of modules that read receipts.
+    RECEIPTS = r"""
+options:
+  receipts_file:
+    description:
+      - The receipts file. The default is C(~/.mdps/receipts.jsonl), which need not exist. What is no receipt is
+        skipped, and a warning says how many lines that were.
+    type: path
+  receipts_s3:
+    description:
+      - Also read the receipts below these prefixes, C(s3://bucket/prefix), where
+        O(mdps.venue_sts.venue_sts_token#module:receipts_s3) has stored them. Needs s3:ListBucket on
+        the bucket and s3:GetObject on the prefix.
+      - A token that several places know is one token. What a place cannot say, another one adds.
+    type: list
+    elements: str
+  receipts_ssm_path:
+    description:
+      - Also read the receipts in the parameters below these paths, where
+        O(mdps.venue_sts.venue_sts_token#module:receipts_ssm_path) has stored them. Needs ssm:GetParametersByPath.
+    type: list
+    elements: str
+"""

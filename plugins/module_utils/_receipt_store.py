@@ -1,10 +1,11 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where receipts are kept: a file, a bucket, Systems Manager. Writing them there, and reading the file."""
+"""Where receipts are kept: a file, a bucket, Systems Manager. Writing them there, and reading them back."""
 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +16,19 @@ from typing import Any, BinaryIO
 
 from ._aws.calls import call
 from ._aws.clients import Clients
-from ._domain.errors import InvalidInput, ReceiptNotKept, VenueError
-from ._domain.receipts import LONGEST_LINE, Receipt, ReceiptLog, read_log
+from ._aws.receipt_stores import Contents, read_bucket, read_parameters_below
+from ._domain.errors import InvalidInput, ReceiptNotKept, TooManyReceipts, VenueError
+from ._domain.names import Venue
+from ._domain.receipts import (
+    LONGEST_LIFE,
+    LONGEST_LINE,
+    KnownKeys,
+    Receipt,
+    ReceiptLog,
+    Stored,
+    known_keys,
+    read_log,
+)
 from ._domain.times import stamp
 from ._files import append_private, check_append_file, open_regular
 
@@ -27,6 +39,13 @@ RECORDING: dict[str, Any] = {
     "receipts_s3": {"type": "str"},
     "receipts_ssm_path": {"type": "str"},
 }
+# The options of a module that reads receipts. Venues have stores of their own, so there may be several.
+READING: dict[str, Any] = {
+    "receipts_file": {"type": "path"},
+    "receipts_s3": {"type": "list", "elements": "str"},
+    "receipts_ssm_path": {"type": "list", "elements": "str"},
+}
+MOST_COMPARED = 500  # deliveries of a venue among which the latest one to a recipient is looked for
 _S3_URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 _SSM_PATH = re.compile(r"(/[A-Za-z0-9_.-]+){1,13}/?")
 
@@ -83,6 +102,31 @@ class ReceiptStores:
         if problems:
             raise ReceiptNotKept(" ".join(problems))
 
+    def sources(self) -> ReceiptSources:
+        """The same places, to be read from."""
+        return ReceiptSources(self.file, (self.s3,) if self.s3 else (), (self.ssm_path,) if self.ssm_path else ())
+
+    @property
+    def in_aws(self) -> bool:
+        """Whether a store is read and written with AWS calls."""
+        return bool(self.s3 or self.ssm_path)
+
+    def known_keys(self, clients: Clients, venue: Venue, user: str, now: datetime) -> KnownKeys | None:
+        """The keys that the latest token of a user was sealed to, as the stores in AWS know it; None if they do not.
+
+        Of a bucket, the latest MOST_COMPARED deliveries are read.
+
+        :raises VenueError: AWS does not let a store be read.
+        """
+        found: list[Stored] = []
+        if self.s3:
+            bucket, prefix = self.s3
+            how: dict[str, Any] = {"newest": MOST_COMPARED, "states": ("delivered", "kept")}
+            found += read_bucket(clients.client("s3"), bucket, _folder(prefix, venue), 0, **how).receipts
+        if self.ssm_path:
+            found += read_parameters_below(clients.client("ssm"), self.ssm_path).receipts
+        return known_keys((one for one in read_log(found).tokens if one.venue == venue), user, now)
+
     def _writers(self, receipt: Receipt, clients: Clients) -> Iterator[Callable[[], None]]:
         file, s3, path = self.file, self.s3, self.ssm_path
         if file:
@@ -93,20 +137,101 @@ class ReceiptStores:
             yield lambda: _to_ssm(receipt, path, clients)
 
 
-def read_file(path: str | None, since: datetime | None = None) -> ReceiptLog:
-    """The receipts of a file.
+@dataclass(frozen=True)
+class ReceiptSources:
+    """The places that receipts are read from.
+
+    :param file: None for the default file, which need not exist.
+    :param s3: buckets and prefixes.
+    :param ssm_paths: parameter paths.
+    """
+
+    file: str | None = None
+    s3: tuple[tuple[str, str], ...] = ()
+    ssm_paths: tuple[str, ...] = ()
+
+    @classmethod
+    def from_options(cls, params: Mapping[str, Any]) -> ReceiptSources:
+        """The places that the options of ``READING`` name.
+
+        :raises InvalidInput: an option that cannot name one.
+        """
+        return cls(
+            file=params["receipts_file"],
+            s3=tuple(dict.fromkeys(_parse_s3(url) for url in params["receipts_s3"] or ())),
+            ssm_paths=tuple(dict.fromkeys(_parse_ssm_path(path) for path in params["receipts_ssm_path"] or ())),
+        )
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The AWS services that are asked."""
+        return (*(["s3"] if self.s3 else []), *(["ssm"] if self.ssm_paths else []))
+
+    def __str__(self) -> str:
+        places = [DEFAULT_FILE if self.file is None else self.file]
+        places += [f"s3://{'/'.join(part for part in place if part)}" for place in self.s3]
+        return ", ".join([*places, *self.ssm_paths])
+
+    def check(self) -> None:
+        """Find out before any AWS call whether the file can be read.
+
+        :raises InvalidInput: it cannot.
+        """
+        next(_file_lines(self.file), None)
+
+    def read(
+        self, clients: Clients, stored_since: datetime, *, since: datetime | None = None, venue: Venue | None = None
+    ) -> ReceiptLog:
+        """The receipts of all places, joined: what one place has of a token adds to what the others have.
+
+        :param stored_since: leave out tokens of a bucket that had surely ended by then. It bounds what is read.
+        :param since: the same for all places.
+        :param venue: leave out the receipts of other venues, as far as the place can tell without reading them.
+        :raises InvalidInput: the file cannot be read.
+        :raises TooManyReceipts: a place has more receipts than are read.
+        :raises VenueError: AWS does not let a place be read.
+        """
+        stored: list[Stored] = []
+        unreadable = 0
+        for name, contents in self._stored(clients, stored_since - LONGEST_LIFE, venue):
+            if contents.truncated:
+                raise TooManyReceipts(
+                    f"{name} has more receipts than are read at once, so the tokens that they are about are not known. "
+                    "Remove receipts of tokens that ended long ago, or name a session, or all tokens.",
+                    place=name,
+                )
+            stored += contents.receipts
+            unreadable += contents.unreadable
+        log = read_log(itertools.chain(_file_lines(self.file), stored), since)
+        return log._replace(unreadable=log.unreadable + unreadable)
+
+    def _stored(self, clients: Clients, oldest: datetime, venue: Venue | None) -> Iterator[tuple[str, Contents]]:
+        for bucket, prefix in self.s3:
+            name = f"s3://{'/'.join(part for part in (bucket, prefix) if part)}"
+            depth = 0 if venue else len(Venue._fields)  # a folder for each project, in it one for each venue
+            yield name, read_bucket(clients.client("s3"), bucket, _folder(prefix, venue), depth, f"r-{stamp(oldest)}")
+        for path in self.ssm_paths:
+            yield path, read_parameters_below(clients.client("ssm"), path)
+
+
+def _folder(prefix: str, venue: Venue | None) -> str:
+    """The begin of the keys of a venue's receipts, or of all receipts."""
+    return "".join(f"{part}/" for part in (prefix, *(venue or ())) if part)
+
+
+def _file_lines(path: str | None) -> Iterator[bytes]:
+    """The lines of a receipts file.
 
     :param path: the option ``receipts_file``; None for the default file, which need not exist.
-    :param since: leave out tokens that had surely ended by then.
     :raises InvalidInput: the file cannot be read.
     """
     place = Path(DEFAULT_FILE if path is None else path).expanduser()
     try:
         with open(place, "rb", opener=open_regular) as stream:
-            return read_log(_lines(stream), since)
+            yield from _lines(stream)
     except (OSError, ValueError) as error:
         if path is None and isinstance(error, FileNotFoundError):
-            return ReceiptLog([])
+            return
         raise InvalidInput("receipts_file", f"'{place}' cannot be read ({_reason(error)}).") from None
 
 

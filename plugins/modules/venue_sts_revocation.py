@@ -67,19 +67,21 @@ options:
     type: dict
   user:
     description:
-      - Revoke all tokens of this recipient that have not ended, as far as O(receipts_file) has receipts of them, and
-        the last token of the recipient's lease.
+      - Revoke all tokens of this recipient that have not ended, as far as O(receipts_file), O(receipts_s3) and
+        O(receipts_ssm_path) have receipts of them, and the last token of the recipient's lease.
+      - Receipts that name a role of another account, or one that is another venue's, are reported and left out. If
+        there are no others, that is an error.
     type: str
   access_key_id:
     description:
-      - Revoke the token with this access key id, of which O(receipts_file) has the receipt.
+      - Revoke the token with this access key id, of which there is a receipt in the places that are named for O(user).
     type: str
   web_identity_subject:
     description:
       - Refuse this subject (C(sub) claim) of O(web_identity_issuer) every new token, until this is lifted, with a
         C(Deny) statement in the trust policy. Ending sessions alone is not enough, since whoever holds a web identity
         token gets a new session from STS at once.
-      - Also revokes the tokens of the subject that O(receipts_file) knows. There may be others, which only CloudTrail
+      - Also revokes the tokens of the subject that receipts know. There may be others, which only CloudTrail
         has (M(mdps.venue_sts.venue_sts_session_info)).
       - Provisioning keeps the statement. With O(state=absent), O(all) lifts it as well.
     type: str
@@ -87,15 +89,11 @@ options:
     description:
       - The issuer of O(web_identity_subject), as the C(iss) claim has it.
     type: str
-  receipts_file:
-    description:
-      - The receipts file. The default is C(~/.mdps/receipts.jsonl), which need not exist. Lines that are no receipts
-        are skipped, and a warning says how many.
-    type: path
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
   - mdps.venue_sts.venue.lease_path
+  - mdps.venue_sts.venue.receipts
   - mdps.venue_sts.venue.attributes
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -254,8 +252,16 @@ leases:
   type: list
   elements: dict
   sample: [{"user": "jdoe", "id": "l-20261122T093015Z-3fa91c07", "ends_at": "2026-11-29T09:30:15Z"}]
+skipped:
+  description:
+    - The receipts of the tokens that were asked for and that nothing was done about, each with the reason, such as that
+      its role is in another account or is another venue's.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 unreadable:
-  description: How many lines of the receipts file are no receipts and were skipped.
+  description: How many receipts could not be read, or are no receipts, and were skipped.
   returned: success
   type: int
 steps:

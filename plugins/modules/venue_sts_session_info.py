@@ -10,7 +10,10 @@ version_added: 1.0.0
 description:
   - Looks up in CloudTrail which tokens were issued for a venue, or for all venues of an account, joins them with
     receipts, and says of each whether it is live, expired or revoked. Nothing is changed.
-  - Where CloudTrail and a receipt differ, CloudTrail counts. Receipts of other accounts are left out.
+  - Where CloudTrail and a receipt differ, CloudTrail counts. Receipts of other accounts, and receipts that are dated in
+    the future, are left out.
+  - A request counts as possibly issued (V(unknown)) as long as no receipt names its access key, also if a receipt says
+    that it failed. Only a failure before STS was asked counts as one.
   - A revocation policy whose content was changed by hand does not count as a revocation.
   - CloudTrail shows an event some minutes after it happened (up to 15), and keeps 90 days of the region where STS was
     asked. Receipts know at once.
@@ -37,15 +40,9 @@ options:
     description:
       - Until when they were issued. The default is now.
     type: str
-  receipts_file:
-    description:
-      - The receipts file. CloudTrail knows session names; the receipts know recipients. The default is
-        C(~/.mdps/receipts.jsonl), which need not exist. Lines that are no receipts are skipped, and a warning says
-        how many.
-    type: path
   cloudtrail:
     description:
-      - Whether to ask CloudTrail. Without it, only tokens that O(receipts_file) has receipts of are listed.
+      - Whether to ask CloudTrail. Without it, only tokens that have receipts are listed.
     type: bool
     default: true
   max_pages:
@@ -56,6 +53,7 @@ options:
     default: 200
 extends_documentation_fragment:
   - mdps.venue_sts.venue.role_name
+  - mdps.venue_sts.venue.receipts
   - mdps.venue_sts.venue.info_attributes
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -163,7 +161,7 @@ account_id:
   type: str
   sample: "123456789012"
 unreadable:
-  description: How many lines of the receipts file are no receipts and were skipped.
+  description: How many receipts could not be read, or are no receipts, and were skipped.
   returned: success
   type: int
 since:

@@ -266,7 +266,7 @@ options:
   _phase:
     description: Internal. The action plugin sets it when it runs the module on another host.
     type: str
-    choices: [authorize, assume, record]
+    choices: [authorize, known_keys, assume, record]
   _receipt:
     description: Internal, as O(_phase).
     type: dict
@@ -387,7 +387,8 @@ options:
       fingerprints:
         description:
           - Seal only to keys with these fingerprints, which the recipient gave by another way, such as the telephone.
-          - Without it, a key that is not the one of the user's last token in O(receipts_file) is refused.
+          - Without it, a key that is not the one of the user's last token in O(receipts_file), O(receipts_s3) and
+            O(receipts_ssm_path) is refused.
         type: list
         elements: str
       unsealed:

@@ -97,16 +97,15 @@ class Handoff:
     options: HandoffOptions
     channel: Channel
     person: Person
-    key_changed: bool
+    key_changed: bool = False
     renewals: RenewalPlace | None = None
     returns_keys = False
 
     @classmethod
-    def prepare(cls, given: Mapping[str, Any], user: str, known_keys: Sequence[str], runtime: Runtime) -> Handoff:
+    def prepare(cls, given: Mapping[str, Any], user: str, runtime: Runtime) -> Handoff:
         """Check recipient, keys, channel and folders.
 
         :param given: the option ``handoff``.
-        :param known_keys: fingerprints that the recipient's last token was sealed to; none if there was none.
         :raises VenueError: the token could not be delivered.
         """
         options = HandoffOptions.parse(given)
@@ -118,7 +117,17 @@ class Handoff:
         else:
             runtime.warn(f"The token of {user} is written unsealed, because unsealed is true. {REASON}")
         options.rehearse(channel, person)
-        return cls(options, channel, person, check_fingerprints(person, known_keys, options.fingerprints))
+        return cls(options, channel, person)
+
+    def compared(self, known_keys: Sequence[str]) -> Handoff:
+        """Compare the recipient's keys with those that their last token was sealed to.
+
+        :param known_keys: the fingerprints; none if there was no token.
+        :raises InvalidInput: a key is not among those that the option ``fingerprints`` confirms.
+        :raises KeyChanged: a key is neither known nor confirmed.
+        """
+        changed = check_fingerprints(self.person, known_keys, self.options.fingerprints)
+        return replace(self, key_changed=changed)
 
     def facts(self) -> Result:
         """Describe the recipient's keys."""

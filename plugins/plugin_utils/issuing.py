@@ -8,12 +8,11 @@ controller.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..module_utils._aws.clients import Clients
-from ..module_utils._domain.receipts import Receipt
+from ..module_utils._domain.receipts import KnownKeys, Receipt
 from ..module_utils._domain.users import check_user
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime
 from ..module_utils._operations.issue.authorize import authorize
@@ -35,6 +34,9 @@ class Host(Protocol):
     def authorize(self) -> Authorized:
         """Check everything that can be known before STS is asked."""
 
+    def known_keys(self) -> KnownKeys | None:
+        """Read from the receipts in S3 and SSM which keys the latest token of the user was sealed to."""
+
     def record(self, receipt: Receipt) -> None:
         """Store the receipt in S3 and SSM.
 
@@ -44,10 +46,14 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A delivery and receipt stores that were checked, before any AWS call."""
+    """A delivery and receipt stores that were checked, before any AWS call.
+
+    :param last_keys: what the receipts file says of the user's keys.
+    """
 
     delivery: Delivery
     stores: ReceiptStores
+    last_keys: KnownKeys | None = None
 
     @classmethod
     def from_params(cls, params: Params, runtime: Runtime) -> Prepared:
@@ -58,7 +64,24 @@ class Prepared:
         user = check_user("user", params["user"])
         stores = ReceiptStores.from_options(params)
         stores.check(create=not runtime.check_mode)
-        return cls(_prepare(params, user, stores, runtime), stores)
+        prepared = cls(_prepare(params, user, runtime), stores, last_keys(stores.file, user))
+        return prepared if stores.in_aws else prepared.compared(None)
+
+    def compared(self, stored: KnownKeys | None) -> Prepared:
+        """Compare the recipient's keys with those of their last token, whichever store knows it.
+
+        :param stored: what the stores in AWS say of the user's keys.
+        :raises KeyChanged: a key is neither known nor confirmed.
+        """
+        if not isinstance(self.delivery, Handoff):
+            return self
+        latest = max((one for one in (self.last_keys, stored) if one), default=None)
+        return replace(self, delivery=self.delivery.compared(latest.fingerprints if latest else ()))
+
+    @property
+    def needs_stored_keys(self) -> bool:
+        """Whether the stores in AWS must be asked for the recipient's last keys."""
+        return self.stores.in_aws and isinstance(self.delivery, Handoff) and bool(self.delivery.person.keys)
 
 
 @dataclass(frozen=True)
@@ -69,9 +92,9 @@ class Issue:
     prepared: Prepared
 
 
-def _prepare(params: Params, user: str, stores: ReceiptStores, runtime: Runtime) -> Delivery:
+def _prepare(params: Params, user: str, runtime: Runtime) -> Delivery:
     if params["handoff"] is not None:
-        return Handoff.prepare(params["handoff"], user, last_keys(stores.file, user), runtime)
+        return Handoff.prepare(params["handoff"], user, runtime)
     return TokenFile.prepare(params["dest"], runtime) if params["dest"] else ReturnedKeys()
 
 
@@ -80,24 +103,40 @@ def _parse(params: Params, clients: Clients, runtime: Runtime) -> Issue:
 
 
 def _execute(issue: Issue, clients: Clients, runtime: Runtime) -> Result:
-    stores = issue.prepared.stores
-    return run(
-        issue.prepared,
-        lambda: authorize(issue.options, clients, runtime),
-        lambda receipt: stores.record(receipt, clients),
-        runtime,
-    )
+    return run(issue.prepared, _Here(issue, clients, runtime), runtime)
 
 
-def run(
-    prepared: Prepared, authorize_: Callable[[], Authorized], record: Callable[[Receipt], None], runtime: Runtime
-) -> Result:
-    """Authorize the request and run the pipeline, or in check mode say what would be issued."""
-    authorized = authorize_()
+@dataclass(frozen=True)
+class _Here:
+    """The AWS calls of a task that runs on the controller."""
+
+    issue: Issue
+    clients: Clients
+    runtime: Runtime
+
+    def authorize(self) -> Authorized:
+        return authorize(self.issue.options, self.clients, self.runtime)
+
+    def known_keys(self) -> KnownKeys | None:
+        options = self.issue.options
+        return self.issue.prepared.stores.known_keys(self.clients, options.venue, options.user, self.runtime.now())
+
+    def record(self, receipt: Receipt) -> None:
+        self.issue.prepared.stores.record(receipt, self.clients)
+
+
+def run(prepared: Prepared, host: Host, runtime: Runtime) -> Result:
+    """Authorize the request and run the pipeline, or in check mode say what would be issued.
+
+    :param host: makes the AWS calls, and records receipts in every store.
+    """
+    authorized = host.authorize()
+    if prepared.needs_stored_keys:
+        prepared = prepared.compared(host.known_keys())
     if runtime.check_mode:
         receipt = authorized.receipt
         return {"changed": True, **prepared.delivery.planned(receipt), "receipt": receipt.to_json()}
-    return Pipeline(NAME, prepared.delivery, record, runtime).issue(authorized)
+    return Pipeline(NAME, prepared.delivery, host.record, runtime).issue(authorized)
 
 
 OPERATION: Operation[Issue] = Operation(
@@ -111,18 +150,31 @@ OPERATION: Operation[Issue] = Operation(
 )
 
 
+@dataclass(frozen=True)
+class _There:
+    """The AWS calls of a shipped task. The receipts file is on the controller."""
+
+    host: Host
+    stores: ReceiptStores
+    clients: Clients
+
+    def authorize(self) -> Authorized:
+        return self.host.authorize()
+
+    def known_keys(self) -> KnownKeys | None:
+        return self.host.known_keys()
+
+    def record(self, receipt: Receipt) -> None:
+        ReceiptStores(file=self.stores.file).record(receipt, self.clients)
+        if self.stores.in_aws:
+            self.host.record(receipt)
+
+
 def shipped(host: Host) -> Operation[Prepared]:
     """Return the same operation with the AWS calls on another host."""
 
     def execute(prepared: Prepared, clients: Clients, runtime: Runtime) -> Result:
-        on_controller = ReceiptStores(file=prepared.stores.file)
-
-        def record(receipt: Receipt) -> None:
-            on_controller.record(receipt, clients)
-            if prepared.stores.s3 or prepared.stores.ssm_path:
-                host.record(receipt)
-
-        return run(prepared, host.authorize, record, runtime)
+        return run(prepared, _There(host, prepared.stores, clients), runtime)
 
     return Operation(
         name=NAME,

@@ -8,27 +8,30 @@ A receipts file may have many thousand lines, so only those that contain the tex
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..module_utils._domain.errors import InvalidInput
-from ..module_utils._domain.receipts import LONGEST_LINE, Receipt, parse_receipt
+from ..module_utils._domain.receipts import LONGEST_LINE, KnownKeys, Receipt, known_keys, parse_receipt
 
 
-def last_keys(file: str | None, user: str) -> Sequence[str]:
-    """Return the fingerprints that the latest token of a user was sealed to; none if there was none."""
-    found: Sequence[str] = ()
+def last_keys(file: str | None, user: str) -> KnownKeys | None:
+    """Return the keys that the latest token of a user was sealed to; None if there was none."""
+    found = None
     for receipt in _receipts(file, json.dumps(user)):
-        sealed_to = (receipt.handoff or {}).get("sealed_to")
-        if receipt.recipient == user and sealed_to:
-            found = tuple(sealed_to)
+        found = known_keys([receipt], user, receipt.recorded_at) or found
     return found
 
 
 def find_sealed(file: str | None, digest: str) -> Receipt | None:
     """Return the latest receipt of the file with a SHA-256, or None."""
+    return find_digest(_receipts(file, digest), digest)
+
+
+def find_digest(receipts: Iterable[Receipt], digest: str) -> Receipt | None:
+    """Return the last of some receipts with a SHA-256, or None."""
     found = None
-    for receipt in _receipts(file, digest):
+    for receipt in receipts:
         if (receipt.handoff or {}).get("sealed_sha256") == digest:
             found = receipt
     return found

@@ -16,7 +16,7 @@ from ..module_utils._operations._operation import Operation, Params, Result, Run
 from ..module_utils._operations.issue.pipeline import Pipeline
 from ..module_utils._receipt_store import RECORDING, ReceiptStores
 from .handoff import Resend
-from .known_receipts import find_sealed
+from .known_receipts import find_digest, find_sealed
 
 NAME = "venue_sts_handoff"
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -38,23 +38,36 @@ class Resending:
     delivery: Resend
     stores: ReceiptStores
     receipt: Receipt | None
+    without_receipt: bool = False
 
 
 def _parse(params: Params, _clients: Clients, runtime: Runtime) -> Resending:
     stores = ReceiptStores.from_options(params)
     delivery = Resend.prepare(params, runtime)
     stores.check(create=not runtime.check_mode)
-    receipt = find_sealed(stores.file, delivery.digest)
+    found = find_sealed(stores.file, delivery.digest)
+    return Resending(delivery, stores, found, without_receipt=params["without_receipt"])
+
+
+def _completed(resending: Resending, clients: Clients, runtime: Runtime) -> Resending:
+    """The same with its receipt, from the stores in AWS if the file does not have it.
+
+    :raises InvalidInput: the token has ended, or no receipt is about the file.
+    """
+    delivery, stores, receipt = resending.delivery, resending.stores, resending.receipt
+    if receipt is None and stores.in_aws:
+        receipt = find_digest(stores.sources().read(clients, runtime.now()).tokens, delivery.digest)
     if receipt is None:
-        if not params["without_receipt"]:
+        places = stores.sources()
+        if not resending.without_receipt:
             raise InvalidInput(
                 "resend",
-                f"no receipt in {stores.file} is about this file as it is: it was changed, or issued with another "
+                f"no receipt in {places} is about this file as it is: it was changed, or issued with another "
                 "receipts file. Name the receipts file that has it. To send it all the same, set without_receipt to "
                 "true; then it is not checked whether the token still lives, and nothing is recorded.",
             )
-        runtime.warn(f"No receipt in {stores.file} names {delivery.parcel.name}, so the delivery is not recorded.")
-        return Resending(delivery, stores, None)
+        runtime.warn(f"No receipt in {places} names {delivery.parcel.name}, so the delivery is not recorded.")
+        return resending
     if receipt.expires_at is None or receipt.expires_at <= runtime.now():
         ended = iso(receipt.expires_at) if receipt.expires_at else "an unknown time"
         raise InvalidInput("resend", f"the token ended at {ended}. Issue a new one.")
@@ -64,6 +77,7 @@ def _parse(params: Params, _clients: Clients, runtime: Runtime) -> Resending:
 
 
 def _execute(resending: Resending, clients: Clients, runtime: Runtime) -> Result:
+    resending = _completed(resending, clients, runtime)
     delivery, receipt = resending.delivery, resending.receipt
     if runtime.check_mode:
         return {"changed": True, **delivery.facts(), **({"receipt": receipt.to_json()} if receipt else {})}

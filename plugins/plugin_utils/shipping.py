@@ -12,9 +12,10 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ..module_utils._domain import errors
 from ..module_utils._domain.errors import ReceiptNotKept, VenueError
-from ..module_utils._domain.receipts import Receipt, parse_receipt
+from ..module_utils._domain.receipts import KnownKeys, Receipt, parse_receipt
+from ..module_utils._domain.times import parse_time
 from ..module_utils._operations.issue.parts import Authorized, Issued
-from ..module_utils._operations.issue.phases import ASSUME, AUTHORIZE, RECORD, from_result
+from ..module_utils._operations.issue.phases import ASSUME, AUTHORIZE, KNOWN_KEYS, RECORD, from_result
 
 # They are for the controller: what delivers a token is not sent to the host, which has no use for its passwords.
 ON_CONTROLLER = ("handoff", "dest", "receipts_file")
@@ -49,6 +50,13 @@ class ShippedHost:
                 raise problem
 
         return Authorized(receipt, assume, verify)
+
+    def known_keys(self) -> KnownKeys | None:
+        """Read the receipts in S3 and SSM, with the credentials of the host."""
+        found = self._run(KNOWN_KEYS)["known_keys"]
+        return (
+            KnownKeys(parse_time("known_keys", found["recorded_at"]), tuple(found["fingerprints"])) if found else None
+        )
 
     def record(self, receipt: Receipt) -> None:
         """Store the receipt in S3 and SSM, with the credentials of the host."""

@@ -418,7 +418,28 @@ PROVISIONER: list[PolicyCell] = [
     (False, "sts:AssumeRole", ROLE, {}),
     (False, "s3:GetObject", OBJECT, HERE),
 ]
+# Issuer, revoker and reporter read receipts: in the reserved folder of the account's buckets, and in SSM.
+BUCKET = "arn:aws:s3:::sbg-dev-data"
+RECEIPTS = f"{PARAMETERS}/sbg/dev/cs/sts/receipts"
+READ_RECEIPTS: list[PolicyCell] = [
+    (True, "ssm:GetParametersByPath", RECEIPTS, {}),
+    (False, "ssm:GetParametersByPath", f"{PARAMETERS}/sbg/dev/cs/sts", {}),
+    (False, "ssm:GetParametersByPath", f"{PARAMETERS}/sbg/dev/cs/sts/role", {}),
+    (True, "s3:ListBucket", BUCKET, {**HERE, "s3:prefix": "mdps-venue-sts/receipts/sbg/dev/"}),
+    (True, "s3:ListBucket", BUCKET, {**HERE, "s3:prefix": "mdps-venue-sts/"}),
+    (False, "s3:ListBucket", BUCKET, {**HERE, "s3:prefix": "mdps-venue-sts"}),  # would list mdps-venue-sts-x/
+    (False, "s3:ListBucket", BUCKET, {**HERE, "s3:prefix": ""}),
+    (False, "s3:ListBucket", BUCKET, HERE),
+    (False, "s3:ListBucket", BUCKET, {"aws:PrincipalAccount": world.HOME, "aws:ResourceAccount": world.OTHER,
+                                      "s3:prefix": "mdps-venue-sts/"}),
+    (True, "s3:GetObject", RECEIPT, HERE),
+    (False, "s3:GetObject", RECEIPT, {**HERE, "aws:ResourceAccount": world.OTHER}),
+    (False, "s3:GetObject", OBJECT, HERE),
+    (False, "s3:GetObjectVersion", RECEIPT, HERE),
+    (False, "s3:DeleteObject", RECEIPT, HERE),
+]  # fmt: skip
 ISSUER: list[PolicyCell] = [
+    *READ_RECEIPTS,
     *((True, f"sts:{one}", ROLE, {}) for one in ("AssumeRole", "TagSession", "SetSourceIdentity")),
     (False, "sts:AssumeRole", ADMINISTRATOR, {}),
     *((True, f"iam:{one}", ROLE, {}) for one in ("GetRole", "GetRolePolicy")),
@@ -433,9 +454,12 @@ ISSUER: list[PolicyCell] = [
     (True, "s3:PutObject", RECEIPT, HERE),
     (False, "s3:PutObject", RECEIPT, {**HERE, "aws:ResourceAccount": world.OTHER}),
     (False, "s3:PutObject", OBJECT, HERE),
-    *((False, f"s3:{one}", RECEIPT, HERE) for one in ("GetObject", "DeleteObject", "PutObjectAcl")),
+    (False, "s3:PutObjectAcl", RECEIPT, HERE),
 ]
 REVOKER: list[PolicyCell] = [
+    *READ_RECEIPTS,
+    (False, "s3:PutObject", RECEIPT, HERE),
+    (False, "ssm:PutParameter", f"{RECEIPTS}/r-20261126T071500Z-0a1b2c3d", {}),
     *((True, f"iam:{one}", ROLE, {}) for one in READS),
     *(
         (allowed, f"iam:{one}", ROLE, context)
@@ -448,6 +472,8 @@ REVOKER: list[PolicyCell] = [
     (False, "ssm:GetParameters", EXTERNAL_ID, {}),
 ]
 REPORTER: list[PolicyCell] = [
+    *READ_RECEIPTS,
+    (False, "s3:PutObject", RECEIPT, HERE),
     (True, "iam:GetAccountAuthorizationDetails", "*", {}),
     (True, "iam:ListRoles", "*", {}),
     (True, "cloudtrail:LookupEvents", "*", {}),
@@ -456,7 +482,6 @@ REPORTER: list[PolicyCell] = [
     *((False, f"iam:{one}", ROLE, BOUNDARY) for one in ("CreateRole", "TagRole", *CHANGES)),
     (False, "ssm:PutParameter", EXTERNAL_ID, {}),
     (False, "sts:AssumeRole", ROLE, {}),
-    (False, "s3:GetObject", RECEIPT, HERE),
 ]
 
 

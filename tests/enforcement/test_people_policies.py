@@ -150,21 +150,38 @@ def issue(person: Person, venue: str) -> Iterator[Outcome]:
         yield person.run("lease", venue, **office, user="jdoe", state="absent")
 
 
+def stored_receipts(person: Person, venue: str, bucket: str) -> list[dict[str, str]]:
+    """Issue a token as the admin of all tasks, with its receipt in both stores. Gives the options that read it."""
+    places = [
+        {"receipts_ssm_path": f"/unity/trial/{venue}/cs/sts/receipts"},
+        {"receipts_s3": f"s3://{bucket}/mdps-venue-sts/receipts"},
+    ]
+    succeeded, result = person.account.run(
+        "token", project="trial", venue=venue, user="jdoe", wait_timeout=0, **places[0], **places[1]
+    )
+    assert succeeded, result
+    return places
+
+
 def revoke(person: Person, venue: str) -> Iterator[Outcome]:
     """Revoke a token, and lift that; end the leases of the venue with all of its tokens."""
-    prepared(person, venue)
+    bucket = prepared(person, venue)
     path = f"/unity/trial/{venue}/cs/sts/leases/jdoe"
     person.account.as_root("ssm").put_parameter(Name=path, Value="{}", Type="String")
     yield person.run("revocation", venue, session_name="jdoe-session")
+    for place in stored_receipts(person, venue, bucket):
+        yield person.run("revocation", venue, user="jdoe", **place)
     yield person.run("revocation", venue, session_name="jdoe-session", state="absent")
     yield person.run("revocation", venue, all=True)
 
 
 def report(person: Person, venue: str) -> Iterator[Outcome]:
     """Compare the roles of the account with what they should be."""
-    prepared(person, venue)
+    bucket = prepared(person, venue)
     connection = driver.connection(person.proxy.url, person.keys)
     yield driver.run("role_info", connection)
+    for place in stored_receipts(person, venue, bucket):
+        yield driver.run("session_info", connection | {"cloudtrail": False} | place)
 
 
 TASKS = {"provisioner": provision, "issuer": issue, "revoker": revoke, "reporter": report}

@@ -143,6 +143,13 @@ class ReceiptNotKept(VenueError):
     """The record of an issue could not be written. The receipt itself is among the facts: it is no secret."""
 
 
+class TooManyReceipts(VenueError):
+    """A store has more receipts than are read, so not every token is known.
+
+    :param place: the bucket and prefix, or the parameter path.
+    """
+
+
 class FileNotWritten(VenueError):
     """A file could not be written. An existing file is unchanged."""
 

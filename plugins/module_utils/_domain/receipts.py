@@ -51,6 +51,7 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 LONGEST_SESSION = timedelta(hours=12)  # no role allows longer sessions
 LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, so that a forged line cannot reach far ahead
 LONGEST_REACH = timedelta(hours=16)  # from issue_until to the end of any token: more than the sum of the above
+LONGEST_LIFE = LONGEST_ISSUE + LONGEST_REACH  # from requested_at to the end of any token
 LONGEST_LINE = 65536  # bytes; a receipt has about 2,000
 MOST_BRACKETS = 256  # a receipt has ten, and those in its texts
 
@@ -343,45 +344,69 @@ _NAMES = tuple(one.name for one in fields(Receipt))
 _ANSWER = ("access_key_id", "assumed_role_id", "issued_at", "expires_at")
 
 
+class Stored(NamedTuple):
+    """A receipt as a store has it that names each of its receipts.
+
+    :param text: its JSON.
+    :param receipt_id: what the store calls it. A receipt with another id is none.
+    :param overwritten: it stands in the place of an earlier state, which is not known any more.
+    """
+
+    text: bytes
+    receipt_id: str
+    overwritten: bool = False
+
+
 class ReceiptLog(NamedTuple):
-    """What a receipts file says.
+    """What receipts say.
 
     :param tokens: one receipt for each token, in the order of the requests. A request without an outcome is among
         them, since its token may have been issued.
     :param unreadable: how many lines were skipped, because they are no receipts or contradict an earlier one.
+    :param conflicts: the ids that are given to several sessions or recipients. Each of them counts.
     """
 
     tokens: list[Receipt]
     unreadable: int = 0
+    conflicts: tuple[str, ...] = ()
 
 
-def read_log(lines: Iterable[bytes | str], since: datetime | None = None) -> ReceiptLog:
-    """Join the lines that are about one token: same account, role ARN, session name and receipt id.
+def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = None) -> ReceiptLog:
+    """Join the lines that are about one token: same account, role ARN, session, receipt id, recipient and venue.
 
     A later line adds what it knows. It neither hides a token nor shortens its life, whatever it says: two access keys
-    are two tokens, and the first word on who holds a token counts.
+    are two tokens, and so are two recipients. "Failed" takes nothing back that was requested:
+    anybody who may write receipts can say so.
 
     :param since: leave out tokens that had surely ended by then.
     """
     requests: dict[tuple[str, ...], Receipt | None] = {}
     durations: dict[tuple[str, ...], int] = {}
     issued: dict[tuple[str, ...], dict[str, Receipt]] = {}
+    holders: dict[str, tuple[Any, ...]] = {}
+    conflicts: dict[str, None] = {}
     unreadable = 0
     oldest = iso(since - LONGEST_REACH) if since else ""
     for line in lines:
-        if not line.strip():
+        stored = line if isinstance(line, Stored) else Stored(line, "")  # type: ignore[arg-type]
+        if not stored.text.strip() and not stored.receipt_id:
             continue
         try:
-            given = _decode(line)
+            given = _decode(stored.text)
             if _is_older(given, oldest):
                 continue
             receipt = _parse(given)
+            _check_place(receipt, stored)
         except (ValueError, RecursionError, InvalidInput):
             unreadable += 1
             continue
         if since and receipt.ends_by <= since:
             continue
-        key: tuple[str, ...] = (*receipt.identity, receipt.id)
+        if holders.setdefault(receipt.id, _holder(receipt)) != _holder(receipt):
+            conflicts[receipt.id] = None
+        if stored.overwritten and receipt.state == "failed":
+            receipt = replace(receipt, state="requested")
+        key: tuple[str, ...] = (*receipt.identity, receipt.id, receipt.recipient, *receipt.venue)
         before = requests.setdefault(key, None)
         durations.setdefault(key, receipt.duration_seconds)
         if receipt.access_key_id:
@@ -394,7 +419,19 @@ def read_log(lines: Iterable[bytes | str], since: datetime | None = None) -> Rec
         kept, refused = _with_request(request, durations.get(key, 0), issued.get(key, {}).values())
         unreadable += refused
         joined += kept
-    return ReceiptLog(joined, unreadable)
+    return ReceiptLog(joined, unreadable, tuple(conflicts))
+
+
+def _check_place(receipt: Receipt, stored: Stored) -> None:
+    """:raises BadValue: the store calls the receipt otherwise than it calls itself."""
+    if stored.receipt_id not in ("", receipt.id):
+        raise BadValue("id is not what the store calls the receipt.")
+
+
+def _holder(receipt: Receipt) -> tuple[Any, ...]:
+    """What a receipt id stands for. The session may get another name from an identity provider."""
+    session = receipt.session_name if receipt.method == "assume_role" else ""
+    return receipt.account_id, receipt.role_arn, session, receipt.recipient, receipt.venue
 
 
 def _is_older(given: Any, oldest: str) -> bool:
@@ -442,11 +479,43 @@ def _joined(first: Receipt | None, later: Receipt) -> Receipt:
         values[name] = getattr(later, name) if values[name] is None else values[name]
     for name in ("issue_until", "expires_at", "issued_at", "recorded_at", "duration_seconds"):
         values[name] = max(_present(getattr(first, name), getattr(later, name)), default=None)
-    values["state"] = first.state if later.state == "requested" else later.state
-    values["handoff"] = later.handoff or first.handoff
-    values["problem"] = later.problem
+    old, new = (later, first) if later.recorded_at < first.recorded_at else (first, later)
+    values["state"] = _state(old, new, issued=values["access_key_id"] is not None)
+    values["handoff"] = new.handoff or old.handoff
+    values["problem"] = new.problem
     return Receipt(**values)
+
+
+def _state(old: Receipt, new: Receipt, *, issued: bool) -> str:
+    """The state of a token. A request whose token is not known may have been answered, whatever else is said of it."""
+    states = (old.state, new.state)
+    if not issued:
+        return "requested" if "requested" in states else new.state
+    return new.state if new.state != "requested" else old.state
 
 
 def _present(*values: Any) -> Iterator[Any]:
     return (value for value in values if value is not None)
+
+
+# Keys of recipients --------------------------------------------------------------------------------------------------
+
+
+class KnownKeys(NamedTuple):
+    """The fingerprints that a token of a user was sealed to, and when that was recorded."""
+
+    recorded_at: datetime
+    fingerprints: tuple[str, ...]
+
+
+def known_keys(receipts: Iterable[Receipt], user: str, now: datetime) -> KnownKeys | None:
+    """The keys that the latest token of a user was sealed to; None if there was none.
+
+    A receipt from the future is passed over: it would be the latest one for as long as its writer likes.
+    """
+    sealed = [
+        KnownKeys(one.recorded_at, tuple(one.handoff["sealed_to"]))
+        for one in receipts
+        if one.recipient == user and one.handoff and one.handoff.get("sealed_to")
+    ]
+    return max((one for one in sealed if one.recorded_at <= now + CLOCK_TOLERANCE), default=None)

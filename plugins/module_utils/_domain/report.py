@@ -16,6 +16,8 @@ LONGEST_TIMELINE = timedelta(hours=24)
 CONNECTION = ("profile", "region")
 GROUPED = (*CONNECTION, "account")
 PREFIXES = ("venue_sts_", "provision_")  # of variables for every role, and of those of the role provision
+# Where the playbook issue stores the receipts of a venue, by the option that reads them there.
+STORES = {"receipts_s3": "handoff_receipts_s3", "receipts_ssm_path": "handoff_receipts_ssm_path"}
 ALIVE = ("live", "ending", "unknown")  # "unknown": the answer of STS was not recorded, so the token may live
 STATES = ("broken", "drifted", "absent", "ok")
 COLUMNS = (("VENUE", 28), ("ACCOUNT", 12), ("STATUS", 8), ("EXTERNAL ID", 12), ("TOKENS", 6), ("NEXT END", 20))
@@ -40,10 +42,19 @@ def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if "broker_account" in host:
             where["account"] = str(host["broker_account"])
         account = found.setdefault(tuple(str(where.get(key, "")) for key in GROUPED), {**where, "venues": []})
+        for option, name in STORES.items():
+            _add_stores(account, option, host.get(name))
         account["venues"].append({"project": host["project"], "venue": host["venue"], **described})
         if "account" in where:
             _add_keys(account, host)
     return list(found.values())
+
+
+def _add_stores(account: dict[str, Any], option: str, places: Any) -> None:
+    """Note where receipts of an account are. Ansible's placeholder for an omitted option is no place."""
+    for place in [places] if isinstance(places, str) else places if isinstance(places, (list, tuple)) else []:
+        if str(place) not in account.get(option, ()) and not str(place).startswith("__omit_place_holder__"):
+            account.setdefault(option, []).append(str(place))
 
 
 def _add_keys(account: dict[str, Any], host: Mapping[str, Any]) -> None:
@@ -178,7 +189,9 @@ def table(report: Mapping[str, Any]) -> list[str]:
         padded = " ".join(str(cell).ljust(width) for cell, (_title, width) in zip(cells, COLUMNS, strict=True))
         lines.append(f"{padded} {'; '.join(remarks(venue))}".rstrip())
     if report["unreadable_receipts"]:
-        lines.append(f"{report['unreadable_receipts']} lines of the receipts file are no receipts and were skipped.")
+        lines.append(
+            f"{report['unreadable_receipts']} receipts could not be read or are no receipts. They were skipped."
+        )
     return lines
 
 
@@ -196,7 +209,7 @@ def remarks(venue: Mapping[str, Any]) -> list[str]:
         said.append(f"trusts deleted principals: {', '.join(venue['dead_principals'])}")
     unknown = [one["session_name"] for one in venue["sessions"] if one["state"] == "unknown"]
     if unknown:
-        said.append(f"may have been issued, the answer was not recorded: {', '.join(unknown)}")
+        said.append(f"may have been issued, no receipt says for certain: {', '.join(unknown)}")
     said += venue["drift"]
     return said + [f"revoked: {one['summary']}" for one in venue["revocations"]]
 

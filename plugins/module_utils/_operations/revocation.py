@@ -36,13 +36,14 @@ from .._domain.tags import check_ownership
 from .._domain.times import iso, parse_time
 from .._domain.trust_reader import denied_subjects, is_locked
 from .._domain.users import check_user, is_session_of
-from .._receipt_store import DEFAULT_FILE, read_file
+from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from .accounts import check_account
 from .converge import ATTEMPTS
 from .leases import end_leases, read_leases
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "web_identity_subject", "all")
+MOST_NAMED = 5  # sessions in a message
 BY_RECEIPT = ("receipt", "user", "access_key_id")
 LOCKING = ("locked", "unlocked")
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -61,7 +62,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "access_key_id": {"type": "str", "no_log": False},
     "web_identity_subject": {"type": "str"},
     "web_identity_issuer": {"type": "str"},
-    "receipts_file": {"type": "path"},
+    **READING,
     "lease_path": {"type": "str"},
 }
 
@@ -72,14 +73,13 @@ class RevocationOptions:
 
     :param state: ``present``, ``absent``, ``locked`` or ``unlocked``.
     :param target: the one option of ``TARGETS`` that is given.
-    :param value: the session name, source identity, user or subject; '' for the other targets.
+    :param value: the session name, source identity, user, access key id or subject; '' for the other targets.
     :param issuer: of the subject, without ``https://``; '' for the other targets.
     :param role_name: the venue's role, where receipts do not name one.
     :param lease_path: where the venue's leases are.
-    :param receipts_file: the option, for messages.
-    :param known: whether receipts are about a token of the target at all.
-    :param receipts: the tokens to revoke. Where receipts are not the target, the tokens of the venue that are known:
-        they name further roles that the venue's tokens may be of.
+    :param receipt: the one that is given, if it is the target.
+    :param sources: where the other receipts are. Where receipts are not the target, they name further roles that the
+        venue's tokens may be of.
     """
 
     state: str
@@ -91,10 +91,8 @@ class RevocationOptions:
     expected_account_id: str | None
     before: datetime | None
     lease_path: str
-    receipts_file: str | None
-    known: bool
-    receipts: tuple[Receipt, ...]
-    unreadable: int
+    receipt: Receipt | None
+    sources: ReceiptSources
 
     @property
     def ends_leases(self) -> bool:
@@ -105,6 +103,19 @@ class RevocationOptions:
     def by_receipt(self) -> bool:
         """Whether receipts say what to revoke."""
         return self.target in BY_RECEIPT
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the receipts say.
+
+    :param receipts: the tokens of the venue that are asked for and may be alive.
+    :param found: whether there are receipts about the target at all.
+    """
+
+    receipts: tuple[Receipt, ...]
+    found: bool = True
+    unreadable: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,7 @@ class State:
     :param now: the time of AWS's clock.
     :param gone: receipts whose role does not exist any more.
     :param leases: the leases of the venue; None if they were not asked for or may not be read.
+    :param skipped: receipts that nothing is done about, each with the reason.
     """
 
     caller: Caller
@@ -130,6 +142,7 @@ class State:
     roles: tuple[RoleState, ...]
     gone: tuple[Receipt, ...]
     leases: FoundLeases | None = None
+    skipped: tuple[tuple[Receipt, str], ...] = ()
 
     def lease_of(self, user: str) -> StoredLease | None:
         """Return the lease of a user, or None."""
@@ -142,37 +155,45 @@ class State:
 def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOptions:
     """Check the options.
 
-    :raises InvalidInput: an option cannot be right, or no receipt fits.
+    :raises InvalidInput: an option cannot be right.
     """
     venue = make_venue(params["project"], params["venue"])
     target = _target(params)
     if params["expected_account_id"] is not None:
         check_account_id("expected_account_id", params["expected_account_id"])
-    named = target in ("session_name", "source_identity")
-    value = check_session_name(target, params[target]) if named else ""
-    if target == "user":
-        value = check_user("user", params["user"])
-    if target == "web_identity_subject":
-        value = check_subject(target, params[target])
-    log = _read_receipts(params, target, venue, runtime)
-    if log.unreadable:
-        runtime.warn(f"{log.unreadable} lines of the receipts file are no receipts and were skipped.")
-    known, receipts = _fitting(params, target, venue, log, runtime)
+    sources = ReceiptSources.from_options(params)
+    if target in ("user", "access_key_id"):
+        sources.check()
     return RevocationOptions(
         state=params["state"],
         venue=venue,
         target=target,
-        value=value,
+        value=_value(params, target),
         issuer=_issuer(params),
         role_name=_role_name(params, venue),
         expected_account_id=params["expected_account_id"],
         before=_before(params["before"], runtime),
         lease_path=lease_path(venue, params["lease_path"]),
-        receipts_file=params["receipts_file"],
-        known=known,
-        receipts=receipts,
-        unreadable=log.unreadable,
+        receipt=_receipt(params["receipt"], venue) if target == "receipt" else None,
+        sources=sources,
     )
+
+
+def _value(params: Params, target: str) -> str:
+    if target in ("session_name", "source_identity"):
+        return check_session_name(target, params[target])
+    if target == "user":
+        return check_user("user", params["user"])
+    if target == "web_identity_subject":
+        return check_subject(target, params[target])
+    return str(params[target]) if target == "access_key_id" else ""
+
+
+def _receipt(given: Mapping[str, Any], venue: Venue) -> Receipt:
+    receipt = parse_receipt("receipt", given)
+    if receipt.venue != venue:
+        raise InvalidInput("receipt", f"is about a token for {receipt.venue}, not for {venue}.")
+    return receipt
 
 
 def _target(params: Params) -> str:
@@ -217,46 +238,55 @@ def _before(text: str | None, runtime: Runtime) -> datetime | None:
     return moment
 
 
-def _read_receipts(params: Params, target: str, venue: Venue, runtime: Runtime) -> ReceiptLog:
-    if target == "receipt":
-        receipt = parse_receipt("receipt", params["receipt"])
-        if receipt.venue != venue:
-            raise InvalidInput("receipt", f"is about a token for {receipt.venue}, not for {venue}.")
-        return ReceiptLog([receipt])
-    since = None if target in BY_RECEIPT else runtime.now()
-    try:
-        return read_file(params["receipts_file"], since)
-    except InvalidInput as error:
-        if target in BY_RECEIPT or params["receipts_file"] is not None:
-            raise
-        runtime.warn(f"{error.message} Tokens of roles that only receipts name are not revoked.")
-        return ReceiptLog([])
-
-
-def _fitting(
-    params: Params, target: str, venue: Venue, log: ReceiptLog, runtime: Runtime
-) -> tuple[bool, tuple[Receipt, ...]]:
-    """Whether there are tokens that are asked for, and those of them that have not surely ended.
-
-    :raises InvalidInput: no receipt is about the access key. A user may still have a lease.
-    """
-    tokens = log.tokens
-    if target in ("user", "access_key_id"):
-        tokens = [one for one in tokens if params[target] == (one.recipient if target == "user" else one.access_key_id)]
-    if not tokens and target == "access_key_id":
-        raise _unknown(target, params[target], params["receipts_file"])
-    return bool(tokens), tuple(one for one in tokens if one.venue == venue and one.ends_by > runtime.now())
-
-
-def _unknown(target: str, wanted: str, file: str | None) -> InvalidInput:
-    place = DEFAULT_FILE if file is None else file
-    return InvalidInput(target, f"no receipt in {place} is about a token of '{wanted}'.")
-
-
 # Read ---------------------------------------------------------------------------------------------------------------
 
 
-def read(options: RevocationOptions, clients: Clients) -> State:
+def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Known:
+    """Read the receipts, and find those that are asked for and whose tokens may be alive.
+
+    :raises VenueError: the receipts say what to revoke, and they cannot be read, or none is about the access key.
+        A user may still have a lease.
+    """
+    now = runtime.now()
+    if options.receipt:
+        return Known(_living([options.receipt], options.venue, now))
+    try:
+        log = options.sources.read(clients, now, since=None if options.by_receipt else now, venue=options.venue)
+    except VenueError as error:
+        if options.by_receipt or (isinstance(error, InvalidInput) and options.sources.file is not None):
+            raise
+        runtime.warn(f"{error.message} Tokens of roles that only receipts name are not revoked.")
+        return Known(())
+    if log.unreadable:
+        runtime.warn(f"{log.unreadable} receipts could not be read or are no receipts. They were skipped.")
+    if log.conflicts:
+        runtime.warn(
+            f"These receipt ids are given to several tokens, and each of them counts: {', '.join(log.conflicts)}."
+        )
+    found = _asked_for(options, log)
+    if not found and options.target == "access_key_id" and not options.sources.services:
+        raise _unknown(options)
+    return Known(_living(found, options.venue, now), bool(found), log.unreadable)
+
+
+def _asked_for(options: RevocationOptions, log: ReceiptLog) -> Sequence[Receipt]:
+    """The receipts of a user or an access key; all receipts for other targets."""
+    if not options.by_receipt:
+        return log.tokens
+    of_user = options.target == "user"
+    return [one for one in log.tokens if options.value == (one.recipient if of_user else one.access_key_id)]
+
+
+def _unknown(options: RevocationOptions) -> InvalidInput:
+    """Nobody has heard of the user or the access key. Where stores are a venue's own, that is no mistake."""
+    return InvalidInput(options.target, f"no receipt in {options.sources} is about a token of '{options.value}'.")
+
+
+def _living(receipts: Iterable[Receipt], venue: Venue, now: datetime) -> tuple[Receipt, ...]:
+    return tuple(one for one in receipts if one.venue == venue and one.ends_by > now)
+
+
+def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     """Read the roles and their inline policies. The account is compared first.
 
     :raises AccountMismatch: the keys are for another account than the receipts.
@@ -267,26 +297,33 @@ def read(options: RevocationOptions, clients: Clients) -> State:
     iam, sts = clients.client("iam"), clients.client("sts")
     (caller, now), leases = _read_caller_and_leases(options, sts, clients)
     check_account(caller, options.expected_account_id)
-    receipts = _of_account(options, caller)
+    receipts, foreign = _by_account(options, known, caller)
     lease = leases.of(options.value) if leases else None
-    if options.target == "user" and not options.known and not lease:
-        raise _unknown("user", options.value, options.receipts_file)
+    if options.target == "user" and not known.found and not lease and not options.sources.services:
+        raise _unknown(options)
     names = list({one.role_name.lower(): one.role_name for one in receipts}.values())  # IAM names have no case
     if not (options.by_receipt and not lease) and options.role_name.lower() not in map(str.lower, names):
         names.insert(0, options.role_name)
     found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names]) if names else []
-    states = [one for one in found if one]
+    refused = {name.lower(): one for name, one in zip(names, found, strict=True) if isinstance(one, VenueError)}
+    states = [one for one in found if isinstance(one, tuple)]
+    for role, _inline in states:
+        if problem := _foreign_role(options, role):
+            refused[role.name.lower()] = problem
+    _raise_if_nothing_else(options, refused, names)
     roles = tuple(
         RoleState(role, inline, tuple(one for one in receipts if _is_of(one, role)))
         for role, inline in states
-        if _is_venues(options, role)
+        if role.name.lower() not in refused
     )
     if not options.by_receipt and not roles:
         raise NotProvisioned(
             f"there is no role {options.role_name} in account {caller.account_id}, so no token of it can be alive."
         )
-    gone = tuple(one for one in receipts if not any(_is_of(one, role) for role, _inline in states))
-    return State(caller, now, roles, gone, leases)
+    skipped = [(one, refused[one.role_name.lower()].message) for one in receipts if one.role_name.lower() in refused]
+    gone = [one for one in receipts if not any(_is_of(one, role) for role, _inline in states)]
+    gone = [one for one in gone if one.role_name.lower() not in refused]
+    return State(caller, now, roles, tuple(gone), leases, (*foreign, *skipped))
 
 
 def _read_caller_and_leases(
@@ -312,16 +349,18 @@ def _is_of(receipt: Receipt, role: Role) -> bool:
     return receipt.role_name.lower() == role.name.lower()
 
 
-def _of_account(options: RevocationOptions, caller: Caller) -> list[Receipt]:
-    """The receipts of the caller's account.
+def _by_account(
+    options: RevocationOptions, known: Known, caller: Caller
+) -> tuple[list[Receipt], list[tuple[Receipt, str]]]:
+    """The receipts of the caller's account, and the others with what to say of them.
 
-    :raises AccountMismatch: receipts that say what to revoke are of another account. Where they are of several, the
-        option expected_account_id says which ones are meant.
+    :raises AccountMismatch: all receipts that say what to revoke are of other accounts. One such receipt among others
+        does not keep the others from being revoked: anybody who may write receipts could add it.
     """
-    mine = [one for one in options.receipts if one.account_id == caller.account_id]
-    other = sorted({one.account_id for one in options.receipts} - {caller.account_id})
-    if other and options.by_receipt and not (mine and options.expected_account_id):
-        advice = "Set expected_account_id and run once for each account." if mine or len(other) > 1 else ""
+    mine = [one for one in known.receipts if one.account_id == caller.account_id]
+    other = sorted({one.account_id for one in known.receipts} - {caller.account_id})
+    if other and options.by_receipt and not mine:
+        advice = "Set expected_account_id and run once for each account." if len(other) > 1 else ""
         raise AccountMismatch(
             f"the tokens were issued in account {', '.join(other)}, but the credentials are for account "
             f"{caller.account_id} ({caller.arn}). Nothing was changed. Get keys for account {', '.join(other)}, for "
@@ -329,27 +368,43 @@ def _of_account(options: RevocationOptions, caller: Caller) -> list[Receipt]:
             account_id=caller.account_id,
             expected_account_id=other[0],
         )
-    return mine
+    foreign = [one for one in known.receipts if one.account_id != caller.account_id]
+    return mine, [
+        (one, f"the receipt is of account {one.account_id}. Run again with keys of that account.") for one in foreign
+    ]
 
 
-def _read_role(iam: Any, name: str) -> tuple[Role, Mapping[str, Mapping[str, Any]]] | None:
-    role = read_role(iam, name)
-    return (role, read_policies(iam, name, read_inline_names(iam, name))) if role else None
+def _read_role(iam: Any, name: str) -> tuple[Role, Mapping[str, Mapping[str, Any]]] | VenueError | None:
+    """A role with its inline policies; None if there is none; the refusal if the caller may not read it."""
+    try:
+        role = read_role(iam, name)
+        return (role, read_policies(iam, name, read_inline_names(iam, name))) if role else None
+    except AwsRefused as error:
+        if error.code in DENIED:
+            return error
+        raise
 
 
-def _is_venues(options: RevocationOptions, role: Role) -> bool:
-    """Whether the role is one to act on. A receipt alone does not make a role the venue's.
-
-    :raises OwnershipConflict: a role that an option or the receipt of a token to revoke names is another venue's.
-    """
+def _foreign_role(options: RevocationOptions, role: Role) -> OwnershipConflict | None:
+    """Why a role is not one to act on. A receipt alone does not make a role the venue's."""
     named = options.by_receipt or role.name.lower() == options.role_name.lower()
     try:
         check_ownership(options.venue, role.name, role.tags, adopt=named)
-    except OwnershipConflict:
-        if named:
-            raise
-        return False
-    return True
+    except OwnershipConflict as error:
+        return error
+    return None
+
+
+def _raise_if_nothing_else(options: RevocationOptions, refused: Mapping[str, VenueError], names: Sequence[str]) -> None:
+    """A role that is another venue's, or that may not be read, is an error if it is the one that was asked for.
+
+    Among several that receipts name, it is reported and left out.
+
+    :raises VenueError: see above.
+    """
+    asked = {name.lower() for name in names} if options.by_receipt else {options.role_name.lower()}
+    if refused and asked <= refused.keys():
+        raise next(refused[name.lower()] for name in names if name.lower() in asked)
 
 
 # Plan ---------------------------------------------------------------------------------------------------------------
@@ -363,13 +418,18 @@ def wanted(options: RevocationOptions, receipts: Iterable[Receipt], now: datetim
     if options.by_receipt:
         # The time keeps a later token of the same session name alive. It comes from the receipt alone, so that a second
         # run finds nothing to do.
-        return [Revocation("session", one.session_name, cutoff(one.issue_until)) for one in receipts]
+        return _sessions_of(receipts, now)
     if options.target == "web_identity_subject":
         person = {"web_identity_issuer": options.issuer, "web_identity_subject": options.value}
-        theirs = [one for one in receipts if person.items() <= one.context.items()]
-        return [Revocation("session", one.session_name, cutoff(one.issue_until)) for one in theirs]
+        return _sessions_of([one for one in receipts if person.items() <= one.context.items()], now)
     kind = {"session_name": "session"}.get(options.target, options.target)
     return [Revocation(kind, options.value, options.before or cutoff(now))]
+
+
+def _sessions_of(receipts: Iterable[Receipt], now: datetime) -> list[Revocation]:
+    """The sessions of receipts. A receipt from the future ends nothing that is issued after now."""
+    ends = [(one.session_name, one.issue_until if one.requested_at <= now + CLOCK_TOLERANCE else now) for one in receipts]
+    return [Revocation("session", name, cutoff(end)) for name, end in ends]
 
 
 def _of_lease(options: RevocationOptions, state: State, one: RoleState, now: datetime) -> list[Revocation]:
@@ -415,7 +475,8 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
 
     :raises VenueError: see ``_domain/errors.py``.
     """
-    state = read(options, clients)
+    known = read_receipts(options, clients, runtime)
+    state = read(options, known, clients)
     moment = state.now
     first = plans = plan(options, state, moment)
     leases = state.leases
@@ -430,11 +491,11 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
             if attempt == ATTEMPTS - 1:
                 raise
             runtime.sleep(runtime.jitter(0.2 * 2**attempt))
-            state = replace(read(replace(options, known=True), clients), leases=leases)
+            state = replace(read(options, replace(known, found=True), clients), leases=leases)
             plans = plan(options, state, moment)
     if problem:
         raise _with_open_leases(problem)
-    _warn(options, state, plans, runtime)
+    _warn(options, known, state, plans, runtime)
     planned = [step for one in first for step in one.steps]
     steps = [*ended, *(planned if runtime.check_mode else [step for step, _answer in done])]
     return {
@@ -448,7 +509,10 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
         "revocations": [each for one, after in zip(state.roles, plans, strict=True) for each in _in_force(one, after)],
         "sessions": _sessions(options, state),
         "leases": [_ended(one) for one in _chosen(options, leases)],
-        "unreadable": options.unreadable,
+        "skipped": [
+            {"session_name": one.session_name, "role_arn": one.role_arn, "reason": why} for one, why in state.skipped
+        ],
+        "unreadable": known.unreadable,
         "steps": [step.shown() for step in steps],
         "diff": _diff(state.roles, first),
     }
@@ -520,7 +584,7 @@ def _ended(one: StoredLease) -> dict[str, Any]:
     return {"user": one.lease.user, "id": one.lease.id, "ends_at": iso(one.lease.ends_at)}
 
 
-def _warn(options: RevocationOptions, state: State, plans: Sequence[Plan], runtime: Runtime) -> None:
+def _warn(options: RevocationOptions, known: Known, state: State, plans: Sequence[Plan], runtime: Runtime) -> None:
     for note in [note for one in plans for note in one.notes]:
         runtime.warn(note)
     if options.target == "web_identity_subject" and options.state == "present":
@@ -530,18 +594,24 @@ def _warn(options: RevocationOptions, state: State, plans: Sequence[Plan], runti
         )
     if options.state == "unlocked" and any(one.locked for one in plans):
         runtime.warn("The venue stays locked: another Deny statement keeps everybody from assuming the role.")
-    if options.by_receipt and not options.receipts and not state.lease_of(options.value):
+    if options.by_receipt and not known.found and not state.lease_of(options.value):
+        runtime.warn(f"{_unknown(options).message} Is the name spelled as at the issue?")
+    elif options.by_receipt and not known.receipts and not state.lease_of(options.value):
         runtime.warn("No token of this venue that the receipts name is alive any more. There is nothing to revoke.")
     if not options.by_receipt and not any(one.role.name.lower() == options.role_name.lower() for one in state.roles):
         runtime.warn(
             f"There is no role {options.role_name} in account {state.caller.account_id}. Only tokens of the roles that "
             "receipts name were revoked. If the venue's role has another name, set role_name."
         )
-    elsewhere = sorted({one.account_id for one in options.receipts} - {state.caller.account_id})
-    if elsewhere:
+    for reason in dict.fromkeys(why for _one, why in state.skipped):
+        names = [one.session_name for one, why in state.skipped if why == reason]
+        done = "lifted" if options.state == "absent" else "revoked"
+        runtime.warn(f"Not {done}: {_few(names)}. Either the receipt is false, or somebody else must do it: {reason}")
+    early = [one.session_name for one in known.receipts if one.requested_at > state.now + CLOCK_TOLERANCE]
+    if early:
         runtime.warn(
-            f"Tokens of this venue were also issued in account {', '.join(elsewhere)}. They are not revoked: run again "
-            "with keys of that account."
+            f"Receipts are dated in the future: {_few(early)}. Either the clock of the machine that issued the token "
+            "was wrong, or somebody else has written them. What was issued until now is revoked."
         )
     ended = [one.session_name for one in state.gone]
     if ended:
@@ -552,6 +622,12 @@ def _warn(options: RevocationOptions, state: State, plans: Sequence[Plan], runti
             "The role of these sessions was deleted and created again, so they ended with the old role: "
             f"{', '.join(replaced)}. They are revoked for the new role as well."
         )
+
+
+def _few(names: Sequence[str]) -> str:
+    """Names for a message, which receipts may hold by the thousand."""
+    more = [f"and {len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    return ", ".join([*names[:MOST_NAMED], *more])
 
 
 def _is_replaced(role: Role, receipt: Receipt) -> bool:
@@ -597,7 +673,7 @@ OPERATION = Operation(
     argument_spec=ARGUMENT_SPEC,
     parse=parse,
     execute=revoke,
-    services=("iam", "ssm", "sts"),
+    services=("iam", "s3", "ssm", "sts"),
     narrowing=filled_in(ARGUMENT_SPEC),
     constraints={
         "mutually_exclusive": [("before", name) for name in (*BY_RECEIPT, "web_identity_subject")],

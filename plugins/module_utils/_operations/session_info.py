@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,11 +18,11 @@ from .._domain import role_facts, sessions
 from .._domain.arns import check_account_id
 from .._domain.errors import AccountMismatch, InvalidInput, NotProvisioned
 from .._domain.names import Venue, check_role_name, make_venue
-from .._domain.receipts import LONGEST_SESSION, Receipt
+from .._domain.receipts import CLOCK_TOLERANCE, LONGEST_SESSION, Receipt, ReceiptLog
 from .._domain.revocation import standing
 from .._domain.role_facts import Observed
 from .._domain.times import iso, parse_time
-from .._receipt_store import read_file
+from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from .accounts import check_account
 
@@ -34,7 +34,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "expected_account_id": {"type": "str"},
     "since": {"type": "str"},
     "until": {"type": "str"},
-    "receipts_file": {"type": "path"},
+    **READING,
     "cloudtrail": {"type": "bool", "default": True},
     "max_pages": {"type": "int", "default": 200},
 }
@@ -48,7 +48,7 @@ class SessionInfoOptions:
 
     :param venue: the one venue; None for all of the account.
     :param role_name: the role of the one venue, where receipts do not name another one.
-    :param receipts: those of the time and of the venue.
+    :param sources: where receipts are.
     :param max_pages: how many requests to CloudTrail at most; 0 if it is not asked.
     """
 
@@ -58,8 +58,7 @@ class SessionInfoOptions:
     expected_account_id: str | None
     since: datetime
     until: datetime
-    receipts: tuple[Receipt, ...]
-    unreadable: int
+    sources: ReceiptSources
     max_pages: int
 
 
@@ -74,10 +73,8 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> SessionInfoOpt
     since, until = _window(params, runtime)
     if params["max_pages"] < 1:
         raise InvalidInput("max_pages", "must be at least 1.")
-    log = read_file(params["receipts_file"], since)
-    if log.unreadable:
-        runtime.warn(f"{log.unreadable} lines of the receipts file are no receipts and were skipped.")
-    asked = [one for one in log.tokens if since <= (one.issued_at or one.requested_at) <= until]
+    sources = ReceiptSources.from_options(params)
+    sources.check()
     return SessionInfoOptions(
         venue=venue,
         role_name=_role_name(params, venue),
@@ -85,8 +82,7 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> SessionInfoOpt
         expected_account_id=params["expected_account_id"],
         since=since,
         until=until,
-        receipts=tuple(one for one in asked if venue in (None, one.venue)),
-        unreadable=log.unreadable,
+        sources=sources,
         max_pages=params["max_pages"] if params["cloudtrail"] else 0,
     )
 
@@ -116,8 +112,9 @@ def list_sessions(options: SessionInfoOptions, clients: Clients, runtime: Runtim
     iam, sts = clients.client("iam"), clients.client("sts")
     caller, observed = run_concurrently(lambda: read_caller(sts), lambda: read_roles(iam))
     check_account(caller, options.expected_account_id)
-    receipts = _of_account(options, caller, runtime)
+    log = options.sources.read(clients, options.since, since=options.since, venue=options.venue)
     roles = {one.role.arn: one for one in observed}
+    receipts = _of_account(options, _of_time(options, log, runtime), caller, roles, runtime)
     arns = _role_arns(options, roles, receipts, caller)
     looked = _look_up(options, clients, runtime, arns) if options.max_pages else Lookup([], truncated=False)
     events = [one for one in map(sessions.from_event, looked.events) if one and one.role_arn in arns]
@@ -130,20 +127,49 @@ def list_sessions(options: SessionInfoOptions, clients: Clients, runtime: Runtim
         "account_id": caller.account_id,
         "sessions": [_shown(one, roles.get(one.role_arn), now) for one in held],
         "truncated": looked.truncated,
-        "unreadable": options.unreadable,
+        "unreadable": log.unreadable,
         "since": iso(options.since),
         "until": iso(options.until),
     }
 
 
-def _of_account(options: SessionInfoOptions, caller: Caller, runtime: Runtime) -> list[Receipt]:
+def _of_time(options: SessionInfoOptions, log: ReceiptLog, runtime: Runtime) -> list[Receipt]:
+    """The receipts of the venue and of the time that is asked for. The clock that dated them may be ahead a little."""
+    if log.unreadable:
+        runtime.warn(f"{log.unreadable} receipts could not be read or are no receipts. They were skipped.")
+    if log.conflicts:
+        runtime.warn(
+            f"{len(log.conflicts)} receipt ids are given to several tokens, such as {log.conflicts[0]}. Each is listed."
+        )
+    asked = [one for one in log.tokens if options.venue in (None, one.venue)]
+    latest = runtime.now() + CLOCK_TOLERANCE
+    early = [one.session_name for one in asked if one.requested_at > latest]
+    if early:
+        runtime.warn(
+            f"{len(early)} receipts are dated in the future, such as that of {early[0]}. They are not listed. Either "
+            "the clock of the machine that issued the token was wrong, or somebody else has written them."
+        )
+    until = options.until + CLOCK_TOLERANCE
+    dated = [(one, one.issued_at or one.requested_at) for one in asked if one.requested_at <= latest]
+    return [one for one, moment in dated if options.since <= moment <= until]
+
+
+def _of_account(
+    options: SessionInfoOptions,
+    receipts: Sequence[Receipt],
+    caller: Caller,
+    roles: Mapping[str, Observed],
+    runtime: Runtime,
+) -> list[Receipt]:
     """The receipts of the caller's account.
 
-    :raises AccountMismatch: all receipts of the venue are of other accounts.
+    :raises AccountMismatch: all receipts of the venue are of other accounts, and nothing else says who holds tokens:
+        CloudTrail is not asked, or the venue's role is not in this account.
     """
-    mine = [one for one in options.receipts if one.account_id == caller.account_id]
-    other = sorted({one.account_id for one in options.receipts} - {caller.account_id})
-    if options.venue and other and not mine:
+    mine = [one for one in receipts if one.account_id == caller.account_id]
+    other = sorted({one.account_id for one in receipts} - {caller.account_id})
+    others_known = bool(options.max_pages and _of_name(options, roles))
+    if options.venue and other and not mine and not others_known:
         raise AccountMismatch(
             f"the receipts of this venue are of account {', '.join(other)}, but the credentials are for account "
             f"{caller.account_id} ({caller.arn}). Get keys for account {other[0]}.",
@@ -155,6 +181,11 @@ def _of_account(options: SessionInfoOptions, caller: Caller, runtime: Runtime) -
     return mine
 
 
+def _of_name(options: SessionInfoOptions, roles: Mapping[str, Observed]) -> set[str]:
+    """The ARN of the venue's role, if it is in the account."""
+    return {arn for arn, one in roles.items() if one.role.name.lower() == options.role_name.lower()}
+
+
 def _role_arns(
     options: SessionInfoOptions, roles: Mapping[str, Observed], receipts: Iterable[Receipt], caller: Caller
 ) -> set[str]:
@@ -163,7 +194,7 @@ def _role_arns(
     if not options.venue:
         prefix = options.name_prefix
         return named | {arn for arn, one in roles.items() if role_facts.is_venue_role(one.role, prefix)}
-    found = {arn for arn, one in roles.items() if one.role.name.lower() == options.role_name.lower()}
+    found = _of_name(options, roles)
     if not found and not named:
         raise NotProvisioned(
             f"there is no role {options.role_name} in account {caller.account_id}, so it has no tokens."
@@ -217,7 +248,7 @@ OPERATION = Operation(
     argument_spec=ARGUMENT_SPEC,
     parse=parse,
     execute=list_sessions,
-    services=("iam", "sts", "cloudtrail"),
+    services=("iam", "s3", "ssm", "sts", "cloudtrail"),
     narrowing=filled_in(ARGUMENT_SPEC),
     constraints={"required_together": [("project", "venue")]},
 )

@@ -270,18 +270,33 @@ def test_keys_of_another_account_change_nothing(venue: Moto, tmp_path: pathlib.P
     for options in (
         {"receipt": foreign.to_json()},
         {"user": "jdoe", "receipts_file": write(tmp_path / "one", foreign)},
-        {"user": "jdoe", "receipts_file": write(tmp_path / "two", recent(number=2), foreign)},
     ):
         result = perform(revocation.OPERATION, **VENUE, **options)
         assert (result["error"], result["expected_account_id"]) == ("AccountMismatch", other), result
         assert f'broker_account: "{other}"' in result["msg"]
         assert policies(venue) == []
-    warned: list[str] = []
-    mine = perform(
-        revocation.OPERATION, Runtime(warn=warned.append), **VENUE, **options, expected_account_id="123456789012"
+
+
+def test_receipts_that_cannot_be_followed_stop_no_other_revocation(venue: Moto, tmp_path: pathlib.Path) -> None:
+    other, now = "210987654321", datetime.now(UTC).replace(microsecond=0)
+    venue.client("iam").create_role(
+        RoleName="unity-emit-ops-sts",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}),
+        Tags=[{"Key": "Proj", "Value": "emit"}, {"Key": "Venue", "Value": "ops"}],
     )
-    assert [one["access_key_id"] for one in mine["sessions"]] == ["ASIAEXAMPLE000000002"]
-    assert other in warned[0]
+    foreign = recent(number=2, account_id=other, role_arn=f"arn:aws:iam::{other}:role/{ROLE}")
+    anothers = recent(number=3, role_arn="arn:aws:iam::123456789012:role/unity-emit-ops-sts")
+    future = requested(number=4, at=now + timedelta(days=400))
+    file = write(tmp_path / "receipts", foreign, anothers, future, recent())
+    warned: list[str] = []
+    mine = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, user="jdoe", receipts_file=file)
+    assert not mine.get("failed"), mine
+    assert {one["value"] for one in mine["revocations"]} == {recent().session_name, future.session_name}
+    assert all(parse_time("before", one["before"]) < now + timedelta(minutes=5) for one in mine["revocations"])
+    assert {one["session_name"] for one in mine["skipped"]} == {foreign.session_name, anothers.session_name}
+    assert [any(word in one for one in warned) for word in (other, "emit", "future")] == [True] * 3
+    (only,) = (perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=write(tmp_path / "one", anothers)),)
+    assert only["error"] == "OwnershipConflict"
 
 
 def test_a_role_that_was_deleted_or_created_again_is_named(venue: Moto, tmp_path: pathlib.Path) -> None:
@@ -392,7 +407,7 @@ def test_hostile_lines_are_counted_and_stop_nothing(venue: Moto, tmp_path: pathl
     warned: list[str] = []
     result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, user="jdoe", receipts_file=file)
     assert (result["changed"], result["unreadable"]) == (True, 8), result
-    assert "8 lines" in warned[0]
+    assert "8 receipts" in warned[0]
 
 
 def test_the_default_file_is_known(venue: Moto, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import json
 import shutil
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,12 +98,12 @@ class Desk:
         )
         runtime = self.runtime(check_mode=check_mode)
         prepared = issuing.Prepared.from_params(params, runtime)
-        return issuing.run(
-            prepared,
-            lambda: Authorized(self.receipt(user), self._assume, lambda issued: None),
-            lambda receipt: prepared.stores.record(receipt, Clients(params)),
-            runtime,
+        host = SimpleNamespace(
+            authorize=lambda: Authorized(self.receipt(user), self._assume, lambda issued: None),
+            known_keys=lambda: None,
+            record=lambda receipt: prepared.stores.record(receipt, Clients(params)),
         )
+        return issuing.run(prepared, host, runtime)
 
     def resend(self, file, *, check_mode=False, **options):
         options = {**self.places, "resend": str(file), **options}

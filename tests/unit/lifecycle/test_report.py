@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
@@ -174,6 +175,20 @@ def test_a_request_without_an_answer_counts_as_living_and_skipped_lines_are_coun
     assert document["totals"]["live_tokens"] == 1
     lines = report.table(document)
     assert "may have been issued" in lines[1]
-    assert "3 lines of the receipts file" in lines[-1]
+    assert "3 receipts could not be read" in lines[-1]
     assert "3 lines of the receipts file" in page(document)
     assert "may be live" in page(document)
+
+
+def test_the_stores_of_the_venues_receipts_are_named_once_for_each_account() -> None:
+    names = {"project": "sbg", "handoff_receipts_s3": "s3://records/sts"}
+    hosts: list[dict[str, Any]] = [
+        {**names, "venue": "dev", "handoff_receipts_ssm_path": "/unity/sbg/dev/receipts"},
+        {**names, "venue": "ops", "handoff_receipts_ssm_path": ["/unity/sbg/ops/receipts", "/unity/old"]},
+        {**names, "venue": "test", "handoff_receipts_ssm_path": "__omit_place_holder__0123"},
+        {**names, "venue": "live", "handoff_receipts_ssm_path": object()},  # how newer cores leave an option out
+    ]
+    (account,) = report.accounts(hosts)
+    assert account["receipts_s3"] == ["s3://records/sts"]
+    assert account["receipts_ssm_path"] == ["/unity/sbg/dev/receipts", "/unity/sbg/ops/receipts", "/unity/old"]
+    assert all("handoff_receipts_s3" not in one for one in account["venues"])

@@ -23,10 +23,10 @@ from .authorize import authorize
 from .options import ARGUMENT_SPEC, CONSTRAINTS, NARROWING, TokenOptions, parse
 from .parts import Issued
 
-AUTHORIZE, ASSUME, RECORD = "authorize", "assume", "record"
+AUTHORIZE, KNOWN_KEYS, ASSUME, RECORD = "authorize", "known_keys", "assume", "record"
 # Set by the action plugin alone.
 PHASE_SPEC: dict[str, Any] = {
-    "_phase": {"type": "str", "choices": [AUTHORIZE, ASSUME, RECORD]},
+    "_phase": {"type": "str", "choices": [AUTHORIZE, KNOWN_KEYS, ASSUME, RECORD]},
     "_receipt": {"type": "dict"},
 }
 # What must not have changed between the two phases.
@@ -59,6 +59,10 @@ def _parse(params: Params, clients: Clients, runtime: Runtime) -> Phase:
 def _execute(phase: Phase, clients: Clients, runtime: Runtime) -> Result:
     if phase.name == AUTHORIZE:
         return {"receipt": authorize(phase.options, clients, runtime).receipt.to_json()}
+    if phase.name == KNOWN_KEYS:
+        options = phase.options
+        found = phase.stores.known_keys(clients, options.venue, options.user, runtime.now())
+        return {"known_keys": {**found._asdict(), "recorded_at": iso(found.recorded_at)} if found else None}
     if phase.receipt is None:
         raise InvalidInput("_receipt", "is required in this phase.")
     if phase.name == RECORD:
