@@ -209,8 +209,8 @@ options:
     default: false
   external_id:
     description:
-      - The external ID to use, of at least 16 characters that are not part of a name such as that of the role. By
-        default one of 160 random bits is made once and then kept.
+      - The external ID to use, of at least 16 characters that are not part of a name such as that of the role, and at
+        least 16 beside such a name if it contains one. By default one of 160 random bits is made once and then kept.
     type: str
   external_id_type:
     description:

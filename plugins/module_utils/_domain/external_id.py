@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from .trust_reader import TrustReading
 
 CONFLICT_CHOICES = ("fail", "use_parameter", "use_trust_policy")
 SHORTEST = 16  # characters of an external ID that somebody chose
+SHORTEST_NAME = 3  # characters of a name that makes an external ID easy to guess
 
 
 class ExternalIds(NamedTuple):
@@ -125,6 +127,12 @@ def weakness(value: str, names: Collection[str]) -> str:
         return f"has fewer than {SHORTEST} characters"
     if any(value.lower() in name.lower() for name in names):
         return "is part of a name that others know"
+    contained = [
+        re.escape(name.lower()) for name in names if len(name) >= SHORTEST_NAME and name.lower() in value.lower()
+    ]
+    rest = re.sub("|".join(sorted(contained, key=len, reverse=True)), "", value.lower()) if contained else value
+    if len(rest) < SHORTEST:
+        return f"is a name that others know with fewer than {SHORTEST} characters around it"
     return ""
 
 

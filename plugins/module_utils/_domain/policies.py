@@ -71,8 +71,13 @@ def values(one_or_many: Any) -> list[Any]:
 
 
 def statements(policy: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """The statements of a policy, of none if there is no policy."""
-    return values((policy or {}).get("Statement", []))
+    """The statements of a policy, of none if there is no policy.
+
+    Elements are read in any case, as those within a statement: a Deny that is overlooked would be removed, and what
+    IAM makes of such a document is not documented.
+    """
+    found = [one for key, one in (policy or {}).items() if key.lower() == "statement"]
+    return [statement for one in found for statement in values(one)]
 
 
 def masked(policy: Any, labels: Mapping[str, str]) -> Any:

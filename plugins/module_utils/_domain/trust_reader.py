@@ -111,7 +111,7 @@ class Statement:
 
 def read_statements(policy: Mapping[str, Any] | None) -> list[Statement]:
     """The statements of a trust policy, of none if there is no policy."""
-    variables = (policy or {}).get("Version") == VERSION
+    variables = any(key.lower() == "version" and value == VERSION for key, value in (policy or {}).items())
     return [
         Statement(number, content, variables)
         for number, content in enumerate(statements(policy), start=1)

@@ -162,13 +162,14 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
     if params["expected_account_id"] is not None:
         check_account_id("expected_account_id", params["expected_account_id"])
     sources = ReceiptSources.from_options(params)
+    value = _value(params, target)
     if target in ("user", "access_key_id"):
         sources.check()
     return RevocationOptions(
         state=params["state"],
         venue=venue,
         target=target,
-        value=_value(params, target),
+        value=value,
         issuer=_issuer(params),
         role_name=_role_name(params, venue),
         expected_account_id=params["expected_account_id"],
@@ -428,7 +429,8 @@ def wanted(options: RevocationOptions, receipts: Iterable[Receipt], now: datetim
 
 def _sessions_of(receipts: Iterable[Receipt], now: datetime) -> list[Revocation]:
     """The sessions of receipts. A receipt from the future ends nothing that is issued after now."""
-    ends = [(one.session_name, one.issue_until if one.requested_at <= now + CLOCK_TOLERANCE else now) for one in receipts]
+    latest = now + CLOCK_TOLERANCE
+    ends = [(one.session_name, one.issue_until if one.requested_at <= latest else now) for one in receipts]
     return [Revocation("session", name, cutoff(end)) for name, end in ends]
 
 
@@ -673,7 +675,7 @@ OPERATION = Operation(
     argument_spec=ARGUMENT_SPEC,
     parse=parse,
     execute=revoke,
-    services=("iam", "s3", "ssm", "sts"),
+    services=("iam", "ssm", "sts"),
     narrowing=filled_in(ARGUMENT_SPEC),
     constraints={
         "mutually_exclusive": [("before", name) for name in (*BY_RECEIPT, "web_identity_subject")],

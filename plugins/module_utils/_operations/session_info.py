@@ -248,7 +248,7 @@ OPERATION = Operation(
     argument_spec=ARGUMENT_SPEC,
     parse=parse,
     execute=list_sessions,
-    services=("iam", "s3", "ssm", "sts", "cloudtrail"),
+    services=("iam", "sts", "cloudtrail"),
     narrowing=filled_in(ARGUMENT_SPEC),
     constraints={"required_together": [("project", "venue")]},
 )

@@ -287,11 +287,12 @@ def test_receipts_that_cannot_be_followed_stop_no_other_revocation(venue: Moto, 
     foreign = recent(number=2, account_id=other, role_arn=f"arn:aws:iam::{other}:role/{ROLE}")
     anothers = recent(number=3, role_arn="arn:aws:iam::123456789012:role/unity-emit-ops-sts")
     future = requested(number=4, at=now + timedelta(days=400))
-    file = write(tmp_path / "receipts", foreign, anothers, future, recent())
+    usual = recent()
+    file = write(tmp_path / "receipts", foreign, anothers, future, usual)
     warned: list[str] = []
     mine = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, user="jdoe", receipts_file=file)
     assert not mine.get("failed"), mine
-    assert {one["value"] for one in mine["revocations"]} == {recent().session_name, future.session_name}
+    assert {one["value"] for one in mine["revocations"]} == {usual.session_name, future.session_name}
     assert all(parse_time("before", one["before"]) < now + timedelta(minutes=5) for one in mine["revocations"])
     assert {one["session_name"] for one in mine["skipped"]} == {foreign.session_name, anothers.session_name}
     assert [any(word in one for one in warned) for word in (other, "emit", "future")] == [True] * 3

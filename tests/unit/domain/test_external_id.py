@@ -223,6 +223,9 @@ NAMES = ("unity-sbg-dev-sts", "arn:aws:iam::123456789012:root")
         ("unity-sbg-dev-sts", "is part of a name that others know"),
         ("UNITY-sbg-dev-st", "is part of a name that others know"),
         ("iam::123456789012", "is part of a name that others know"),
+        ("unity-sbg-dev-sts-2026", "is a name that others know with fewer than 16 characters around it"),
+        ("my-Unity-SBG-dev-STS-external-id", "is a name that others know with fewer than 16 characters around it"),
+        ("unity-sbg-dev-sts-0123456789abcdef", ""),
         ("x" * 16, ""),
     ],
 )

@@ -197,3 +197,12 @@ def test_any_json_can_be_read(policy: dict[str, Any]) -> None:
     reading = read_trust(policy)
     json.dumps([reading.external_ids, reading.principals, [one.name for one in reading.foreign]])
     trust_reader.decide(policy, CALLER, "sts:AssumeRole", Context())
+
+
+def test_elements_are_read_in_any_case() -> None:
+    lower = {
+        "version": "2012-10-17",
+        "statement": [LOCK, {"effect": "Allow", "principal": {"AWS": "*"}, "action": "sts:AssumeRole"}],
+    }
+    reading = read_trust(lower)
+    assert (reading.locked, [one.name for one in reading.foreign]) == (True, ["Allow statement number 2"])

@@ -15,7 +15,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused, VenueError
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt, read_log
 
 from tests.support import people
 from tests.support.tokens import TOKEN

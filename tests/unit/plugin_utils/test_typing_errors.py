@@ -139,7 +139,7 @@ OF_PLAYBOOKS = [
     (path, name, template)
     for path in sorted((ROOT / "playbooks").rglob("*.yml"))
     for template in templates(path)
-    for name in re.findall(r"lookup\('ansible\.builtin\.vars', '(\w+)'", template)
+    for name in re.findall(r"lookup\('ansible\.builtin\.vars', '([a-z]\w*)'", template)
 ]
 
 
