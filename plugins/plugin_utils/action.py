@@ -19,7 +19,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argu
 
 from ..module_utils import _masking
 from ..module_utils._domain.errors import InvalidInput, printable
-from ..module_utils._operations._operation import Operation, Runtime, check_mappings, subject
+from ..module_utils._operations._operation import Operation, Runtime, check_connection, check_mappings, subject
 
 try:
     from . import speed
@@ -85,6 +85,7 @@ class VenueAction(Base):
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             self.OPERATION.check_not_blank(self._task.args, given=True)
+            check_connection(self._connection_spec(), self._task.args)
             check_mappings(spec, self._task.args)
         except InvalidInput as error:
             return {**result, "failed": True, **error.to_result(subject(self._task.args))}
@@ -96,7 +97,10 @@ class VenueAction(Base):
         return self.hide(result) if self.OPERATION.secret_result else result
 
     def _argument_spec(self) -> dict[str, Any]:
-        return {**(aws_argument_spec() if self.OPERATION.services else {}), **self.OPERATION.argument_spec}
+        return {**self._connection_spec(), **self.OPERATION.argument_spec}
+
+    def _connection_spec(self) -> dict[str, Any]:
+        return dict(aws_argument_spec()) if self.OPERATION.services else {}
 
     def run_local(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do what ``_module.run_module`` does, with this process's environment as the fallback for connection options.

@@ -28,7 +28,8 @@ class BadValue(ValueError):
 
 def safe_text(text: str) -> str:
     """A text on one line, without characters that could forge output, at most 2,000 characters long."""
-    return _UNSAFE.sub(" ", text)[:LONGEST_TEXT]
+    shown = _UNSAFE.sub(" ", text)[:LONGEST_TEXT]
+    return shown if shown.isprintable() else "".join(one if one.isprintable() else " " for one in shown)
 
 
 def checked(checks: Mapping[str, Callable[[Any], Any]], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -151,6 +151,21 @@ def _without_value(argument_spec: Mapping[str, Any], params: Params, above: str 
                     yield from _without_value(spec["options"], one, f"{above}{name}.")
 
 
+def check_connection(argument_spec: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse connection options that a task gives without a value: it would use whatever credentials there are.
+
+    An environment variable that is set and empty is another matter: it is as if it were not set, as for the AWS CLI.
+
+    :param argument_spec: the connection options, with their aliases.
+    :param given: the options of the task.
+    :raises InvalidInput: one is None, or an empty or blank text.
+    """
+    for name, option in argument_spec.items():
+        for one in (name, *option.get("aliases", ())):
+            if one in given and (given[one] is None or _is_blank(given[one])):
+                raise InvalidInput(one, EMPTY)
+
+
 def check_mappings(argument_spec: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> None:
     """Refuse anything but a dictionary for an option with suboptions, where ansible-core would end with a traceback.
 

@@ -12,6 +12,7 @@ import pathlib
 from typing import Any
 
 import pytest
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import absolute_paths
 
@@ -99,6 +100,20 @@ def test_no_task_takes_a_blank_option(name: str, option: str, kind: str, where: 
         assert (result["failed"], result.get("error"), result["msg"]) == (True, "InvalidInput", refusal(option)), repr(
             blank
         )
+
+
+CONNECTION = [one for name, option in aws_argument_spec().items() for one in (name, *option.get("aliases", ()))]
+
+
+@pytest.mark.parametrize("where", SITUATIONS)
+@pytest.mark.parametrize("option", CONNECTION)
+def test_no_task_takes_a_blank_connection_option(option: str, where: str) -> None:
+    # The task would use whatever credentials there are: of another account, perhaps.
+    plugin = importlib.import_module(f"{PACKAGE}.action.venue_sts_role_info").ActionModule
+    for blank in ("", " ", "\n", "\u00a0", None):
+        action = make_action(plugin, "venue_sts_role_info", SITUATIONS[where], **{option: blank})
+        result = action.run(task_vars=SITUATIONS[where].variables)
+        assert (result["failed"], result.get("error"), result["msg"]) == (True, "InvalidInput", refusal(option))
 
 
 def test_a_blank_path_stays_blank_and_does_not_become_a_file_called_blank() -> None:
