@@ -438,8 +438,18 @@ READ_RECEIPTS: list[PolicyCell] = [
     (False, "s3:GetObjectVersion", RECEIPT, HERE),
     (False, "s3:DeleteObject", RECEIPT, HERE),
 ]  # fmt: skip
+# Issuer and revoker end leases; only the issuer writes them.
+LEASES = f"{PARAMETERS}/sbg/dev/cs/sts/leases"
+END_LEASES: list[PolicyCell] = [
+    (True, "ssm:GetParametersByPath", LEASES, {}),
+    (True, "ssm:DeleteParameters", f"{LEASES}/jdoe", {}),
+    (False, "ssm:DeleteParameters", EXTERNAL_ID, {}),
+    (False, "ssm:DeleteParameters", f"{RECEIPTS}/r-20261126T071500Z-0a1b2c3d", {}),
+]
 ISSUER: list[PolicyCell] = [
     *READ_RECEIPTS,
+    *END_LEASES,
+    (True, "ssm:PutParameter", f"{LEASES}/jdoe", {}),
     *((True, f"sts:{one}", ROLE, {}) for one in ("AssumeRole", "TagSession", "SetSourceIdentity")),
     (False, "sts:AssumeRole", ADMINISTRATOR, {}),
     *((True, f"iam:{one}", ROLE, {}) for one in ("GetRole", "GetRolePolicy")),
@@ -458,6 +468,8 @@ ISSUER: list[PolicyCell] = [
 ]
 REVOKER: list[PolicyCell] = [
     *READ_RECEIPTS,
+    *END_LEASES,
+    (False, "ssm:PutParameter", f"{LEASES}/jdoe", {}),
     (False, "s3:PutObject", RECEIPT, HERE),
     (False, "ssm:PutParameter", f"{RECEIPTS}/r-20261126T071500Z-0a1b2c3d", {}),
     *((True, f"iam:{one}", ROLE, {}) for one in READS),
