@@ -452,7 +452,7 @@ ISSUER: list[PolicyCell] = [
     (True, "ssm:PutParameter", f"{LEASES}/jdoe", {}),
     *((True, f"sts:{one}", ROLE, {}) for one in ("AssumeRole", "TagSession", "SetSourceIdentity")),
     (False, "sts:AssumeRole", ADMINISTRATOR, {}),
-    *((True, f"iam:{one}", ROLE, {}) for one in ("GetRole", "GetRolePolicy")),
+    *((True, f"iam:{one}", ROLE, {}) for one in READS),
     (False, "iam:GetRole", ADMINISTRATOR, {}),
     *((False, f"iam:{one}", ROLE, BOUNDARY) for one in ("CreateRole", "TagRole", *CHANGES)),
     *((True, f"ssm:{one}", EXTERNAL_ID, {}) for one in ("GetParameters", "GetParameterHistory")),
