@@ -89,6 +89,31 @@ options:
     description:
       - The issuer of O(web_identity_subject), as the C(iss) claim has it.
     type: str
+  verify:
+    description:
+      - Prove afterwards that AWS refuses what was revoked or locked, and fail if that does not succeed within
+        O(wait_timeout). RV(verified) says what was proven, and how.
+      - IAM's simulation shows whether the stored policies of the role refuse such a session. It shows neither trust
+        policies nor whether the change has reached every place. O(keys_file) shows that AWS refuses the keys
+        themselves.
+      - A lock is proven by an AssumeRole that is refused, with the external ID from SSM, although it succeeded before
+        the lock with the same credentials. Its keys are discarded and revoked. If the credentials may not assume the
+        role anyway, nothing is proven.
+      - Only with O(state=present) and O(state=locked). Nothing is proven in check mode.
+    type: bool
+    default: false
+  keys_file:
+    description:
+      - A file with the keys of a revoked token, as JSON, as a profile of a credentials file, or as lines such as
+        C(AWS_ACCESS_KEY_ID=...). With O(verify=true), they are used for one harmless call (ecr:DescribeRepositories)
+        until AWS refuses it because of the revocation. If the keys are of another role, nothing is changed.
+      - There is no option for the keys themselves, since command lines and job events are visible to others.
+    type: path
+  wait_timeout:
+    description:
+      - For how many seconds to repeat an attempt to prove something.
+    type: int
+    default: 300
 extends_documentation_fragment:
   - mdps.venue_sts.venue
   - mdps.venue_sts.venue.role_name
@@ -101,7 +126,9 @@ extends_documentation_fragment:
 notes:
   - An option that is given must have a value. An empty text, list or mapping is an error.
   - Needs iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, iam:PutRolePolicy and iam:DeleteRolePolicy on the role.
-    To lock, to unlock and to refuse a subject, also iam:UpdateAssumeRolePolicy.
+    To lock, to unlock and to refuse a subject, also iam:UpdateAssumeRolePolicy. With O(verify=true), also
+    iam:SimulatePrincipalPolicy on the role, and to prove a lock ssm:GetParameters on the external ID and
+    sts:AssumeRole on the role.
   - With O(user) and O(all), also needs ssm:GetParametersByPath and ssm:DeleteParameters below O(lease_path).
 seealso:
   - module: mdps.venue_sts.venue_sts_session_info
@@ -137,6 +164,15 @@ EXAMPLES = r"""
     region: us-west-2
     web_identity_issuer: https://cognito-idp.us-west-2.amazonaws.com/us-west-2_Example01
     web_identity_subject: 11111111-2222-3333-4444-555555555555
+
+- name: Revoke a token that was found, and prove that AWS refuses its keys
+  mdps.venue_sts.venue_sts_revocation:
+    project: sbg
+    venue: dev
+    region: us-west-2
+    access_key_id: ASIAEXAMPLEEXAMPLE22
+    verify: true
+    keys_file: ~/found-keys.txt
 
 - name: Lock the venue during an incident
   mdps.venue_sts.venue_sts_revocation:
@@ -260,6 +296,28 @@ skipped:
   type: list
   elements: dict
   sample: []
+verified:
+  description: What was proven. Empty without O(verify).
+  returned: success, or failure with RV(error=NotProven)
+  type: list
+  elements: dict
+  contains:
+    subject:
+      description: What the proof is about.
+      type: str
+      sample: session jdoe-20261122T093015Z-3fa91c, issued before 2026-11-22T09:40:00Z, of the role unity-sbg-dev-sts
+    method:
+      description: V(policies), V(keys) or V(assume_role); V(none) for an attempt that was not possible.
+      type: str
+      sample: policies
+    proven:
+      description: Whether it was proven that AWS refuses.
+      type: bool
+      sample: true
+    summary:
+      description: What was seen.
+      type: str
+      sample: IAM's simulation of the stored policies denies every action it was asked for.
 unreadable:
   description: How many receipts could not be read, or are no receipts, and were skipped.
   returned: success

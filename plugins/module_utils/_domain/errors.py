@@ -111,6 +111,10 @@ class NotAssumable(VenueError):
     """The role exists, yet AssumeRole does not succeed."""
 
 
+class NotProven(VenueError):
+    """Something was revoked or locked, but the proof that was asked for did not succeed."""
+
+
 class ConcurrentChange(VenueError):
     """Somebody else changed the venue between our read and our write: read again and plan again."""
 

@@ -64,6 +64,13 @@ class Revocation(NamedTuple):
         condition = {"StringEquals": who, **older} if who else older
         return document([{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}])
 
+    def newest(self, role_id: str) -> dict[str, tuple[str, str]]:
+        """The newest session that it refuses, as condition keys with value and type, for IAM's simulation."""
+        issued = {"aws:TokenIssueTime": (iso(self.before - timedelta(seconds=1)), "date")}
+        if self.kind == "source_identity":
+            return {"aws:SourceIdentity": (self.value, "string"), **issued}
+        return {"aws:userid": (f"{role_id}:{self.value or 'any-session'}", "string"), **issued}
+
     def live(self, now: datetime) -> bool:
         """Whether a token that it refuses may still be alive otherwise."""
         return now < self.before + LONGEST_SESSION

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a permissions boundary leaves of the permissions of a role, from IAM's own simulation."""
+"""What IAM's own simulation says: what a boundary leaves of a role's permissions, and whether a session is refused."""
 
 from __future__ import annotations
 
@@ -21,6 +21,29 @@ class Evaluation(NamedTuple):
     resource: str
     within_boundary: bool | None
     missing_keys: tuple[str, ...] = ()
+
+
+class Decision(NamedTuple):
+    """IAM's answer for one action of a session.
+
+    :param decision: ``allowed``, ``explicitDeny`` or ``implicitDeny``.
+    :param missing_keys: condition keys without which IAM could not decide.
+    """
+
+    action: str
+    decision: str
+    missing_keys: tuple[str, ...] = ()
+
+
+def not_refused(decisions: Iterable[Decision]) -> list[str]:
+    """What the decisions leave open, a few words each; nothing if every action is denied explicitly."""
+    return [
+        f"{one.action}: undecided without {', '.join(one.missing_keys)}"
+        if one.missing_keys
+        else f"{one.action}: {one.decision}"
+        for one in decisions
+        if one.decision != "explicitDeny" or one.missing_keys
+    ]
 
 
 def promises(policy: Mapping[str, Any]) -> Iterator[tuple[list[str], list[str]]]:

@@ -13,6 +13,7 @@ from .._aws.venue_state import Caller, read_caller, read_parameters, read_role
 from .._domain.arns import session_role_name
 from .._domain.errors import AwsRefused, NotAssumable
 from .._domain.role_plan import Parameter, Role
+from .._domain.sessions import CHECK_SESSION
 from .._domain.trust_reader import dead_principals, external_ids, foreign_statements, is_locked, principals
 from ._operation import Runtime
 from .patience import role_may_be_new
@@ -36,7 +37,7 @@ def prove_assumable(clients: Clients, runtime: Runtime, role_name: str, paramete
         caller, role, values = run_concurrently(
             lambda: read_caller(sts), lambda: read_role(iam, role_name), lambda: read_parameters(ssm, [parameter])
         )
-        refusal = _try(sts, role, values.get(parameter)) if role else None
+        refusal = try_to_assume(sts, role, values.get(parameter)) if role else None
         if role and refusal is None:
             return
         late = runtime.now() >= deadline
@@ -49,7 +50,8 @@ def prove_assumable(clients: Clients, runtime: Runtime, role_name: str, paramete
         pause = min(2 * pause, 15.0)
 
 
-def _try(sts: Any, role: Role, parameter: Parameter | None) -> AwsRefused | None:
+def try_to_assume(sts: Any, role: Role, parameter: Parameter | None) -> AwsRefused | None:
+    """Assume the role and discard the keys; the refusal if AWS denies it, and None if it succeeds."""
     external_id = {"ExternalId": parameter.value} if parameter else {}
     try:
         purpose = f"assume the role {role.name}"
@@ -58,7 +60,7 @@ def _try(sts: Any, role: Role, parameter: Parameter | None) -> AwsRefused | None
             "assume_role",
             purpose,
             RoleArn=role.arn,
-            RoleSessionName="mdps-venue-sts-check",
+            RoleSessionName=CHECK_SESSION,
             DurationSeconds=SHORTEST_SESSION,
             **external_id,
         )

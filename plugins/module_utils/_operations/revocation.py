@@ -18,6 +18,7 @@ from .._domain.errors import (
     AwsRefused,
     ConcurrentChange,
     InvalidInput,
+    NotProven,
     NotProvisioned,
     OwnershipConflict,
     VenueError,
@@ -37,6 +38,7 @@ from .._domain.times import iso, parse_time
 from .._domain.trust_reader import denied_subjects, is_locked
 from .._domain.users import check_user, is_session_of
 from .._receipt_store import READING, ReceiptSources
+from . import verification
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from .accounts import check_account
 from .converge import ATTEMPTS
@@ -64,6 +66,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "web_identity_issuer": {"type": "str"},
     **READING,
     "lease_path": {"type": "str"},
+    **verification.ARGUMENT_SPEC,
 }
 
 
@@ -80,6 +83,7 @@ class RevocationOptions:
     :param receipt: the one that is given, if it is the target.
     :param sources: where the other receipts are. Where receipts are not the target, they name further roles that the
         venue's tokens may be of.
+    :param proof: what is to be proven afterwards; None for nothing.
     """
 
     state: str
@@ -93,6 +97,7 @@ class RevocationOptions:
     lease_path: str
     receipt: Receipt | None
     sources: ReceiptSources
+    proof: verification.Wanted | None
 
     @property
     def ends_leases(self) -> bool:
@@ -177,6 +182,7 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
         lease_path=lease_path(venue, params["lease_path"]),
         receipt=_receipt(params["receipt"], venue) if target == "receipt" else None,
         sources=sources,
+        proof=verification.parse(params),
     )
 
 
@@ -481,6 +487,7 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     state = read(options, known, clients)
     moment = state.now
     first = plans = plan(options, state, moment)
+    locks = _prepare_proof(options, state, clients, runtime)
     leases = state.leases
     ended, problem = _end_leases(options, leases, clients, runtime)
     done: list[tuple[Step, dict[str, Any]]] = []
@@ -500,6 +507,8 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     _warn(options, known, state, plans, runtime)
     planned = [step for one in first for step in one.steps]
     steps = [*ended, *(planned if runtime.check_mode else [step for step, _answer in done])]
+    attempts = [] if runtime.check_mode else _attempts(options, state, plans, clients, locks)
+    verified = _verify(options, attempts, steps, runtime)
     return {
         "changed": bool(steps),
         "account_id": state.caller.account_id,
@@ -515,9 +524,63 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
             {"session_name": one.session_name, "role_arn": one.role_arn, "reason": why} for one, why in state.skipped
         ],
         "unreadable": known.unreadable,
+        "verified": verified,
         "steps": [step.shown() for step in steps],
         "diff": _diff(state.roles, first),
     }
+
+
+def _prepare_proof(
+    options: RevocationOptions, state: State, clients: Clients, runtime: Runtime
+) -> list[verification.LockProof]:
+    """Find out before the first change what only then can be found out."""
+    if not options.proof or runtime.check_mode:
+        return []
+    verification.check_owner(options.proof, clients, [one.role.name for one in state.roles])
+    parameter = options.venue.external_id_parameter
+    locked = [one.role for one in state.roles if options.state == "locked"]
+    return [verification.LockProof(clients, one, parameter) for one in locked]
+
+
+def _attempts(
+    options: RevocationOptions,
+    state: State,
+    plans: Sequence[Plan],
+    clients: Clients,
+    locks: Sequence[verification.LockProof],
+) -> list[verification.Check]:
+    """The proofs that were asked for."""
+    if not options.proof:
+        return []
+    revoked = [
+        (one.role, each)
+        for one, after in zip(state.roles, plans, strict=True)
+        for each in _to_prove(options, state, one, after)
+    ]
+    return list(verification.checks(options.proof, clients, revoked, locks))
+
+
+def _verify(
+    options: RevocationOptions, attempts: Sequence[verification.Check], steps: Sequence[Step], runtime: Runtime
+) -> list[dict[str, Any]]:
+    """Prove what was asked for.
+
+    :raises NotProven: it did not succeed; ``steps`` says what was changed.
+    """
+    try:
+        return verification.verify(options.proof, attempts, runtime) if options.proof else []
+    except NotProven as error:
+        error.facts.update(changed=bool(steps), steps=[step.shown() for step in steps])
+        raise
+
+
+def _to_prove(options: RevocationOptions, state: State, one: RoleState, after: Plan) -> list[Revocation]:
+    """The revocations to prove: those asked for; for a lock, the one of every token, whatever its time."""
+    if options.state == "locked":
+        every = [each for each in standing(after.after["revocations"], one.role.role_id) if each.kind == "all"]
+        return every[-1:]
+    asked = [*wanted(options, one.receipts, state.now), *_of_lease(options, state, one, state.now)]
+    return [each for each in asked if each.live(state.now)]
 
 
 def _check_lock(

@@ -11,13 +11,22 @@ import json
 import pathlib
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import (
+    revocation,
+    role,
+    role_info,
+    verification,
+)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 from botocore.exceptions import ClientError
 
+from tests.support import oracles
 from tests.support.ministack import HOME, Ministack
 from tests.support.operations import perform
 
@@ -27,6 +36,7 @@ pytestmark = pytest.mark.skipif(
 VENUE = {"project": "sbg", "venue": "dev"}
 OPTIONS = {**VENUE, "permissions_boundary": "none"}
 BUCKET = "sbg-dev-unity-data"
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +180,88 @@ def test_a_lock_ends_tokens_and_refuses_everybody_until_it_is_removed(venue: Min
     assert not revoke(state="unlocked")["locked"]
     assert (works(venue, jdoe), assume(venue, new, "mallory")) == (False, "")
     assert works_when_issued_later(venue, "jdoe")
+
+
+# Proof. ministack's own simulation ignores the context, so iam-simulate judges the policies that are stored.
+
+
+def judge(iam: Any, role_arn: str, actions: Any, context: Any) -> list[Decision]:
+    """iam:SimulatePrincipalPolicy, answered by iam-simulate."""
+    name = role_arn.rsplit("/", 1)[1]
+    names = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    stored = [iam.get_role_policy(RoleName=name, PolicyName=one)["PolicyDocument"] for one in names]
+    values = {key: value for key, (value, _kind) in context.items()}
+    # Which action is allowed depends on its resource; a Deny of everything does not.
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    principal = role_arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/a-session"
+    where = {"ecr:GetAuthorizationToken": "*", "s3:ListBucket": f"arn:aws:s3:::{BUCKET}"}
+    asked = [
+        oracles.request(
+            principal,
+            action,
+            where.get(action, f"arn:aws:s3:::{BUCKET}/incoming/x"),
+            [*stored, everything],
+            context=values,
+            account=principal.split(":")[4],
+        )
+        for action in actions
+    ]
+    answers = oracles.simulate(asked)
+    return [Decision(one, "allowed" if yes else "explicitDeny") for one, yes in zip(actions, answers, strict=True)]
+
+
+def keys_file(folder: pathlib.Path, issued: dict[str, Any]) -> str:
+    keys = issued["sts_creds"]
+    file = folder / "found.txt"
+    file.touch(mode=0o600)
+    file.write_text(
+        f"export AWS_ACCESS_KEY_ID={keys['access_key']}\nexport AWS_SECRET_ACCESS_KEY={keys['secret_key']}\n"
+        f"export AWS_SESSION_TOKEN={keys['session_token']}\n"
+    )
+    return str(file)
+
+
+@pytest.mark.parametrize("kind", ["session_name", "source_identity", "receipt", "all", "locked"])
+def test_every_revocation_can_be_proven_by_policies_and_by_the_keys(
+    venue: Ministack, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, kind: str
+) -> None:
+    monkeypatch.setattr(verification, "simulate_session", judge)
+    jdoe = issue("jdoe", session_name="jdoe-proof", source_identity="jdoe@example.org")
+    asked = {
+        "session_name": {"session_name": "jdoe-proof"},
+        "source_identity": {"source_identity": "jdoe@example.org"},
+        "receipt": {"receipt": jdoe["receipt"]},
+        "all": {"all": True},
+        "locked": {"state": "locked"},
+    }[kind]
+    at_hand = (
+        {} if kind == "source_identity" else {"keys_file": keys_file(tmp_path, jdoe)}
+    )  # ministack ignores that key
+    result = revoke(**asked, **at_hand, verify=True, wait_timeout=30)
+    methods = ["policies", *(["keys"] if at_hand else []), *(["assume_role"] if kind == "locked" else [])]
+    assert [(one["method"], one["proven"]) for one in result["verified"]] == [(one, True) for one in methods]
+    assert jdoe["sts_creds"]["secret_key"] not in json.dumps(result)
+    revoke(state="unlocked")
+    revoke(state="absent", all=True)
+
+
+def test_nothing_is_proven_of_a_token_that_still_works(
+    venue: Ministack, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setattr(verification, "simulate_session", judge)
+    jdoe = issue("jdoe", session_name="jdoe-alive")
+    now = iter(range(0, 10**6, 20))
+    clock = Runtime(now=lambda: NOW + timedelta(seconds=next(now)), sleep=lambda _seconds: None)
+    proof = {"verify": True, "keys_file": keys_file(tmp_path, jdoe), "wait_timeout": 30}
+    result = perform(revocation.OPERATION, clock, **VENUE, session_name="somebody-else", **proof)
+    assert (result["error"], result["changed"]) == ("NotProven", True)
+    assert [(one["method"], one["proven"]) for one in result["verified"]] == [("policies", True), ("keys", False)]
+    revoke(state="absent", all=True)
+
+
+def test_keys_of_somebody_else_change_nothing(venue: Ministack, tmp_path: pathlib.Path) -> None:
+    stranger = {"sts_creds": {"access_key": "test", "secret_key": "test", "session_token": "none"}}
+    proof = {"verify": True, "keys_file": keys_file(tmp_path, stranger)}
+    result = perform(revocation.OPERATION, **VENUE, all=True, **proof)
+    assert "no session of the venue. Nothing was changed" in result["msg"]
+    assert venue.client("iam").list_role_policies(RoleName="unity-sbg-dev-sts")["PolicyNames"] == ["venue-access"]

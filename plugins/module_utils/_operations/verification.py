@@ -1,0 +1,238 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Proof that tokens are refused: by the stored policies, by AWS's answer to the keys themselves, or at AssumeRole.
+
+IAM's simulation knows neither trust policies nor what has not spread yet. So it proves what is stored, never a lock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from .. import _masking
+from .._aws.calls import EXPIRED, UNKNOWN_KEYS, call
+from .._aws.clients import Clients
+from .._aws.sessions import simulate_session, try_keys
+from .._aws.venue_state import read_parameters
+from .._domain.arns import session_role_name
+from .._domain.errors import ConnectionProblem, InvalidInput, NotProven, VenueError
+from .._domain.found_keys import FoundKeys, parse_keys
+from .._domain.lock import has_lock
+from .._domain.revocation import Revocation
+from .._domain.role_plan import Role
+from .._domain.simulation import not_refused
+from .._files import open_regular
+from ._operation import Params, Runtime
+from ._prove import LONGEST_WAIT, try_to_assume
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "verify": {"type": "bool", "default": False},
+    "keys_file": {"type": "path"},
+    "wait_timeout": {"type": "int", "default": 300},
+}
+# What a session of a venue would do first. Every revocation denies everything, so any action shows it.
+ACTIONS = ("s3:ListBucket", "s3:GetObject", "s3:PutObject", "ecr:GetAuthorizationToken")
+LONGEST_FILE = 65536
+PAUSE = 5.0
+_DENIED_BY_ROLE = "explicit deny in an identity-based policy"
+_DENIED_BY_TRUST = "explicit deny in a resource-based policy"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be proven.
+
+    :param keys: the keys of a token, if they are at hand.
+    :param timeout: for how many seconds to try.
+    """
+
+    keys: FoundKeys | None
+    timeout: int
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The outcome of one attempt.
+
+    :param proven: whether it is shown that AWS refuses.
+    :param waiting: whether a later attempt may show it.
+    """
+
+    subject: str
+    method: str
+    proven: bool
+    summary: str
+    waiting: bool = True
+
+    def shown(self) -> dict[str, Any]:
+        """The proof as results list it."""
+        return {"subject": self.subject, "method": self.method, "proven": self.proven, "summary": self.summary}
+
+
+Check = Callable[[], Proof]
+
+
+def parse(params: Params) -> Wanted | None:
+    """Check the options; None if no proof is asked for.
+
+    :raises InvalidInput: they do not fit together, or the file has no keys.
+    """
+    if not params["verify"]:
+        if params["keys_file"] is not None:
+            raise InvalidInput("keys_file", "is used only with verify: true.")
+        return None
+    if params["state"] not in ("present", "locked"):
+        raise InvalidInput("verify", f"cannot be used with state {params['state']}, which refuses nothing.")
+    if not 0 <= params["wait_timeout"] <= LONGEST_WAIT:
+        raise InvalidInput("wait_timeout", f"must be between 0 and {LONGEST_WAIT} seconds.")
+    keys = _read_keys(params["keys_file"]) if params["keys_file"] is not None else None
+    if keys and params["access_key_id"] not in (None, keys.access_key_id):
+        raise InvalidInput("keys_file", f"has the keys of {keys.access_key_id}, not of {params['access_key_id']}.")
+    return Wanted(keys, params["wait_timeout"])
+
+
+def _read_keys(path: str) -> FoundKeys:
+    place = Path(path).expanduser()
+    try:
+        with open(place, "rb", opener=open_regular) as stream:
+            text = stream.read(LONGEST_FILE).decode("utf-8-sig", errors="replace")
+    except (OSError, ValueError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no such path"
+        raise InvalidInput("keys_file", f"'{place}' cannot be read ({reason}).") from None
+    keys = parse_keys("keys_file", text)
+    _masking.register(keys.secret_access_key, keys.session_token)
+    return keys
+
+
+def check_owner(wanted: Wanted, clients: Clients, role_names: Iterable[str]) -> None:
+    """Find out whose keys these are, before anything is changed (sts:GetCallerIdentity). Ended keys say nothing.
+
+    :raises InvalidInput: they are of another role than those whose tokens are revoked.
+    """
+    if not wanted.keys:
+        return
+    try:
+        arn = str(
+            call(_client(clients, "sts", wanted.keys), "get_caller_identity", "find out whose keys these are")["Arn"]
+        )
+    except ConnectionProblem as problem:
+        if problem.facts.get("error_code") in EXPIRED | UNKNOWN_KEYS:
+            return
+        raise
+    name = session_role_name(arn)
+    if not name or name.lower() not in map(str.lower, role_names):
+        raise InvalidInput(
+            "keys_file", f"has the keys of {arn}, which is no session of the venue. Nothing was changed."
+        )
+
+
+def _client(clients: Clients, service: str, keys: FoundKeys) -> Any:
+    return clients.client_with_keys(service, keys.access_key_id, keys.secret_access_key, keys.session_token)
+
+
+class LockProof:
+    """AssumeRole that is refused. What it was answered before the lock says whether that means anything."""
+
+    def __init__(self, clients: Clients, role: Role, parameter: str) -> None:
+        self._sts, self._role = clients.client("sts"), role
+        self._value = read_parameters(clients.client("ssm"), [parameter]).get(parameter)
+        self._worked_before = not has_lock(role) and not try_to_assume(self._sts, role, self._value)
+
+    def attempt(self) -> Proof:
+        """Try to assume the role."""
+        refusal = try_to_assume(self._sts, self._role, self._value)
+        subject = f"new tokens of the role {self._role.name}"
+        if refusal is None:
+            return Proof(subject, "assume_role", False, "AWS still lets this caller assume the role.")
+        if self._worked_before:
+            said = "AssumeRole succeeded with these credentials before the lock, and is refused now."
+            return Proof(subject, "assume_role", True, said)
+        if _DENIED_BY_TRUST in refusal.said:
+            return Proof(subject, "assume_role", True, f"AssumeRole is refused: {_DENIED_BY_TRUST}.")
+        said = (
+            "AssumeRole is refused, but these credentials are not known to have been allowed to assume the role before "
+            "the lock, so this proves nothing. Repeat it with credentials that may assume the role."
+        )
+        return Proof(subject, "assume_role", False, said, waiting=False)
+
+
+def checks(
+    wanted: Wanted, clients: Clients, revoked: Iterable[tuple[Role, Revocation]], locks: Iterable[LockProof]
+) -> Iterator[Check]:
+    """The proofs that are possible, each as a function that makes one attempt.
+
+    :param revoked: what was revoked of which role.
+    """
+    iam = clients.client("iam")
+    for role, revocation in revoked:
+        yield lambda role=role, one=revocation: _by_policies(iam, role, one)  # type: ignore[misc]
+    keys = wanted.keys
+    if keys:
+        ecr = _client(clients, "ecr", keys)
+        yield lambda: _by_keys(ecr, keys.access_key_id)
+    yield from (one.attempt for one in locks)
+
+
+def _by_policies(iam: Any, role: Role, revocation: Revocation) -> Proof:
+    decisions = simulate_session(iam, role.arn, ACTIONS, revocation.newest(role.role_id))
+    left = not_refused(decisions)
+    subject = f"{revocation.shown()['summary']}, of the role {role.name}"
+    if left or not decisions:
+        return Proof(
+            subject, "policies", False, f"IAM's simulation does not refuse it: {', '.join(left) or 'no answer'}."
+        )
+    return Proof(
+        subject, "policies", True, "IAM's simulation of the stored policies denies every action it was asked for."
+    )
+
+
+def _by_keys(ecr: Any, access_key_id: str) -> Proof:
+    subject, said = f"the keys {access_key_id}", try_keys(ecr)
+    if said in EXPIRED | UNKNOWN_KEYS:
+        return Proof(subject, "keys", True, f"AWS does not accept the keys any more ({said}).")
+    if _DENIED_BY_ROLE in said:
+        return Proof(subject, "keys", True, f"AWS refuses the keys: {_DENIED_BY_ROLE}.")
+    if said:
+        return Proof(subject, "keys", False, f"AWS refuses one call, for another reason than the revocation: {said}.")
+    return Proof(subject, "keys", False, "AWS still accepts the keys.")
+
+
+def verify(wanted: Wanted, attempts: Iterable[Check], runtime: Runtime) -> list[dict[str, Any]]:
+    """Try every proof until it succeeds, or the time is over.
+
+    :raises NotProven: at least one did not succeed.
+    """
+    open_checks = dict(enumerate(attempts))
+    found: dict[int, Proof] = {}
+    deadline = runtime.now() + timedelta(seconds=wanted.timeout)
+    while open_checks:
+        for number, check in list(open_checks.items()):
+            found[number] = _attempt(check)
+            if found[number].proven or not found[number].waiting:
+                del open_checks[number]
+        if not open_checks or runtime.now() >= deadline:
+            break
+        runtime.sleep(PAUSE)
+    shown = [found[number].shown() for number in sorted(found)]
+    missing = [one for one in shown if not one["proven"]]
+    if missing:
+        raise NotProven(_problem(missing), verified=shown)
+    return shown
+
+
+def _attempt(check: Check) -> Proof:
+    """One attempt. A caller who may not make the call gets no proof, but nothing that was done is lost."""
+    try:
+        return check()
+    except VenueError as error:
+        return Proof("a proof", "none", False, error.message, waiting=False)
+
+
+def _problem(missing: Iterable[Mapping[str, Any]]) -> str:
+    each = " ".join(f"{one['subject'][0].upper()}{one['subject'][1:]}: {one['summary']}" for one in missing)
+    return f"the change was made, but it is not proven that AWS refuses. {each} AWS may need some minutes: run again."

@@ -1,0 +1,166 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What counts as a proof that tokens are refused, and what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.sessions import simulate_session, try_keys
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import NotProven
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision, not_refused
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import verification
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.verification import Proof, Wanted, verify
+from botocore.stub import Stubber
+
+from tests.support.venue import ROLE_ID, role
+
+NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
+FAKE = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-west-2"}
+ROLE = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"
+BY_ROLE = (
+    "User: x is not authorized to perform: ecr:DescribeRepositories with an explicit deny in an identity-based policy"
+)
+BY_TRUST = "User: x is not authorized to perform: sts:AssumeRole with an explicit deny in a resource-based policy"
+
+
+def client(service: str) -> tuple[Any, Stubber]:
+    made = boto3.client(service, **FAKE)
+    return made, Stubber(made)
+
+
+class Clock:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+        self.slept = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.time += timedelta(seconds=seconds)
+
+    def runtime(self) -> Runtime:
+        return Runtime(now=lambda: self.time, sleep=self.sleep)
+
+
+def test_the_simulation_is_asked_about_the_newest_refused_session_page_by_page() -> None:
+    iam, stub = client("iam")
+    asked = {
+        "PolicySourceArn": ROLE,
+        "ActionNames": ["s3:GetObject", "s3:PutObject"],
+        "ContextEntries": [
+            {"ContextKeyName": "aws:userid", "ContextKeyValues": [f"{ROLE_ID}:jdoe"], "ContextKeyType": "string"},
+            {
+                "ContextKeyName": "aws:TokenIssueTime",
+                "ContextKeyValues": ["2026-11-22T09:30:14Z"],
+                "ContextKeyType": "date",
+            },
+        ],
+    }
+    one = {"EvalActionName": "s3:GetObject", "EvalDecision": "explicitDeny"}
+    two = {"EvalActionName": "s3:PutObject", "EvalDecision": "allowed", "MissingContextValues": ["aws:userid"]}
+    stub.add_response(
+        "simulate_principal_policy", {"EvaluationResults": [one], "IsTruncated": True, "Marker": "m"}, asked
+    )
+    stub.add_response("simulate_principal_policy", {"EvaluationResults": [two]}, {**asked, "Marker": "m"})
+    context = Revocation("session", "jdoe", NOW).newest(ROLE_ID)
+    with stub:
+        found = simulate_session(iam, ROLE, asked["ActionNames"], context)
+    assert found == [Decision("s3:GetObject", "explicitDeny"), Decision("s3:PutObject", "allowed", ("aws:userid",))]
+    assert not_refused(found) == ["s3:PutObject: undecided without aws:userid"]
+    assert not_refused([Decision("s3:GetObject", "implicitDeny")]) == ["s3:GetObject: implicitDeny"]
+
+
+def test_the_newest_session_of_each_kind() -> None:
+    time = {"aws:TokenIssueTime": ("2026-11-22T09:30:14Z", "date")}
+    assert Revocation("all", "", NOW).newest(ROLE_ID) == {"aws:userid": (f"{ROLE_ID}:any-session", "string"), **time}
+    source = Revocation("source_identity", "jdoe", NOW).newest(ROLE_ID)
+    assert source == {"aws:SourceIdentity": ("jdoe", "string"), **time}
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "proven"),
+    [
+        ("AccessDeniedException", BY_ROLE, True),
+        ("AccessDeniedException", "because no identity-based policy allows the action", False),
+        ("AccessDeniedException", "with an explicit deny in a service control policy", False),
+        ("ExpiredTokenException", "The security token is expired", True),
+        ("UnrecognizedClientException", "The security token is invalid", True),
+    ],
+)
+def test_keys_that_are_refused(code: str, message: str, proven: bool) -> None:
+    ecr, stub = client("ecr")
+    stub.add_client_error("describe_repositories", code, message, 400)
+    with stub:
+        assert verification._by_keys(ecr, "ASIAEXAMPLEEXAMPLE01").proven is proven
+
+
+def test_keys_that_work() -> None:
+    ecr, stub = client("ecr")
+    stub.add_response("describe_repositories", {"repositories": []}, {"maxResults": 1})
+    with stub:
+        assert try_keys(ecr) == ""
+    stub.add_response("describe_repositories", {"repositories": []}, {"maxResults": 1})
+    with stub:
+        proof = verification._by_keys(ecr, "ASIAEXAMPLEEXAMPLE01")
+    assert (proof.proven, proof.waiting) == (False, True)
+
+
+def attempts(*outcomes: bool) -> verification.Check:
+    found: Iterator[bool] = iter(outcomes)
+    return lambda: Proof("the keys X", "keys", next(found), "seen")
+
+
+def test_an_attempt_is_repeated_until_it_succeeds() -> None:
+    clock = Clock()
+    shown = verify(Wanted(None, 60), [attempts(False, False, True), attempts(True)], clock.runtime())
+    assert [one["proven"] for one in shown] == [True, True]
+    assert clock.slept == 2 * verification.PAUSE
+
+
+def test_the_time_is_limited_and_what_was_proven_is_kept() -> None:
+    clock = Clock()
+    with pytest.raises(NotProven, match="The keys X: seen") as failed:
+        verify(Wanted(None, 12), [attempts(True), attempts(*[False] * 9)], clock.runtime())
+    assert [one["proven"] for one in failed.value.facts["verified"]] == [True, False]
+    assert 10 <= clock.slept <= 20
+
+
+class Sts:
+    """STS with answers to AssumeRole in order: '' for keys, or what it says when it denies."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: str) -> None:
+        self.answers = list(answers)
+        monkeypatch.setattr(verification, "try_to_assume", self.answer)
+        monkeypatch.setattr(verification, "read_parameters", lambda _ssm, _names: {})
+
+    def client(self, _service: str) -> None:
+        return None
+
+    def answer(self, *_arguments: Any) -> Any:
+        said = self.answers.pop(0)
+        return type("Refusal", (), {"said": said})() if said else None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "proven", "waiting"),
+    [
+        ("", "denied", True, True),
+        ("", "", False, True),
+        ("denied", "denied", False, False),
+        ("denied", BY_TRUST, True, True),
+    ],
+)
+def test_a_lock_is_proven_by_a_refusal_to_somebody_who_was_let_in(
+    monkeypatch: pytest.MonkeyPatch, before: str, after: str, proven: bool, waiting: bool
+) -> None:
+    made: Any = Sts(monkeypatch, before, after)
+    proof = verification.LockProof(made, role(), "/a/parameter").attempt()
+    assert (proof.method, proof.proven, proof.waiting) == ("assume_role", proven, waiting)
