@@ -11,8 +11,9 @@ MAIN_JOB = tests/integration/test_every_core.py tests/integration/test_role.py t
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
-demo: ## the main job on an embedded AWS, from provisioning to a token in use
-	@home=$$($(ENVIRONMENT) demo) && ANSIBLE_COLLECTIONS_PATH="$$home/collections" "$$home/bin/python" demo/demo.py
+demo: ## the main job on an embedded AWS, from provisioning to a token in use, and the drill: a found key is ended
+	@home=$$($(ENVIRONMENT) ministack demo) && export ANSIBLE_COLLECTIONS_PATH="$$home/collections" && \
+	"$$home/bin/python" demo/demo.py && "$$home/bin/python" demo/drill.py
 
 test: dev ## unit and integration tests on the newest ansible-core
 	$(RUN_DEV) pytest -n 2 --dist loadfile --cov=plugins --cov-report= tests/unit tests/integration tests/browser
@@ -36,7 +37,7 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	$(RUN_DEV) ruff check .
 	$(RUN_DEV) mypy -p ansible_collections.mdps.venue_sts.plugins
 	MYPYPATH="$(CURDIR)/tools" $(DEV)/bin/mypy tools
-	MYPYPATH="$(CURDIR)/demo" $(DEV)/bin/mypy demo/demo.py
+	MYPYPATH="$(CURDIR)/demo" $(DEV)/bin/mypy demo/demo.py demo/drill.py
 	$(RUN_DEV) yamllint --strict .
 	$(RUN_DEV) codespell .
 	$(RUN_DEV) python tools/plain_english.py

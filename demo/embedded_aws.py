@@ -1,13 +1,18 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The embedded AWS of the demo and the tests: moto's server on 127.0.0.1, on a free port, stopped by its own handle."""
+"""The embedded AWS of the demo and the tests: a server on 127.0.0.1, on a free port, stopped by its own handle.
+
+moto keeps books and allows everything. ministack refuses what policies refuse, and lives in an environment of its own.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pathlib
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,6 +27,8 @@ import boto3
 REGION = "us-west-2"
 # What moto allows anyway. A boundary has to exist, though: provisioning looks it up.
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+ROOT_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}  # ministack's account root
+HOME = pathlib.Path(sys.prefix).parent / "ministack"  # made by: tools/environment.py ministack
 SERVER_PORTS = range(20_000, 32_000)
 FAKE_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}  # moto takes any
 
@@ -101,6 +108,59 @@ class Moto:
         iam = self.client("iam")
         if boundary not in [one["PolicyName"] for one in iam.list_policies(Scope="Local")["Policies"]]:
             iam.create_policy(PolicyName=boundary, PolicyDocument=json.dumps(ANYTHING))
+        return bucket
+
+
+def program() -> str | None:
+    """The path of ministack: in its own environment, or on PATH; None if it is not installed."""
+    own = HOME / "bin" / "ministack"
+    return str(own) if own.exists() else shutil.which("ministack")
+
+
+class Ministack:
+    """A ministack on 127.0.0.1."""
+
+    def __init__(self, log: pathlib.Path, **settings: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Ministack:
+        given = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.port), **self._settings}
+        command = program()
+        if not command:
+            raise RuntimeError("ministack is not installed: pip install ministack, in an environment of its own")
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [command], env={**os.environ, **given}, stdout=log, stderr=subprocess.STDOUT
+            )
+        wait_until_it_answers(f"{self.url}/_ministack/health", self._process, self._log)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process:
+            stop(self._process)
+
+    def client(self, service: str, **keys: str) -> Any:
+        """A plain boto3 client, as the account's root unless keys are given."""
+        connect: Any = boto3.client  # type stubs know clients by literal names only
+        return connect(service, endpoint_url=self.url, region_name=REGION, **(keys or ROOT_KEYS))
+
+    def environment(self) -> dict[str, str]:
+        """What amazon.aws's connection options read."""
+        return {"AWS_URL": self.url, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+    def publish(self, project: str, venue: str) -> str:
+        """Publish the venue's bucket, make it, and return its name."""
+        bucket = f"{project}-{venue}-unity-data"
+        self.client("ssm").put_parameter(
+            Name=f"/unity/{project}/{venue}/ds/datastore-bucket", Value=bucket, Type="String", Overwrite=True
+        )
+        self.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         return bucket
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 import copy
 import json
 import pathlib
+import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.support import driver, people, world
+from tests.support import driver, oracles, people, world
 from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
 
 # AWS asks for these as well, as its Service Authorization Reference lists under "dependent actions". ministack does
@@ -38,7 +40,11 @@ ONLY_FOR_CHECKS = {
     "kms:DescribeKey",
     "ssm:GetParameterHistory",
 }
-ONLY_SAYS_LESS = {("issuer", "iam:GetRolePolicy"), ("revoker", "ssm:GetParametersByPath")}
+ONLY_SAYS_LESS = {
+    ("issuer", "iam:GetRolePolicy"),
+    ("revoker", "ssm:GetParametersByPath"),
+    ("revoker", "sts:GetAccessKeyInfo"),
+}
 NOT_IN_THE_EMULATOR = {"cloudtrail:LookupEvents", "iam:AddClientIDToOpenIDConnectProvider"}
 TRUSTED_BY_HAND = {
     "Version": "2012-10-17",
@@ -70,7 +76,12 @@ class Person:
                 return call.refuse(
                     "AccessDenied", f"User: {self.arn} is not authorized to perform: {dependent} on resource: x", 403
                 )
-        return call.forward()
+        answer = call.forward()
+        if call.action == "iam:SimulatePrincipalPolicy":
+            # ministack ignores the context. test_revoked_tokens.py lets iam-simulate judge; here, who may ask counts.
+            body = re.sub(b"<EvalDecision>[a-zA-Z]+<", b"<EvalDecision>explicitDeny<", answer.body)
+            return replace(answer, body=body)
+        return answer
 
     def _is_allowed(self, action: str, call: Call) -> bool:
         account = self.account.account_id
@@ -164,7 +175,7 @@ def stored_receipts(person: Person, venue: str, bucket: str) -> list[dict[str, s
 
 
 def revoke(person: Person, venue: str) -> Iterator[Outcome]:
-    """Revoke a token, and lift that; end the leases of the venue with all of its tokens."""
+    """Revoke a token, lift that, end leases with all tokens, lock with proof, unlock, look into a key."""
     bucket = prepared(person, venue)
     path = f"/unity/trial/{venue}/cs/sts/leases/jdoe"
     person.account.as_root("ssm").put_parameter(Name=path, Value="{}", Type="String")
@@ -173,6 +184,10 @@ def revoke(person: Person, venue: str) -> Iterator[Outcome]:
         yield person.run("revocation", venue, user="jdoe", **place)
     yield person.run("revocation", venue, session_name="jdoe-session", state="absent")
     yield person.run("revocation", venue, all=True)
+    yield person.run("revocation", venue, state="locked", verify=True, wait_timeout=0)
+    yield person.run("revocation", venue, state="unlocked")
+    connection = driver.connection(person.proxy.url, person.keys)
+    yield driver.run("incident_info", connection | {"access_key_id": "ASIAEXAMPLEEXAMPLE01"})
 
 
 def report(person: Person, venue: str) -> Iterator[Outcome]:
@@ -220,3 +235,20 @@ def test_without_any_one_action_something_fails_and_the_error_names_it(person: P
     failure = next((result for succeeded, result in TASKS[name](person, venue) if not succeeded), None)
     assert failure, f"{action} is not needed"
     assert f"The caller needs {action} (docs/policies" in failure["msg"]
+
+
+@pytest.mark.parametrize(("session", "allowed"), [("mdps-venue-sts-check", True), ("jdoe-1", False)])
+def test_a_revoker_assumes_a_role_for_the_proof_of_a_lock_only(session: str, allowed: bool) -> None:
+    """Ministack does not know the condition; iam-simulate judges the policy as written."""
+    admin = f"arn:aws:sts::{world.HOME}:assumed-role/mcp-tenantTrial/jane.admin"
+    role = f"arn:aws:iam::{world.HOME}:role/unity-sbg-dev-sts"
+    trusted = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{world.HOME}:root"}, "Action": "sts:AssumeRole"}
+    asked = oracles.request(
+        admin,
+        "sts:AssumeRole",
+        role,
+        [world.POLICIES["revoker"]],
+        resource_policy={"Version": "2012-10-17", "Statement": [trusted]},
+        context={"sts:RoleSessionName": session},
+    )
+    assert oracles.simulate([asked]) == [allowed]

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,11 +53,71 @@ def issue_event(
     return {**event, **changes}
 
 
-class CloudTrail:
-    """Answers LookupEvents from a list, two events a page, and passes everything else on."""
+def use_event(key: str, at: str, action: str = "DescribeRepositories", **changes: Any) -> dict[str, Any]:
+    """A call that was signed with a token's key, shaped as AWS documents it."""
+    event = {
+        "eventVersion": "1.08",
+        "eventID": f"{key}-{at}-{action}",
+        "userIdentity": {
+            "type": "AssumedRole",
+            "principalId": "AROAEXAMPLEEXAMPLEEX:jdoe-1",
+            "arn": "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe-1",
+            "accessKeyId": key,
+        },
+        "eventTime": at,
+        "eventSource": "ecr.amazonaws.com",
+        "eventName": action,
+        "awsRegion": "us-west-2",
+        "sourceIPAddress": "192.0.2.10",
+        "userAgent": "aws-cli/2.9.19",
+        "requestParameters": {"externalId": "an-external-id-that-nobody-may-see"},
+    }
+    return {**event, **changes}
 
-    def __init__(self, behind: str, events: list[dict[str, Any]]) -> None:
+
+def derive_event(parent: str, key: str, at: str, **changes: Any) -> dict[str, Any]:
+    """A GetScopedCredentials event: one key made from another."""
+    made = {"responseElements": {"credentials": {"accessKeyId": key, "sessionToken": "nobody-may-see-this"}}}
+    return use_event(parent, at, "GetScopedCredentials", eventSource="sts.amazonaws.com", **{**made, **changes})
+
+
+def resources(event: dict[str, Any]) -> set[str]:
+    """What LookupEvents finds an event by as ResourceName."""
+    asked, given = event.get("requestParameters") or {}, event.get("responseElements") or {}
+    keys, user = given.get("credentials") or {}, given.get("assumedRoleUser") or {}
+    named = [asked.get("roleArn"), asked.get("roleSessionName"), keys.get("accessKeyId"), *user.values()]
+    return {one for one in named if one}
+
+
+def fits(event: dict[str, Any], key: str, value: str) -> bool:
+    """Whether LookupEvents would give the event for an attribute."""
+    who = event.get("userIdentity") or {}
+    if key == "ResourceName":
+        return value in resources(event)
+    found = {
+        "EventName": event.get("eventName"),
+        "AccessKeyId": who.get("accessKeyId"),
+        "Username": str(who.get("arn", "")).rpartition("/")[2],
+    }
+    return found[key] == value
+
+
+class CloudTrail:
+    """Answers LookupEvents from a list and passes everything else on. Events that name a region are in that one only.
+
+    :param page: how many events an answer has.
+    :param per_second: how many requests it answers in a second; it throttles the others. 0 for any number.
+    :param refuse: the error with which it answers every request; '' for none.
+    """
+
+    def __init__(
+        self, behind: str, events: list[dict[str, Any]], *, page: int = PAGE, per_second: int = 0, refuse: str = ""
+    ) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.regions: list[str] = []
+        self.throttled = 0
+        self._page, self._per_second, self._refuse = page, per_second, refuse
+        self._times: list[float] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(behind, events))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -69,21 +131,33 @@ class CloudTrail:
         self._server.shutdown()
         self._server.server_close()
 
-    def _look_up(self, asked: dict[str, Any], events: list[dict[str, Any]]) -> dict[str, Any]:
+    def _problem(self) -> str:
+        if self._refuse:
+            return self._refuse
+        now = time.monotonic()
+        self._times = [one for one in self._times if now - one < 1.0]
+        if self._per_second and len(self._times) >= self._per_second:
+            self.throttled += 1
+            return "ThrottlingException"
+        self._times.append(now)
+        return ""
+
+    def _look_up(self, asked: dict[str, Any], region: str, events: list[dict[str, Any]]) -> dict[str, Any]:
         self.asked.append(asked)
+        self.regions.append(region)
         (attribute,) = asked["LookupAttributes"]
-        by_name = attribute["AttributeKey"] == "EventName"
         fitting = [
             one
             for one in events
-            if attribute["AttributeValue"] in (one["eventName"] if by_name else one["requestParameters"]["roleArn"])
+            if one.get("awsRegion", region) == region
+            and fits(one, attribute["AttributeKey"], attribute["AttributeValue"])
         ]
         start = int(asked.get("NextToken", 0))
-        more = {"NextToken": str(start + PAGE)} if start + PAGE < len(fitting) else {}
+        more = {"NextToken": str(start + self._page)} if start + self._page < len(fitting) else {}
         return {
             "Events": [
                 {"EventName": one["eventName"], "CloudTrailEvent": json.dumps(one)}
-                for one in fitting[start : start + PAGE]
+                for one in fitting[start : start + self._page]
             ],
             **more,
         }
@@ -95,9 +169,7 @@ class CloudTrail:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if self.headers.get("X-Amz-Target", "").endswith(".LookupEvents"):
-                    self._answer(
-                        200, "application/x-amz-json-1.1", json.dumps(outer._look_up(json.loads(body), events)).encode()
-                    )
+                    self._answer_lookup(json.loads(body))
                     return
                 request = urllib.request.Request(
                     behind + self.path, data=body, headers=dict(self.headers), method="POST"
@@ -107,6 +179,15 @@ class CloudTrail:
                         self._answer(answer.status, answer.headers.get("Content-Type", ""), answer.read())
                 except urllib.error.HTTPError as error:
                     self._answer(error.code, error.headers.get("Content-Type", ""), error.read())
+
+            def _answer_lookup(self, asked: dict[str, Any]) -> None:
+                problem, kind = outer._problem(), "application/x-amz-json-1.1"
+                if problem:
+                    self._answer(400, kind, json.dumps({"__type": problem, "message": "Rate exceeded"}).encode())
+                    return
+                scope = re.search(r"Credential=[^/]+/[0-9]+/([^/]+)/", self.headers.get("Authorization", ""))
+                answer = outer._look_up(asked, scope[1] if scope else "", events)
+                self._answer(200, kind, json.dumps(answer).encode())
 
             def _answer(self, code: int, kind: str, body: bytes) -> None:
                 self.send_response(code)

@@ -9,7 +9,12 @@ from typing import Any
 import boto3
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import (
+    incident_info,
+    revocation,
+    role,
+    role_info,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, leasing, renewing
 from botocore.config import Config
@@ -22,6 +27,7 @@ OPERATIONS = {
     "revocation": revocation.OPERATION,
     "lease": leasing.OPERATION,
     "renewal": renewing.OPERATION,
+    "incident_info": incident_info.OPERATION,
 }
 
 

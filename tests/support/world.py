@@ -117,20 +117,22 @@ def role_session(account: Account, name: str, policy: dict[str, Any]) -> dict[st
 def for_emulator(policy: dict[str, Any], account_id: str) -> dict[str, Any]:
     """The policy without what ministack judges otherwise than AWS; the policy oracle judges it as written.
 
-    ministack takes every call about several parameters or about OIDC providers to be about ``*``, and
-    iam:RemoveRoleFromInstanceProfile to be about the role. It knows neither iam:PermissionsBoundary nor policy
-    variables.
+    ministack takes every call about several parameters or about OIDC providers, and iam:SimulatePrincipalPolicy, to be
+    about ``*``, and iam:RemoveRoleFromInstanceProfile to be about the role. It knows neither iam:PermissionsBoundary
+    nor policy variables, and sts:RoleSessionName in trust policies only.
     """
     widened = (
         "ssm:GetParameters",
         "ssm:GetParametersByPath",
         "ssm:DeleteParameters",
+        "iam:SimulatePrincipalPolicy",
         "iam:RemoveRoleFromInstanceProfile",
     )
     named = [action for action in actions(policy) if action in widened or "OpenIDConnect" in action]
     extra = [{"Effect": "Allow", "Action": named, "Resource": "*"}] if named else []
+    unknown = ("iam:PermissionsBoundary", "sts:RoleSessionName")
     known = [
-        {key: value for key, value in one.items() if key != "Sid" and "iam:PermissionsBoundary" not in str(value)}
+        {key: value for key, value in one.items() if key != "Sid" and not any(name in str(value) for name in unknown)}
         for one in policy["Statement"]
     ]
     text = json.dumps({**policy, "Statement": [*known, *extra]})

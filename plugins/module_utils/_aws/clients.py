@@ -145,6 +145,11 @@ class Clients:
             self._made[service] = self._make(service, {})
         return self._made[service]
 
+    def client_in(self, service: str, region: str) -> Any:
+        """The client for a service in another region than that of the work."""
+        self._require_credentials()
+        return self._make(service, {}, region=region)
+
     def _require_credentials(self) -> None:
         session, _endpoint, options = self._connect()
         if self._has_credentials or options.get("aws_access_key_id"):
@@ -170,7 +175,7 @@ class Clients:
         """A client that signs nothing, for the calls that carry their own proof."""
         return self._make(service, {}, botocore.config.Config(signature_version=UNSIGNED))
 
-    def _make(self, service: str, keys: Mapping[str, str], extra: Any = None) -> Any:
+    def _make(self, service: str, keys: Mapping[str, str], extra: Any = None, region: str = "") -> Any:
         session, endpoint, options = self._connect()
         settings = {**options, **keys}
         try:
@@ -180,7 +185,7 @@ class Clients:
             for more in (settings.pop("aws_config", None), extra):
                 config = config.merge(more) if more else config
             return session.create_client(
-                service, region_name=self.region, endpoint_url=endpoint, config=config, **settings
+                service, region_name=region or self.region, endpoint_url=endpoint, config=config, **settings
             )
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise _unusable(error) from None

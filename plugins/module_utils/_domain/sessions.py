@@ -105,43 +105,43 @@ def from_event(text: str) -> Session | None:
         return None
     if not isinstance(event, dict) or event.get("eventName") not in EVENTS or event.get("errorCode"):
         return None
-    asked, given, who = (_part(event, name) for name in ("requestParameters", "responseElements", "userIdentity"))
-    role, issued = _matched(_ROLE_ARN, asked.get("roleArn")), _time(event.get("eventTime"))
+    asked, given, who = (part(event, name) for name in ("requestParameters", "responseElements", "userIdentity"))
+    role, issued = _matched(_ROLE_ARN, asked.get("roleArn")), time_of(event.get("eventTime"))
     # An assertion names the session: only the answer has it.
     session = _matched(_SESSION, asked.get("roleSessionName")) or _answered_session(given)
     if not role or not session or not issued:
         return None
-    keys = _part(given, "credentials")
+    keys = part(given, "credentials")
     ends = _end(keys, asked, issued)
     return Session(
         role_arn=role,
         session_name=session,
-        access_key_id=_matched(_KEY_ID, keys.get("accessKeyId")),
+        access_key_id=key_id(keys.get("accessKeyId")),
         issued_at=issued,
         expires_at=ends,
         latest_end=ends + CLOCK_TOLERANCE,
-        role_id=_words(_part(given, "assumedRoleUser"), "assumedRoleId").partition(":")[0],
+        role_id=words(part(given, "assumedRoleUser"), "assumedRoleId").partition(":")[0],
         recipient="(a check by provisioning; its keys were discarded)" if session == CHECK_SESSION else "",
-        issuer_arn=_words(who, "arn") or _words(who, "principalId") or _words(who, "invokedBy"),
+        issuer_arn=words(who, "arn") or words(who, "principalId") or words(who, "invokedBy"),
         source_identity=_matched(_SESSION, given.get("sourceIdentity") or asked.get("sourceIdentity")),
         sources=("cloudtrail",),
-        subject=_words(given, "subjectFromWebIdentityToken") or _user(who),
+        subject=words(given, "subjectFromWebIdentityToken") or _user(who),
     )
 
 
 def _user(who: Mapping[str, Any]) -> str:
     """The subject of a web identity token, as the event's userIdentity names it."""
-    return _words(who, "userName") if who.get("type") == "WebIdentityUser" else ""
+    return words(who, "userName") if who.get("type") == "WebIdentityUser" else ""
 
 
 def _answered_session(given: Mapping[str, Any]) -> str:
-    found = _SESSION_ARN.fullmatch(_words(_part(given, "assumedRoleUser"), "arn"))
+    found = _SESSION_ARN.fullmatch(words(part(given, "assumedRoleUser"), "arn"))
     return found[1] if found else ""
 
 
 def _end(keys: Mapping[str, Any], asked: Mapping[str, Any], issued: datetime) -> datetime:
     """The end of a token: what STS answered, else what was asked for. Neither lies beyond what any role allows."""
-    ends = _time(keys.get("expiration"))
+    ends = time_of(keys.get("expiration"))
     if ends and issued < ends <= issued + LONGEST_SESSION + CLOCK_TOLERANCE:
         return ends
     seconds = asked.get("durationSeconds")
@@ -150,21 +150,28 @@ def _end(keys: Mapping[str, Any], asked: Mapping[str, Any], issued: datetime) ->
     return issued + DEFAULT_DURATION
 
 
-def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object within an event; an empty one if it is missing."""
     part = whole.get(name)
     return part if isinstance(part, dict) else {}
 
 
-def _words(whole: Mapping[str, Any], name: str) -> str:
+def words(whole: Mapping[str, Any], name: str) -> str:
+    """A text within an event, safe to be shown; '' if it is missing."""
     text = whole.get(name)
     return safe_text(text) if isinstance(text, str) else ""
+
+
+def key_id(text: Any) -> str:
+    """An access key id within an event; '' for anything else."""
+    return _matched(_KEY_ID, text)
 
 
 def _matched(pattern: re.Pattern[str], text: Any) -> str:
     return text if isinstance(text, str) and pattern.fullmatch(text) else ""
 
 
-def _time(text: Any) -> datetime | None:
+def time_of(text: Any) -> datetime | None:
     """A time as CloudTrail writes it: ISO 8601 for the event, American for the end of the keys."""
     if not isinstance(text, str):
         return None

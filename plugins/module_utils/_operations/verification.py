@@ -88,6 +88,8 @@ def parse(params: Params) -> Wanted | None:
         return None
     if params["state"] not in ("present", "locked"):
         raise InvalidInput("verify", f"cannot be used with state {params['state']}, which refuses nothing.")
+    if params["web_identity_subject"] is not None:
+        raise InvalidInput("verify", "cannot be used with web_identity_subject: only its provider can sign in as it.")
     if not 0 <= params["wait_timeout"] <= LONGEST_WAIT:
         raise InvalidInput("wait_timeout", f"must be between 0 and {LONGEST_WAIT} seconds.")
     keys = _read_keys(params["keys_file"]) if params["keys_file"] is not None else None
@@ -156,7 +158,8 @@ class LockProof:
             return Proof(subject, "assume_role", True, f"AssumeRole is refused: {_DENIED_BY_TRUST}.")
         said = (
             "AssumeRole is refused, but these credentials are not known to have been allowed to assume the role before "
-            "the lock, so this proves nothing. Repeat it with credentials that may assume the role."
+            "the lock, so this proves nothing. Repeat it with credentials that may assume the role. "
+            f"The last answer: {refusal.message}"
         )
         return Proof(subject, "assume_role", False, said, waiting=False)
 

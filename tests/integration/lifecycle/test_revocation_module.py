@@ -285,18 +285,18 @@ def test_receipts_that_cannot_be_followed_stop_no_other_revocation(venue: Moto, 
         Tags=[{"Key": "Proj", "Value": "emit"}, {"Key": "Venue", "Value": "ops"}],
     )
     foreign = recent(number=2, account_id=other, role_arn=f"arn:aws:iam::{other}:role/{ROLE}")
-    anothers = recent(number=3, role_arn="arn:aws:iam::123456789012:role/unity-emit-ops-sts")
+    of_another = recent(number=3, role_arn="arn:aws:iam::123456789012:role/unity-emit-ops-sts")
     future = requested(number=4, at=now + timedelta(days=400))
     usual = recent()
-    file = write(tmp_path / "receipts", foreign, anothers, future, usual)
+    file = write(tmp_path / "receipts", foreign, of_another, future, usual)
     warned: list[str] = []
     mine = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, user="jdoe", receipts_file=file)
     assert not mine.get("failed"), mine
     assert {one["value"] for one in mine["revocations"]} == {usual.session_name, future.session_name}
     assert all(parse_time("before", one["before"]) < now + timedelta(minutes=5) for one in mine["revocations"])
-    assert {one["session_name"] for one in mine["skipped"]} == {foreign.session_name, anothers.session_name}
+    assert {one["session_name"] for one in mine["skipped"]} == {foreign.session_name, of_another.session_name}
     assert [any(word in one for one in warned) for word in (other, "emit", "future")] == [True] * 3
-    (only,) = (perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=write(tmp_path / "one", anothers)),)
+    (only,) = (perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=write(tmp_path / "one", of_another)),)
     assert only["error"] == "OwnershipConflict"
 
 

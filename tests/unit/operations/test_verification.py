@@ -146,7 +146,7 @@ class Sts:
 
     def answer(self, *_arguments: Any) -> Any:
         said = self.answers.pop(0)
-        return type("Refusal", (), {"said": said})() if said else None
+        return type("Refusal", (), {"said": said, "message": said})() if said else None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,14 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""``venue_sts_incident_info`` without a process of its own, where that cannot be told apart."""
+
+from __future__ import annotations
+
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.incident_info import OPERATION as THIS
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
+
+
+class ActionModule(VenueAction):
+    """See the module's documentation."""
+
+    OPERATION = THIS

@@ -1,0 +1,160 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A key that was found: which token it is of, as receipts and CloudTrail say, which may contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from .receipts import CLOCK_TOLERANCE, Receipt
+from .sessions import Session, from_event, from_receipt, join
+from .times import iso
+from .uses import DERIVE, Use, use_from
+
+S3_OBJECTS = (
+    "LookupEvents shows management events only: reading, writing and deleting of S3 objects is not among them. Run one "
+    "of the queries where a trail with data events or CloudTrail Lake has them."
+)
+LATE = "CloudTrail shows an event up to 15 minutes after it happened, sometimes later, and keeps 90 days."
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What is known of a key.
+
+    :param session: the token that the key is of; None if nothing names it.
+    :param receipt: the receipt of that token; None if there is none that agrees.
+    :param problems: what contradicts itself, one sentence each.
+    :param ambiguous: whether receipts name several tokens and nothing says which one it is.
+    """
+
+    session: Session | None
+    receipt: Receipt | None
+    problems: tuple[str, ...] = ()
+    ambiguous: bool = False
+
+
+def parent_of(events: Iterable[str], access_key_id: str) -> str:
+    """The key from which a key was made by ``GetScopedCredentials``; '' if no event says so.
+
+    :param events: the JSON of events that name the key.
+    """
+    found = [use for use in map(use_from, events) if use and use.action == DERIVE and use.derived_key == access_key_id]
+    return found[0].access_key_id if found else ""
+
+
+def identify(
+    access_key_id: str, account_id: str | None, events: Iterable[str], receipts: Sequence[Receipt]
+) -> Identified:
+    """Find the token that a key is of. CloudTrail outranks receipts, and AWS's word on the account outranks both.
+
+    :param account_id: the account that AWS says the key belongs to; None if it is not known.
+    :param events: the JSON of events that name the key.
+    :param receipts: all receipts that are known.
+    """
+    named = [one for one in receipts if one.access_key_id == access_key_id]
+    believed = [one for one in named if account_id in (None, one.account_id)]
+    problems = [
+        f"The receipt {one.id} says that the key is of account {one.account_id}, but AWS says {account_id}. The "
+        "receipt is not believed."
+        for one in named
+        if one not in believed
+    ]
+    issues = [one for one in map(from_event, events) if one and one.access_key_id == access_key_id]
+    held = join(issues, [from_receipt(one) for one in believed])
+    seen = [one for one in held if "cloudtrail" in one.sources]
+    if seen:
+        receipt = next((one for one in believed if _is_about(one, seen[0])), None)
+        problems += [_contradiction(one, seen[0]) for one in believed if not _is_about(one, seen[0])]
+        return Identified(seen[0], receipt, (*problems, *_skew(seen[0], receipt)))
+    if len({(one.role_arn, one.session_name) for one in held}) > 1:
+        names = ", ".join(f"{one.session_name} of {one.role_arn}" for one in held)
+        problems.append(
+            f"Receipts name several tokens with this key, and CloudTrail does not say which it is: {names}."
+        )
+        return Identified(None, None, tuple(problems), ambiguous=True)
+    return Identified(held[0] if held else None, believed[-1] if believed else None, tuple(problems))
+
+
+def _is_about(receipt: Receipt, session: Session) -> bool:
+    return (receipt.role_arn, receipt.session_name) == (session.role_arn, session.session_name)
+
+
+def _contradiction(receipt: Receipt, session: Session) -> str:
+    return (
+        f"The receipt {receipt.id} says that the key is of the session {receipt.session_name} of {receipt.role_arn}, "
+        f"but CloudTrail says {session.session_name} of {session.role_arn}. The receipt is not believed."
+    )
+
+
+def _skew(session: Session, receipt: Receipt | None) -> list[str]:
+    if not receipt or not receipt.issued_at:
+        return []
+    apart = abs(receipt.issued_at - session.issued_at)
+    if apart <= CLOCK_TOLERANCE:
+        return []
+    minutes = apart // timedelta(minutes=1)
+    return [f"The clock where the token was issued differs from AWS's by {minutes} minutes. AWS's times are shown."]
+
+
+def is_of(use: Use, session: Session, access_key_ids: Iterable[str]) -> bool:
+    """Whether a call is of a session: by its key, or by role and session name together.
+
+    A session name alone says nothing: two venues may have the same, and so may a role that was created again.
+    """
+    if use.access_key_id in access_key_ids:
+        return True
+    return bool(session.role_id) and use.principal_id == f"{session.role_id}:{session.session_name}"
+
+
+def gaps(
+    session: Session | None,
+    receipt: Receipt | None,
+    regions: Sequence[str],
+    *,
+    asked: bool,
+    truncated: bool,
+    failed: str,
+) -> list[str]:
+    """What could not be seen, one sentence each.
+
+    :param regions: where CloudTrail was asked.
+    :param asked: whether CloudTrail was asked at all.
+    :param failed: why it did not answer; '' if it did.
+    """
+    said = []
+    if failed:
+        said.append(f"CloudTrail could not be read, so only receipts are known: {failed}")
+    elif not asked:
+        said.append("CloudTrail was not asked, so only receipts are known. What was done with the key is not known.")
+    else:
+        said += [
+            f"Only events of these regions were read: {', '.join(regions)}. Name others with regions.",
+            LATE,
+            S3_OBJECTS,
+        ]
+    if truncated:
+        said.append("There are more events than max_pages allows: the summary has the newest ones only.")
+    if session is None:
+        said.append("Neither a receipt nor an event says which token the key is of.")
+    elif receipt is None:
+        said.append("No receipt agrees, so recipient, requester and approver are not known.")
+    elif asked and not failed and "cloudtrail" not in session.sources:
+        said.append("CloudTrail has no event of the issue. The receipt alone says what the key is.")
+    return said
+
+
+def provenance(session: Session, receipt: Receipt | None) -> Mapping[str, Any]:
+    """Who asked for the token, who approved it, and why."""
+    context = receipt.context if receipt else {}
+    return {
+        "recipient": receipt.recipient if receipt else session.recipient or None,
+        "issuer_arn": session.issuer_arn or None,
+        **{name: context.get(name) for name in ("requester", "approver", "reason", "ticket", "job", "lease")},
+        "receipt_id": receipt.id if receipt else None,
+        "issued_at": iso(session.issued_at),
+        "expires_at": iso(session.expires_at),
+    }

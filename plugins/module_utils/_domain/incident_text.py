@@ -1,0 +1,120 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is known of a key that was found, as one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+WIDTH = 14
+MOST = 4  # values of each kind on the screen; the page has all
+
+STATES = {
+    "live": "LIVE until {expires_at}: whoever has the key can use it",
+    "unknown": "MAY BE LIVE until {expires_at}: the answer of STS was not recorded",
+    "revoked": "revoked; it would have ended at {expires_at}",
+    "role_gone": "ended, because its role was deleted, or deleted and created again",
+    "failed": "the receipt says that no token was issued",
+    "expired": "ended at {expires_at}",
+    "not looked up": "not known: the key is of another account",
+}
+_OVER = "The key has ended. Find out how it got out, and what was done with it."
+_NEXT = {
+    "live": "To end it, repeat the command with -e act=true; to lock the venue as well, add -e lock=true.",
+    "revoked": "The key is revoked. To prove it, repeat the command with -e act=true.",
+    **dict.fromkeys(("role_gone", "failed", "expired"), _OVER),
+}
+
+
+def lines(info: Mapping[str, Any]) -> list[str]:
+    """The lines of the screen.
+
+    :param info: the result of ``venue_sts_incident_info``.
+    """
+    rows = [("KEY", info["access_key_id"]), ("ACCOUNT", _account(info))]
+    rows += _token(info) if info["session"] else [("TOKEN", "not known")]
+    rows += _keys(info)
+    rows += _use(info["use"])
+    rows += [("PROBLEM", one) for one in info["problems"]]
+    rows += [("NOT SEEN", one) for one in info["gaps"]]
+    rows.append(("NEXT", info["next_step"]))
+    return [line for title, text in rows for line in _wrapped(title, str(text))]
+
+
+def next_step(info: Mapping[str, Any]) -> str:
+    """What to do now, in one sentence."""
+    session = info["session"]
+    if info["in_account"] is False:
+        return f"Run this again with keys of account {info['account_id']}."
+    if info["ambiguous"]:
+        return "Revoke each of the sessions named above with revoke.yml and -e session_name=…"
+    if not session:
+        return "Ask in the account whose key it is: aws iam get-access-key-last-used --access-key-id …"
+    if not info["venue"]:
+        return f"The role {session['role_name']} is no venue's: revoke its sessions in the IAM console."
+    return _NEXT.get(session["state"], _NEXT["live"])
+
+
+def _account(info: Mapping[str, Any]) -> str:
+    if info["account_id"] is None:
+        return f"AWS does not say; these credentials are for {info['caller_account_id']}"
+    mine = (
+        "that of these credentials" if info["in_account"] else f"these credentials are for {info['caller_account_id']}"
+    )
+    return f"{info['account_id']}, {mine}"
+
+
+def _token(info: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    session, origin, role, venue = (info[name] for name in ("session", "provenance", "role", "venue"))
+    yield "STATE", STATES[session["state"]].format(**session)
+    locked = "LOCKED" if role and role["locked"] else "not locked"
+    name = f"{venue['project']} / {venue['venue']}" if venue else "of no venue"
+    yield "VENUE", f"{name}, role {session['role_name']} ({locked if role else 'not read'})"
+    yield "SESSION", session["session_name"]
+    yield "RECIPIENT", origin["recipient"] or "not known"
+    yield "ISSUED", f"{origin['issued_at']} by {origin['issuer_arn'] or 'not known'}"
+    people = [
+        f"{title} {origin[title]}" for title in ("requester", "approver", "ticket", "job", "reason") if origin[title]
+    ]
+    if people:
+        yield "REQUEST", ", ".join(people)
+    if info["lease"]:
+        lease = info["lease"]
+        ends = f" until {lease['ends_at']}, approved by {lease['approver']}" if "ends_at" in lease else ""
+        yield "LEASE", f"{lease['id'] or 'not known'}, {lease['state']}{ends}"
+    yield (
+        "KNOWN FROM",
+        " and ".join({"cloudtrail": "CloudTrail", "receipt": "a receipt"}[one] for one in session["sources"]),
+    )
+
+
+def _keys(info: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for title, name in (("MADE FROM", "parent_keys"), ("DERIVED KEYS", "derived_keys"), ("OTHER KEYS", "other_keys")):
+        if info[name]:
+            yield title, ", ".join(info[name])
+
+
+def _use(use: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not use["events"]:
+        yield "USED", "no call was seen"
+        return
+    yield "USED", f"{use['events']} calls, {use['first_at']} to {use['last_at']}, {use['denied']} of them denied"
+    for title, name in (("from", "addresses"), ("regions", "regions"), ("calls", "actions"), ("errors", "errors")):
+        if use[name]:
+            yield f"  {title}", _counted(use[name])
+
+
+def _counted(values: Sequence[Mapping[str, Any]]) -> str:
+    shown = ", ".join(f"{one['value'][:60]} ({one['count']})" for one in values[:MOST])
+    return shown + (f" and {len(values) - MOST} more" if len(values) > MOST else "")
+
+
+def _wrapped(title: str, text: str, columns: int = 110) -> Iterator[str]:
+    line = title.ljust(WIDTH)
+    for word in text.split():
+        if len(line) + len(word) > columns and line.strip():
+            yield line.rstrip()
+            line = " " * WIDTH
+        line += word + " "
+    yield line.rstrip()

@@ -1,0 +1,340 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Find out what an access key that somebody found is, and what was done with it. Nothing is changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from .._aws.calls import call
+from .._aws.clients import Clients
+from .._aws.cloudtrail import SECONDS_A_REQUEST, look_up
+from .._aws.leases import read_below
+from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
+from .._domain import uses as key_uses
+from .._domain.errors import AwsRefused, InvalidInput, VenueError
+from .._domain.incident import Identified, gaps, identify, is_of, parent_of, provenance
+from .._domain.incident_text import next_step
+from .._domain.leases import find_leases, lease_path
+from .._domain.names import Venue
+from .._domain.receipts import Receipt, ReceiptLog
+from .._domain.revocation import standing
+from .._domain.role_facts import owner
+from .._domain.role_plan import Role
+from .._domain.sessions import Session
+from .._domain.times import iso
+from .._domain.trust_reader import is_locked
+from .._domain.uses import MOST_SHOWN, Use, distinct, queries, summary, use_from
+from .._receipt_store import READING, ReceiptSources
+from ._operation import Operation, Params, Result, Runtime, filled_in
+from .session_info import DELAY, KEPT
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "access_key_id": {"type": "str", "required": True, "no_log": False},
+    **READING,
+    "cloudtrail": {"type": "bool", "default": True},
+    "regions": {"type": "list", "elements": "str"},
+    "max_pages": {"type": "int", "default": 200},
+}
+# Where the events of the global STS endpoint and of IAM are, by partition.
+GLOBAL_REGIONS = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
+LONGEST_CHAIN = 5  # of keys that were made from keys
+_KEY_ID = re.compile(r"A[A-Z0-9]{15,127}")
+_REGION = re.compile(r"[a-z0-9-]{5,32}")
+
+
+@dataclass(frozen=True)
+class IncidentOptions:
+    """What to look into.
+
+    :param sources: where receipts are; those of ended tokens count as well.
+    :param regions: where to ask CloudTrail; None for the usual ones.
+    :param cloudtrail: whether to ask it at all.
+    """
+
+    access_key_id: str
+    sources: ReceiptSources
+    regions: tuple[str, ...] | None
+    cloudtrail: bool
+    max_pages: int
+
+
+@dataclass
+class Trail:
+    """CloudTrail in several regions, asked one request after the other.
+
+    :param now: the time of AWS's clock.
+    :param failed: why it did not answer; '' while it does.
+    """
+
+    clients: Mapping[str, Any]
+    now: datetime
+    runtime: Runtime
+    max_pages: int
+    failed: str = ""
+    truncated: bool = False
+    _asked: bool = field(default=False)
+
+    def events(self, attribute: tuple[str, str], since: datetime) -> list[str]:
+        """The events of an attribute in all regions, as their own JSON."""
+        found: list[str] = []
+        for client in self.clients.values():
+            if self.failed:
+                break
+            if self._asked:
+                self.runtime.sleep(SECONDS_A_REQUEST)
+            self._asked = True
+            try:
+                looked = look_up(
+                    client,
+                    attribute,
+                    (since, self.now + timedelta(minutes=1)),
+                    most_pages=self.max_pages,
+                    sleep=self.runtime.sleep,
+                )
+            except VenueError as error:
+                self.failed = error.message
+                break
+            found += looked.events
+            self.truncated = self.truncated or looked.truncated
+        return found
+
+
+def parse(params: Params, _clients: Clients, _runtime: Runtime) -> IncidentOptions:
+    """Check the options.
+
+    :raises InvalidInput: an option cannot be right.
+    """
+    if not _KEY_ID.fullmatch(params["access_key_id"]):
+        raise InvalidInput(
+            "access_key_id", "is no access key id, such as ASIAEXAMPLEEXAMPLE22. Never give the secret key here."
+        )
+    if params["max_pages"] < 1:
+        raise InvalidInput("max_pages", "must be at least 1.")
+    for region in params["regions"] or ():
+        if not _REGION.fullmatch(region):
+            raise InvalidInput("regions", f"'{region}' is no region, such as us-west-2.")
+    sources = ReceiptSources.from_options(params)
+    sources.check()
+    return IncidentOptions(
+        access_key_id=params["access_key_id"],
+        sources=sources,
+        regions=None if params["regions"] is None else tuple(dict.fromkeys(params["regions"])),
+        cloudtrail=params["cloudtrail"],
+        max_pages=params["max_pages"],
+    )
+
+
+def look_into(options: IncidentOptions, clients: Clients, runtime: Runtime) -> Result:
+    """The operation of ``venue_sts_incident_info``.
+
+    :raises VenueError: see ``_domain/errors.py``.
+    """
+    result = _facts(options, clients, runtime)
+    return {**result, "next_step": next_step(result)}
+
+
+def _facts(options: IncidentOptions, clients: Clients, runtime: Runtime) -> Result:
+    sts = clients.client("sts")
+    caller, now = read_caller_and_time(sts)
+    account = _account_of(sts, options.access_key_id)
+    log, unread = _receipts(options, clients, runtime, now)
+    result: Result = {
+        "changed": False,
+        "access_key_id": options.access_key_id,
+        "account_id": account,
+        "caller_account_id": caller.account_id,
+        "in_account": account == caller.account_id if account else None,
+        "looked_at": iso(now),
+        "unreadable": log.unreadable,
+    }
+    if result["in_account"] is False:
+        found = _elsewhere(options, log.tokens, account or "", caller, now)
+    else:
+        cloudtrail = {one: clients.client_in("cloudtrail", one) for one in _regions(options, log.tokens, clients)}
+        trail = Trail(cloudtrail, now, runtime, options.max_pages)
+        found = _here(options, log.tokens, account, clients, trail)
+    return {**result, **found, "gaps": [*unread, *found["gaps"]]}
+
+
+def _receipts(
+    options: IncidentOptions, clients: Clients, runtime: Runtime, now: datetime
+) -> tuple[ReceiptLog, list[str]]:
+    """All receipts that can be read, and what could not be. CloudTrail may know the key without them."""
+    try:
+        log = options.sources.read(clients, now - KEPT)
+    except VenueError as error:
+        return ReceiptLog([]), [f"The receipts could not be read: {error.message}"]
+    if log.unreadable:
+        runtime.warn(f"{log.unreadable} receipts could not be read or are no receipts. They were skipped.")
+    return log, []
+
+
+def _regions(options: IncidentOptions, receipts: Sequence[Receipt], clients: Clients) -> tuple[str, ...]:
+    """Where to ask CloudTrail: by option, or the region of the task, that of global endpoints and that of receipts."""
+    if not options.cloudtrail or options.regions is not None:
+        return options.regions or () if options.cloudtrail else ()
+    known = [one.region for one in receipts if one.access_key_id == options.access_key_id]
+    usual = [clients.region, GLOBAL_REGIONS.get(clients.partition, clients.region), *known]
+    return tuple(dict.fromkeys(usual))
+
+
+def _here(
+    options: IncidentOptions, receipts: Sequence[Receipt], account: str | None, clients: Clients, trail: Trail
+) -> Result:
+    """What there is to say of a key of this account, or of one whose account is not known."""
+    regions, now = list(trail.clients), trail.now
+    parents, found = _identify(options, receipts, trail, account, now)
+    session = found.session
+    calls, derived, others = _uses(options, trail, session, parents, now)
+    known = [options.access_key_id, *parents, *derived]
+    asked, cut = bool(regions), trail.truncated
+    return {
+        **_token(found, clients, now),
+        "parent_keys": list(parents),
+        "derived_keys": list(derived),
+        "other_keys": list(others),
+        "ambiguous": found.ambiguous,
+        "problems": list(found.problems),
+        "regions": regions,
+        "truncated": cut,
+        "gaps": gaps(session, found.receipt, regions, asked=asked, truncated=cut, failed=trail.failed),
+        "use": summary(calls),
+        "calls": [one.shown() for one in calls[:MOST_SHOWN]],
+        "queries": queries(known, session.issued_at if session else now - KEPT),
+    }
+
+
+def _account_of(sts: Any, access_key_id: str) -> str | None:
+    """The account of a key, whosever it is (sts:GetAccessKeyInfo); None if AWS does not know it or does not say."""
+    try:
+        return str(
+            call(sts, "get_access_key_info", "find the account of the key", AccessKeyId=access_key_id)["Account"]
+        )
+    except AwsRefused:
+        return None
+
+
+def _elsewhere(
+    options: IncidentOptions, receipts: Sequence[Receipt], account: str, caller: Caller, now: datetime
+) -> Result:
+    """What can be said of a key of another account: only what receipts say."""
+    found = identify(options.access_key_id, account, (), receipts)
+    problem = (
+        f"The key is of account {account}, but the credentials are for account {caller.account_id} ({caller.arn}). "
+        f'Get keys for account {account}, for example from Kion with broker_account: "{account}", and run again.'
+    )
+    session, receipt = found.session, found.receipt
+    return {
+        "session": {**session.shown([], session.issued_at, ""), "state": "not looked up"} if session else None,
+        "provenance": dict(provenance(session, receipt)) if session else None,
+        "venue": _venue_shown(receipt.venue if receipt else None),
+        "role": None,
+        "lease": None,
+        "parent_keys": [],
+        "derived_keys": [],
+        "other_keys": [],
+        "ambiguous": found.ambiguous,
+        "problems": [problem, *found.problems],
+        "regions": [],
+        "truncated": False,
+        "gaps": ["Nothing was read in the account of the key."],
+        "use": summary([]),
+        "calls": [],
+        "queries": queries([options.access_key_id], session.issued_at if session else now - KEPT),
+    }
+
+
+def _identify(
+    options: IncidentOptions, receipts: Sequence[Receipt], trail: Trail, account: str | None, now: datetime
+) -> tuple[tuple[str, ...], Identified]:
+    """The keys that the key was made from, nearest first, and the token of the first of them all."""
+    key = options.access_key_id
+    parents: list[str] = []
+    while True:
+        events = trail.events(("ResourceName", key), now - KEPT)
+        parent = parent_of(events, key)
+        if not parent or parent in (options.access_key_id, *parents) or len(parents) == LONGEST_CHAIN:
+            return tuple(parents), identify(key, account, events, receipts)
+        parents.append(parent)
+        key = parent
+
+
+def _uses(
+    options: IncidentOptions, trail: Trail, session: Session | None, parents: Sequence[str], now: datetime
+) -> tuple[list[Use], tuple[str, ...], tuple[str, ...]]:
+    """The calls of a session, the keys that were made from its keys, and its other keys."""
+    since = session.issued_at - DELAY if session else now - KEPT
+    own = [options.access_key_id, *parents]
+    texts = [text for key in own for text in trail.events(("AccessKeyId", key), since)]
+    if session:
+        texts += trail.events(("Username", session.session_name), since)
+    found = distinct(one for one in map(use_from, texts) if one)
+    derived = key_uses.derived_keys(found, own[-1])
+    if not session:
+        return [one for one in found if one.access_key_id in own], derived, ()
+    known = {*own, *derived}
+    calls = [one for one in found if is_of(one, session, known)]
+    others = dict.fromkeys(one.access_key_id for one in calls if one.access_key_id not in known)
+    return calls, tuple(one for one in derived if one != options.access_key_id), tuple(others)
+
+
+def _token(found: Identified, clients: Clients, now: datetime) -> Result:
+    """The token as it is now: its role, its state, its venue, and the lease behind it."""
+    session, receipt = found.session, found.receipt
+    if session is None:
+        return dict.fromkeys(("session", "provenance", "venue", "role", "lease"))
+    iam = clients.client("iam")
+    role = read_role(iam, session.role_name)
+    inline = read_policies(iam, role.name, read_inline_names(iam, role.name)) if role else {}
+    role_id = role.role_id if role else ""
+    venue = (owner(role.tags) if role else None) or (receipt.venue if receipt else None)
+    return {
+        "session": session.shown(standing(inline, role_id), now, role_id),
+        "provenance": dict(provenance(session, receipt)),
+        "venue": _venue_shown(venue),
+        "role": _role_shown(role) if role else None,
+        "lease": _lease(clients, venue, receipt, now) if venue and receipt else None,
+    }
+
+
+def _venue_shown(venue: Venue | None) -> dict[str, str] | None:
+    return {"project": venue.project, "venue": venue.venue} if venue else None
+
+
+def _role_shown(role: Role) -> dict[str, Any]:
+    return {"arn": role.arn, "name": role.name, "role_id": role.role_id, "locked": is_locked(role.trust)}
+
+
+def _lease(clients: Clients, venue: Venue, receipt: Receipt, now: datetime) -> dict[str, Any] | None:
+    """The lease of the recipient in the venue, whichever token it was first for."""
+    path = lease_path(venue, None)
+    try:
+        found = find_leases(read_below(clients.client("ssm"), path), path, venue).of(receipt.recipient)
+    except AwsRefused as error:
+        return {"id": receipt.context.get("lease"), "state": "unknown", "problem": error.message}
+    if found is None:
+        return None
+    lease = found.lease
+    return {
+        "id": lease.id,
+        "state": lease.state(now),
+        "starts_at": iso(lease.starts_at),
+        "ends_at": iso(lease.ends_at),
+        "approver": lease.approver,
+        "problem": None,
+    }
+
+
+OPERATION = Operation(
+    name="venue_sts_incident_info",
+    argument_spec=ARGUMENT_SPEC,
+    parse=parse,
+    execute=look_into,
+    services=("iam", "sts", "cloudtrail", "ssm"),
+    narrowing=filled_in(ARGUMENT_SPEC),
+)

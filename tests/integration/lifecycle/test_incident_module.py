@@ -1,0 +1,307 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""``venue_sts_incident_info`` and the playbook ``incident``, against moto with a CloudTrail in front of it.
+
+moto's own LookupEvents answers 500, so CloudTrail's answers come from the test double. moto's GetAccessKeyInfo answers
+the caller's account for any key.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import incident_info, role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
+
+from tests.support.cloudtrail import CloudTrail, derive_event, issue_event, use_event
+from tests.support.operations import perform
+from tests.support.playbook import ansible_playbook, run_tasks
+from tests.support.receipts import issued
+from tests.support.servers import Moto
+
+MODULE = "mdps.venue_sts.venue_sts_incident_info"
+VENUE = {"project": "sbg", "venue": "dev"}
+ROLE = "unity-sbg-dev-sts"
+KEY, CHILD = "ASIAEXAMPLE000000001", "ASIAEXAMPLEEXAMPLE0C"
+SECRET = "an-external-id-that-nobody-may-see"
+
+
+def ago(minutes: int) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def receipt(**changes: Any) -> Receipt:
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
+    context = {"requester": "jdoe", "approver": "jane", "ticket": "MDPS-7"}
+    return issued(at=at, session_name="jdoe-1", **{"context": context, **changes})
+
+
+@dataclass
+class Found:
+    """A key of the venue sbg-dev that somebody has found."""
+
+    moto: Moto
+    folder: pathlib.Path
+    role_id: str
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def receipts(self) -> str:
+        return str(self.folder / "receipts.jsonl")
+
+    def write(self, *receipts: Receipt | str) -> None:
+        lines = [one if isinstance(one, str) else one.to_line() for one in receipts]
+        (self.folder / "receipts.jsonl").write_text("".join(f"{one}\n" for one in lines))
+
+    def issue(self, session: str = "jdoe-1", key: str = KEY, minutes: int = 30, **changes: Any) -> None:
+        asked = {
+            "roleArn": f"arn:aws:iam::123456789012:role/{ROLE}",
+            "roleSessionName": session,
+            "durationSeconds": 3600,
+            "externalId": SECRET,
+        }
+        made = issue_event(session, key, ago(minutes), **{"requestParameters": asked, **changes})
+        made["responseElements"]["assumedRoleUser"]["assumedRoleId"] = f"{self.role_id}:{session}"
+        self.events.append(made)
+
+    def use(self, minutes: int, action: str = "DescribeRepositories", key: str = KEY, **changes: Any) -> None:
+        who = {
+            "principalId": f"{self.role_id}:jdoe-1",
+            "arn": f"arn:aws:sts::123456789012:assumed-role/{ROLE}/jdoe-1",
+            "accessKeyId": key,
+        }
+        self.events.append(use_event(key, ago(minutes), action, **{"userIdentity": who, **changes}))
+
+    def look(self, runtime: Runtime | None = None, trail: dict[str, Any] | None = None, **options: Any) -> Any:
+        asked = {"access_key_id": KEY, "receipts_file": self.receipts, **options}
+        with CloudTrail(self.moto.url, self.events, **(trail or {})) as double, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_URL", double.url)
+            result = perform(incident_info.OPERATION, runtime or QUICK, **asked)
+            result["__double"] = double
+            return result
+
+
+QUICK = Runtime(sleep=lambda _seconds: None)
+
+
+@pytest.fixture
+def found(venue: Moto, tmp_path: pathlib.Path) -> Iterator[Found]:
+    role_id = venue.client("iam").get_role(RoleName=ROLE)["Role"]["RoleId"]
+    one = Found(venue, tmp_path, role_id)
+    one.write(receipt())
+    one.issue()
+    yield one
+
+
+def test_everything_is_found_from_the_key_alone(found: Found) -> None:
+    found.use(20)
+    found.use(10, "ListUsers", eventSource="iam.amazonaws.com", errorCode="AccessDenied", awsRegion="us-east-1")
+    found.events.append(derive_event(KEY, CHILD, ago(15), userIdentity=found.events[1]["userIdentity"]))
+    found.use(5, key=CHILD, sourceIPAddress="198.51.100.7")
+    found.use(4, key="ASIAEXAMPLEEXAMPLE0S")
+    result = found.look()
+    assert "failed" not in result, result
+    assert (result["account_id"], result["in_account"], result["changed"]) == ("123456789012", True, False)
+    assert (result["session"]["state"], result["session"]["session_name"]) == ("live", "jdoe-1")
+    origin = result["provenance"]
+    assert (origin["recipient"], origin["approver"], origin["ticket"]) == ("jdoe", "jane", "MDPS-7")
+    assert (result["venue"], result["role"]["locked"]) == (VENUE, False)
+    assert (result["derived_keys"], result["other_keys"]) == ([CHILD], ["ASIAEXAMPLEEXAMPLE0S"])
+    use = result["use"]
+    assert (use["events"], use["denied"], use["last_at"][:10]) == (5, 1, ago(4)[:10])
+    assert {one["value"] for one in use["regions"]} == {"us-west-2", "us-east-1"}
+    assert {one["value"] for one in use["addresses"]} == {"192.0.2.10", "198.51.100.7"}
+    assert CHILD in result["queries"]["athena"]
+    assert "nobody-may-see" not in json.dumps({**result, "__double": None})
+    asked = result["__double"]
+    assert set(asked.regions) == {"us-west-2", "us-east-1"}
+
+
+def test_without_receipts_and_without_cloudtrail(found: Found) -> None:
+    found.write()
+    by_event = found.look()
+    assert (by_event["session"]["sources"], by_event["venue"]) == (["cloudtrail"], VENUE)
+    assert any("No receipt agrees" in one for one in by_event["gaps"])
+    found.write(receipt())
+    not_asked = found.look(cloudtrail=False)
+    assert (not_asked["session"]["sources"], not_asked["__double"].asked) == (["receipt"], [])
+    refused = found.look(trail={"refuse": "AccessDeniedException"})
+    assert (refused["session"]["sources"], refused["venue"]) == (["receipt"], VENUE)
+    assert any("cloudtrail:LookupEvents" in one for one in refused["gaps"])
+
+
+def test_a_key_that_was_derived_is_traced_to_its_token(found: Found) -> None:
+    found.events.append(derive_event(KEY, CHILD, ago(15), userIdentity={"accessKeyId": KEY}))
+    result = found.look(access_key_id=CHILD)
+    # LookupEvents is asked for the key as a resource; the double knows a GetScopedCredentials event by its new key.
+    assert (result["parent_keys"], result["session"]["access_key_id"]) == ([KEY], KEY)
+    assert result["provenance"]["recipient"] == "jdoe"
+
+
+def test_forged_receipts_change_nothing(found: Found) -> None:
+    stranger = receipt(venue=receipt().venue, role_arn="arn:aws:iam::123456789012:role/Admin")
+    elsewhere = receipt(account_id="210987654321", role_arn=f"arn:aws:iam::210987654321:role/{ROLE}")
+    found.write("{", stranger, elsewhere, receipt(), '{"schema": 2, "handoff": null}')
+    result = found.look()
+    assert (result["session"]["role_name"], result["unreadable"]) == (ROLE, 2)
+    assert len([one for one in result["problems"] if "not believed" in one]) == 2
+    found.events.clear()
+    found.write(stranger, receipt())
+    assert found.look()["ambiguous"] is True
+
+
+def test_a_role_that_was_deleted_and_made_again(found: Found) -> None:
+    old = found.role_id
+    assert "failed" not in perform(role.OPERATION, **VENUE, state="absent")
+    assert "failed" not in perform(role.OPERATION, **VENUE)
+    assert found.moto.client("iam").get_role(RoleName=ROLE)["Role"]["RoleId"] != old
+    found.use(5, key="ASIAEXAMPLEEXAMPLE0N", userIdentity={
+        "principalId": "AROAOFTHENEWROLE0000:jdoe-1", "arn": f"arn:aws:sts::1:assumed-role/{ROLE}/jdoe-1",
+        "accessKeyId": "ASIAEXAMPLEEXAMPLE0N",
+    })  # fmt: skip
+    result = found.look()
+    assert (result["session"]["state"], result["other_keys"]) == ("role_gone", [])
+
+
+def test_a_session_name_of_two_venues(found: Found) -> None:
+    found.use(20)
+    found.use(10, key="ASIAEXAMPLEEXAMPLE0E", userIdentity={
+        "principalId": "AROAOFANOTHERVENUE00:jdoe-1",
+        "arn": "arn:aws:sts::123456789012:assumed-role/unity-emit-ops-sts/jdoe-1",
+        "accessKeyId": "ASIAEXAMPLEEXAMPLE0E",
+    })  # fmt: skip
+    result = found.look()
+    assert (result["use"]["events"], result["other_keys"]) == (1, [])
+
+
+def test_a_clock_that_is_wrong(found: Found) -> None:
+    off = Runtime(sleep=lambda _seconds: None, now=lambda: datetime.now(UTC) + timedelta(hours=3))
+    assert found.look(off)["session"]["state"] == "live"
+    found.events.clear()
+    found.issue(minutes=10)
+    assert any("differs from AWS's by" in one for one in found.look()["problems"])
+
+
+def test_ten_thousand_events_and_no_faster_than_cloudtrail_allows(found: Found) -> None:
+    for number in range(10_000):
+        found.use(25, eventID=str(number), sourceIPAddress=f"192.0.2.{number % 7}")
+    slept: list[float] = []
+    started = time.monotonic()
+    result = found.look(Runtime(sleep=slept.append), {"page": 50}, regions=["us-west-2"])
+    assert (result["use"]["events"], result["truncated"], len(result["calls"])) == (10_000, False, 1000)
+    requests = len(result["__double"].asked)
+    assert requests > 400
+    assert sum(slept) == pytest.approx((requests - 1) * 0.5)
+    assert time.monotonic() - started < 120
+    few = found.look(trail={"page": 50}, regions=["us-west-2"], max_pages=3)
+    assert (few["truncated"], few["use"]["events"]) == (True, 150)
+    assert any("max_pages" in one for one in few["gaps"])
+
+
+def test_a_cloudtrail_that_throttles(found: Found) -> None:
+    """With the real pauses, two requests a second are not exceeded."""
+    for minutes in range(6):
+        found.use(10 + minutes)
+    result = found.look(Runtime(), {"per_second": 2, "page": 2}, regions=["us-west-2"])
+    assert (result["use"]["events"], result["gaps"][0][:20]) == (6, "Only events of these")
+    assert result["__double"].throttled <= 2
+
+
+def test_keys_of_another_account(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incident_info, "_account_of", lambda _sts, _key: "210987654321")
+    result = found.look()
+    assert (result["in_account"], result["__double"].asked, result["use"]["events"]) == (False, [], 0)
+    assert 'broker_account: "210987654321"' in result["problems"][0]
+    assert "with keys of account 210987654321" in result["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"access_key_id": "secret/with+signs"}, "no access key id"),
+        ({"access_key_id": ""}, "given but empty"),
+        ({"access_key_id": KEY, "regions": []}, "given but empty"),
+        ({"access_key_id": KEY, "regions": ["../x"]}, "no region"),
+        ({"access_key_id": KEY, "max_pages": 0}, "at least 1"),
+        ({"access_key_id": KEY, "receipts_file": "/nonexistent/receipts"}, "cannot be read"),
+    ],
+)
+def test_bad_input(options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    result = perform(incident_info.OPERATION, **options)
+    assert result["failed"]
+    assert message in result["msg"]
+
+
+@pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])
+def test_both_front_ends(found: Found, shipped: bool) -> None:
+    found.use(20)
+    with CloudTrail(found.moto.url, found.events) as double:
+        env = {**found.moto.environment(), "AWS_URL": double.url}
+        asked = {"access_key_id": KEY, "receipts_file": found.receipts}
+        (result,) = run_tasks([{MODULE: asked}], env=env, cwd=found.folder, shipped=shipped)
+    assert (result["session"]["recipient"], result["use"]["events"]) == ("jdoe", 1)
+    assert "nobody-may-see" not in json.dumps(result)
+
+
+# The playbook.
+
+
+def play(found: Found, *options: str, code: int = 0) -> str:
+    command = ["mdps.venue_sts.incident", "-e", "receipts_file=receipts.jsonl", *options]
+    with CloudTrail(found.moto.url, found.events) as double:
+        env = {**found.moto.environment(), "AWS_URL": double.url}
+        return ansible_playbook(*command, env=env, cwd=found.folder).expect(code).output
+
+
+def policies(found: Found) -> list[str]:
+    names = found.moto.client("iam").list_role_policies(RoleName=ROLE)["PolicyNames"]
+    return [one for one in names if one != "venue-access"]
+
+
+def test_the_playbook_shows_one_screen_and_then_acts(found: Found) -> None:
+    token = perform(issuing.OPERATION, **VENUE, user="jdoe")["receipt"]
+    found.write(json.dumps(token))
+    found.events.clear()
+    key = ("-e", f"access_key_id={token['access_key_id']}")
+    shown = play(found, *key, "-e", "dest=incident.html", "-e", "json=incident.json")
+    assert "RECIPIENT     jdoe" in shown
+    assert "STATE         LIVE until" in shown
+    assert "-e act=true" in shown
+    assert policies(found) == []
+    page = (found.folder / "incident.html").read_text()
+    assert token["access_key_id"] in page
+    assert (found.folder / "incident.html").stat().st_mode & 0o777 == 0o600
+    assert json.loads((found.folder / "incident.json").read_text())["venue"] == VENUE
+    acted = play(found, *key, "-e", "act=true", "-e", "verify=false", "-e", "lock=true")
+    assert f"session {token['session_name']}, issued before" in acted
+    assert "LOCKED        sbg / dev" in acted
+    (name,) = policies(found)
+    assert name.endswith("-all")  # the lock covers the single session
+    assert "STATE         revoked" in play(found, *key)
+
+
+def test_the_playbook_acts_on_nothing_that_it_does_not_know(found: Found) -> None:
+    found.write()
+    found.events.clear()
+    refused = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true", code=2)
+    assert "Nothing was changed" in refused
+    assert policies(found) == []
+
+
+def test_a_key_that_has_ended_is_not_revoked(found: Found) -> None:
+    found.events.clear()
+    found.issue(minutes=90)
+    found.write()
+    shown = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true")
+    assert "STATE         ended at" in shown
+    assert policies(found) == []

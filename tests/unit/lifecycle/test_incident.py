@@ -1,0 +1,223 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which token a key is of, where receipts and CloudTrail agree, contradict each other, or are silent."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.incident import (
+    gaps,
+    identify,
+    is_of,
+    parent_of,
+    provenance,
+)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.incident_text import lines, next_step
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions import from_receipt
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.uses import queries, summary, use_from
+
+from tests.support.cloudtrail import derive_event, issue_event, use_event
+from tests.support.receipts import ACCOUNT, NOW, ROLE_ID, issued
+
+KEY, CHILD = "ASIAEXAMPLE000000001", "ASIAEXAMPLEEXAMPLE0C"
+AT = "2026-11-22T09:30:15Z"
+OTHER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/unity-emit-ops-sts"
+
+
+def event(session: str = "", at: str = AT, **changes: Any) -> str:
+    return json.dumps(issue_event(session or issued().session_name, KEY, at, **changes))
+
+
+def test_receipt_and_event_agree() -> None:
+    found = identify(KEY, ACCOUNT, [event()], [issued(), issued(number=2)])
+    assert found.session
+    assert found.session.sources == ("cloudtrail", "receipt")
+    assert (found.receipt, found.problems, found.ambiguous) == (issued(), (), False)
+    assert provenance(found.session, found.receipt)["recipient"] == "jdoe"
+    assert provenance(found.session, found.receipt)["ticket"] == "MDPS-1"
+
+
+def test_each_alone_is_enough() -> None:
+    by_event = identify(KEY, None, [event()], [])
+    by_receipt = identify(KEY, None, [], [issued()])
+    assert by_event.session
+    assert by_receipt.session
+    assert (by_event.receipt, by_receipt.receipt) == (None, issued())
+    assert by_event.session.session_name == by_receipt.session.session_name
+    assert provenance(by_event.session, None)["recipient"] is None
+    assert identify(KEY, ACCOUNT, [], []).session is None
+
+
+def test_a_forged_receipt_is_named_and_not_believed() -> None:
+    forged = issued(number=1, session_name="somebody-else")
+    found = identify(KEY, ACCOUNT, [event()], [forged])
+    assert found.session
+    assert (found.session.session_name, found.receipt) == (issued().session_name, None)
+    assert "The receipt is not believed" in found.problems[0]
+    both = identify(KEY, ACCOUNT, [event()], [forged, issued()])
+    assert (both.receipt, len(both.problems)) == (issued(), 1)
+
+
+def test_a_receipt_of_another_account_than_aws_says_is_not_believed() -> None:
+    found = identify(KEY, "210987654321", [], [issued()])
+    assert found.session is None
+    assert f"of account {ACCOUNT}, but AWS says 210987654321" in found.problems[0]
+
+
+def test_receipts_that_contradict_each_other_are_not_chosen_from() -> None:
+    found = identify(KEY, ACCOUNT, [], [issued(), issued(role_arn=OTHER_ROLE)])
+    assert (found.session, found.ambiguous) == (None, True)
+    assert "unity-emit-ops-sts" in found.problems[0]
+
+
+def test_clocks_that_differ_change_nothing_but_are_reported() -> None:
+    late = "2026-11-22T09:45:15Z"
+    found = identify(KEY, ACCOUNT, [event(at=late)], [issued()])
+    assert found.session
+    assert found.session.issued_at == NOW + timedelta(minutes=15)
+    assert "differs from AWS's by 15 minutes" in found.problems[0]
+
+
+def test_events_of_other_keys_and_failed_calls_say_nothing() -> None:
+    other = json.dumps(issue_event("x", CHILD, AT))
+    assert identify(KEY, ACCOUNT, [other, event(errorCode="AccessDenied"), "{}"], []).session is None
+
+
+def test_the_key_from_which_a_key_was_made() -> None:
+    made = json.dumps(derive_event(KEY, CHILD, AT))
+    assert parent_of([event(), made], CHILD) == KEY
+    assert parent_of([made], KEY) == ""
+
+
+def test_a_session_name_alone_is_no_session() -> None:
+    session = from_receipt(issued())
+    name = session.session_name
+
+    def used(role_id: str) -> Any:
+        who = {"accessKeyId": CHILD, "principalId": f"{role_id}:{name}"}
+        return use_from(json.dumps(use_event(CHILD, AT, userIdentity=who)))
+
+    assert is_of(used(ROLE_ID), session, [KEY])
+    assert not is_of(used("AROAOFANOTHERVENUE00"), session, [KEY])
+    assert is_of(used("AROAOFANOTHERVENUE00"), session, [CHILD])
+
+
+SEEN: dict[str, Any] = {"asked": True, "truncated": False, "failed": ""}
+
+
+@pytest.mark.parametrize(
+    ("with_event", "with_receipt", "changes", "sentence"),
+    [
+        (True, True, {}, "reading, writing and deleting of S3 objects is not among them"),
+        (True, True, {}, "Only events of these regions were read: us-west-2, us-east-1"),
+        (True, True, {"truncated": True}, "more events than max_pages"),
+        (True, False, {}, "No receipt agrees"),
+        (False, True, {}, "CloudTrail has no event of the issue"),
+        (False, False, {}, "Neither a receipt nor an event"),
+        (False, True, {"asked": False}, "CloudTrail was not asked"),
+        (False, True, {"failed": "denied."}, "only receipts are known: denied."),
+    ],
+)
+def test_what_could_not_be_seen_is_said(
+    with_event: bool, with_receipt: bool, changes: dict[str, Any], sentence: str
+) -> None:
+    found = identify(KEY, ACCOUNT, [event()] if with_event else [], [issued()] if with_receipt else [])
+    said = gaps(found.session, found.receipt, ["us-west-2", "us-east-1"], **{**SEEN, **changes})
+    assert sentence in " ".join(said)
+
+
+def info(**changes: Any) -> dict[str, Any]:
+    """A result of the module."""
+    found = identify(KEY, ACCOUNT, [event()], [issued()])
+    assert found.session
+    uses = [one for one in [use_from(json.dumps(use_event(KEY, AT, errorCode="AccessDenied")))] if one]
+    result = {
+        "access_key_id": KEY,
+        "account_id": ACCOUNT,
+        "caller_account_id": ACCOUNT,
+        "in_account": True,
+        "session": found.session.shown([], NOW, ROLE_ID),
+        "provenance": dict(provenance(found.session, found.receipt)),
+        "venue": {"project": "sbg", "venue": "dev"},
+        "role": {"arn": "a", "name": "unity-sbg-dev-sts", "role_id": ROLE_ID, "locked": False},
+        "lease": None,
+        "parent_keys": [],
+        "derived_keys": [],
+        "other_keys": [],
+        "ambiguous": False,
+        "problems": [],
+        "gaps": [],
+        "use": summary(uses),
+        "calls": [],
+        "queries": queries([KEY], NOW),
+        **changes,
+    }
+    return {**result, "next_step": next_step(result)}
+
+
+def screen(**changes: Any) -> str:
+    shown = lines(info(**changes))
+    assert all(len(one) <= 120 for one in shown)
+    assert len(shown) < 40
+    return "\n".join(shown)
+
+
+def test_the_screen_says_what_matters() -> None:
+    shown = screen()
+    assert "STATE         LIVE until 2026-11-22T10:30:15Z" in shown
+    assert "VENUE         sbg / dev, role unity-sbg-dev-sts (not locked)" in shown
+    assert "RECIPIENT     jdoe" in shown
+    assert "ticket MDPS-1" in shown
+    assert "USED          1 calls, 2026-11-22T09:30:15Z to 2026-11-22T09:30:15Z, 1 of them denied" in shown
+    assert "repeat the command with -e act=true" in shown
+
+
+def test_the_screen_with_everything() -> None:
+    many = summary([])
+    many |= {"events": 9, "addresses": [{"value": f"192.0.2.{one}", "count": 1} for one in range(9)]}
+    lease = {
+        "id": "l-20261122T093015Z-0a1b2c3d",
+        "state": "active",
+        "ends_at": "2026-11-29T00:00:00Z",
+        "approver": "jane",
+    }
+    shown = screen(
+        derived_keys=[CHILD], lease=lease, use=many, problems=["A long problem. " * 20], gaps=["A gap."],
+        role=None, venue=None, account_id=None, in_account=None,
+    )  # fmt: skip
+    assert f"DERIVED KEYS  {CHILD}" in shown
+    assert "LEASE         l-20261122T093015Z-0a1b2c3d, active until 2026-11-29T00:00:00Z, approved by jane" in shown
+    assert "192.0.2.3 (1) and 5 more" in shown
+    assert "AWS does not say" in shown
+    assert "is no venue's" in shown
+    unknown = {"id": None, "state": "unknown", "problem": "denied"}
+    assert "LEASE         not known, unknown" in screen(lease=unknown)
+    nobody = dict.fromkeys(info()["provenance"]) | {"issued_at": AT}
+    assert "RECIPIENT     not known" in screen(provenance=nobody)
+    assert "REQUEST" not in screen(provenance=nobody)
+    locked = screen(role={"locked": True}, use=summary([]))
+    assert "(LOCKED)" in locked
+    assert "no call was seen" in locked
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"in_account": False, "account_id": "210987654321"}, "with keys of account 210987654321"),
+        ({"ambiguous": True, "session": None}, "Revoke each of the sessions named above"),
+        ({"session": None}, "get-access-key-last-used"),
+    ],
+)
+def test_what_to_do_next(changes: dict[str, Any], words: str) -> None:
+    assert words in screen(**changes)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("revoked", "To prove it"), ("expired", "has ended"), ("unknown", "act=true")]
+)
+def test_what_to_do_next_in_each_state(state: str, words: str) -> None:
+    assert words in screen(session={**info()["session"], "state": state})
