@@ -23,6 +23,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operat
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
 from tests.support.cloudtrail import CloudTrail, derive_event, issue_event, use_event
+from tests.support.leases import lease
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook, run_tasks
 from tests.support.receipts import issued
@@ -288,6 +289,18 @@ def test_the_playbook_shows_one_screen_and_then_acts(found: Found) -> None:
     (name,) = policies(found)
     assert name.endswith("-all")  # the lock covers the single session
     assert "STATE         revoked" in play(found, *key)
+
+
+def test_the_lease_behind_a_token_is_shown_and_ends_first(found: Found) -> None:
+    now = datetime.now(UTC)
+    held = lease("jdoe", starts_at=now - timedelta(hours=1), ends_at=now + timedelta(days=2))
+    ssm, name = found.moto.client("ssm"), "/unity/sbg/dev/cs/sts/leases/jdoe"
+    ssm.put_parameter(Name=name, Value=held.to_line(), Type="String")
+    acted = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true", "-e", "verify=false")
+    assert f"LEASE         {held.id}, active until" in acted
+    assert acted.index("End the lease of the recipient") < acted.index("Revoke the tokens of the session")
+    assert ssm.get_parameters(Names=[name])["Parameters"] == []
+    assert any("=jdoe-1" in one for one in policies(found))
 
 
 def test_the_playbook_acts_on_nothing_that_it_does_not_know(found: Found) -> None:
