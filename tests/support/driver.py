@@ -14,6 +14,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import 
     revocation,
     role,
     role_info,
+    session_info,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, leasing, renewing
@@ -23,6 +24,7 @@ REGION = "us-west-2"
 OPERATIONS = {
     "role": role.OPERATION,
     "role_info": role_info.OPERATION,
+    "session_info": session_info.OPERATION,
     "token": issuing.OPERATION,
     "revocation": revocation.OPERATION,
     "lease": leasing.OPERATION,
