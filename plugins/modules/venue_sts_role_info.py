@@ -32,6 +32,7 @@ options:
       - The venues to describe. Each has C(project), C(venue), and those options of
         M(mdps.venue_sts.venue_sts_role) that describe its role and differ from their
         defaults, such as C(trusted_principals), C(buckets), C(tags) or C(role_name).
+      - It may have C(lease_path), as M(mdps.venue_sts.venue_sts_lease_info) has it.
     type: list
     elements: dict
   boundary_parameter:
@@ -39,6 +40,12 @@ options:
       - The SSM parameter that publishes the permissions boundary.
       - The default is C(/unity/cs/account/privilegedpolicyname).
     type: str
+  leases:
+    description:
+      - Also read the leases of each venue, with a call for each venue and for every ten parameters of it.
+      - Needs ssm:GetParametersByPath. Where the caller may not read them, RV(venues[].lease_problems) says so.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - mdps.venue_sts.venue.role_name
   - mdps.venue_sts.venue.parameters
@@ -214,6 +221,14 @@ venues:
       description: The revocations in force, as M(mdps.venue_sts.venue_sts_revocation) returns them.
       type: list
       elements: dict
+    leases:
+      description: The leases of the venue, if O(leases) is set, as M(mdps.venue_sts.venue_sts_lease_info) returns them.
+      type: list
+      elements: dict
+    lease_problems:
+      description: A sentence for each parameter that is no lease, or the reason why leases could not be read.
+      type: list
+      elements: str
     name_also_reads_as:
       description: Other projects and venues whose role would have the same name, since hyphens do not tell where the
         project ends.

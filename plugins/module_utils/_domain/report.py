@@ -135,6 +135,8 @@ def _joined(
         **venue,
         "problem": problem,
         "sessions": held,
+        "leases": venue.get("leases", []),
+        "lease_problems": venue.get("lease_problems", []),
         "live_tokens": len(alive),
         "next_end": ends,
     }
@@ -158,7 +160,9 @@ def _unknown(sessions: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str
 def _not_read(venue: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
     """What there is to say about a venue whose account could not be read."""
     nothing = dict.fromkeys(("role", "external_id", "last_used_at"))
-    lists: dict[str, list[str]] = {name: [] for name in ("dead_principals", "revocations", "drift")}
+    lists: dict[str, list[str]] = {
+        name: [] for name in ("dead_principals", "revocations", "drift", "leases", "lease_problems")
+    }
     where = {"account_id": account.get("account"), "region": account.get("region"), "role_name": ""}
     problem = f"The account could not be read: {account['problem']}"
     names = {"project": venue["project"], "venue": venue["venue"]}
@@ -205,6 +209,12 @@ def remarks(venue: Mapping[str, Any]) -> list[str]:
         said.append(f"shares its external ID with {', '.join(external['shared_with'])}")
     if external.get("previous_accepted"):
         said.append("a rotation of the external ID is under way")
+    said += [f"leases: {one}" for one in venue["lease_problems"]]
+    said += [
+        f"lease of {one['user']} until {one['ends_at']}: {one['problem']}"
+        for one in venue["leases"]
+        if one["problem"] and one["state"] == "active"
+    ]
     if venue["dead_principals"]:
         said.append(f"trusts deleted principals: {', '.join(venue['dead_principals'])}")
     unknown = [one["session_name"] for one in venue["sessions"] if one["state"] == "unknown"]

@@ -10,13 +10,12 @@ from typing import Any
 from .._aws.calls import run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import read_caller
-from .._domain.leases import RENEW_BEFORE, StoredLease, lease_path
+from .._domain.leases import RENEW_BEFORE, lease_path
 from .._domain.names import Venue, check_range, make_venue
-from .._domain.times import iso
 from .._domain.token_request import LONGEST
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from .accounts import check_account
-from .leases import read_leases
+from .leases import lease_facts, read_leases
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str", "required": True},
@@ -66,21 +65,8 @@ def execute(options: LeaseInfoOptions, clients: Clients, runtime: Runtime) -> Re
         runtime.warn(sentence)
     return {
         "account_id": caller.account_id,
-        "leases": [_shown(one, options, runtime) for one in found.stored],
+        "leases": lease_facts(found, options.renew_before, runtime.now()),
         "unreadable": list(found.unreadable),
-    }
-
-
-def _shown(stored: StoredLease, options: LeaseInfoOptions, runtime: Runtime) -> dict[str, Any]:
-    now = runtime.now()
-    last, next_one = stored.credible(now), stored.next_renewal(options.renew_before, now)
-    return {
-        **stored.lease.to_json(),
-        "state": stored.lease.state(now),
-        "last_renewal": iso(last.issued_at) if last and last.issued_at else None,
-        "token_until": iso(last.expires_at) if last and last.expires_at else None,
-        "next_renewal": iso(next_one) if next_one else None,
-        "problem": last.problem if last else None,
     }
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller
 from .._domain import role_facts
 from .._domain.drift import differences, unmanaged
-from .._domain.errors import InvalidInput, VenueError
+from .._domain.errors import AwsRefused, InvalidInput, VenueError
+from .._domain.leases import RENEW_BEFORE, lease_path
 from .._domain.names import Venue
 from .._domain.role_facts import Observed
 from .._domain.role_plan import POLICY_NAME, Current, Parameter, plan_present
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from .accounts import check_account, check_expected_account
+from .leases import lease_facts, read_leases
 from .role import OPERATION as ROLE
 from .role_options import ARGUMENT_SPEC as ROLE_SPEC
 from .role_options import RoleOptions, parse_role
@@ -38,8 +41,10 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "external_id_parameter": {"type": "str"},
     "bucket_parameter": {"type": "str"},
     "boundary_parameter": {"type": "str"},
+    "leases": {"type": "bool", "default": False},
     "expected_account_id": {"type": "str"},
 }
+VENUES_A_ROUND = 10  # venues whose leases are read side by side
 UNUSED = "unused-external-id-of-a-plan"  # stands for a new external ID in a plan that is never applied
 
 
@@ -49,10 +54,12 @@ class Asked:
 
     :param name_prefix: of its role name.
     :param options: what its role should be.
+    :param lease_path: the parameters that its leases are below.
     """
 
     name_prefix: str
     options: RoleOptions
+    lease_path: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class InfoOptions:
 
     asked: Sequence[Asked] | None
     defaults: Mapping[str, Any]
+    leases: bool
     expected_account_id: str
     partition: str
 
@@ -103,6 +111,7 @@ def parse(params: Params, clients: Clients, _runtime: Runtime) -> InfoOptions:
     return InfoOptions(
         asked=None if given is None else [_parse_venue({**defaults, **one}, partition) for one in given],
         defaults=defaults,
+        leases=params["leases"],
         expected_account_id=check_expected_account(params["expected_account_id"]),
         partition=partition,
     )
@@ -113,18 +122,20 @@ def _parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
 
     :raises InvalidInput: an unknown option, or one that cannot be right.
     """
+    given = dict(given)
+    path = given.pop("lease_path", None)
     refused = sorted(set(given) - set(ROLE_SPEC).difference(role_facts.NOT_DESCRIBING) - {"resource_tags"})
     if refused:
         raise InvalidInput(
             "venues", f"{', '.join(refused)} is no option of venue_sts_role that describes a role: leave it out."
         )
     ROLE.check_not_blank(given, given=True)
-    checked = ArgumentSpecValidator(ROLE_SPEC).validate(dict(given))
+    checked = ArgumentSpecValidator(ROLE_SPEC).validate(given)
     if checked.error_messages:
         raise InvalidInput("venues", f"{given.get('project')}-{given.get('venue')}: {checked.error_messages[0]}.")
     params = checked.validated_parameters
     options = parse_role({**params, "on_external_id_conflict": "use_parameter"}, partition)
-    return Asked(params["name_prefix"], options)
+    return Asked(params["name_prefix"], options, lease_path(options.venue, path))
 
 
 def gather(options: InfoOptions, clients: Clients, runtime: Runtime) -> Result:
@@ -146,8 +157,9 @@ def gather(options: InfoOptions, clients: Clients, runtime: Runtime) -> Result:
     # Without regard to case, as IAM compares role names.
     by_name = {one.role.name.lower(): one for one in roles}
     account = Account(caller, by_name, {}, clients.region, claims, role_facts.holders(venue_roles))
+    leases = _read_leases(asked, ssm, runtime) if options.leases else [{}] * len(asked)
     facts = [
-        *_all_facts(asked, account, ssm, runtime),
+        *({**one, **more} for one, more in zip(_all_facts(asked, account, ssm, runtime), leases, strict=True)),
         *(_unclaimed(one, options.name_prefix, runtime) for one in unclaimed),
     ]
     return {
@@ -162,6 +174,23 @@ def _discovered(observed: Observed, options: InfoOptions) -> Asked:
     own = {"description": role.description} if role.description else {}
     given = {"project": project, "venue": name, "role_name": role.name, "path": role.path, **own}
     return _parse_venue({**options.defaults, **given}, options.partition)
+
+
+def _read_leases(asked: Sequence[Asked], ssm: Any, runtime: Runtime) -> list[dict[str, Any]]:
+    """The leases of each venue, ten venues at a time."""
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(asked), VENUES_A_ROUND):
+        part = asked[start : start + VENUES_A_ROUND]
+        found += run_concurrently(*[functools.partial(_leases_of, one, ssm, runtime) for one in part])
+    return found
+
+
+def _leases_of(one: Asked, ssm: Any, runtime: Runtime) -> dict[str, Any]:
+    try:
+        found = read_leases(ssm, one.options.venue, one.lease_path)
+    except AwsRefused as error:
+        return {"leases": [], "lease_problems": [error.message]}
+    return {"leases": lease_facts(found, RENEW_BEFORE, runtime.now()), "lease_problems": list(found.unreadable)}
 
 
 def _names(asked: Sequence[Asked]) -> list[str]:
