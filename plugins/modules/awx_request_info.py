@@ -46,6 +46,11 @@ options:
       - Whether the request must have been approved by now. Not so in a step before the approval.
     type: bool
     default: true
+  waiting_for:
+    description:
+      - A user of tokens. RV(waiting) then has the requests for this user that nobody has approved or denied yet, and
+        nothing else is read.
+    type: str
 extends_documentation_fragment:
   - mdps.venue_sts.venue.info_attributes
 """
@@ -63,7 +68,23 @@ RETURN = r"""
 checked:
   description: Whether it was checked that requester and approver are two people.
   type: bool
-  returned: success
+  returned: if O(waiting_for) is not given
+waiting:
+  description: The requests for O(waiting_for) that wait for approval, at most 200 are looked at. Null if AWX cannot be
+    read.
+  type: list
+  elements: dict
+  returned: if O(waiting_for) is given
+  contains:
+    workflow:
+      description: The number of the workflow job.
+      type: int
+    requester:
+      description: The user of AWX who requested it.
+      type: str
+    target:
+      description: The venues that it is for.
+      type: str
 context:
   description: What is known of the request, for the context of a receipt. What is not known is left out.
   type: dict

@@ -97,7 +97,8 @@ def launch_workflow(awx: Awx, template: JSON, body: JSON) -> tuple[int, JSON]:
         approval = awx.items["workflow_approval_templates"].get(node["unified_job_template"] or 0)
         if node["workflow_job_template"] == template["id"] and approval:
             waiting = {"name": approval["name"], "status": "pending", "workflow_job": job["id"]}
-            awx.add("workflow_approvals", waiting)
+            added = awx.add("workflow_approvals", waiting)
+            added["summary_fields"] = {"source_workflow_job": {"id": job["id"], "name": job["name"]}}
     return 201, {**job, "ignored_fields": ignored}
 
 

@@ -814,6 +814,8 @@ class Awx:
             related["update"] = f"{address}update/"
         roles = awx_runs.object_roles(self, endpoint, item)
         summary = {**item.get("summary_fields", {}), **({"object_roles": roles} if roles else {})}
+        if endpoint in awx_runs.RUNS and isinstance(item.get("extra_vars"), dict):
+            item = {**item, "extra_vars": json.dumps(item["extra_vars"])}  # as AWX shows them
         return {**item, "url": address, "related": {**related, **item.get("related", {})}, "summary_fields": summary}
 
 

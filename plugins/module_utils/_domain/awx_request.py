@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,52 @@ class Person:
 
     number: int
     name: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request that waits for approval.
+
+    :param workflow: the number of its workflow job.
+    :param target: the venues that it is for, as the requester chose them.
+    """
+
+    workflow: int
+    requester: str
+    target: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as results have it."""
+        return {"workflow": self.workflow, "requester": self.requester, "target": self.target}
+
+
+def workflows_of(approvals: Any) -> list[int]:
+    """Return the numbers of the workflow jobs that a list of approvals belongs to.
+
+    :raises UnreadableAnswer: the answer is no list of approvals.
+    """
+    results = approvals.get("results") if isinstance(approvals, Mapping) else None
+    if not isinstance(results, list):
+        raise _unreadable("the approvals that wait")
+    jobs = [_mapping(_mapping(one, "summary_fields"), "source_workflow_job") for one in results]
+    return list(dict.fromkeys(_number(job) for job in jobs if job))
+
+
+def waiting_for(user: str, workflow_job: Any) -> Waiting | None:
+    """Return a workflow job that requests a token for a user, or None if it requests none or one for somebody else.
+
+    :raises UnreadableAnswer: the answer does not say.
+    """
+    answers = workflow_job.get("extra_vars") if isinstance(workflow_job, Mapping) else None
+    try:
+        given = json.loads(answers) if isinstance(answers, str) and answers.strip() else {}
+    except (ValueError, RecursionError):
+        raise _unreadable("the answers of a request") from None
+    if not isinstance(given, dict) or str(given.get("issue_user", "")).strip() != user:
+        return None
+    requester, target = requester_of(workflow_job), given.get("target")
+    is_shown = isinstance(target, str) and target.isprintable() and len(target) <= 256
+    return Waiting(_number(workflow_job), requester.name if requester else "", str(target) if is_shown else "")
 
 
 def requester_of(workflow_job: Any) -> Person | None:
@@ -109,6 +156,6 @@ def _mapping(found: Any, key: str) -> Mapping[str, Any]:
 
 def _unreadable(what: str) -> UnreadableAnswer:
     return UnreadableAnswer(
-        f"AWX's answer about {what} is not what its API promises, so requester and approver cannot be compared. "
-        "Nothing was issued. Check the address in the credential MDPS AWX reader."
+        f"AWX's answer about {what} is not what its API promises, so what depends on it is not known. Check the "
+        "address in the credential MDPS AWX reader."
     )

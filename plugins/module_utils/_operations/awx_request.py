@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What AWX knows about the request that a job belongs to, and whether two people were involved."""
+"""What AWX knows of requests: who made and approved the one that a job belongs to, and which ones wait for a user."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from ansible.module_utils.common.parameters import env_fallback
 
 from .._aws.clients import Clients
 from .._controller.client import Controller
-from .._domain.awx_request import approvals_of, approver_of, check_two_people, requester_of
-from .._domain.errors import InvalidInput
+from .._domain.awx_request import (
+    approvals_of,
+    approver_of,
+    check_two_people,
+    requester_of,
+    waiting_for,
+    workflows_of,
+)
+from .._domain.errors import InvalidInput, VenueError
 from ._operation import Operation, Params, Result, Runtime, filled_in
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -23,6 +30,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "workflow_job_id": {"type": "str"},
     "launched_by": {"type": "str"},
     "approved": {"type": "bool", "default": True},
+    "waiting_for": {"type": "str"},
 }
 UNCHECKED = (
     "It was not checked that requester and approver are two people: the credential MDPS AWX reader holds no address "
@@ -39,6 +47,7 @@ class RequestOptions:
     workflow: str
     launched_by: str
     approved: bool
+    waiting_for: str
 
 
 def parse(params: Params, _clients: Clients, _runtime: Runtime) -> RequestOptions:
@@ -59,7 +68,14 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> RequestOption
         raise InvalidInput("token", "holds characters that no token has.")
     server = Controller(url, token, params["ca_path"]) if url else None
     workflow = params["workflow_job_id"] or ""
-    return RequestOptions(server, params["job_id"] or "", workflow, params["launched_by"] or "", params["approved"])
+    return RequestOptions(
+        server,
+        params["job_id"] or "",
+        workflow,
+        params["launched_by"] or "",
+        params["approved"],
+        params["waiting_for"] or "",
+    )
 
 
 def read_request(options: RequestOptions, _clients: Clients, runtime: Runtime) -> Result:
@@ -67,6 +83,8 @@ def read_request(options: RequestOptions, _clients: Clients, runtime: Runtime) -
 
     :raises VenueError: AWX cannot be read, nobody has approved, or the requester has.
     """
+    if options.waiting_for:
+        return {"changed": False, "waiting": _waiting(options, runtime)}
     context = {"job": options.job, "workflow": options.workflow, "requester": options.launched_by}
     checked = False
     if options.workflow and options.server:
@@ -83,6 +101,23 @@ def read_request(options: RequestOptions, _clients: Clients, runtime: Runtime) -
     elif options.workflow and options.approved:
         runtime.warn(UNCHECKED)
     return {"changed": False, "checked": checked, "context": {key: value for key, value in context.items() if value}}
+
+
+def _waiting(options: RequestOptions, runtime: Runtime) -> list[dict[str, Any]] | None:
+    """The requests for a user that nobody has decided about; None if AWX cannot say.
+
+    That is a warning, not an error: it is asked after a revocation, which has succeeded.
+    """
+    if not options.server:
+        return None
+    try:
+        pending = workflows_of(options.server.get("/workflow_approvals/?status=pending&page_size=200"))
+        jobs = [options.server.get(f"/workflow_jobs/{number}/") for number in pending]
+        found = [waiting_for(options.waiting_for, job) for job in jobs]
+    except VenueError as error:
+        runtime.warn(f"Which requests wait for approval in AWX is not known. {error.message}")
+        return None
+    return [one.to_json() for one in found if one]
 
 
 OPERATION = Operation(

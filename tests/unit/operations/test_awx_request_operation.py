@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -205,3 +207,75 @@ def test_an_approval_that_names_nobody_is_no_approval(by: Any) -> None:
     if not good:
         with pytest.raises(awx_request.UnreadableAnswer):
             awx_request.approver_of(approval)
+
+
+def ask(awx: Awx, **answers: Any) -> int:
+    """Launch another request; its number."""
+    (template,) = awx.items["workflow_job_templates"].values()
+    address = awx.address("workflow_job_templates", template)
+    template["ask_variables_on_launch"] = True
+    _status, job = awx.answer("POST", f"{address}launch/", {}, {"extra_vars": answers})
+    return int(job["id"])
+
+
+def test_requests_for_a_user_that_wait_are_found_and_no_others(awx: Awx) -> None:
+    wanted = ask(awx, issue_user="jdoe", target="sbg-dev")
+    ask(awx, issue_user="someone", target="sbg-dev")
+    decided = ask(awx, issue_user="jdoe", target="emit-ops")
+    (approval,) = [one for one in awx.items["workflow_approvals"].values() if one["workflow_job"] == decided]
+    awx.answer("POST", awx.address("workflow_approvals", approval) + "deny/", {}, {})
+    succeeded, result = run(awx, waiting_for="jdoe")
+    assert (succeeded, result["changed"]) == (True, False)
+    assert result["waiting"] == [{"workflow": wanted, "requester": "jane", "target": "sbg-dev"}]
+    assert run(awx, waiting_for="nobody")[1]["waiting"] == []
+
+
+def test_an_awx_that_cannot_be_read_or_is_none_says_that_it_is_not_known(awx: Awx) -> None:
+    warnings: list[str] = []
+    assert run(awx, warnings, waiting_for="jdoe", token="wrong-token")[1]["waiting"] is None
+    assert "Which requests wait for approval in AWX is not known." in warnings[0]
+    assert run(None, warnings, waiting_for="jdoe")[1]["waiting"] is None
+
+
+HOSTILE_JOBS = [
+    None,
+    [],
+    {"extra_vars": None},
+    {"extra_vars": ""},
+    {"extra_vars": "[]"},
+    {"extra_vars": '{"issue_user": ["jdoe"]}'},
+    {"extra_vars": '{"issue_user": "else"}'},
+]
+
+
+@pytest.mark.parametrize("job", HOSTILE_JOBS)
+def test_what_requests_no_token_for_the_user_is_passed_over(job: Any) -> None:
+    assert awx_request.waiting_for("jdoe", job) is None
+
+
+@pytest.mark.parametrize("text", ["{", "\x00", "[" * 100_000])
+def test_answers_that_cannot_be_read_are_an_error(text: str) -> None:
+    with pytest.raises(awx_request.UnreadableAnswer):
+        awx_request.waiting_for("jdoe", {"extra_vars": text})
+
+
+@pytest.mark.parametrize("target", [None, 7, "two\nlines", "x" * 300, ["a"]])
+def test_a_target_that_no_screen_can_show_is_left_out(target: Any) -> None:
+    job = {"id": 5, "launched_by": {}, "extra_vars": json.dumps({"issue_user": " jdoe ", "target": target})}
+    found = awx_request.waiting_for("jdoe", job)
+    assert found
+    assert found.to_json() == {"workflow": 5, "requester": "", "target": ""}
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda one: (
+            st.lists(one)
+            | st.dictionaries(st.sampled_from(["results", "summary_fields", "source_workflow_job", "id", "x"]), one)
+        ),
+    )
+)
+def test_any_list_of_approvals_is_read_or_refused(answer: Any) -> None:
+    with contextlib.suppress(awx_request.UnreadableAnswer):
+        assert all(isinstance(one, int) for one in awx_request.workflows_of(answer))
