@@ -24,6 +24,7 @@ from ._domain.errors import FileNotWritten, InvalidInput
 PREFIX, SUFFIX = ".venue_sts.", ".tmp"
 # Accounts that own a group's files in name only: nobody can log in as one of these.
 NO_LOGIN_SHELLS = {"nologin", "false", "sync", "shutdown", "halt"}
+MOST_LINKS = 40  # as Linux
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a symbolic link",
@@ -175,7 +176,10 @@ def check_folder(option: str, folder: Path, *, is_destination: bool = True, allo
     :raises InvalidInput: somebody else may write to it or replace it; the message names the folder and the reason.
     """
     real = folder.resolve()
-    for one in (real, *real.parents):
+    holders = [
+        one for link in _links(option, folder) for one in (link.parent.resolve(), *link.parent.resolve().parents)
+    ]
+    for one in dict.fromkeys((real, *real.parents, *holders)):
         found = one.stat()
         if not stat.S_ISDIR(found.st_mode):
             raise InvalidInput(option, f"'{one}' is not a folder.")
@@ -188,6 +192,27 @@ def check_folder(option: str, folder: Path, *, is_destination: bool = True, allo
         if found.st_mode & stat.S_ISVTX and not own:
             continue
         check_writers(option, f"folder '{one}'", found, allow_group=allow_group)
+
+
+def _links(option: str, folder: Path) -> list[Path]:
+    """The symbolic links on the way to a folder. Who may change one of them decides where the way leads.
+
+    :raises InvalidInput: a link belongs to somebody else, or there are too many.
+    """
+    found: list[Path] = []
+    waiting = [Path(os.path.abspath(folder))]  # noqa: PTH100 - keep links
+    while waiting:
+        way = waiting.pop()
+        links = [one for one in (way, *way.parents) if one.is_symlink() and one not in found]
+        for link in links:
+            owner = link.lstat().st_uid
+            if owner not in (os.geteuid(), 0):
+                raise InvalidInput(option, f"the symbolic link '{link}' belongs to {_user(owner)}.")
+            waiting.append(link.parent / link.readlink())
+        found += links
+        if len(found) > MOST_LINKS:
+            raise InvalidInput(option, f"the way to '{folder}' has too many symbolic links.")
+    return found
 
 
 def check_writers(option: str, what: str, found: os.stat_result, *, allow_group: bool) -> None:

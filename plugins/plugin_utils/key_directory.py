@@ -127,7 +127,7 @@ class KeyDirectory:
         if found.st_mode & stat.S_IWOTH:  # also with the sticky bit: anybody could add a file
             raise InvalidInput("key_directory", f"everybody may write to the folder '{real}'. Run: chmod o-w '{real}'")
         if not self.shared:
-            _files.check_folder("key_directory", real, is_destination=False)
+            _files.check_folder("key_directory", self.folder, is_destination=False)
             return
         for parent in real.parents:
             found = parent.stat()
@@ -159,6 +159,8 @@ class KeyDirectory:
 
 def _entry(entry: Any, user: str) -> tuple[list[str | bytes], str]:
     details = entry if isinstance(entry, Mapping) else {"keys": entry}
+    if {"key", "keys"} <= set(details):
+        raise InvalidInput("public_keys", f"the entry of {user} has both key and keys. Give one of them.")
     keys = details.get("keys") or details.get("key") or []
     keys = [keys] if isinstance(keys, str) else keys
     unknown = set(details) - {"key", "keys", "email"}

@@ -3,7 +3,7 @@
 """Reuse credentials of the same run, if they were returned for exactly the same request and live long enough.
 
 A request is everything that decides which credentials come back: the options of the task (its module defaults and the
-caller's keys among them), where and as whom it runs, and what a file with an assertion contains.
+caller's keys among them), where and as whom it runs, and what the files with an assertion and with settings contain.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -24,6 +25,12 @@ _RUN_KEY = secrets.token_bytes(32)
 NOT_THE_REQUEST = frozenset({"reuse", "reuse_host", "renew_before", "minimum_seconds", "mfa_token"})
 # Options that name a file whose content is part of the request.
 FILES = ("saml_assertion_file", "web_identity_token_file")
+# Files with settings and keys: an option or an environment variable that names one, and where it is otherwise.
+SETTINGS = (
+    ("config_file", "KION_CONFIG", "~/.kion.yml"),
+    ("", "AWS_CONFIG_FILE", "~/.aws/config"),
+    ("", "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+)
 RENEW_BEFORE = 300
 MOMENT = 300  # seconds
 
@@ -52,6 +59,15 @@ def files_of(args: Mapping[str, Any]) -> str:
         if path.is_file():
             contents[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return digest(contents) if contents else ""
+
+
+def settings_of(args: Mapping[str, Any]) -> list[str]:
+    """Return digests of the files that accounts, profiles and keys are taken from; empty texts for missing ones."""
+    found = []
+    for option, variable, default in SETTINGS:
+        path = Path(str(args.get(option) or os.environ.get(variable) or default)).expanduser()
+        found.append(hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
+    return found
 
 
 def is_same(previous: Any, request: str, files: str) -> bool:
@@ -98,7 +114,8 @@ class Reuse:
         this: Any = self
         args = this._task.args
         # Plain types, whatever the templates made of the options.
-        request = digest(request_of(json.loads(json.dumps(args, default=str)), _surroundings(this)))
+        surroundings = {**_surroundings(this), "settings": settings_of(args)}
+        request = digest(request_of(json.loads(json.dumps(args, default=str)), surroundings))
         files = files_of(args)
         variable, host = args.get("reuse"), args.get("reuse_host")
         seconds = str(args.get("renew_before", RENEW_BEFORE))

@@ -231,6 +231,41 @@ def test_replacing_keeps_owner_and_other_names_of_the_folder(tmp_path: Path) -> 
     assert names(tmp_path) == ["file"]
 
 
+def test_a_folder_behind_links_is_used_unless_somebody_else_may_change_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "own").mkdir(mode=0o700)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "own" / "one").symlink_to("../real")
+    (tmp_path / "two").symlink_to(tmp_path / "own" / "one")
+    (tmp_path / "open" / "three").symlink_to(tmp_path / "real")
+    (tmp_path / "four").symlink_to(tmp_path / "open" / "three")
+    files.create_private("dest", tmp_path / "two" / "file", DATA)
+    assert (tmp_path / "real" / "file").read_bytes() == DATA
+    (tmp_path / "open").chmod(0o777)
+    for way in (tmp_path / "open" / "three", tmp_path / "four"):
+        with pytest.raises(InvalidInput, match="everybody may write to the folder"):
+            files.create_private("dest", way / "another", DATA)
+    assert names(tmp_path / "real") == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
+def test_a_link_of_somebody_else_is_refused_also_where_nobody_can_replace_it(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "sticky").mkdir()
+    (tmp_path / "sticky").chmod(0o1777)
+    (tmp_path / "sticky" / "link").symlink_to(tmp_path / "real")
+    os.lchown(tmp_path / "sticky" / "link", SOMEBODY, SOMEBODY)
+    with pytest.raises(InvalidInput, match=r"the symbolic link '.*link' belongs to"):
+        files.create_private("dest", tmp_path / "sticky" / "link" / "file", DATA)
+
+
+def test_links_that_lead_nowhere_end(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises((InvalidInput, FileNotWritten)):
+        files.create_private("dest", tmp_path / "a" / "file", DATA)
+
+
 def test_appending_after_a_torn_line_keeps_both_apart(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b'{"half":')
     files.append_private("receipts_file", tmp_path / "file", b"{}")

@@ -305,3 +305,8 @@ def test_keys_that_are_not(
     with pytest.raises(kind) as caught:
         key_directory.check_fingerprints(person(*keys), known, confirmed)
     assert words in caught.value.message
+
+
+def test_an_entry_with_key_and_keys_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="has both key and keys"):
+        find({"jdoe": {"key": AGE, "keys": [AGE]}})

@@ -105,6 +105,26 @@ def test_where_and_as_whom_a_task_runs_is_part_of_the_request(name: str) -> None
     assert not is_reused(REQUEST, REQUEST, **{name: value})
 
 
+@pytest.mark.parametrize("where", ["config_file", "KION_CONFIG", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", ""])
+def test_changed_settings_are_another_request(where: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for _option, variable, _default in reuse.SETTINGS:
+        monkeypatch.delenv(variable, raising=False)
+    file = tmp_path / (".aws/credentials" if not where else "settings")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("[kion]\nrole_arn = arn:aws:iam::123456789012:role/a\n")
+    if where.isupper():
+        monkeypatch.setenv(where, str(file))
+    request = {**REQUEST, **({"config_file": str(file)} if where == "config_file" else {})}
+
+    def change(earlier: dict[str, Any]) -> dict[str, Any]:
+        file.write_text("[kion]\nrole_arn = arn:aws:iam::210987654321:role/b\n")
+        return earlier
+
+    assert is_reused(request, request)
+    assert not is_reused(request, request, before=change)
+
+
 def test_another_user_to_become_is_another_request() -> None:
     first = Action({"reuse": "kept", **REQUEST}, become=Become("ann")).run(None, {})
     for user, same in (("ann", True), ("bob", False)):
