@@ -187,7 +187,8 @@ def credentials_of(awx: Awx, template: str) -> set[str]:
 def test_only_the_way_without_kion_uses_the_saml_assertion(made):
     used = {name: credentials_of(made, name) for name in TEMPLATES}
     assert used.pop("Issue token with SAML") == {"MDPS SAML assertion"}
-    assert used.pop("Issue token") == {"MDPS Kion API key", "MDPS AWX reader"}
+    for name in ("Issue token", "Revoke"):  # the approver of a request, and the requests that wait
+        assert used.pop(name) == {"MDPS Kion API key", "MDPS AWX reader"}
     assert set(map(frozenset, used.values())) == {frozenset({"MDPS Kion API key"})}
 
 
