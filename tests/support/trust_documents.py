@@ -32,7 +32,7 @@ class Document:
     """A trust policy and its meaning.
 
     :param accepts: the external IDs it names and with which somebody gets in.
-    :param offers: those of them that may be taken over; None for all.
+    :param offers: those that may be taken over; None for all that are accepted.
     :param demands: whether nobody gets in without one of them.
     :param foreign: names of the statements that are not the collection's.
     :param undecided: how many sentences say what cannot be decided.
@@ -214,9 +214,33 @@ DOCUMENTS: dict[str, Document] = {
     "missing ones are denied": Document(
         [allow(is_("StringEqualsIfExists", A)), deny(is_("Null", "true"))], (A,), foreign=_ALLOW_DENY
     ),
-    "all are denied": Document([allow(is_("StringEquals", A)), deny()], locked=True, foreign=_ALLOW_DENY),
+    # A Deny that is not about the external ID keeps people out, and does not change which one the venue has.
+    "all are denied": Document([allow(is_("StringEquals", A)), deny()], offers=(A,), locked=True, foreign=_ALLOW_DENY),
     "all of the account are denied": Document(
-        [allow(is_("StringEquals", A)), deny(Principal={"AWS": ROOT})], foreign=_ALLOW_DENY
+        [allow(is_("StringEquals", A)), deny(Principal={"AWS": ROOT})], offers=(A,), foreign=_ALLOW_DENY
+    ),
+    "one role is allowed and denied an external ID": Document(
+        [
+            allow(is_("StringEquals", A, B), Principal={"AWS": ROLE}),
+            deny(is_("StringEquals", B), Principal={"AWS": ROLE}),
+        ],
+        (A,),
+        foreign=_ALLOW_DENY,
+    ),
+    "a role is denied an external ID of the account": Document(
+        [allow(is_("StringEquals", A, B)), deny(is_("StringEquals", B), Principal={"AWS": ROLE})],
+        (A, B),
+        offers=(A,),
+        foreign=_ALLOW_DENY,
+    ),
+    "an external ID is denied from some addresses": Document(
+        [
+            allow(is_("StringEquals", A, B)),
+            deny({**is_("StringEquals", B), "IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}),
+        ],
+        (A, B),
+        offers=(A,),
+        foreign=_ALLOW_DENY,
     ),
     "one role of the account is denied": Document(
         [allow(is_("StringEquals", A)), deny(Principal={"AWS": ROLE})], (A,), foreign=_ALLOW_DENY
@@ -258,7 +282,7 @@ DOCUMENTS: dict[str, Document] = {
     ),
     "ours, and a Deny of somebody": Document([own(A), deny(is_("StringEquals", B))], (A,), current=A, foreign=_DENIED),
     "ours is denied": Document([own(A), deny(is_("StringEquals", A))], foreign=_DENIED),
-    "the lock": Document([own(A), LOCK], locked=True),
+    "the lock": Document([own(A), LOCK], offers=(A,), current=A, locked=True),
     "the lock without its effect": Document(
         [own(A), {**LOCK, "Condition": is_("StringEquals", "x" * 20)}],
         (A,),

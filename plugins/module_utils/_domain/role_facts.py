@@ -17,7 +17,7 @@ from .revocation import standing
 from .role_plan import Parameter, Role
 from .tags import OWNERSHIP, tag_value
 from .times import iso
-from .trust_reader import dead_principals, external_ids, foreign_statements, is_locked, principals, read_trust
+from .trust_reader import dead_principals, foreign_statements, is_locked, principals, read_trust, venue_ids
 
 # Options of venue_sts_role that say what to do, not what the role is; and the external ID, which must not appear among
 # the arguments of a module.
@@ -91,7 +91,7 @@ def holders(observed: Iterable[Observed]) -> dict[str, list[str]]:
     """Which roles accept each external ID, to find one that two venues share."""
     found: dict[str, list[str]] = {}
     for one in observed:
-        for value in external_ids(one.role.trust):
+        for value in venue_ids(one.role.trust):
             found.setdefault(value, []).append(one.role.name)
     return found
 
@@ -101,7 +101,7 @@ def still_using(observed: Iterable[Observed], venue: Venue, external_id: str) ->
     return sorted(
         one.role.name
         for one in observed
-        if ((found := owner(one.role.tags)) and found.key == venue.key) or external_id in external_ids(one.role.trust)
+        if ((found := owner(one.role.tags)) and found.key == venue.key) or external_id in venue_ids(one.role.trust)
     )
 
 
@@ -115,7 +115,7 @@ def external_id_facts(
     """
     value, trust = parameter.value if parameter else "", role.trust if role else None
     trusted, ambiguous = _trusted(trust, value)
-    mine = {value, *external_ids(trust)} - {""}
+    mine = {value, *venue_ids(trust)} - {""}
     others = {holder for one in mine for holder in shared.get(one, ()) if not role or holder != role.name}
     return {
         "parameter": name,

@@ -170,9 +170,11 @@ def _glob(pattern: str, action: str) -> bool:
 class TrustReading:
     """What a trust policy says.
 
-    :param external_ids: those with which somebody may assume the role, in alphabetical order.
-    :param offered: those of them that an Allow demands, and that may be taken over. If this collection's own statement
-        is there, only those that it demands.
+    :param external_ids: those with which somebody may assume the role now, in alphabetical order.
+    :param venue_ids: those with which somebody may, once no lock is in the way: a Deny that is not about the external
+        ID does not change which ones the venue has.
+    :param offered: those of them that an Allow demands, that no Deny is about, and that may be taken over. If this
+        collection's own statement is there, only those that it demands.
     :param current: the one that our own statement marks as the current one; '' if it marks none.
     :param demands_external_id: whether nobody gets in without one that the policy names.
     :param principals: who may assume the role, as the policy names them.
@@ -182,6 +184,7 @@ class TrustReading:
     """
 
     external_ids: tuple[str, ...] = field(default=(), repr=False)
+    venue_ids: tuple[str, ...] = field(default=(), repr=False)
     offered: tuple[str, ...] = field(default=(), repr=False)
     current: str = field(default="", repr=False)
     demands_external_id: bool = False
@@ -194,13 +197,15 @@ class TrustReading:
 def read_trust(policy: Mapping[str, Any] | None) -> TrustReading:
     """Read a trust policy."""
     found = read_statements(policy)
-    accepted = tuple(one for one in named_external_ids(policy) if is_external_id(one) and _gets_in(found, one))
+    named = [one for one in named_external_ids(policy) if is_external_id(one)]
+    unlocked = tuple(one for one in named if _gets_in(found, one, locks=False))
     own = [one for one in found if is_own(one) and OWN_ASSUME.fullmatch(one.sid)]
     offered = {value for one in own or found if one.effect == "Allow" for value in _offers(one)}
     return TrustReading(
-        external_ids=accepted,
-        offered=tuple(one for one in accepted if one in offered),
-        current=_marked(own, accepted),
+        external_ids=tuple(one for one in named if _gets_in(found, one)),
+        venue_ids=unlocked,
+        offered=tuple(one for one in unlocked if one in offered and not _is_denied(found, one)),
+        current=_marked(own, unlocked),
         demands_external_id=not (_gets_in(found, None) or _gets_in(found, _UNKNOWN_ID)),
         principals=principals(policy),
         locked=is_locked(policy),
@@ -212,6 +217,11 @@ def read_trust(policy: Mapping[str, Any] | None) -> TrustReading:
 def external_ids(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Every external ID that a policy names and with which somebody may assume the role, in alphabetical order."""
     return read_trust(policy).external_ids
+
+
+def venue_ids(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The external IDs of a venue, as ``external_ids``, but whether it is locked or not."""
+    return read_trust(policy).venue_ids
 
 
 def named_external_ids(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
@@ -299,11 +309,27 @@ def foreign_statements(policy: Mapping[str, Any] | None) -> tuple[Statement, ...
     return tuple(one for one in read_statements(policy) if not is_own(one))
 
 
-def _gets_in(found: list[Statement], external_id: str | None) -> bool:
-    """Whether somebody may assume the role with an external ID, or with none; other conditions count as met."""
+def _is_denied(found: list[Statement], external_id: str) -> bool:
+    """Whether a Deny is about an external ID, for whomever and under whatever other conditions."""
+    context = Context({EXTERNAL_ID_KEY: external_id})
+    return any(
+        one.effect == "Deny" and one.is_about(ASSUME) and one.external_id_tests() and one.is_met(context) is not False
+        for one in found
+    )
+
+
+def _gets_in(found: list[Statement], external_id: str | None, *, locks: bool = True) -> bool:
+    """Whether somebody may assume the role with an external ID, or with none; other conditions count as met.
+
+    :param locks: whether a Deny counts that is not about the external ID.
+    """
     context = Context({EXTERNAL_ID_KEY: external_id})
     about = [one for one in found if one.is_about(ASSUME)]
-    denials = [one for one in about if one.effect == "Deny" and one.is_met(context) is True]
+    denials = [
+        one
+        for one in about
+        if one.effect == "Deny" and one.is_met(context) is True and (locks or one.external_id_tests())
+    ]
     return any(
         not any(_covers(denial, principal, inverted=allow.inverted) for denial in denials)
         for allow in about
@@ -319,7 +345,8 @@ def _covers(denial: Statement, principal: Principal, *, inverted: bool) -> bool:
         return True
     if inverted or principal == _EVERYBODY:
         return False
-    return _includes(denial, _ACCOUNT.sub(r"arn:aws:iam::\1:root", principal.name)) is True
+    account = _ACCOUNT.fullmatch(principal.name)
+    return _includes(denial, f"arn:aws:iam::{account.group(1)}:root" if account else principal.name) is True
 
 
 def _offers(statement: Statement) -> Iterator[str]:

@@ -71,7 +71,9 @@ def test_what_was_built_reads_back(previous: tuple[str, ...]) -> None:
         "aws", [lock_statement()]
     )
     reading = read_trust(policy)
-    assert (reading.current, reading.locked, reading.foreign) == ("", True, ())
+    assert (reading.current, reading.locked, reading.foreign) == ("new-one", True, ())
+    assert (reading.external_ids, reading.offered) == ((), tuple(sorted({"new-one", *previous})))
+    assert trust_reader.venue_ids(policy) == reading.offered
     reading = read_trust({**policy, "Statement": policy["Statement"][:-1]})
     assert reading.external_ids == reading.offered == tuple(sorted({"new-one", *previous}))
     assert (reading.current, reading.locked, reading.foreign) == ("new-one", False, ())

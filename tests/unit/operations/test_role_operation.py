@@ -761,6 +761,57 @@ def test_access_analyzer_that_refuses_does_not_stop_the_run(role: Runner, accoun
     assert "the caller needs access-analyzer:ValidatePolicy" in role.warnings[0]
 
 
+# A lock, ours or made by hand, hides nothing from provisioning.
+
+BY_HAND = {"Sid": "Incident42", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+
+
+def lock(account: Account, statement: dict[str, Any]) -> None:
+    trust = account.iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]
+    trust["Statement"].append(statement)
+    account.iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(trust))
+
+
+@pytest.mark.parametrize("statement", [lock_statement(), BY_HAND], ids=["ours", "by hand"])
+def test_a_value_in_ssm_that_is_not_that_of_a_locked_role_is_a_conflict(
+    role: Runner, account: Account, statement: dict[str, Any]
+) -> None:
+    role.execute()
+    lock(account, statement)
+    publish(account, PATH, "attacker-chosen-value-1234")
+    with pytest.raises(ExternalIdMismatch):
+        role.execute()
+
+
+@pytest.mark.parametrize("statement", [lock_statement(), BY_HAND], ids=["ours", "by hand"])
+def test_a_locked_role_keeps_its_external_id_when_the_parameter_is_gone(
+    role: Runner, account: Account, statement: dict[str, Any]
+) -> None:
+    role.execute()
+    before = stored(account)
+    lock(account, statement)
+    account.ssm.delete_parameter(Name=PATH)
+    assert actions(role.execute()) == ["ssm:PutParameter"]
+    assert stored(account) == before
+
+
+@pytest.mark.parametrize("statement", [lock_statement(), BY_HAND], ids=["ours", "by hand"])
+def test_a_rotation_under_way_stays_as_it_is_while_the_role_is_locked(
+    role: Runner, account: Account, statement: dict[str, Any]
+) -> None:
+    role.execute()
+    old = stored(account)
+    role.execute(rotate_external_id=True)
+    lock(account, statement)
+    assert role.execute()["steps"] == []
+    trust = json.dumps(account.iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"])
+    assert old in trust and stored(account) in trust
+    new = stored(account)
+    role.execute(rotate_external_id=True)  # the second run retires the old one
+    trust = json.dumps(account.iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"])
+    assert (old in trust, new in trust, stored(account)) == (False, True, new)
+
+
 # What SSM says of an existing role.
 
 
