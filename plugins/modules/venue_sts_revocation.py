@@ -288,7 +288,7 @@ leases:
   type: list
   elements: dict
   sample: [{"user": "jdoe", "id": "l-20261122T093015Z-3fa91c07", "ends_at": "2026-11-29T09:30:15Z"}]
-skipped:
+left_out:
   description:
     - The receipts of the tokens that were asked for and that nothing was done about, each with the reason, such as that
       its role is in another account or is another venue's.

@@ -157,3 +157,10 @@ def test_the_index_leads_to_every_page() -> None:
         f"../roles/{page.parent.name}/README.md" for page in ROOT.glob("roles/*/README.md")
     ]
     assert [page for page in pages if page not in linked] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "plugins/modules").glob("*.py")), ids=lambda path: path.stem)
+def test_no_result_has_a_name_that_means_something_to_ansible(path: pathlib.Path) -> None:
+    """A result with ``skipped`` is shown as a task that was skipped, whatever it did."""
+    (returned,) = re.findall(r'^RETURN = r?"""(.*?)"""', path.read_text(), re.DOTALL | re.MULTILINE)
+    assert not {"skipped", "failed", "unreachable", "exception", "results"} & (yaml.safe_load(returned) or {}).keys()

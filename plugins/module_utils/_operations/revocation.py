@@ -139,7 +139,7 @@ class State:
     :param now: the time of AWS's clock.
     :param gone: receipts whose role does not exist any more.
     :param leases: the leases of the venue; None if they were not asked for or may not be read.
-    :param skipped: receipts that nothing is done about, each with the reason.
+    :param left_out: receipts that nothing is done about, each with the reason.
     """
 
     caller: Caller
@@ -147,7 +147,7 @@ class State:
     roles: tuple[RoleState, ...]
     gone: tuple[Receipt, ...]
     leases: FoundLeases | None = None
-    skipped: tuple[tuple[Receipt, str], ...] = ()
+    left_out: tuple[tuple[Receipt, str], ...] = ()
 
     def lease_of(self, user: str) -> StoredLease | None:
         """Return the lease of a user, or None."""
@@ -327,10 +327,10 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
         raise NotProvisioned(
             f"there is no role {options.role_name} in account {caller.account_id}, so no token of it can be alive."
         )
-    skipped = [(one, refused[one.role_name.lower()].message) for one in receipts if one.role_name.lower() in refused]
+    left_out = [(one, refused[one.role_name.lower()].message) for one in receipts if one.role_name.lower() in refused]
     gone = [one for one in receipts if not any(_is_of(one, role) for role, _inline in states)]
     gone = [one for one in gone if one.role_name.lower() not in refused]
-    return State(caller, now, roles, tuple(gone), leases, (*foreign, *skipped))
+    return State(caller, now, roles, tuple(gone), leases, (*foreign, *left_out))
 
 
 def _read_caller_and_leases(
@@ -520,8 +520,8 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
         "revocations": [each for one, after in zip(state.roles, plans, strict=True) for each in _in_force(one, after)],
         "sessions": _sessions(options, state),
         "leases": [_ended(one) for one in _chosen(options, leases)],
-        "skipped": [
-            {"session_name": one.session_name, "role_arn": one.role_arn, "reason": why} for one, why in state.skipped
+        "left_out": [
+            {"session_name": one.session_name, "role_arn": one.role_arn, "reason": why} for one, why in state.left_out
         ],
         "unreadable": known.unreadable,
         "verified": verified,
@@ -668,8 +668,8 @@ def _warn(options: RevocationOptions, known: Known, state: State, plans: Sequenc
             f"There is no role {options.role_name} in account {state.caller.account_id}. Only tokens of the roles that "
             "receipts name were revoked. If the venue's role has another name, set role_name."
         )
-    for reason in dict.fromkeys(why for _one, why in state.skipped):
-        names = [one.session_name for one, why in state.skipped if why == reason]
+    for reason in dict.fromkeys(why for _one, why in state.left_out):
+        names = [one.session_name for one, why in state.left_out if why == reason]
         done = "lifted" if options.state == "absent" else "revoked"
         runtime.warn(f"Not {done}: {_few(names)}. Either the receipt is false, or somebody else must do it: {reason}")
     early = [one.session_name for one in known.receipts if one.requested_at > state.now + CLOCK_TOLERANCE]

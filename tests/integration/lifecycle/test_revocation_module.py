@@ -294,7 +294,7 @@ def test_receipts_that_cannot_be_followed_stop_no_other_revocation(venue: Moto, 
     assert not mine.get("failed"), mine
     assert {one["value"] for one in mine["revocations"]} == {usual.session_name, future.session_name}
     assert all(parse_time("before", one["before"]) < now + timedelta(minutes=5) for one in mine["revocations"])
-    assert {one["session_name"] for one in mine["skipped"]} == {foreign.session_name, of_another.session_name}
+    assert {one["session_name"] for one in mine["left_out"]} == {foreign.session_name, of_another.session_name}
     assert [any(word in one for one in warned) for word in (other, "emit", "future")] == [True] * 3
     (only,) = (perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=write(tmp_path / "one", of_another)),)
     assert only["error"] == "OwnershipConflict"
