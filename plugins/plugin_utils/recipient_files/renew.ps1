@@ -32,10 +32,10 @@ function Get-Next { # fetches the next bundle, opens it, and checks it; the sign
         Invoke-Tool aws "$get.sig sealed.sig"; [IO.File]::WriteAllText("$work\signers", "mdps-admin $signer`n")
         Invoke-Tool ssh-keygen "-Y verify -f signers -I mdps-admin -n mdps-venue-sts -s sealed.sig" "$work\sealed"
     }
-    $inside, $text = ($signer -match "^\w+$"), (Read-File "$work\sealed")
+    $inside, $text, $valid = ($signer -match "^\w+$"), (Read-File "$work\sealed"), "(?m)^.GNUPG:. VALIDSIG .*$signer"
     if ($text -match "BEGIN PGP") { Invoke-Tool gpg "--batch --status-file status --output zip --decrypt sealed" }
     elseif (-not $inside) { Invoke-Tool age "--decrypt --identity `"$Identity`" --output zip sealed" }
-    if ($inside -and (Read-File "$work\status") -notmatch "VALIDSIG .*$signer") { throw "It is not signed." }
+    if ($inside -and (Read-File "$work\status") -notmatch $valid) { throw "It is not signed." }
     $zip = [IO.Compression.ZipFile]::OpenRead("$work\zip")
     $new = -join ("renewal.json", "credential_process.json" | ForEach-Object { Read-Text ($zip.GetEntry($_).Open()) })
     $zip.Dispose(); Assert-Fit $new $keys; [IO.File]::WriteAllText("$work\new", $new); $new

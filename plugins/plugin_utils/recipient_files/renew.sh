@@ -4,7 +4,7 @@
 #
 # Prints the keys of a lease for credential_process, and fetches the next ones in time: sh renew.sh [AGE-KEY-FILE]
 # Needs aws, unzip, and age or gpg. It talks to the bucket in renewal.json only, and runs nothing that it downloads.
-umask 077 && cd -- "$(dirname -- "$0")" && work=$(mktemp -d ./renewing.XXXXXX) || exit 1
+CDPATH=""; umask 077 && cd -- "$(dirname -- "$0")" && work=$(mktemp -d ./renewing.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT; trap 'exit 1' HUP INT TERM; identity=$1 now=$(date +%s)
 value() { sed -n "s|^ *\"$1\": \"\([A-Za-z0-9 :/+=,.@~_-]*\)\",*[[:space:]]*\$|\1|p" "$2" | head -n 1; }
 seconds() { # since 1970, of a time such as 2026-11-22T10:30:15Z; 0 if there is none
@@ -45,9 +45,9 @@ renew() { # fetches the next bundle, opens it, and checks it; the signature as w
 fits keys renewal.json >/dev/null 2>&1 ||
     { cat renewal.json credential_process.json >"$work/new" && mv -f "$work/new" keys; } || exit 1
 end=$(seconds expires_at keys); margin=$(((end - $(seconds issued_at keys)) / 3)); [ "$margin" -lt 900 ] || margin=900
-age=$((now - $(cat tried 2>/dev/null || echo 0))) # of the last attempt; without the minus if the clock was set back
+tried=$(sed -n '1s/^[1-9][0-9]\{0,11\}$/&/p' tried 2>/dev/null); age=$((now - ${tried:-0})) # negative: clock set back
 if [ $((end - now)) -lt "$margin" ] && [ "$now" -lt "$end" ] && [ "${age#-}" -ge $((margin / 15)) ]; then
-    echo "$now" >tried && find renewing.* -prune -mmin +10 -exec rm -rf {} +
+    echo "$now" >"$work/tried" && mv -f "$work/tried" tried && find renewing.* -prune -mmin +10 -exec rm -rf {} +
     if why=$(renew 2>&1); then mv -f "$work/new" keys; else echo "renew.sh: no new keys: $why" >&2; fi
 fi
 end=$(seconds expires_at keys) now=$(date +%s)

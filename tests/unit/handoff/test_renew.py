@@ -26,6 +26,7 @@ from tests.support.tokens import RECEIPT, TOKEN
 
 KEY = "mdps-venue-sts/renewals/unityuser/sbg_dev_unityuser.zip"
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 # In the place of the AWS CLI: "objects" are files of the folder STORE.
 AWS = """#!/bin/sh
 echo "$AWS_ACCESS_KEY_ID ${AWS_PROFILE-no profile} $*" >>"$STORE/calls"
@@ -173,6 +174,33 @@ def test_attempts_are_a_minute_apart_even_after_the_clock_was_set_back(lease: Le
     assert len(lease.calls) == 3
 
 
+@pytest.mark.parametrize("shell", ["dash", "bash", "zsh"])
+@pytest.mark.parametrize("text", ["", "\n", "08\n", "never\n", "1 + x\n", "9" * 40])
+def test_a_damaged_record_of_the_last_attempt_stops_nothing(lease: Lease, shell: str, text: str) -> None:
+    lease.shell = shell
+    lease.start(timedelta(minutes=50))
+    (lease.folder / "tried").write_text(text)
+    lease.publish(lease.zip(2, MINUTE))
+    assert lease.number() == 2
+    assert int((lease.folder / "tried").read_text()) >= lease.now.timestamp()
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "zsh"])
+def test_a_search_path_for_folders_changes_nothing(lease: Lease, tmp_path: Path, shell: str) -> None:
+    lease.start(timedelta(minutes=30))
+    (tmp_path / "elsewhere" / lease.folder.name).mkdir(parents=True)
+    done = subprocess.run(
+        [shell, f"{lease.folder.name}/renew.sh"],
+        cwd=lease.folder.parent,
+        env={"PATH": lease.path, "CDPATH": f"{tmp_path}/elsewhere:{lease.folder.parent}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["AccessKeyId"].endswith("1")
+
+
 def cut(content: bytes, **members: str) -> bytes:
     """The bundle with other texts in it."""
     memory = io.BytesIO()
@@ -183,7 +211,6 @@ def cut(content: bytes, **members: str) -> bytes:
     return memory.getvalue()
 
 
-MINUTE = timedelta(minutes=1)
 WRONG: dict[str, Callable[[Lease], bytes]] = {
     "another account_id": lambda lease: lease.zip(2, MINUTE, account_id="210987654321"),
     "another role_arn": lambda lease: lease.zip(2, MINUTE, role_arn=f"{RECEIPT['role_arn']}x"),
@@ -316,7 +343,12 @@ def test_both_go_by_the_same_rules() -> None:
     shell, powershell = ((bundle.FILES / name).read_text() for name in (bundle.RENEW_SH, bundle.RENEW_PS1))
     for words in (
         *("account_id", "role_arn", "user", "issued_at", "expires_at", "signed", "s3api get-object"),
-        *("-I mdps-admin -n mdps-venue-sts -s", "--decrypt --identity", "--batch --status-file", "VALIDSIG .*$signer"),
+        *(
+            "-I mdps-admin -n mdps-venue-sts -s",
+            "--decrypt --identity",
+            "--batch --status-file",
+            "^.GNUPG:. VALIDSIG .*$signer",
+        ),
         *("--cli-connect-timeout 5 --cli-read-timeout 15", "900", "/ 3", "/ 15", "no new keys", "the keys ended at"),
     ):
         assert words in shell and words.lower() in powershell.lower(), words
