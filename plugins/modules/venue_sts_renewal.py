@@ -15,7 +15,8 @@ description:
   - Each renewal has the checks, the receipts and the hand-off of M(mdps.venue_sts.venue_sts_token). A changed or
     missing key, a locked venue, a request outside O(limits), a lease that was altered, and a place of delivery that is
     no longer the one that was approved stop the renewal of a lease, and its row says so.
-  - A lease that has reached its end, or whose last token was revoked, is recorded in O(leases_file) and removed.
+  - A lease that has reached its end, or whose last token was revoked by a revocation of its session or user, is
+    recorded in O(leases_file) and removed. A locked venue pauses renewals.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:

@@ -39,7 +39,7 @@ from ..module_utils._files import check_append_file
 from ..module_utils._handoff_options import HANDOFF
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in, unexpected
 from ..module_utils._operations.accounts import check_account
-from ..module_utils._operations.issue.authorize import Found, authorize_found, read
+from ..module_utils._operations.issue.authorize import Found, authorize_found, check_unlocked, read
 from ..module_utils._operations.issue.options import TokenOptions
 from ..module_utils._operations.issue.parts import Authorized, Issued
 from ..module_utils._operations.issue.pipeline import Pipeline
@@ -219,9 +219,10 @@ class Run:
             stored.seconds_left(self._runtime.now()),
         )
         venue = self._read_venue(token)
-        for one in venue.revocations if last and last.session_name and last.issued_at else ():
-            if last and last.session_name and last.issued_at and one.refuses(last.session_name, None, last.issued_at):
-                return self._end(stored, found, f"its last token was revoked ({one.policy_name})")
+        check_unlocked(venue.found.role)  # a lock pauses renewals, and ends no lease
+        ended_by = _revocation_of(last, venue.revocations)
+        if ended_by:
+            return self._end(stored, found, f"its last token was revoked ({ended_by.policy_name})")
         return self._renew(stored, token, venue.found)
 
     def _read_venue(self, token: TokenOptions) -> VenueNow:
@@ -357,6 +358,17 @@ class Run:
             "delivery": None,
             "asked": bool(receipt and receipt["state"] != "requested") and not self._runtime.check_mode,
         }
+
+
+def _revocation_of(last: Renewal | None, revocations: Sequence[Revocation]) -> Revocation | None:
+    """Return the revocation that was meant for the last token of a lease, or None.
+
+    One of every token is none: revoking everything ends the leases itself, and locking a venue must not.
+    """
+    if not last or not last.session_name or not last.issued_at:
+        return None
+    meant = (one for one in revocations if one.kind != "all")
+    return next((one for one in meant if one.refuses(last.session_name, None, last.issued_at)), None)
 
 
 OPERATION: Operation[RenewalOptions] = Operation(

@@ -268,6 +268,26 @@ def test_a_revoked_token_ends_its_lease(office: Office, rows: Rows) -> None:
     assert "was revoked" in result["leases"][0]["problem"]
 
 
+def test_a_lock_pauses_a_lease_whose_token_it_revoked(office: Office, rows: Rows) -> None:
+    office.lease()
+    office.renew()
+    assert perform(revocation.OPERATION, **VENUE, state="locked")["changed"]
+    office.later = timedelta(minutes=45)
+    locked = office.renew()
+    assert (rows(locked), "jdoe" in office.parameters()) == ({"jdoe": "failed"}, True)
+    assert "the venue is locked" in locked["msg"]
+    assert perform(revocation.OPERATION, **VENUE, state="unlocked")["changed"]
+    assert rows(office.renew()) == {"jdoe": "renewed"}
+    assert office.log() == [("approved", "jdoe")]
+
+
+def test_revoking_everything_ends_every_lease_itself(office: Office) -> None:
+    office.lease()
+    office.renew()
+    assert perform(revocation.OPERATION, **VENUE, all=True)["changed"]
+    assert office.parameters() == {}
+
+
 def test_what_is_no_lease_is_named_and_stops_nothing(office: Office, rows: Rows) -> None:
     office.lease()
     office.moto.client("ssm").put_parameter(Name=f"{LEASES}/broken", Value="{}", Type="String")

@@ -278,12 +278,20 @@ def _provisioned(
             caller.account_id,
             f"it holds the external ID of the role {role.name}, which exists. {advice}",
         )
-    if is_locked(role.trust):
+    check_unlocked(role)
+    return role, parameter
+
+
+def check_unlocked(role: Role | None) -> None:
+    """Refuse a token of a locked venue.
+
+    :raises NotAssumable: the venue is locked.
+    """
+    if role and is_locked(role.trust):
         raise NotAssumable(
             f"the venue is locked: a Deny statement in the trust policy of the role {role.name} keeps everybody from "
             "assuming it. No token was issued. Ask who locked it, and why."
         )
-    return role, parameter
 
 
 def _compare(options: TokenOptions, ssm: Any, role: Role, parameter: Parameter) -> str:
