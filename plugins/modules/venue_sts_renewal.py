@@ -13,7 +13,8 @@ description:
   - It may run at any time, twice at once and after an outage. It is made to run every five minutes. A lease that fails
     does not stop the others; the task fails at its end.
   - Each renewal has the checks, the receipts and the hand-off of M(mdps.venue_sts.venue_sts_token). A changed or
-    missing key, a locked venue, a request outside O(limits), a lease that was altered, and a place of delivery that is
+    missing key, a locked venue, a request outside O(limits), a lease longer than
+    O(maximum_days), a lease that was altered, and a place of delivery that is
     no longer the one that was approved stop the renewal of a lease, and its row says so.
   - A lease that has reached its end, or whose last token was revoked by a revocation of its session or user, is
     recorded in O(leases_file) and removed. A locked venue pauses renewals.
@@ -42,6 +43,11 @@ options:
         checked.
     type: list
     elements: str
+  maximum_days:
+    description:
+      - How many days a lease may last at most. One that lasts longer is refused, whatever approved it.
+    type: int
+    default: 7
   limits:
     description:
       - The most that tokens of the venue may allow, set in the inventory. The suboptions are those of the option of the

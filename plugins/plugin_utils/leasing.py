@@ -141,7 +141,7 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
         start=parse_time("start", params["start"]) if params["start"] is not None else None,
         end=parse_time("end", params["end"]) if params["end"] is not None else None,
         days=params["days"],
-        maximum_days=_days("maximum_days", params["maximum_days"], MOST_DAYS),
+        maximum_days=check_days("maximum_days", params["maximum_days"], MOST_DAYS),
         reason=params["reason"],
         ticket=params["ticket"],
         approver=params["approver"],
@@ -167,7 +167,11 @@ class _Anywhere(Channel):
         raise ValueError("this channel does not deliver")
 
 
-def _days(option: str, days: int, most: int) -> int:
+def check_days(option: str, days: int, most: int) -> int:
+    """Return a number of days.
+
+    :raises InvalidInput: it is not 1 to ``most``.
+    """
     if not 1 <= days <= most:
         raise InvalidInput(option, f"{days} must be 1 to {most} days.")
     return days

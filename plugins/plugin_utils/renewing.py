@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from ..module_utils._aws.calls import apply, run_concurrently
@@ -18,8 +19,11 @@ from ..module_utils._aws.leases import write
 from ..module_utils._aws.venue_state import read_caller, read_inline_names, read_parameters
 from ..module_utils._domain.errors import InvalidInput, IssueInterrupted, LeaseRefused, RenewalFailed, VenueError
 from ..module_utils._domain.leases import (
+    MAXIMUM_DAYS,
+    MOST_DAYS,
     RENEW_BEFORE,
     FoundLeases,
+    Lease,
     Renewal,
     StoredLease,
     find_leases,
@@ -52,7 +56,7 @@ from .channels.s3 import S3Channel
 from .handoff import Handoff, HandoffOptions, find_person
 from .key_directory import Person
 from .lease_signing import check_signature, check_signers
-from .leasing import LOG, given_handoff, record
+from .leasing import LOG, check_days, given_handoff, record
 from .renewal_place import RenewalPlace
 
 NAME = "venue_sts_renewal"
@@ -63,6 +67,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "user": {"type": "str"},
     "by_hand": {"type": "bool", "default": False},
     "renew_before": {"type": "int", "default": RENEW_BEFORE},
+    "maximum_days": {"type": "int", "default": MAXIMUM_DAYS},
     "lease_signers": {"type": "list", "elements": "str"},
     "handoff": {"type": "dict", "options": HANDOFF},
     "leases_file": {"type": "path", "default": LOG},
@@ -76,6 +81,7 @@ class RenewalOptions:
 
     :param user: renew the lease of this user alone, at once; '' for every lease that is due.
     :param by_hand: deliver by the channel of the option ``handoff``, not by that of the lease.
+    :param maximum_days: a lease that lasts longer is refused: this collection did not approve it.
     :param given: the option ``handoff``.
     """
 
@@ -85,6 +91,7 @@ class RenewalOptions:
     user: str
     by_hand: bool
     renew_before: int
+    maximum_days: int
     signers: tuple[str, ...]
     given: Mapping[str, Any] = field(repr=False)
     handoff: HandoffOptions
@@ -120,6 +127,7 @@ def _parse(params: Params, _clients: Clients, runtime: Runtime) -> RenewalOption
         user=check_user("user", params["user"]) if params["user"] is not None else "",
         by_hand=params["by_hand"],
         renew_before=check_range("renew_before", params["renew_before"], 60, LONGEST),
+        maximum_days=check_days("maximum_days", params["maximum_days"], MOST_DAYS),
         signers=check_signers(params["lease_signers"] or ()),
         given=given,
         handoff=handoff,
@@ -211,6 +219,7 @@ class Run:
         lease, last = stored.lease, stored.credible(self._runtime.now())
         if self._options.signers:
             check_signature(lease, self._options.signers)
+        self._check_length(lease)
         token = lease_venue.for_lease(
             lease_venue.token_options(
                 self._options.params, lease.user, lease.to_json()["request"], self._clients, self._runtime
@@ -224,6 +233,15 @@ class Run:
         if ended_by:
             return self._end(stored, found, f"its last token was revoked ({ended_by.policy_name})")
         return self._renew(stored, token, venue.found)
+
+    def _check_length(self, lease: Lease) -> None:
+        """:raises LeaseRefused: the lease lasts longer than a lease may."""
+        most = self._options.maximum_days
+        if lease.ends_at - lease.starts_at > timedelta(days=most):
+            raise LeaseRefused(
+                f"the lease lasts from {iso(lease.starts_at)} to {iso(lease.ends_at)}, and a lease may last at most "
+                f"{most} days (lease_maximum_days). Approve it again."
+            )
 
     def _read_venue(self, token: TokenOptions) -> VenueNow:
         """Read role, parameters and revocations once for all leases."""

@@ -173,6 +173,20 @@ def test_a_forged_lease_gets_nothing(office: Office, rows: Rows, changes: dict[s
     assert problem in result["msg"]
 
 
+def test_a_lease_longer_than_the_inventory_allows_is_not_renewed(office: Office, rows: Rows) -> None:
+    lease = office.lease()["lease"]
+    start = datetime.fromisoformat(lease["starts_at"])
+    forged = {**lease, "ends_at": (start + timedelta(days=365)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    office.moto.client("ssm").put_parameter(
+        Name=f"{LEASES}/jdoe", Value=json.dumps(forged), Type="String", Overwrite=True
+    )
+    result = office.renew()
+    assert (rows(result), office.objects(), office.receipts()) == ({"jdoe": "failed"}, [], [])
+    assert "at most 7 days (lease_maximum_days)" in result["msg"]
+    assert "maximum_days" in office.renew(maximum_days=367)["msg"]
+    assert rows(office.renew(maximum_days=365)) == {"jdoe": "renewed"}
+
+
 def test_signed_leases(office: Office, rows: Rows) -> None:
     admin = people.ssh_person(office.folder)
     stranger = people.ssh_person(office.folder, "ecdsa", 256)
