@@ -125,7 +125,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leases:
-  description: What happened to each lease.
+  description: What happened to each lease. A parameter below O(lease_path) that is no lease has a row as well, with the
+    last part of its name as C(user), and fails the task.
   returned: always, unless the leases could not be read
   type: list
   elements: dict

@@ -24,6 +24,7 @@ from ..module_utils._domain.leases import (
     lease_path,
     parameter_name,
     plan_end,
+    stored_text,
 )
 from ..module_utils._domain.names import Venue, make_venue
 from ..module_utils._domain.receipts import CLOCK_TOLERANCE
@@ -140,7 +141,7 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
         request=parse_request({name: params[name] for name in ASKED}, venue),
         start=parse_time("start", params["start"]) if params["start"] is not None else None,
         end=parse_time("end", params["end"]) if params["end"] is not None else None,
-        days=params["days"],
+        days=check_days("days", params["days"], MOST_DAYS) if params["days"] is not None else None,
         maximum_days=check_days("maximum_days", params["maximum_days"], MOST_DAYS),
         reason=params["reason"],
         ticket=params["ticket"],
@@ -218,7 +219,7 @@ def _approve(options: LeaseOptions, approval: Approval, clients: Clients, runtim
     name = parameter_name(options.path, options.user)
     arguments = {
         "Name": name,
-        "Value": lease.to_line(),
+        "Value": stored_text(lease),
         "Type": "String",
         "Tier": "Intelligent-Tiering",
         "Overwrite": True,

@@ -61,6 +61,10 @@ from .renewal_place import RenewalPlace
 
 NAME = "venue_sts_renewal"
 CLAIM_BYTES = 4
+ROW = (
+    *("user", "id", "result", "state", "ends_at", "token_until", "next_renewal"),
+    *("problem", "receipt", "delivery"),
+)
 ARGUMENT_SPEC: dict[str, Any] = {
     **lease_venue.VENUE_SPEC,
     "lease_path": {"type": "str"},
@@ -160,8 +164,7 @@ class Run:
             lambda: read_caller(sts), lambda: read_leases(self._ssm, self._options.venue, self._options.path)
         )
         check_account(caller, self._options.params["expected_account_id"])
-        for sentence in found.unreadable:
-            self._runtime.warn(sentence)
+        self._rows += self._damaged(found)
         for stored in self._chosen(found):
             self._rows.append(self._handle(stored, found))
             if self._interrupted:
@@ -175,10 +178,28 @@ class Run:
             raise RenewalFailed(f"{len(failed)} of {len(rows)} leases were not renewed. {names}", **facts)
         return facts
 
+    def _damaged(self, found: FoundLeases) -> list[dict[str, Any]]:
+        """Return a failed row for each parameter that is no lease: somebody may wait for their token."""
+        path, user = self._options.path, self._options.user
+        wanted = {name: why for name, why in found.damaged.items() if not user or name == parameter_name(path, user)}
+        empty = dict.fromkeys(ROW)
+        return [
+            {
+                **empty,
+                "user": safe_text(name.removeprefix(f"{path}/")),
+                "result": "failed",
+                "problem": why,
+                "asked": False,
+            }
+            for name, why in wanted.items()
+        ]
+
     def _chosen(self, found: FoundLeases) -> Sequence[StoredLease]:
         if not self._options.user:
             return found.stored
         one = found.of(self._options.user)
+        if one is None and parameter_name(self._options.path, self._options.user) in found.damaged:
+            return ()
         if one is None:
             raise LeaseRefused(
                 f"{self._options.user} has no lease below {self._options.path}. It has ended, or was never approved."

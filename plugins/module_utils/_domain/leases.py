@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -280,12 +280,17 @@ class FoundLeases:
 
     :param stored: the leases, by user.
     :param names: the names of all parameters, also of those that are no leases.
-    :param unreadable: a sentence for each parameter that is no lease of this venue.
+    :param damaged: a sentence for each parameter that is no lease of this venue, by name.
     """
 
     stored: tuple[StoredLease, ...]
     names: tuple[str, ...]
-    unreadable: tuple[str, ...] = ()
+    damaged: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """The sentences of ``damaged`` alone."""
+        return tuple(self.damaged.values())
 
     def of(self, user: str) -> StoredLease | None:
         """Return the lease of a user, or None."""
@@ -297,7 +302,7 @@ def find_leases(parameters: Mapping[str, Parameter], path: str, venue: Venue) ->
 
     :param parameters: all below the path, by name.
     """
-    stored, unreadable = [], []
+    stored, damaged = [], {}
     for name in sorted(parameters):
         if name.endswith(f"/{_RENEWAL}"):
             continue
@@ -307,12 +312,12 @@ def find_leases(parameters: Mapping[str, Parameter], path: str, venue: Venue) ->
                 raise BadValue("it is about another venue or user than its name.")
         except (ValueError, RecursionError, InvalidInput) as error:
             problem = error.message if isinstance(error, InvalidInput) else str(error)
-            unreadable.append(safe_text(f"{name} is not a lease and is not renewed: {problem}"))
+            damaged[name] = safe_text(f"{name} is not a lease and is not renewed: {problem}")
             continue
         record = parameters.get(renewal_name(path, lease.user))
         renewal = read_renewal(record.value, lease) if record else None
         stored.append(StoredLease(lease, renewal, record.version if record else 0))
-    return FoundLeases(tuple(stored), tuple(sorted(parameters)), tuple(unreadable))
+    return FoundLeases(tuple(stored), tuple(sorted(parameters)), damaged)
 
 
 def parse_lease(given: Any) -> Lease:
@@ -332,6 +337,24 @@ def parse_lease(given: Any) -> Lease:
     except (BadValue, InvalidInput) as error:
         raise InvalidInput("lease", f"is not a lease: {error}") from None
     return lease
+
+
+def stored_text(lease: Lease) -> str:
+    """Return the value of a lease's parameter.
+
+    :raises InvalidInput: it could not be stored, or not be read back.
+    """
+    text = lease.to_line()
+    try:
+        _decode(text)
+    except BadValue:
+        raise InvalidInput(
+            "reason",
+            f"makes the lease too long to be stored: it would have {len(text)} of the {LONGEST_VALUE} characters that "
+            f"Parameter Store takes, or more than {MOST_BRACKETS} brackets. Others than ASCII count as six. "
+            "Shorten the reason, or name fewer folders.",
+        ) from None
+    return text
 
 
 def read_renewal(text: str, lease: Lease) -> Renewal | None:

@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from tests.integration.leases.conftest import Office
+from tests.integration.leases.conftest import LEASES, Office
 from tests.support.playbook import ansible_playbook
 
 ONE = ("-e", "project=sbg", "-e", "venue=dev")
@@ -49,7 +49,9 @@ def test_an_inventory_in_which_some_venues_fail(office: Office) -> None:
     for user in ("jdoe", "jane"):
         assert office.lease(user)["changed"]
     office.people["jane"] = office.people["jdoe"]
+    office.moto.client("ssm").put_parameter(Name=f"{LEASES}/broken", Value="{", Type="String")
     shown = play(office, "renew", "-i", "inventory.json", code=2)
     assert re.search(r"^sbg-dev +jdoe +renewed ", shown, re.MULTILINE), shown
     assert re.search(r"^sbg-dev +jane +failed .*has changed since", shown, re.MULTILINE), shown
+    assert re.search(r"^sbg-dev +broken +failed +- +- +- .*broken is not a lease", shown, re.MULTILINE), shown
     assert re.search(r"^sbg-ops +no lease", shown, re.MULTILINE), shown

@@ -52,7 +52,10 @@ def test_an_end_is_the_same_however_often_it_is_approved(office: Office) -> None
 
 REFUSED = [
     ({"days": 8}, "at most 7 days"),
-    ({"days": 0}, "end"),
+    ({"days": 0}, "days: 0 must be 1 to 366 days"),
+    ({"days": -1}, "days: -1 must be"),
+    ({"days": 10**9}, "days: 1000000000 must be"),
+    ({"reason": "ü" * 2000}, "reason: makes the lease too long"),
     ({"days": None}, "any of the following"),
     ({"end": "2026-01-01T00:00:00Z"}, "mutually exclusive"),
     ({"days": None, "end": "2026-01-01T00:00:00Z"}, "is not a lease"),
@@ -77,7 +80,7 @@ def test_what_cannot_be_approved(office: Office, options: dict[str, Any], messag
     result = office.lease(**options)
     assert result.get("failed"), result
     assert message in result["msg"]
-    assert office.parameters() == {}
+    assert (office.parameters(), office.log()) == ({}, [])
 
 
 def test_a_locked_venue_gets_no_lease_and_renews_none(office: Office, rows: Rows) -> None:
@@ -305,8 +308,12 @@ def test_revoking_everything_ends_every_lease_itself(office: Office) -> None:
 def test_what_is_no_lease_is_named_and_stops_nothing(office: Office, rows: Rows) -> None:
     office.lease()
     office.moto.client("ssm").put_parameter(Name=f"{LEASES}/broken", Value="{}", Type="String")
-    assert rows(office.renew()) == {"jdoe": "renewed"}
-    assert "is not a lease" in office.warnings[0]
+    result = office.renew()
+    assert (rows(result), result["failed"]) == ({"broken": "failed", "jdoe": "renewed"}, True)
+    assert "is not a lease" in result["msg"]
+    assert len({tuple(row) for row in result["leases"]}) == 1
+    assert rows(office.renew(user="jdoe")) == {"jdoe": "renewed"}
+    assert rows(office.renew(user="broken")) == {"broken": "failed"}
 
 
 def test_a_fault_with_one_lease_does_not_stop_the_others(

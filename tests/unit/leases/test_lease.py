@@ -25,6 +25,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases impo
     read_renewal,
     renewal_folder,
     renewal_name,
+    stored_text,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Parameter
@@ -129,6 +130,13 @@ def test_a_parameter_that_is_no_lease_is_reported_without_its_text(text: str) ->
     assert not found.stored
     assert found.unreadable[0].startswith(f"{PATH}/jdoe is not a lease")
     assert text not in found.unreadable[0]
+
+
+@pytest.mark.parametrize("reason", ["ü" * 1500, "[" * 70])
+def test_a_lease_that_could_not_be_read_back_is_not_stored(reason: str) -> None:
+    with pytest.raises(InvalidInput, match="too long to be stored"):
+        stored_text(lease(reason=reason))
+    assert stored_text(lease(reason="ü" * 900)) == lease(reason="ü" * 900).to_line()
 
 
 @pytest.mark.parametrize("name", ["jane", "jdoe.2e"])
@@ -246,7 +254,8 @@ def test_what_is_found_below_the_path() -> None:
     assert found.stored == (one,)
     assert (found.of("jdoe"), found.of("jane")) == (one, None)
     assert found.names == tuple(sorted(parameters))
-    assert len(found.unreadable) == 1
+    assert list(found.damaged) == [f"{PATH}/broken"]
+    assert found.unreadable == tuple(found.damaged.values())
 
 
 def test_ending_the_lease_of_a_user_deletes_the_lease_and_its_record() -> None:
