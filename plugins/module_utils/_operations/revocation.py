@@ -290,7 +290,7 @@ def _unknown(options: RevocationOptions) -> InvalidInput:
 
 
 def _living(receipts: Iterable[Receipt], venue: Venue, now: datetime) -> tuple[Receipt, ...]:
-    return tuple(one for one in receipts if one.venue == venue and one.ends_by > now)
+    return tuple(one for one in receipts if one.venue.key == venue.key and one.ends_by > now)
 
 
 def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
@@ -394,7 +394,7 @@ def _read_role(iam: Any, name: str) -> tuple[Role, Mapping[str, Mapping[str, Any
 
 def _foreign_role(options: RevocationOptions, role: Role) -> OwnershipConflict | None:
     """Why a role is not one to act on. A receipt alone does not make a role the venue's."""
-    named = options.by_receipt or role.name.lower() == options.role_name.lower()
+    named = role.name.lower() == options.role_name.lower()
     try:
         check_ownership(options.venue, role.name, role.tags, adopt=named)
     except OwnershipConflict as error:

@@ -87,7 +87,7 @@ class RoleRun:
         options = self.options
         name = options.parameters.external_id
         plan = plan_absent(found.current, options.venue, options.role_name, name, adopt=options.adopt)
-        if found.current.parameter and not found.current.role and not self.done:
+        if found.current.parameter and not self.done:
             _check_unused(options, found, self.clients)
         return plan, {}
 
@@ -105,18 +105,20 @@ def _sources(discovered: Discovered, found: Found) -> dict[str, str]:
 
 
 def _check_unused(options: RoleOptions, found: Found, clients: Clients) -> None:
-    """Refuse to delete the external ID of a role that still exists under another name.
+    """Refuse to delete the external ID of another role, of this venue under another name or of another venue.
 
     :raises OwnershipConflict: as said.
     """
     parameter = found.current.parameter
-    users = still_using(read_roles(clients.client("iam")), options.venue, parameter.value if parameter else "")
-    if users:
+    using = still_using(read_roles(clients.client("iam")), options.venue, parameter.value if parameter else "")
+    others = [name for name in using if name.lower() != options.role_name.lower()]
+    if others:
+        advice = "Remove them first" if found.current.role else "Set role_name to the name of the role, to remove both"
+        there = "Besides the" if found.current.role else "there is no"
         raise OwnershipConflict(
-            f"there is no role {options.role_name} in account {found.caller.account_id}, but {', '.join(users)} "
-            "belongs "
-            f"to this venue or accepts the external ID in {options.parameters.external_id}. Nothing was changed. Set "
-            "role_name to the name of the role, to remove both."
+            f"{there} role {options.role_name} in account {found.caller.account_id}, "
+            f"{'' if found.current.role else 'but '}{', '.join(others)} belongs to this venue or accepts the external "
+            f"ID in {options.parameters.external_id}. Nothing was changed. {advice}."
         )
 
 

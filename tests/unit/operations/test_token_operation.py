@@ -611,8 +611,8 @@ def test_a_folder_gets_a_file_for_each_token(issue: Runner, tmp_path: pathlib.Pa
     # Were two tokens ever to have one name, the second would be refused.
     with pytest.raises(VenueError, match="exists and is never overwritten"):
         issue.execute(dest=folder)
-    assert [one["state"] for one in receipts()][-2:] == ["requested", "kept"]
-    assert receipts()[-1]["handoff"]["delivered"] is False
+    assert [one["state"] for one in receipts()][-2:] == ["requested", "failed"]
+    assert "exists and is never overwritten" in receipts()[-1]["problem"]
 
 
 def lines(path: pathlib.Path) -> list[dict[str, Any]]:
