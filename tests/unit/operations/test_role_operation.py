@@ -950,6 +950,22 @@ def test_foreign_statements_and_the_lock_are_reported(role: Runner, account: Acc
     assert sids[-2:] == ["MdpsVenueLocked", "Incident"]
 
 
+def test_one_of_two_roles_of_a_venue_does_not_take_the_external_id_of_the_other_with_it(
+    role: Runner, account: Account
+) -> None:
+    role.execute()
+    role.execute(role_name="legacy-sts")
+    with pytest.raises(OwnershipConflict, match=rf"Besides the role {NAME} .* legacy-sts belongs to this venue"):
+        role.execute(state="absent")
+    other = Runner(OPERATION, account, project="emit", venue="ops")
+    account.publish_names("emit", "ops")
+    other.execute()
+    with pytest.raises(OwnershipConflict, match="accepts the external ID in /unity/sbg/dev/cs/sts/role/external-id"):
+        other.execute(state="absent", external_id_parameter=PATH)
+    assert stored(account)
+    assert {"unity-sbg-dev-sts", "legacy-sts"} <= {one["RoleName"] for one in account.iam.list_roles()["Roles"]}
+
+
 @pytest.mark.parametrize("tagged", [True, False])
 def test_the_external_id_of_a_role_under_another_name_is_not_deleted(
     role: Runner, account: Account, tagged: bool
