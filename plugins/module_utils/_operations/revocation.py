@@ -461,6 +461,8 @@ def _plan_role(options: RevocationOptions, one: RoleState, state: State, now: da
     asked = [*wanted(options, one.receipts, now), *_of_lease(options, state, one, now)]
     locked = is_locked(one.role.trust)
     if options.state == "absent":
+        if options.target == "all" and has_lock(one.role):
+            raise InvalidInput("all", f"cannot be lifted: the role {one.role.name} is locked. Unlock the venue first.")
         lifted = plan_lift(one.role.name, one.inline, [(each.kind, each.value) for each in asked])
         return replace(_lift_subjects(options, one.role, lifted), locked=locked)
     planned = plan_revoke(one.role.name, one.role.role_id, one.inline, asked, state.now)
@@ -487,7 +489,7 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     state = read(options, known, clients)
     moment = state.now
     first = plans = plan(options, state, moment)
-    locks = _prepare_proof(options, state, clients, runtime)
+    before = _prepare_proof(options, state, clients, runtime)
     leases = state.leases
     ended, problem = _end_leases(options, leases, clients, runtime)
     done: list[tuple[Step, dict[str, Any]]] = []
@@ -507,7 +509,7 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     _warn(options, known, state, plans, runtime)
     planned = [step for one in first for step in one.steps]
     steps = [*ended, *(planned if runtime.check_mode else [step for step, _answer in done])]
-    attempts = [] if runtime.check_mode else _attempts(options, state, plans, clients, locks)
+    attempts = [] if runtime.check_mode else _attempts(options, state, plans, clients, before)
     verified = _verify(options, attempts, steps, runtime)
     return {
         "changed": bool(steps),
@@ -530,16 +532,29 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     }
 
 
-def _prepare_proof(
-    options: RevocationOptions, state: State, clients: Clients, runtime: Runtime
-) -> list[verification.LockProof]:
+def _prepare_proof(options: RevocationOptions, state: State, clients: Clients, runtime: Runtime) -> verification.Before:
     """Find out before the first change what only then can be found out."""
     if not options.proof or runtime.check_mode:
-        return []
-    verification.check_owner(options.proof, clients, [one.role.name for one in state.roles])
+        return verification.Before()
+    accepted = verification.check_owner(options.proof, clients, _expected(options, state))
     parameter = options.venue.external_id_parameter
     locked = [one.role for one in state.roles if options.state == "locked"]
-    return [verification.LockProof(clients, one, parameter) for one in locked]
+    return verification.Before(accepted, [verification.LockProof(clients, one, parameter) for one in locked])
+
+
+def _expected(options: RevocationOptions, state: State) -> verification.Expected:
+    """Whose keys can prove something. A lease may have given its user tokens whose receipts are elsewhere."""
+    names = [one.role.name for one in state.roles]
+    receipts = [one for role in state.roles for one in role.receipts]
+    if options.target == "session_name":
+        receipts = [one for one in receipts if one.session_name == options.value]
+        sessions = [options.value]
+    elif options.by_receipt and not state.lease_of(options.value):
+        sessions = [one.session_name for one in receipts]
+    else:
+        return verification.Expected(names)
+    key_ids = [one.access_key_id for one in receipts if one.access_key_id]
+    return verification.Expected(names, sessions, key_ids if len(key_ids) == len(receipts) else ())
 
 
 def _attempts(
@@ -547,7 +562,7 @@ def _attempts(
     state: State,
     plans: Sequence[Plan],
     clients: Clients,
-    locks: Sequence[verification.LockProof],
+    before: verification.Before,
 ) -> list[verification.Check]:
     """The proofs that were asked for."""
     if not options.proof:
@@ -557,7 +572,7 @@ def _attempts(
         for one, after in zip(state.roles, plans, strict=True)
         for each in _to_prove(options, state, one, after)
     ]
-    return list(verification.checks(options.proof, clients, revoked, locks))
+    return list(verification.checks(options.proof, clients, revoked, before))
 
 
 def _verify(
@@ -570,6 +585,8 @@ def _verify(
     try:
         return verification.verify(options.proof, attempts, runtime) if options.proof else []
     except NotProven as error:
+        made = "the change was made" if steps else "nothing had to be changed"
+        error.message = f"{made}, but {error.message}"
         error.facts.update(changed=bool(steps), steps=[step.shown() for step in steps])
         raise
 

@@ -8,7 +8,7 @@ IAM's simulation knows neither trust policies nor what has not spread yet. So it
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -111,26 +111,51 @@ def _read_keys(path: str) -> FoundKeys:
     return keys
 
 
-def check_owner(wanted: Wanted, clients: Clients, role_names: Iterable[str]) -> None:
-    """Find out whose keys these are, before anything is changed (sts:GetCallerIdentity). Ended keys say nothing.
+@dataclass(frozen=True)
+class Expected:
+    """Whose the keys must be.
 
-    :raises InvalidInput: they are of another role than those whose tokens are revoked.
+    :param role_names: of the roles whose tokens are revoked.
+    :param sessions: the names of the sessions that are revoked; empty if that is not known or all are.
+    :param key_ids: the access key ids of the tokens that are revoked; empty if one of them is not known.
+    """
+
+    role_names: Iterable[str]
+    sessions: Iterable[str] = ()
+    key_ids: Iterable[str] = ()
+
+
+def check_owner(wanted: Wanted, clients: Clients, expected: Expected) -> bool:
+    """Find out whose keys these are, before anything is changed (sts:GetCallerIdentity).
+
+    :returns: whether AWS accepts them. Of keys that it does not, only the access key id can be compared.
+    :raises InvalidInput: they are of another token than those that are revoked.
     """
     if not wanted.keys:
-        return
+        return False
     try:
         arn = str(
             call(_client(clients, "sts", wanted.keys), "get_caller_identity", "find out whose keys these are")["Arn"]
         )
     except ConnectionProblem as problem:
-        if problem.facts.get("error_code") in EXPIRED | UNKNOWN_KEYS:
-            return
-        raise
-    name = session_role_name(arn)
-    if not name or name.lower() not in map(str.lower, role_names):
-        raise InvalidInput(
-            "keys_file", f"has the keys of {arn}, which is no session of the venue. Nothing was changed."
-        )
+        if problem.facts.get("error_code") not in EXPIRED | UNKNOWN_KEYS:
+            raise
+        _check_key_id(wanted.keys.access_key_id, list(expected.key_ids))
+        return False
+    name, session = session_role_name(arn), arn.rpartition("/")[2]
+    sessions = list(expected.sessions)
+    if not name or name.lower() not in map(str.lower, expected.role_names):
+        problem_is = f"the keys of {arn}, which is no session of the venue"
+    elif sessions and session not in sessions:
+        problem_is = f"the keys of the session {session}, not of {', '.join(sessions)}"
+    else:
+        return True
+    raise InvalidInput("keys_file", f"has {problem_is}. Nothing was changed.")
+
+
+def _check_key_id(given: str, known: Sequence[str]) -> None:
+    if known and given not in known:
+        raise InvalidInput("keys_file", f"has the keys of {given}, not of {', '.join(known)}. Nothing was changed.")
 
 
 def _client(clients: Clients, service: str, keys: FoundKeys) -> Any:
@@ -164,8 +189,19 @@ class LockProof:
         return Proof(subject, "assume_role", False, said, waiting=False)
 
 
+@dataclass(frozen=True)
+class Before:
+    """What was found out before the first change.
+
+    :param accepted: whether AWS accepted the keys.
+    """
+
+    accepted: bool = False
+    locks: Sequence[LockProof] = ()
+
+
 def checks(
-    wanted: Wanted, clients: Clients, revoked: Iterable[tuple[Role, Revocation]], locks: Iterable[LockProof]
+    wanted: Wanted, clients: Clients, revoked: Iterable[tuple[Role, Revocation]], before: Before
 ) -> Iterator[Check]:
     """The proofs that are possible, each as a function that makes one attempt.
 
@@ -177,8 +213,8 @@ def checks(
     keys = wanted.keys
     if keys:
         ecr = _client(clients, "ecr", keys)
-        yield lambda: _by_keys(ecr, keys.access_key_id)
-    yield from (one.attempt for one in locks)
+        yield lambda: _by_keys(ecr, keys.access_key_id, before.accepted)
+    yield from (one.attempt for one in before.locks)
 
 
 def _by_policies(iam: Any, role: Role, revocation: Revocation) -> Proof:
@@ -194,8 +230,11 @@ def _by_policies(iam: Any, role: Role, revocation: Revocation) -> Proof:
     )
 
 
-def _by_keys(ecr: Any, access_key_id: str) -> Proof:
+def _by_keys(ecr: Any, access_key_id: str, accepted: bool) -> Proof:
     subject, said = f"the keys {access_key_id}", try_keys(ecr)
+    if said in UNKNOWN_KEYS and not accepted:
+        why = f"AWS did not know these keys before either ({said}), so this proves nothing. Are they complete?"
+        return Proof(subject, "keys", False, why, waiting=False)
     if said in EXPIRED | UNKNOWN_KEYS:
         return Proof(subject, "keys", True, f"AWS does not accept the keys any more ({said}).")
     if _DENIED_BY_ROLE in said:
@@ -238,4 +277,4 @@ def _attempt(check: Check) -> Proof:
 
 def _problem(missing: Iterable[Mapping[str, Any]]) -> str:
     each = " ".join(f"{one['subject'][0].upper()}{one['subject'][1:]}: {one['summary']}" for one in missing)
-    return f"the change was made, but it is not proven that AWS refuses. {each} AWS may need some minutes: run again."
+    return f"it is not proven that AWS refuses. {each} AWS may need some minutes: run again."

@@ -43,7 +43,7 @@ def ago(minutes: int) -> str:
 def receipt(**changes: Any) -> Receipt:
     at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
     context = {"requester": "jdoe", "approver": "jane", "ticket": "MDPS-7"}
-    return issued(at=at, session_name="jdoe-1", **{"context": context, **changes})
+    return issued(**{"at": at, "session_name": "jdoe-1", "context": context, **changes})
 
 
 @dataclass
@@ -285,7 +285,7 @@ def test_the_playbook_shows_one_screen_and_then_acts(found: Found) -> None:
     assert json.loads((found.folder / "incident.json").read_text())["venue"] == VENUE
     acted = play(found, *key, "-e", "act=true", "-e", "verify=false", "-e", "lock=true")
     assert f"session {token['session_name']}, issued before" in acted
-    assert "LOCKED        sbg / dev" in acted
+    assert "LOCKED        the role unity-sbg-dev-sts of sbg / dev" in acted
     (name,) = policies(found)
     assert name.endswith("-all")  # the lock covers the single session
     assert "STATE         revoked" in play(found, *key)
@@ -318,3 +318,37 @@ def test_a_key_that_has_ended_is_not_revoked(found: Found) -> None:
     shown = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true")
     assert "STATE         ended at" in shown
     assert policies(found) == []
+
+
+def trust(found: Found) -> str:
+    return json.dumps(found.moto.client("iam").get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"])
+
+
+def test_a_proof_that_fails_keeps_nobody_from_the_lock(found: Found) -> None:
+    """Moto enforces no policy, so no lock is ever proven there."""
+    options = ("-e", "act=true", "-e", "lock=true", "-e", "revoke_wait_timeout=0")
+    acted = play(found, "-e", f"access_key_id={KEY}", *options, code=2)
+    assert "MdpsVenueLocked" in trust(found)
+    last = acted[acted.rindex("fatal:") :]
+    assert "NOT EVERYTHING SUCCEEDED" in last
+    assert "LOCKED        the role unity-sbg-dev-sts of sbg / dev" in last
+
+
+def test_a_lock_without_act_is_an_error(found: Found) -> None:
+    refused = play(found, "-e", f"access_key_id={KEY}", "-e", "lock=true", code=2)
+    assert "only together with act=true" in refused
+    assert "MdpsVenueLocked" not in trust(found)
+
+
+def test_the_lease_behind_a_key_that_has_ended_ends_and_is_shown(found: Found) -> None:
+    found.events.clear()
+    found.issue(minutes=90)
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=90)
+    found.write(receipt(at=at))
+    now = datetime.now(UTC)
+    held = lease("jdoe", starts_at=now - timedelta(hours=1), ends_at=now + timedelta(days=2))
+    name = "/unity/sbg/dev/cs/sts/leases/jdoe"
+    found.moto.client("ssm").put_parameter(Name=name, Value=held.to_line(), Type="String")
+    acted = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true")
+    assert "LEASE         of jdoe: has ended" in acted
+    assert "ENDED         the key, before this run" in acted

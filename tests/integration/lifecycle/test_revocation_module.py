@@ -589,3 +589,20 @@ def test_the_playbooks_lock_and_unlock(venue: Moto, tmp_path: pathlib.Path) -> N
     assert lock_statement() in statements(venue)
     assert "LOCKED" not in ansible_playbook("mdps.venue_sts.unlock", *one, **run).expect(0).output
     assert lock_statement() not in statements(venue)
+
+
+def test_nothing_is_lifted_under_a_lock(venue: Moto) -> None:
+    perform(revocation.OPERATION, **VENUE, state="locked")
+    before = policies(venue)
+    refused = perform(revocation.OPERATION, **VENUE, state="absent", all=True)
+    assert (refused["error"], policies(venue)) == ("InvalidInput", before)
+    assert "Unlock the venue first" in refused["msg"]
+
+
+def test_a_proof_that_fails_says_whether_anything_was_changed(venue: Moto) -> None:
+    """Moto enforces no policy, so no lock is ever proven there."""
+    options = {"state": "locked", "verify": True, "wait_timeout": 0}
+    first, second = (perform(revocation.OPERATION, **VENUE, **options) for _ in range(2))
+    assert (first["error"], first["changed"], second["changed"]) == ("NotProven", True, False)
+    assert "the change was made, but it is not proven" in first["msg"]
+    assert "nothing had to be changed, but it is not proven" in second["msg"]

@@ -11,12 +11,18 @@ from typing import Any
 import boto3
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.sessions import simulate_session, try_keys
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import NotProven
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput, NotProven
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.found_keys import FoundKeys
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision, not_refused
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import verification
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.verification import Proof, Wanted, verify
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.verification import (
+    Expected,
+    Proof,
+    Wanted,
+    verify,
+)
 from botocore.stub import Stubber
 
 from tests.support.venue import ROLE_ID, role
@@ -88,6 +94,7 @@ def test_the_newest_session_of_each_kind() -> None:
 @pytest.mark.parametrize(
     ("code", "message", "proven"),
     [
+        ("InvalidClientTokenId", "The security token is invalid", True),
         ("AccessDeniedException", BY_ROLE, True),
         ("AccessDeniedException", "because no identity-based policy allows the action", False),
         ("AccessDeniedException", "with an explicit deny in a service control policy", False),
@@ -99,7 +106,47 @@ def test_keys_that_are_refused(code: str, message: str, proven: bool) -> None:
     ecr, stub = client("ecr")
     stub.add_client_error("describe_repositories", code, message, 400)
     with stub:
-        assert verification._by_keys(ecr, "ASIAEXAMPLEEXAMPLE01").proven is proven
+        assert verification._by_keys(ecr, "ASIAEXAMPLEEXAMPLE01", accepted=True).proven is proven
+
+
+@pytest.mark.parametrize("code", ["UnrecognizedClientException", "InvalidClientTokenId"])
+def test_keys_that_aws_never_knew_prove_nothing(code: str) -> None:
+    ecr, stub = client("ecr")
+    stub.add_client_error("describe_repositories", code, "The security token is invalid", 400)
+    with stub:
+        proof = verification._by_keys(ecr, "ASIAEXAMPLEEXAMPLE01", accepted=False)
+    assert (proof.proven, proof.waiting) == (False, False)
+
+
+KEYS = FoundKeys("ASIAEXAMPLEEXAMPLE01", "secret", "token")
+SESSION = "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe"
+
+
+def owner(monkeypatch: pytest.MonkeyPatch, code: str = "", **expected: Any) -> bool:
+    sts, stub = client("sts")
+    if code:
+        stub.add_client_error("get_caller_identity", code, "no", 403)
+    else:
+        stub.add_response("get_caller_identity", {"Arn": SESSION, "Account": "123456789012", "UserId": "x:jdoe"})
+    monkeypatch.setattr(verification, "_client", lambda *_arguments: sts)
+    clients: Any = None
+    with stub:
+        return verification.check_owner(Wanted(KEYS, 0), clients, Expected(["Unity-SBG-dev-sts"], **expected))
+
+
+def test_keys_that_aws_accepts_must_be_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert owner(monkeypatch, sessions=["jdoe"], key_ids=["ASIAEXAMPLEEXAMPLE02"])
+    assert owner(monkeypatch)
+    with pytest.raises(InvalidInput, match="of the session jdoe, not of jane"):
+        owner(monkeypatch, sessions=["jane"])
+
+
+@pytest.mark.parametrize("code", ["InvalidClientTokenId", "ExpiredToken"])
+def test_keys_that_aws_refuses_must_have_the_id_that_is_known(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    assert not owner(monkeypatch, code, key_ids=[KEYS.access_key_id])
+    assert not owner(monkeypatch, code)
+    with pytest.raises(InvalidInput, match="not of ASIAEXAMPLEEXAMPLE02"):
+        owner(monkeypatch, code, key_ids=["ASIAEXAMPLEEXAMPLE02"])
 
 
 def test_keys_that_work() -> None:
@@ -109,7 +156,7 @@ def test_keys_that_work() -> None:
         assert try_keys(ecr) == ""
     stub.add_response("describe_repositories", {"repositories": []}, {"maxResults": 1})
     with stub:
-        proof = verification._by_keys(ecr, "ASIAEXAMPLEEXAMPLE01")
+        proof = verification._by_keys(ecr, "ASIAEXAMPLEEXAMPLE01", accepted=True)
     assert (proof.proven, proof.waiting) == (False, True)
 
 
