@@ -20,6 +20,7 @@ STATES = {
     "not looked up": "not known: the key is of another account",
 }
 _OVER = "The key has ended. Find out how it got out, and what was done with it."
+_LEASE = "The lease of the recipient is alive and renews such keys: -e act=true ends it as well."
 _NEXT = {
     "live": "To end it, repeat the command with -e act=true; to lock the venue as well, add -e lock=true.",
     "revoked": "The key is revoked. To prove it, repeat the command with -e act=true.",
@@ -53,7 +54,10 @@ def next_step(info: Mapping[str, Any]) -> str:
         return "Ask in the account whose key it is: aws iam get-access-key-last-used --access-key-id …"
     if not info["venue"]:
         return f"The role {session['role_name']} is no venue's: revoke its sessions in the IAM console."
-    return _NEXT.get(session["state"], _NEXT["live"])
+    said = _NEXT.get(session["state"], _NEXT["live"])
+    if (info["lease"] or {}).get("state") in ("pending", "active"):
+        return f"{said} {_LEASE}"
+    return said
 
 
 def _account(info: Mapping[str, Any]) -> str:

@@ -221,3 +221,15 @@ def test_what_to_do_next(changes: dict[str, Any], words: str) -> None:
 )
 def test_what_to_do_next_in_each_state(state: str, words: str) -> None:
     assert words in screen(session={**info()["session"], "state": state})
+
+
+@pytest.mark.parametrize(("state", "named"), [("active", True), ("pending", True), ("ended", False), (None, False)])
+def test_the_next_step_names_a_lease_that_is_alive(state: str | None, named: bool) -> None:
+    info = {
+        "in_account": True,
+        "ambiguous": False,
+        "session": {"state": "expired"},
+        "venue": {"project": "sbg", "venue": "dev"},
+        "lease": {"state": state} if state else None,
+    }
+    assert ("lease of the recipient is alive" in next_step(info)) is named
