@@ -8,6 +8,7 @@ A receipts file may have many thousand lines, so only those that contain the tex
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def _receipts(file: str | None, text: str) -> Iterator[Receipt]:
     Other lines, and those that are no receipts, are skipped.
     """
     path = Path(file).expanduser() if file else None
-    if path is None or not path.is_file():
+    if path is None or not os.path.isfile(path):  # noqa: PTH113 - False for a name that no file can have
         return
     wanted = text.encode()
     with path.open("rb") as lines:

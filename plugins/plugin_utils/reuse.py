@@ -55,9 +55,8 @@ def files_of(args: Mapping[str, Any]) -> str:
     """Return a digest of the files that belong to the request; empty if there are none any more."""
     contents = {}
     for name in FILES:
-        path = Path(str(args.get(name) or "")).expanduser()
-        if path.is_file():
-            contents[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found := _digest_of(str(args.get(name) or "")):
+            contents[name] = found
     return digest(contents) if contents else ""
 
 
@@ -65,9 +64,16 @@ def settings_of(args: Mapping[str, Any]) -> list[str]:
     """Return digests of the files that accounts, profiles and keys are taken from; empty texts for missing ones."""
     found = []
     for option, variable, default in SETTINGS:
-        path = Path(str(args.get(option) or os.environ.get(variable) or default)).expanduser()
-        found.append(hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
+        found.append(_digest_of(str(args.get(option) or os.environ.get(variable) or default)))
     return found
+
+
+def _digest_of(path: str) -> str:
+    """Return a digest of a file; empty if it is missing or cannot be read, which the task itself reports."""
+    try:
+        return hashlib.sha256(Path(os.path.expanduser(path)).read_bytes()).hexdigest()  # noqa: PTH111 - ~nobody stays
+    except (OSError, ValueError):
+        return ""
 
 
 def is_same(previous: Any, request: str, files: str) -> bool:

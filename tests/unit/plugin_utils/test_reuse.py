@@ -125,6 +125,12 @@ def test_changed_settings_are_another_request(where: str, tmp_path: Any, monkeyp
     assert not is_reused(request, request, before=change)
 
 
+@pytest.mark.parametrize("path", ["~nosuchuser/x", "x\0y", "/" + "x" * 5000, "/", ""])
+def test_settings_that_cannot_be_read_are_for_the_task_to_report(path: str) -> None:
+    request = {**REQUEST, "config_file": path, "saml_assertion_file": path}
+    assert is_reused(request, request)
+
+
 def test_another_user_to_become_is_another_request() -> None:
     first = Action({"reuse": "kept", **REQUEST}, become=Become("ann")).run(None, {})
     for user, same in (("ann", True), ("bob", False)):
