@@ -69,7 +69,7 @@ def read_keys(material: str | bytes, now: datetime) -> Keys:
     """
     raw = material.encode() if isinstance(material, str) else material
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # what PowerShell's > writes
-        raw = raw.decode("utf-16").encode()
+        raw = raw.decode("utf-16", errors="replace").encode()
     raw = raw.removeprefix(codecs.BOM_UTF8)
     text = raw.decode(errors="replace")
     if any(mark in text for mark in PRIVATE_MARKS):

@@ -29,7 +29,8 @@ HOW_TO_OPEN = "age --decrypt --identity YOUR-PRIVATE-KEY-FILE --output {opened} 
 SSH = ("ssh-ed25519", "ssh-rsa")
 
 # What age-keygen prints to the screen, and writes as a comment into the file with the private key.
-_LABEL = re.compile(r"#?\s*public key:\s*", re.IGNORECASE)
+_LABEL = re.compile(r"\s*public key:\s*", re.IGNORECASE)
+_COMMENTED_LABEL = re.compile(r"#\s*(?=public key:)", re.IGNORECASE)
 # An authorized_keys line may begin with options: words and quoted texts without a blank between them. See sshd(8).
 _OPTIONS = re.compile(r'(?:[^\s"]|"(?:\\.|[^"\\])*")+\s+')
 _SSH_KEY = re.compile(r"([a-z0-9@.-]+)\s+(AAAA[A-Za-z0-9+/]*={0,3})(?:\s+(.*))?")
@@ -47,14 +48,18 @@ _ADVICE = "Ask for an age key or an ssh-ed25519 key"
 def read(text: str) -> Keys:
     """Return the recipients of a text, one a line: age recipients, ssh public keys, lines of an authorized_keys file.
 
-    Blank lines and comments are skipped.
+    Blank lines and comments are skipped, as age does. If there is nothing else, the comment counts that age-keygen
+    writes.
 
     :raises InvalidInput: a line is no public key, or none of the keys can be sealed to.
     :raises MissingDependency: pyrage is missing.
     """
     usable: list[Recipient] = []
     unusable: list[str] = []
-    for number, raw in enumerate(text.splitlines(), 1):
+    raws = text.split("\n")  # as age: no other character ends a line
+    if not any(map(_key_of_line, raws)):
+        raws = [_COMMENTED_LABEL.sub("", raw.strip(), count=1) for raw in raws]
+    for number, raw in enumerate(raws, 1):
         line = _key_of_line(raw)
         reason = _unusable(line)
         if reason:

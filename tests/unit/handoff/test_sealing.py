@@ -339,3 +339,21 @@ def test_the_keys_that_github_lists(tmp_path):
         assert any(words in one for one in found.unusable)
     for one in (rsa_person, person):
         assert one.open(sealing.seal(SECRET, found.usable, PLAIN).text) == SECRET
+
+
+def test_a_comment_is_no_recipient_where_there_is_a_key(tmp_path):
+    old, new = people.age_person(tmp_path, "old").public, people.age_person(tmp_path, "new").public
+    for comment in (
+        f"# public key: {old}",
+        f"# Public key: {old}\r",
+        f"# x\x0c{old}",
+        f"# x\u2028{old}",
+        f"# x\r{old}",
+    ):
+        assert [one.fingerprint for one in read(f"{comment}\n{new}\n")] == [new.strip()]
+    assert [one.fingerprint for one in read(f"# created: today\n# public key: {old}\n")] == [old.strip()]
+
+
+def test_half_a_file_of_powershell_is_no_key():
+    with pytest.raises(InvalidInput):
+        read("age1x".encode("utf-16") + b"x")
