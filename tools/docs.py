@@ -57,6 +57,7 @@ def gather() -> None:
     shutil.rmtree(SOURCE, ignore_errors=True)
     checkout.copy_to(SOURCE)
     shutil.rmtree(SOURCE / ".github", ignore_errors=True)  # templates for contributors, not pages
+    shutil.rmtree(SOURCE / "docs/docsite")  # pages for docs.ansible.com, which the reference has already
     reference = SOURCE / "reference"
     reference.mkdir()
     options: list[str | pathlib.Path] = [

@@ -30,7 +30,7 @@ def read_lease_signer(text: str) -> SshSigner:
     if not isinstance(signer, SshSigner):
         raise InvalidInput("sign_with", "a lease is signed by an ssh key. Give the path of an ssh private key.")
     try:
-        signer.sign(b"", NAMESPACE)
+        signer.sign(b"", NAMESPACE)  # pylint: disable=missing-kwoa
     except SealingFailed as error:
         raise InvalidInput("sign_with", f"the key cannot be used without a question: {error.message}") from None
     return signer

@@ -16,7 +16,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +59,13 @@ class Session:
     namespace: str
     kms_key: str
     home: Path
+    clients: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    @functools.cache  # noqa: B019 - a session lives as long as its test
     def client(self, service: str) -> Any:
-        """A boto3 client with the token's keys."""
-        return driver.client(service, self.url, self.keys)
+        """A boto3 client with the token's keys, made once."""
+        if service not in self.clients:
+            self.clients[service] = driver.client(service, self.url, self.keys)
+        return self.clients[service]
 
     def environment(self) -> dict[str, str]:
         """The token as environment variables, and nothing else."""
@@ -160,45 +162,45 @@ def _ds_upload(session: Session, folder: str) -> None:
 
 
 @step("mdps-ds-lib", "upload, then tag")
-def _(session: Session) -> None:
+def step_01(session: Session) -> None:
     _ds_upload(session, "incoming/l1")
 
 
 @step("mdps-ds-lib", "upload elsewhere")
-def _(session: Session) -> None:
+def step_02(session: Session) -> None:
     _ds_upload(session, "private")
 
 
 @step("mdps-ds-lib", "add tags to an object")
-def _(session: Session) -> None:
+def step_03(session: Session) -> None:
     s3, where = session.client("s3"), {"Bucket": session.bucket, "Key": "incoming/a.dat"}
     tags = s3.get_object_tagging(**where)["TagSet"]
     s3.put_object_tagging(**where, Tagging={"TagSet": [*tags, {"Key": "k", "Value": "v"}][:1]})
 
 
 @step("mdps-ds-lib", "object exists, its size")
-def _(session: Session) -> None:
+def step_04(session: Session) -> None:
     assert session.client("s3").head_object(Bucket=session.bucket, Key="incoming/a.dat")["ContentLength"] == 4
 
 
 @step("mdps-ds-lib", "download")
-def _(session: Session) -> None:
+def step_05(session: Session) -> None:
     session.client("s3").download_file(session.bucket, "incoming/a.dat", str(session.home / "a.dat"))
 
 
 @step("mdps-ds-lib", "list a folder")
-def _(session: Session) -> None:
+def step_06(session: Session) -> None:
     pages = session.client("s3").get_paginator("list_objects_v2").paginate(Bucket=session.bucket, Prefix="incoming/")
     assert "incoming/a.dat" in [one["Key"] for page in pages for one in page.get("Contents", [])]
 
 
 @step("mdps-ds-lib", "list a folder with versions")
-def _(session: Session) -> None:
+def step_07(session: Session) -> None:
     list(session.client("s3").get_paginator("list_object_versions").paginate(Bucket=session.bucket, Prefix="incoming/"))
 
 
 @step("mdps-ds-lib", "upload bytes, read them")
-def _(session: Session) -> None:
+def step_08(session: Session) -> None:
     s3, where = session.client("s3"), {"Bucket": session.bucket, "Key": f"incoming/{session.name}.txt"}
     s3.put_object(**where, ContentType="binary/octet-stream", Body=b"text", ServerSideEncryption="AES256")
     assert s3.get_object(**where)["Body"].read() == b"text"
@@ -208,12 +210,12 @@ def _(session: Session) -> None:
 
 
 @step("app generator", "create a repository")
-def _(session: Session) -> None:
+def step_09(session: Session) -> None:
     session.client("ecr").create_repository(repositoryName=f"{session.namespace}/{session.name}")
 
 
 @step("app generator", "create it again, describe it")
-def _(session: Session) -> None:
+def step_10(session: Session) -> None:
     ecr, name = session.client("ecr"), f"{session.namespace}/app"
     try:
         ecr.create_repository(repositoryName=name)
@@ -224,12 +226,12 @@ def _(session: Session) -> None:
 
 
 @step("app generator", "create in an extra namespace")
-def _(session: Session) -> None:
+def step_11(session: Session) -> None:
     session.client("ecr").create_repository(repositoryName=f"tropess/{session.name}")
 
 
 @step("app generator", "create below a Git owner")
-def _(session: Session) -> None:
+def step_12(session: Session) -> None:
     session.client("ecr").create_repository(repositoryName=f"jdoe-github/{session.name}")
 
 
@@ -272,17 +274,17 @@ def _ask(call: Callable[..., Any], **arguments: Any) -> None:
 
 
 @step("docker", "push a multi-arch image")
-def _(session: Session) -> None:
+def step_13(session: Session) -> None:
     _push(session, f"{session.namespace}/app")
 
 
 @step("docker", "push to another's repository")
-def _(session: Session) -> None:
+def step_14(session: Session) -> None:
     _push(session, "other/app")
 
 
 @step("docker", "pull a multi-arch image")
-def _(session: Session) -> None:
+def step_15(session: Session) -> None:
     ecr, where = session.client("ecr"), {"repositoryName": f"{session.namespace}/app"}
     ecr.get_authorization_token()
     _ask(ecr.batch_get_image, **where, imageIds=[{"imageTag": "v1"}])
@@ -291,19 +293,19 @@ def _(session: Session) -> None:
 
 
 @step("docker", "see tags and digests")
-def _(session: Session) -> None:
+def step_16(session: Session) -> None:
     ecr, where = session.client("ecr"), {"repositoryName": f"{session.namespace}/app"}
     ecr.list_images(**where)
     ecr.describe_images(**where)
 
 
 @step("docker", "see another's tags")
-def _(session: Session) -> None:
+def step_17(session: Session) -> None:
     session.client("ecr").list_images(repositoryName="other/app")
 
 
 @step("docker", "delete an image")
-def _(session: Session) -> None:
+def step_18(session: Session) -> None:
     where = {"repositoryName": f"{session.namespace}/app"}
     session.client("ecr").batch_delete_image(**where, imageIds=[{"imageTag": "v0"}])
 
@@ -312,79 +314,79 @@ def _(session: Session) -> None:
 
 
 @step("aws s3", "ls BUCKET")
-def _(session: Session) -> None:
+def step_19(session: Session) -> None:
     session.cli("s3", "ls", f"s3://{session.bucket}")
 
 
 @step("aws s3", "ls FOLDER/")
-def _(session: Session) -> None:
+def step_20(session: Session) -> None:
     assert "a.dat" in session.cli("s3", "ls", session.object("incoming/"))
 
 
 @step("aws s3", "ls FOLDER, without slash")
-def _(session: Session) -> None:
+def step_21(session: Session) -> None:
     assert "PRE incoming/" in session.cli("s3", "ls", session.object("incoming"))
 
 
 @step("aws s3", "ls --recursive FOLDER/")
-def _(session: Session) -> None:
+def step_22(session: Session) -> None:
     assert "incoming/a.dat" in session.cli("s3", "ls", "--recursive", session.object("incoming/"))
 
 
 @step("aws s3", "ls --recursive FOLDER, without slash")
-def _(session: Session) -> None:
+def step_23(session: Session) -> None:
     session.cli("s3", "ls", "--recursive", session.object("incoming"))
 
 
 @step("aws s3", "cp a file up and down")
-def _(session: Session) -> None:
+def step_24(session: Session) -> None:
     session.cli("s3", "cp", session.file("up.dat"), session.object(f"incoming/{session.name}.dat"))
     session.cli("s3", "cp", session.object(f"incoming/{session.name}.dat"), str(session.home / "down.dat"))
 
 
 @step("aws s3", "cp above 8 MB up")
-def _(session: Session) -> None:
+def step_25(session: Session) -> None:
     session.cli("s3", "cp", session.file("big.dat", BIG), session.object(f"incoming/{session.name}.big"))
 
 
 @step("aws s3", "cp between keys")
-def _(session: Session) -> None:
+def step_26(session: Session) -> None:
     session.cli("s3", "cp", session.object("incoming/a.dat"), session.object(f"incoming/{session.name}.copy"))
 
 
 @step("aws s3", "cp above 8 MB between keys")
-def _(session: Session) -> None:
+def step_27(session: Session) -> None:
     session.cli("s3", "cp", session.object("incoming/big.dat"), session.object(f"incoming/{session.name}.bigcopy"))
 
 
 @step("aws s3", "cp tagged, above 8 MB, between keys")
-def _(session: Session) -> None:
+def step_28(session: Session) -> None:
     session.cli("s3", "cp", session.object("incoming/tagged.dat"), session.object(f"incoming/{session.name}.tagged"))
 
 
 @step("aws s3", "cp --sse aws:kms, the account's key")
-def _(session: Session) -> None:
+def step_29(session: Session) -> None:
     to, key = session.object(f"incoming/{session.name}.kms"), session.kms_key
     session.cli("s3", "cp", session.file("kms.dat"), to, "--sse", "aws:kms", "--sse-kms-key-id", key)
 
 
 @step("aws s3", "cp to elsewhere")
-def _(session: Session) -> None:
+def step_30(session: Session) -> None:
     session.cli("s3", "cp", session.file("up.dat"), session.object(f"private/{session.name}.dat"))
 
 
 @step("aws s3", "cp over a receipt")
-def _(session: Session) -> None:
+def step_31(session: Session) -> None:
     session.cli("s3", "cp", session.file("up.dat"), session.object("mdps-venue-sts/receipt.json"))
 
 
 @step("aws s3", "rm a receipt")
-def _(session: Session) -> None:
+def step_32(session: Session) -> None:
     session.cli("s3", "rm", session.object("mdps-venue-sts/receipt.json"))
 
 
 @step("aws s3", "sync up and down")
-def _(session: Session) -> None:
+def step_33(session: Session) -> None:
     session.file("tree/one.dat")
     session.file("tree/deep/two.dat")
     session.cli("s3", "sync", str(session.home / "tree"), session.object(f"incoming/{session.name}/"))
@@ -393,7 +395,7 @@ def _(session: Session) -> None:
 
 
 @step("aws s3", "mv between keys")
-def _(session: Session) -> None:
+def step_34(session: Session) -> None:
     session.cli("s3", "cp", session.file("up.dat"), session.object(f"incoming/{session.name}.old"))
     session.cli(
         "s3", "mv", session.object(f"incoming/{session.name}.old"), session.object(f"incoming/{session.name}.new")
@@ -401,22 +403,22 @@ def _(session: Session) -> None:
 
 
 @step("aws s3", "mv up")
-def _(session: Session) -> None:
+def step_35(session: Session) -> None:
     session.cli("s3", "mv", session.file("gone.dat"), session.object(f"incoming/{session.name}.moved"))
 
 
 @step("aws s3", "rm")
-def _(session: Session) -> None:
+def step_36(session: Session) -> None:
     session.cli("s3", "rm", session.object(f"incoming/{session.name}.dat"))
 
 
 @step("aws s3", "presign, then GET")
-def _(session: Session) -> None:
+def step_37(session: Session) -> None:
     _get(session.cli("s3", "presign", session.object("incoming/a.dat")).strip())
 
 
 @step("aws s3", "presign elsewhere, then GET")
-def _(session: Session) -> None:
+def step_38(session: Session) -> None:
     _get(session.cli("s3", "presign", session.object("private/b.dat")).strip())
 
 
@@ -432,17 +434,17 @@ def _get(url: str) -> None:
 
 
 @step("aws s3api", "head-bucket")
-def _(session: Session) -> None:
+def step_39(session: Session) -> None:
     session.cli("s3api", "head-bucket", "--bucket", session.bucket)
 
 
 @step("aws s3api", "list-objects-v2, no prefix")
-def _(session: Session) -> None:
+def step_40(session: Session) -> None:
     session.cli("s3api", "list-objects-v2", "--bucket", session.bucket)
 
 
 @step("aws s3api", "list-multipart-uploads")
-def _(session: Session) -> None:
+def step_41(session: Session) -> None:
     session.cli("s3api", "list-multipart-uploads", "--bucket", session.bucket)
 
 
@@ -450,26 +452,26 @@ def _(session: Session) -> None:
 
 
 @step("boto3 transfer", "upload in parts")
-def _(session: Session) -> None:
+def step_42(session: Session) -> None:
     path, key = session.file("parts.dat", 12 * 1024 * 1024), f"incoming/{session.name}.parts"
     session.client("s3").upload_file(path, session.bucket, key, Config=TransferConfig(multipart_threshold=BIG))
 
 
 @step("boto3 transfer", "download in ranges")
-def _(session: Session) -> None:
+def step_43(session: Session) -> None:
     to, config = str(session.home / "ranges.dat"), TransferConfig(multipart_threshold=1024, max_concurrency=2)
     session.client("s3").download_file(session.bucket, "incoming/big.dat", to, Config=config)
 
 
 @step("boto3 transfer", "copy in parts")
-def _(session: Session) -> None:
+def step_44(session: Session) -> None:
     source = {"Bucket": session.bucket, "Key": "incoming/big.dat"}
     config = TransferConfig(multipart_threshold=1024, multipart_chunksize=5 * 1024 * 1024)
     session.client("s3").copy(source, session.bucket, f"incoming/{session.name}.parts2", Config=config)
 
 
 @step("boto3 transfer", "copy from elsewhere")
-def _(session: Session) -> None:
+def step_45(session: Session) -> None:
     source = {"Bucket": session.bucket, "Key": "private/b.dat"}
     session.client("s3").copy(source, session.bucket, f"incoming/{session.name}.stolen")
 
@@ -506,22 +508,22 @@ def _s3fs(session: Session, code: str) -> None:
 
 
 @step("s3fs", "ls a folder")
-def _(session: Session) -> None:
+def step_46(session: Session) -> None:
     _s3fs(session, "assert f'{folder}/a.dat' in fs.ls(folder)")
 
 
 @step("s3fs", "ls the bucket")
-def _(session: Session) -> None:
+def step_47(session: Session) -> None:
     _s3fs(session, "fs.ls(bucket)")
 
 
 @step("s3fs", "find below a folder")
-def _(session: Session) -> None:
+def step_48(session: Session) -> None:
     _s3fs(session, "assert f'{folder}/a.dat' in fs.find(folder)")
 
 
 @step("s3fs", "write, read, info")
-def _(session: Session) -> None:
+def step_49(session: Session) -> None:
     code = (
         "with fs.open(f'{folder}/{name}.s3fs', 'wb') as to: to.write(b'data')\n"
         "assert fs.cat(f'{folder}/{name}.s3fs') == b'data' and fs.info(f'{folder}/{name}.s3fs')['size'] == 4"
@@ -530,18 +532,18 @@ def _(session: Session) -> None:
 
 
 @step("s3fs", "a missing key is FileNotFoundError")
-def _(session: Session) -> None:
+def step_50(session: Session) -> None:
     code = "try: fs.cat(f'{folder}/missing')\nexcept FileNotFoundError: pass\nelse: raise AssertionError('found')"
     _s3fs(session, code)
 
 
 @step("s3fs", "remove")
-def _(session: Session) -> None:
+def step_51(session: Session) -> None:
     _s3fs(session, "fs.pipe(f'{folder}/{name}.rm', b'x')\nfs.rm(f'{folder}/{name}.rm')")
 
 
 @step("zarr", "write an array, read it")
-def _(session: Session) -> None:
+def step_52(session: Session) -> None:
     code = (
         "import zarr\n"
         f"options = {{'endpoint_url': {session.url!r}}}\n"

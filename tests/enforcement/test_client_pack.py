@@ -134,7 +134,7 @@ def test_gdal_itself(
 ) -> None:
     """GDAL as it is in rasterio's wheel, without boto3; `gdalinfo` is a program of the same library."""
     (line,) = (fill(one) for one in sections(pack(issue(kind)))["GDAL and QGIS"])
-    program, _, path = line.partition(" ")
+    program, _blank, path = line.partition(" ")
     assert program == "gdalinfo"
     code = f"import sys; sys.modules['boto3'] = None; import rasterio; print(rasterio.open({path!r}).profile)"
     done = run(kind, "python", code)

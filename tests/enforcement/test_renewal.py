@@ -197,7 +197,7 @@ def test_programs_run_across_three_renewals_without_a_restart(
         for name in programs
     }
     python = environment_of("clients") / "bin/python"
-    running = {name: laptops[name].start(code, python, words) for name, (_, code, words) in programs.items()}
+    running = {name: laptops[name].start(code, python, words) for name, (_program, code, words) in programs.items()}
     answers = {name: one.communicate(timeout=900) for name, one in running.items()}
     lease.stop()
     issuer.join()

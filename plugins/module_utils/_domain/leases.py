@@ -96,7 +96,7 @@ class Lease:
         for name in ("reason", "approver"):
             values[name] = safe_text(values[name])
         values["ticket"] = safe_text(values["ticket"]) if values.get("ticket") else None
-        lease = cls(id=f"l-{stamp(at)}-{unique}", **values)
+        lease = cls(id=f"l-{stamp(at)}-{unique}", **values)  # pylint: disable=missing-kwoa
         return parse_lease(lease.to_json())
 
     def state(self, now: datetime) -> str:
@@ -332,7 +332,7 @@ def parse_lease(given: Any) -> Lease:
         values = checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
         venue = make_venue(values.pop("project"), values.pop("venue"))
         asked = {key: value for key, value in values.pop("request").items() if value is not None}
-        lease = Lease(venue=venue, request=parse_request(asked, venue), **values)
+        lease = Lease(venue=venue, request=parse_request(asked, venue), **values)  # pylint: disable=missing-kwoa
         _check_sense(lease)
     except (BadValue, InvalidInput) as error:
         raise InvalidInput("lease", f"is not a lease: {error}") from None
@@ -367,7 +367,8 @@ def read_renewal(text: str, lease: Lease) -> Renewal | None:
         if not isinstance(given, dict):
             return None
         _check_schema(given)
-        renewal = Renewal(**checked(_RENEWAL_CHECKS, {key: given.get(key) for key in _RENEWAL_CHECKS}))
+        values = checked(_RENEWAL_CHECKS, {key: given.get(key) for key in _RENEWAL_CHECKS})
+        renewal = Renewal(**values)  # pylint: disable=missing-kwoa
     except (ValueError, RecursionError):
         return None
     token = (renewal.issued_at, renewal.expires_at, renewal.session_name)

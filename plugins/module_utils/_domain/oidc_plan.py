@@ -8,7 +8,7 @@ A provider belongs to the account, and other roles may trust it. So nothing is r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from .errors import InvalidInput
 from .names import Venue
@@ -16,7 +16,7 @@ from .oidc import MOST_AUDIENCES, OPTION, OidcProvider
 from .steps import Step
 
 # ARN -> the audiences (client ids) of the provider; None where there is no such provider.
-Found = Mapping[str, Sequence[str] | None]
+Found = Mapping[str, Optional[Sequence[str]]]  # noqa: UP045 - an alias is evaluated, which pylint takes for an error
 OF_A_VENUE = ("Name", "Proj", "Venue", "Env")
 
 

@@ -250,7 +250,7 @@ def _parse(given: Mapping[str, Any]) -> Receipt:
         raise BadValue(f"schema must be {SCHEMA}.")
     values = checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
     values["venue"] = make_venue(values.pop("project"), values.pop("venue"))
-    receipt = Receipt(**values)
+    receipt = Receipt(**values)  # pylint: disable=missing-kwoa
     _check_sense(receipt)
     return receipt
 
@@ -483,7 +483,7 @@ def _joined(first: Receipt | None, later: Receipt) -> Receipt:
     values["state"] = _state(old, new, issued=values["access_key_id"] is not None)
     values["handoff"] = new.handoff or old.handoff
     values["problem"] = new.problem
-    return Receipt(**values)
+    return Receipt(**values)  # pylint: disable=missing-kwoa
 
 
 def _state(old: Receipt, new: Receipt, *, issued: bool) -> str:

@@ -225,7 +225,7 @@ def test_the_documented_command_saves_a_response_that_is_longer_than_a_line_of_a
         seen += os.read(terminal, 1024)
     saved, sent, deadline = tmp_path / "saml-response.txt", f"{text}\n".encode(), time.monotonic() + 60
     while not (saved.exists() and saved.stat().st_size > len(text)) and time.monotonic() < deadline:
-        readable, writable, _ = select.select([terminal], [terminal] if sent else [], [], 1)
+        readable, writable, _failed = select.select([terminal], [terminal] if sent else [], [], 1)
         if readable:
             with contextlib.suppress(OSError):  # the command has ended
                 seen += os.read(terminal, 65_536)
