@@ -475,13 +475,18 @@ REVOKER: list[PolicyCell] = [
     *((True, f"iam:{one}", ROLE, {}) for one in READS),
     *(
         (allowed, f"iam:{one}", ROLE, context)
-        for one in ("PutRolePolicy", "DeleteRolePolicy")
+        for one in ("PutRolePolicy", "DeleteRolePolicy", "UpdateAssumeRolePolicy")  # the last one locks a venue
         for allowed, context in ((True, BOUNDARY), (False, {}), (False, OTHER_BOUNDARY))
     ),
-    (False, "iam:PutRolePolicy", ADMINISTRATOR, BOUNDARY),
-    *((False, f"iam:{one}", ROLE, BOUNDARY) for one in ("UpdateAssumeRolePolicy", "DeleteRole", "TagRole")),
+    *((False, f"iam:{one}", ADMINISTRATOR, BOUNDARY) for one in ("PutRolePolicy", "UpdateAssumeRolePolicy")),
+    *((False, f"iam:{one}", ROLE, BOUNDARY) for one in ("DeleteRole", "TagRole", "PutRolePermissionsBoundary")),
+    # What identifies a key that was found, and what proves a revocation and a lock.
+    (True, "iam:SimulatePrincipalPolicy", ROLE, {}),
     (False, "sts:AssumeRole", ROLE, {}),
-    (False, "ssm:GetParameters", EXTERNAL_ID, {}),
+    (True, "sts:AssumeRole", ROLE, {"sts:RoleSessionName": "mdps-venue-sts-check"}),
+    *((True, one, "*", {}) for one in ("cloudtrail:LookupEvents", "sts:GetAccessKeyInfo")),
+    (True, "ssm:GetParameters", EXTERNAL_ID, {}),
+    (False, "ssm:GetParameters", SECRET, {}),
 ]
 REPORTER: list[PolicyCell] = [
     *READ_RECEIPTS,
