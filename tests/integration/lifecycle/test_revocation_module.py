@@ -602,7 +602,7 @@ def test_nothing_is_lifted_under_a_lock(venue: Moto) -> None:
 def test_a_proof_that_fails_says_whether_anything_was_changed(venue: Moto) -> None:
     """Moto enforces no policy, so no lock is ever proven there."""
     options = {"state": "locked", "verify": True, "wait_timeout": 0}
-    first, second = (perform(revocation.OPERATION, **VENUE, **options) for _ in range(2))
+    first, second = (perform(revocation.OPERATION, **VENUE, **options) for _more in range(2))
     assert (first["error"], first["changed"], second["changed"]) == ("NotProven", True, False)
     assert "the change was made, but it is not proven" in first["msg"]
     assert "nothing had to be changed, but it is not proven" in second["msg"]
