@@ -386,7 +386,7 @@ def test_a_new_role_that_aws_does_not_know_everywhere_yet(
         if known_in_time:
             assert bench.proxy.calls.count("sts:AssumeRole") == first + 1
         else:
-            assert outcome["error"] == "NotAssumable" and "propagation" in outcome["msg"]
+            assert outcome["error"] == "NotAssumable" and "The role is new" in outcome["msg"]
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])

@@ -110,7 +110,10 @@ def _check_unused(options: RoleOptions, found: Found, clients: Clients) -> None:
     :raises OwnershipConflict: as said.
     """
     parameter = found.current.parameter
-    using = still_using(read_roles(clients.client("iam")), options.venue, parameter.value if parameter else "")
+    # A role of another venue matters where it is not certain that the parameter is this one's.
+    is_own = found.current.role and options.parameters.external_id == options.venue.external_id_parameter
+    value = parameter.value if parameter and not is_own else ""
+    using = still_using(read_roles(clients.client("iam")), options.venue, value)
     others = [name for name in using if name.lower() != options.role_name.lower()]
     if others:
         advice = "Remove them first" if found.current.role else "Set role_name to the name of the role, to remove both"
