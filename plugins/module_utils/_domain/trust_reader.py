@@ -292,9 +292,8 @@ def _refused(statement: Statement) -> tuple[str, list[str]] | None:
 def denied_subjects(policy: Mapping[str, Any] | None) -> dict[str, list[str]]:
     """The subjects that this collection's statements refuse, by issuer."""
     found: dict[str, set[str]] = {}
-    for refused in [_refused(one) for one in read_statements(policy) if is_denial(one)]:
-        if refused:
-            found.setdefault(refused[0], set()).update(refused[1])
+    for issuer, subjects in filter(None, (_refused(one) for one in read_statements(policy) if is_denial(one))):
+        found.setdefault(issuer, set()).update(subjects)
     return {issuer: sorted(subjects) for issuer, subjects in found.items()}
 
 

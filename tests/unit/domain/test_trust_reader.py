@@ -208,3 +208,39 @@ def test_elements_are_read_in_any_case() -> None:
     }
     reading = read_trust(lower)
     assert (reading.locked, [one.name for one in reading.foreign]) == (True, ["Allow statement number 2"])
+
+
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/issuer/jane"
+
+
+@pytest.mark.parametrize(
+    ("principal", "caller", "allowed"),
+    [
+        ({"Principal": "*"}, SESSION, True),
+        ({"Principal": {"AWS": ROOT}}, SESSION, True),
+        ({"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/issuer"}}, SESSION, True),
+        ({"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/other"}}, SESSION, False),
+        ({"Principal": {"AWS": SESSION}}, SESSION, True),
+        ({"Principal": {"AWS": ROOT}}, PROVIDER, False),
+        ({"Principal": {"Federated": PROVIDER}}, PROVIDER, True),
+        ({"Principal": {"Service": "ec2.amazonaws.com"}}, SESSION, False),
+        ({"NotPrincipal": {"AWS": ROOT}}, SESSION, None),
+        ({"NotPrincipal": {"AWS": PARTNER_ROOT}}, SESSION, True),
+        ({"NotPrincipal": {"AWS": PARTNER_ROOT}}, "ec2.amazonaws.com", True),
+    ],
+)
+def test_whom_a_statement_lets_in(principal: dict, caller: str, allowed: bool | None) -> None:
+    policy = {"Statement": [{"Effect": "Allow", "Action": trust_reader.ASSUME, **principal}]}
+    found = trust_reader.decide(policy, caller, trust_reader.ASSUME, trust_reader.Context({}))
+    assert found is allowed
+
+
+def test_a_deny_of_some_does_not_keep_everybody_out() -> None:
+    policy = {
+        "Statement": [
+            allow(is_("StringEquals", A), Principal="*"),
+            deny(is_("StringEquals", A), Principal={"AWS": ROLE}),
+        ]
+    }
+    assert read_trust(policy).external_ids == (A,)
+    assert read_trust(policy).offered == ()
