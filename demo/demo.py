@@ -9,6 +9,7 @@ The playbooks are those of real life; only the credentials and AWS_URL point to 
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import textwrap
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 try:
@@ -146,26 +148,10 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
         "handoff_receipts_file": f"{folder}/receipts.jsonl",
     }
     options = [part for name, value in places.items() for part in ("-e", f"{name}={value}")]
-    shown = play(env, "mdps.venue_sts.issue", *one, *options)
-
-    tell("4. The admin sends the sealed file to jdoe by LFT. Only jdoe can open it. It holds the keys and a README.")
-    token = open_bundle(next((folder / "for-lft").iterdir()), identity)
-    expect(token["Credentials"]["SecretAccessKey"] not in shown, "a key was shown.")
-
-    tell("5. jdoe uses the token.")
-    use(aws, token, buckets[0])
-
-    tell("6. A requester sends the external ID of another venue. No token is issued.")
-    refused = play(
-        env, "mdps.venue_sts.issue", *one, *options, "-e", "issue_external_id=external-id-of-another-venue", code=2
-    )
-    expect("is not this venue's" in refused, "the wrong external ID was not refused.")
-
-    tell("7. For the auditor: the receipt. It was written before AWS was asked, and again after the delivery.")
-    receipts = (folder / "receipts.jsonl").read_text()
-    print(f"\n{receipts}")
-    states = [json.loads(line)["state"] for line in receipts.splitlines()]
-    expect(states == ["requested", "delivered"], "the receipt should say requested, then delivered.")
+    issue = functools.partial(play, env, "mdps.venue_sts.issue", *one, *options)
+    shown = issue()
+    hand_over(aws, folder, identity, shown, buckets[0])
+    refuse_and_record(issue, folder)
 
     tell("8. The admin removes both venues.")
     play(env, "mdps.venue_sts.deprovision", *inventory, "-e", "confirm=all")
@@ -173,6 +159,29 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
         not [role for role in aws.client("iam").list_roles()["Roles"] if role["RoleName"].endswith("-sts")],
         "a role still exists.",
     )
+
+
+def hand_over(aws: Moto, folder: pathlib.Path, identity: pyrage.x25519.Identity, shown: str, bucket: str) -> None:
+    """The recipient's part."""
+    tell("4. The admin sends the sealed file to jdoe by LFT. Only jdoe can open it. It holds the keys and a README.")
+    token = open_bundle(next((folder / "for-lft").iterdir()), identity)
+    expect(token["Credentials"]["SecretAccessKey"] not in shown, "a key was shown.")
+
+    tell("5. jdoe uses the token.")
+    use(aws, token, bucket)
+
+
+def refuse_and_record(issue: Callable[..., str], folder: pathlib.Path) -> None:
+    """What protects the venue: a refusal, and the receipt."""
+    tell("6. A requester sends the external ID of another venue. No token is issued.")
+    refused = issue("-e", "issue_external_id=external-id-of-another-venue", code=2)
+    expect("is not this venue's" in refused, "the wrong external ID was not refused.")
+
+    tell("7. For the auditor: the receipt. It was written before AWS was asked, and again after the delivery.")
+    receipts = (folder / "receipts.jsonl").read_text()
+    print(f"\n{receipts}")
+    states = [json.loads(line)["state"] for line in receipts.splitlines()]
+    expect(states == ["requested", "delivered"], "the receipt should say requested, then delivered.")
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import boto3
 
@@ -45,8 +45,13 @@ def free_port() -> int:
     raise RuntimeError(f"No port of 127.0.0.1 from {SERVER_PORTS.start} to {SERVER_PORTS.stop - 1} is free.")
 
 
-class Moto:
-    """The moto server: an AWS that keeps books and enforces nothing."""
+class Server:
+    """A server on a free port of 127.0.0.1, for as long as the block lasts.
+
+    :param log: the file for what it prints.
+    """
+
+    HEALTH = ""  # the path that it answers when it is ready
 
     def __init__(self, log: pathlib.Path) -> None:
         self.port = free_port()
@@ -54,13 +59,19 @@ class Moto:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Moto:
-        program = pathlib.Path(sys.prefix) / "bin" / "moto_server"
+    def command(self) -> list[str]:
+        """Return the program with its arguments."""
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, str]:
+        """Return the environment variables that it needs besides those of this process."""
+        return {}
+
+    def __enter__(self) -> Self:
+        command, environment = self.command(), {**os.environ, **self.settings()}
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [program, "-H", "127.0.0.1", "-p", str(self.port)], stdout=log, stderr=subprocess.STDOUT
-            )
-        wait_until_it_answers(f"{self.url}/moto-api/", self._process, self._log)
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        wait_until_it_answers(f"{self.url}{self.HEALTH}", self._process, self._log)
         return self
 
     def __exit__(
@@ -68,6 +79,16 @@ class Moto:
     ) -> None:
         if self._process:
             stop(self._process)
+
+
+class Moto(Server):
+    """The moto server: an AWS that keeps books and enforces nothing."""
+
+    HEALTH = "/moto-api/"
+
+    def command(self) -> list[str]:
+        """Return moto's program."""
+        return [str(pathlib.Path(sys.prefix) / "bin" / "moto_server"), "-H", "127.0.0.1", "-p", str(self.port)]
 
     @property
     def process_id(self) -> int:
@@ -117,33 +138,28 @@ def program() -> str | None:
     return str(own) if own.exists() else shutil.which("ministack")
 
 
-class Ministack:
-    """A ministack on 127.0.0.1."""
+class Ministack(Server):
+    """A ministack on 127.0.0.1, which enforces policies.
 
-    def __init__(self, log: pathlib.Path, **settings: str) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log = log
-        self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
+    :param given: further environment variables.
+    """
 
-    def __enter__(self) -> Ministack:
-        given = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.port), **self._settings}
-        command = program()
-        if not command:
+    HEALTH = "/_ministack/health"
+
+    def __init__(self, log: pathlib.Path, **given: str) -> None:
+        super().__init__(log)
+        self._given = given
+
+    def command(self) -> list[str]:
+        """Return ministack's program."""
+        found = program()
+        if not found:
             raise RuntimeError("ministack is not installed: pip install ministack, in an environment of its own")
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [command], env={**os.environ, **given}, stdout=log, stderr=subprocess.STDOUT
-            )
-        wait_until_it_answers(f"{self.url}/_ministack/health", self._process, self._log)
-        return self
+        return [found]
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._process:
-            stop(self._process)
+    def settings(self) -> dict[str, str]:
+        """Return what makes it enforce, and listen here only."""
+        return {"AUTH": "true", "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.port), **self._given}
 
     def client(self, service: str, **keys: str) -> Any:
         """A plain boto3 client, as the account's root unless keys are given."""

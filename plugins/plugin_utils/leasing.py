@@ -79,7 +79,7 @@ class Approval:
     """What is approved.
 
     :param token: the options of an issue for this lease.
-    :param start: None for now.
+    :param start: None if it starts at once.
     :param days: the length; None if ``end`` is given.
     :param given: the option ``handoff``.
     """

@@ -352,7 +352,7 @@ class Stored(NamedTuple):
     :param overwritten: it stands in the place of an earlier state, which is not known any more.
     """
 
-    text: bytes
+    text: bytes | str
     receipt_id: str
     overwritten: bool = False
 
@@ -388,7 +388,7 @@ def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = Non
     unreadable = 0
     oldest = iso(since - LONGEST_REACH) if since else ""
     for line in lines:
-        stored = line if isinstance(line, Stored) else Stored(line, "")  # type: ignore[arg-type]
+        stored = line if isinstance(line, Stored) else Stored(line, "")
         if not stored.text.strip() and not stored.receipt_id:
             continue
         try:

@@ -7,6 +7,7 @@ IAM's simulation knows neither trust policies nor what has not spread yet. So it
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -209,11 +210,11 @@ def checks(
     """
     iam = clients.client("iam")
     for role, revocation in revoked:
-        yield lambda role=role, one=revocation: _by_policies(iam, role, one)  # type: ignore[misc]
+        yield functools.partial(_by_policies, iam, role, revocation)
     keys = wanted.keys
     if keys:
         ecr = _client(clients, "ecr", keys)
-        yield lambda: _by_keys(ecr, keys.access_key_id, before.accepted)
+        yield functools.partial(_by_keys, ecr, keys.access_key_id, before.accepted)
     yield from (one.attempt for one in before.locks)
 
 
