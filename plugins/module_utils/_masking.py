@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from ._domain.secret_text import AROUND
+
 try:
     from ansible.module_utils.secrets import register_secrets
 
@@ -42,7 +44,8 @@ def register(*secrets: str | None, shortest: int = SHORTEST) -> None:
     :param secrets: the texts; None and empty texts are passed over.
     :param shortest: texts with fewer characters are not masked.
     """
-    stripped = {secret.strip() for secret in secrets if secret}
+    # In both forms: damaged as it was given, and as it is used.
+    stripped = {form for secret in secrets if secret for form in (secret.strip(), secret.strip(AROUND))}
     forms = {form for secret in stripped if len(secret) >= shortest for form in _forms(secret)}
     _known.update(forms)
     if NATIVE and forms:

@@ -393,7 +393,8 @@ PROVISIONER: list[PolicyCell] = [
         for one in ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion", "DeletePolicy")
     ),
     (True, "iam:GetPolicy", BOUNDARY["iam:PermissionsBoundary"], {}),
-    (True, "iam:RemoveRoleFromInstanceProfile", f"{IAM}:instance-profile/some", {}),
+    (True, "iam:RemoveRoleFromInstanceProfile", f"{IAM}:instance-profile/unity-sbg-dev", {}),
+    (False, "iam:RemoveRoleFromInstanceProfile", f"{IAM}:instance-profile/some", {}),
     (False, "iam:AddRoleToInstanceProfile", f"{IAM}:instance-profile/some", {}),
     (False, "iam:CreateUser", f"{IAM}:user/x", {}),
     *(

@@ -126,8 +126,8 @@ def provision(person: Person, venue: str) -> Iterator[Outcome]:
     yield person.run("role", venue, oidc_providers=[{**issuer, "create": True}])
     yield person.run("role", venue, external_id_type="SecureString")
     iam.attach_role_policy(**name, PolicyArn=f"arn:aws:iam::{account.account_id}:policy/Hanging")
-    iam.create_instance_profile(InstanceProfileName=f"trial-{venue}")
-    iam.add_role_to_instance_profile(**name, InstanceProfileName=f"trial-{venue}")
+    iam.create_instance_profile(InstanceProfileName=f"unity-trial-{venue}")
+    iam.add_role_to_instance_profile(**name, InstanceProfileName=f"unity-trial-{venue}")
     yield person.run("role", venue, state="absent")
     # Only the external ID is left: a run looks whether another role still uses it.
     path = f"/unity/trial/{venue}/cs/sts/role/external-id"

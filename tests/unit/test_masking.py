@@ -139,3 +139,9 @@ def test_what_an_address_has_behind_its_question_mark_is_hidden(scheme: str) -> 
     hidden = _masking.hide_options(spec, given)
     assert hidden["https"]["url"] == f"{scheme}://lft.example.org/x/?{_masking.HIDDEN}"
     assert (hidden["https"]["method"], hidden["user"]) == ("PUT", "a?b")
+
+
+@pytest.mark.parametrize("damage", ["\0", "\ufeff", "\r\n", " \0\n"])
+def test_a_damaged_secret_is_masked_in_the_form_that_is_used(damage: str) -> None:
+    _masking.register(f"{damage}FAKE-key-in-use{damage}")
+    assert "FAKE-key-in-use" not in _masking.mask("it says FAKE-key-in-use.")

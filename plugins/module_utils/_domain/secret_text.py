@@ -10,7 +10,7 @@ from .errors import InvalidInput
 
 # A key is sent in an HTTP header: printable ASCII without blanks.
 _KEY = re.compile(r"[\x21-\x7e]+")
-_AROUND = " \t\r\n\v\f\0\ufeff"  # a vault block and a file end in a line break, and editors write byte order marks
+AROUND = " \t\r\n\v\f\0\ufeff"  # a vault block and a file end in a line break, and editors write byte order marks
 
 
 def is_key(text: object) -> bool:
@@ -23,7 +23,7 @@ def check_key(option: str, text: object) -> str:
 
     :raises InvalidInput: it is no text, it is empty, or it has characters that no key has.
     """
-    key = str(text).strip(_AROUND) if isinstance(text, str) else ""
+    key = str(text).strip(AROUND) if isinstance(text, str) else ""
     if is_key(key):
         return key
     raise InvalidInput(option, _problem(text, key, "a key has printable ASCII characters only, and no blanks"))
@@ -34,7 +34,7 @@ def check_password(option: str, text: object) -> str:
 
     :raises InvalidInput: it is no text, it is empty, or it has control characters.
     """
-    password = str(text).strip(_AROUND) if isinstance(text, str) else ""
+    password = str(text).strip(AROUND) if isinstance(text, str) else ""
     if password and password.isprintable():
         return password
     raise InvalidInput(option, _problem(text, password, "a password has no line breaks and no control characters"))
