@@ -46,13 +46,13 @@ options:
     default: 200
 extends_documentation_fragment:
   - mdps.venue_sts.venue.receipts
+  - mdps.venue_sts.venue.lease_path
   - mdps.venue_sts.venue.info_attributes
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
   - An option that is given must have a value. An empty text, list or mapping is an error.
-  - An option that is given must have a value. An empty text or list is an error.
   - Needs cloudtrail:LookupEvents, iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, sts:GetAccessKeyInfo and
     ssm:GetParametersByPath. Without the first and the last two it goes on, and says what is not known.
 seealso:

@@ -36,6 +36,7 @@ from .session_info import DELAY, KEPT
 ARGUMENT_SPEC: dict[str, Any] = {
     "access_key_id": {"type": "str", "required": True, "no_log": False},
     **READING,
+    "lease_path": {"type": "str"},
     "cloudtrail": {"type": "bool", "default": True},
     "regions": {"type": "list", "elements": "str"},
     "max_pages": {"type": "int", "default": 200},
@@ -54,10 +55,12 @@ class IncidentOptions:
     :param sources: where receipts are; those of ended tokens count as well.
     :param regions: where to ask CloudTrail; None for the usual ones.
     :param cloudtrail: whether to ask it at all.
+    :param lease_path: the option of this name; the venue is not known yet.
     """
 
     access_key_id: str
     sources: ReceiptSources
+    lease_path: str | None
     regions: tuple[str, ...] | None
     cloudtrail: bool
     max_pages: int
@@ -123,6 +126,7 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> IncidentOptio
     return IncidentOptions(
         access_key_id=params["access_key_id"],
         sources=sources,
+        lease_path=params["lease_path"],
         regions=None if params["regions"] is None else tuple(dict.fromkeys(params["regions"])),
         cloudtrail=params["cloudtrail"],
         max_pages=params["max_pages"],
@@ -194,7 +198,7 @@ def _here(
     known = [options.access_key_id, *parents, *derived]
     asked, cut = bool(regions), trail.truncated
     return {
-        **_token(found, clients, now),
+        **_token(found, options.lease_path, clients, now),
         "parent_keys": list(parents),
         "derived_keys": list(derived),
         "other_keys": list(others),
@@ -283,7 +287,7 @@ def _uses(
     return calls, tuple(one for one in derived if one != options.access_key_id), tuple(others)
 
 
-def _token(found: Identified, clients: Clients, now: datetime) -> Result:
+def _token(found: Identified, lease_option: str | None, clients: Clients, now: datetime) -> Result:
     """The token as it is now: its role, its state, its venue, and the lease behind it."""
     session, receipt = found.session, found.receipt
     if session is None:
@@ -298,7 +302,7 @@ def _token(found: Identified, clients: Clients, now: datetime) -> Result:
         "provenance": dict(provenance(session, receipt)),
         "venue": _venue_shown(venue),
         "role": _role_shown(role) if role else None,
-        "lease": _lease(clients, venue, receipt, now) if venue and receipt else None,
+        "lease": _lease(clients, lease_path(venue, lease_option), venue, receipt, now) if venue and receipt else None,
     }
 
 
@@ -310,9 +314,8 @@ def _role_shown(role: Role) -> dict[str, Any]:
     return {"arn": role.arn, "name": role.name, "role_id": role.role_id, "locked": is_locked(role.trust)}
 
 
-def _lease(clients: Clients, venue: Venue, receipt: Receipt, now: datetime) -> dict[str, Any] | None:
+def _lease(clients: Clients, path: str, venue: Venue, receipt: Receipt, now: datetime) -> dict[str, Any] | None:
     """The lease of the recipient in the venue, whichever token it was first for."""
-    path = lease_path(venue, None)
     try:
         found = find_leases(read_below(clients.client("ssm"), path), path, venue).of(receipt.recipient)
     except AwsRefused as error:

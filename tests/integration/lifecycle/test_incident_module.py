@@ -334,6 +334,17 @@ def test_a_proof_that_fails_keeps_nobody_from_the_lock(found: Found) -> None:
     assert "LOCKED        the role unity-sbg-dev-sts of sbg / dev" in last
 
 
+def test_a_lease_below_another_path_is_found_and_ends(found: Found) -> None:
+    now, path = datetime.now(UTC), "/unity/sbg/dev/approved"
+    held = lease("jdoe", starts_at=now - timedelta(hours=1), ends_at=now + timedelta(days=2))
+    ssm = found.moto.client("ssm")
+    ssm.put_parameter(Name=f"{path}/jdoe", Value=held.to_line(), Type="String")
+    key = ("-e", f"access_key_id={KEY}", "-e", f"lease_path={path}")
+    acted = play(found, *key, "-e", "act=true", "-e", "verify=false")
+    assert "LEASE         of jdoe: has ended" in acted
+    assert ssm.get_parameters(Names=[f"{path}/jdoe"])["Parameters"] == []
+
+
 def test_a_lock_without_act_is_an_error(found: Found) -> None:
     refused = play(found, "-e", f"access_key_id={KEY}", "-e", "lock=true", code=2)
     assert "only together with act=true" in refused
