@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -15,8 +14,8 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue import authorize
 
 from tests.integration.leases.conftest import Office
+from tests.support.sabotage import Saboteur, raising
 
-OWN = "mdps/venue_sts/plugins/"
 POINTS = 8  # of each kind; more of them only repeat the same parts of the code
 RAISED: tuple[Callable[[], BaseException], ...] = (
     lambda: OSError(28, "No space left on device"),
@@ -26,30 +25,10 @@ RAISED: tuple[Callable[[], BaseException], ...] = (
 )
 
 
-class Saboteur:
-    """Does something at the Nth call of a function of the collection."""
-
-    def __init__(self, act: Callable[[], None], at: int) -> None:
-        self.act, self.at, self.calls = act, at, 0
-
-    def trace(self, frame: Any, event: str, _argument: Any) -> None:
-        if event == "call" and OWN in frame.f_code.co_filename and frame.f_code.co_name != "__exit__":
-            self.calls += 1
-            if self.calls == self.at:
-                self.act()
-
-    def __enter__(self) -> Saboteur:
-        sys.settrace(self.trace)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(None)
-
-
 def number_of_calls(office: Office) -> int:
     office.renew()  # what is imported and compiled once is not counted
     office.later += timedelta(hours=1)
-    with Saboteur(lambda: None, 0) as counter:
+    with Saboteur(lambda: None, 0, armed=True) as counter:
         office.renew()
     return counter.calls
 
@@ -76,13 +55,6 @@ def issued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def raising(kind: Callable[[], BaseException]) -> Callable[[], None]:
-    def act() -> None:
-        raise kind()
-
-    return act
-
-
 def test_whatever_is_raised_no_token_is_without_a_receipt(office: Office, issued: list[str]) -> None:
     office.lease()
     calls, raised = number_of_calls(office), 0
@@ -90,7 +62,7 @@ def test_whatever_is_raised_no_token_is_without_a_receipt(office: Office, issued
         office.later += timedelta(hours=1)
 
         try:
-            with Saboteur(raising(RAISED[number % len(RAISED)]), at):
+            with Saboteur(raising(RAISED[number % len(RAISED)]), at, armed=True):
                 raised += "failed" in office.renew()
         except (KeyboardInterrupt, MemoryError, OSError, ValueError):  # before the operation catches anything
             raised += 1
@@ -107,7 +79,7 @@ def test_a_killed_renewal_loses_nothing(office: Office) -> None:
         before = len(office.receipts())
         child = os.fork()
         if child == 0:
-            with Saboteur(lambda: os.kill(os.getpid(), signal.SIGKILL), at):
+            with Saboteur(lambda: os.kill(os.getpid(), signal.SIGKILL), at, armed=True):
                 office.renew()
             os._exit(0)
         assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), at

@@ -8,7 +8,6 @@ import errno
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,10 +17,10 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt, read_log
 
 from tests.support import people
+from tests.support.sabotage import AtStep, Saboteur, raising
 from tests.support.tokens import TOKEN
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "receipt.schema.json").read_text())
-OWN = "mdps/venue_sts/plugins/"
 KEYS = [TOKEN["Credentials"][name] for name in ("SecretAccessKey", "SessionToken")]
 SECRET = "FAKE-secret-in-an-exception"
 RAISED: dict[str, Callable[[], BaseException]] = {
@@ -37,37 +36,6 @@ DELIVERIES = {
     "sealed text": {"channel": "output"},
     "zip file": {"unsealed": True, "public_keys": None},
 }
-
-
-class Saboteur:
-    """Does something at the Nth call of a function of the collection, from the answer of STS on."""
-
-    def __init__(self, act: Callable[[], None], at: int) -> None:
-        self.act, self.at, self.calls, self.armed = act, at, 0, False
-        self.place = ""
-
-    def arm(self) -> None:
-        self.armed = True
-
-    # When the guard of signals is left, everything is recorded. What a generator expression raises while Python
-    # disposes of it reaches nobody.
-    PASSED_OVER = ("__exit__", "<genexpr>")
-
-    def trace(self, frame, event, argument):
-        code = frame.f_code
-        if self.armed and event == "call" and OWN in code.co_filename and code.co_name not in self.PASSED_OVER:
-            self.calls += 1
-            if self.calls == self.at:
-                self.place = f"{frame.f_code.co_qualname} ({Path(frame.f_code.co_filename).name})"
-                self.armed = False
-                self.act()
-
-    def __enter__(self):
-        sys.settrace(self.trace)
-        return self
-
-    def __exit__(self, *_):
-        sys.settrace(None)
 
 
 @pytest.fixture
@@ -116,13 +84,6 @@ def check_failure(desk, error, delivery, saboteur):
         assert Path(facts["kept"]).exists() if "kept" in facts else "BEGIN AGE" in facts["sealed"], saboteur.place
 
 
-def raising(kind):
-    def act():
-        raise RAISED[kind]()
-
-    return act
-
-
 def attempt(desk, issue, saboteur, delivery, dest) -> bool:
     """Whether it failed."""
     try:
@@ -139,7 +100,7 @@ def attempt(desk, issue, saboteur, delivery, dest) -> bool:
 def test_wherever_something_is_raised_the_receipt_is_completed(desk, issue, tmp_path, delivery):
     kinds, failed = list(RAISED), 0
     for at in range(1, number_of_calls(issue, desk, tmp_path, delivery) + 1, 3):
-        saboteur = Saboteur(raising(kinds[at % len(kinds)]), at)
+        saboteur = Saboteur(raising(RAISED[kinds[at % len(kinds)]]), at)
         failed += attempt(desk, issue, saboteur, delivery, tmp_path / f"out-{at}")
     assert failed > 10
     allowed = {file for file in with_keys(tmp_path) if delivery == "zip file" and file.suffix == ".zip"}
@@ -149,39 +110,17 @@ def test_wherever_something_is_raised_the_receipt_is_completed(desk, issue, tmp_
 STEPS = ("_with_token", "pack", "seal", "deliver", "describe", "_with_outcome", "record", "append_private")
 
 
-class AtStep(Saboteur):
-    """Does something at the first call of a function."""
-
-    def __init__(self, act, name):
-        super().__init__(act, 0)
-        self.name = name
-
-    def trace(self, frame, event, argument):
-        if self.armed and event == "call" and frame.f_code.co_name == self.name and OWN in frame.f_code.co_filename:
-            self.armed, self.place = False, self.name
-            self.act()
-
-
 @pytest.mark.parametrize("step", STEPS)
 def test_whatever_a_step_raises_the_receipt_is_completed(desk, issue, tmp_path, step):
-    for kind in RAISED:
-        assert attempt(desk, issue, AtStep(raising(kind), step), "sealed file", tmp_path / kind), kind
-
-
-class Always(AtStep):
-    """Does something at every call of a function."""
-
-    def trace(self, frame, event, argument):
-        if self.armed and event == "call" and frame.f_code.co_name == self.name and OWN in frame.f_code.co_filename:
-            self.place = self.name
-            self.act()
+    for kind, exception in RAISED.items():
+        assert attempt(desk, issue, AtStep(raising(exception), step), "sealed file", tmp_path / kind), kind
 
 
 @pytest.mark.parametrize("kind", RAISED)
 @pytest.mark.parametrize("step", ["describe", "with_handoff"])
 def test_an_outcome_that_cannot_be_described_at_all_leaves_a_receipt_of_the_token(desk, issue, tmp_path, step, kind):
     with pytest.raises(VenueError) as caught:
-        issue(Always(raising(kind), step), "sealed file", tmp_path / "out")
+        issue(AtStep(raising(RAISED[kind]), step, always=True), "sealed file", tmp_path / "out")
     receipt = last_receipt(desk)
     assert caught.value.facts["receipt"] == receipt.to_json()
     jsonschema.validate(receipt.to_json(), SCHEMA)
