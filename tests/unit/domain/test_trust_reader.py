@@ -162,6 +162,7 @@ def test_no_wildcard_reaches_across_the_parts_of_an_arn() -> None:
         (allow(is_("Bool", "true", key="aws:MultiFactorAuthPresent")), Context(complete=True), False),
         (allow(is_("BoolIfExists", True, key="aws:MultiFactorAuthPresent")), Context(complete=True), True),
         (allow(is_("StringMatches", A)), Context({"sts:externalid": A}), None),
+        (allow(is_("Resembles", A)), Context(complete=True), None),
         (allow(is_("StringEquals", {"x": 1})), Context({"sts:externalid": A}), None),
         (allow("nonsense"), Context({"sts:externalid": A}), None),
         ({**allow(), "Effect": "Permit"}, Context(), False),
@@ -176,6 +177,11 @@ def test_a_statement_without_a_readable_effect_may_deny() -> None:
     policy = {"Statement": [allow(), {**allow(), "Effect": "Forbid"}]}
     assert trust_reader.decide(policy, CALLER, "sts:AssumeRole", Context(complete=True)) is None
     assert len(read_trust(policy).undecided) == 1
+
+
+def test_an_operator_that_iam_does_not_know_is_named_as_undecided() -> None:
+    (sentence,) = read_trust({"Statement": [allow(is_("Resembles", A))]}).undecided
+    assert sentence.endswith("has an operator that IAM does not know")
 
 
 def test_the_name_of_a_statement_is_printable() -> None:

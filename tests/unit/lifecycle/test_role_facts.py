@@ -13,6 +13,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names impor
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Parameter
 
+from tests.support.trust_documents import A, B, allow, is_
 from tests.support.venue import EXTERNAL_ID, ROLE_ID, VENUE, role
 
 
@@ -89,6 +90,19 @@ def test_a_shared_external_id_is_found_without_being_told() -> None:
     facts = role_facts.external_id_facts(VENUE.external_id_parameter, Parameter(EXTERNAL_ID), mine, shared)
     assert facts["shared_with"] == ["unity-emit-ops-sts"]
     assert EXTERNAL_ID not in str(facts)
+
+
+def test_two_external_ids_of_which_neither_is_the_current_one_differ_from_the_parameter() -> None:
+    trust = {"Statement": [allow(is_("StringEquals", A, B))]}
+    facts = role_facts.external_id_facts("/a", Parameter(EXTERNAL_ID), role(trust=trust), {})
+    assert (facts["state"], facts["previous_accepted"]) == ("different", False)
+
+
+def test_a_role_still_uses_an_external_id_by_its_tags_or_by_its_trust_policy() -> None:
+    by_tags = role(name="tagged", external_id="of-nobody-else-0001")
+    by_trust, other = role(name="trusting", tags={}), role(name="other", tags={}, external_id="of-nobody-else-0002")
+    observed = [role_facts.Observed(one) for one in (other, by_trust, by_tags)]
+    assert role_facts.still_using(observed, VENUE, EXTERNAL_ID) == ["tagged", "trusting"]
 
 
 @pytest.mark.parametrize(
