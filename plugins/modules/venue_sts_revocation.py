@@ -22,6 +22,9 @@ description:
   - Revocations that no living token needs, or that a later one covers, are removed. If the next one does not fit into
     IAM's 10,240 characters for all inline policies of a role, nothing is changed and the message says so. About 35
     single sessions fit. Room for revoking everything is always kept.
+  - Receipts may name any number of sessions, also false ones. If they do not fit, one statement stands for all sessions
+    of O(user) whose names the collection makes, also for those without a receipt. Of the others, those that CloudTrail
+    knows come first. If some remain, what fits is revoked, and the module fails with V(QuotaReached).
   - With O(user), the lease of the user ends first, so that no new token is issued. With O(all), every lease of the
     venue ends. Lifting a revocation brings no lease back. If the leases cannot be read, a warning says so, and the
     tokens are revoked all the same.
@@ -129,6 +132,7 @@ notes:
     To lock, to unlock and to refuse a subject, also iam:UpdateAssumeRolePolicy. With O(verify=true), also
     iam:SimulatePrincipalPolicy on the role, and to prove a lock ssm:GetParameters on the external ID and
     sts:AssumeRole on the role.
+  - If the sessions that receipts name do not fit, cloudtrail:LookupEvents is used. Without it, a warning says so.
   - With O(user) and O(all), also needs ssm:GetParametersByPath and ssm:DeleteParameters below O(lease_path).
 seealso:
   - module: mdps.venue_sts.venue_sts_session_info
@@ -227,11 +231,13 @@ revocations:
       type: str
       sample: unity-sbg-dev-sts
     kind:
-      description: V(all), V(session) or V(source_identity).
+      description:
+        - V(all), V(session), V(source_identity), or V(user) for every session whose name the collection makes for a
+          user.
       type: str
       sample: session
     value:
-      description: The session name or source identity; null for all.
+      description: The session name, source identity or user name; null for all.
       type: str
       sample: jdoe-20261122T093015Z-3fa91c
     before:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from .errors import VenueError
@@ -21,9 +22,10 @@ from .role_plan import INLINE_POLICY_LENGTH
 from .steps import Plan, Step
 from .times import iso
 from .token_request import LONGEST
+from .users import session_pattern
 
-KINDS = {"all": "", "session": "session", "source_identity": "source"}
-_NAME = re.compile(r"revoked-(\d{8}T\d{6}Z)-(?:all|(session|source)=([\w+=,.@-]{2,64}))", re.ASCII)
+KINDS = {"all": "", "session": "session", "source_identity": "source", "user": "user"}
+_NAME = re.compile(r"revoked-(\d{8}T\d{6}Z)-(?:all|(session|source|user)=([\w+=,.@-]{1,64}))", re.ASCII)
 _STAMP = "%Y%m%dT%H%M%SZ"
 # A token may have been issued when the role still allowed the longest sessions that AWS knows.
 LONGEST_SESSION = timedelta(seconds=LONGEST)
@@ -36,8 +38,9 @@ class QuotaReached(VenueError):
 class Revocation(NamedTuple):
     """What is revoked.
 
-    :param kind: ``all``, ``session`` or ``source_identity``.
-    :param value: the session name or source identity; '' for all.
+    :param kind: ``all``, ``session``, ``source_identity``, or ``user`` for every session whose name the collection
+        makes for a user.
+    :param value: the session name, source identity or user name; '' for all.
     :param before: tokens issued before this moment are refused. Aware, whole seconds.
     """
 
@@ -56,12 +59,12 @@ class Revocation(NamedTuple):
 
         :param role_id: the role's unique id; a session's ``aws:userid`` is ``ROLE_ID:SESSION_NAME``.
         """
-        who = {
-            "session": {"aws:userid": f"{role_id}:{self.value}"},
-            "source_identity": {"aws:SourceIdentity": self.value},
-        }.get(self.kind)
-        older = {"DateLessThan": {"aws:TokenIssueTime": iso(self.before)}}
-        condition = {"StringEquals": who, **older} if who else older
+        who: dict[str, Any] = {
+            "session": {"StringEquals": {"aws:userid": f"{role_id}:{self.value}"}},
+            "source_identity": {"StringEquals": {"aws:SourceIdentity": self.value}},
+            "user": {"StringLike": {"aws:userid": f"{role_id}:{session_pattern(self.value)}"}},
+        }.get(self.kind, {})
+        condition = {**who, "DateLessThan": {"aws:TokenIssueTime": iso(self.before)}}
         return document([{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}])
 
     def newest(self, role_id: str) -> dict[str, tuple[str, str]]:
@@ -69,7 +72,8 @@ class Revocation(NamedTuple):
         issued = {"aws:TokenIssueTime": (iso(self.before - timedelta(seconds=1)), "date")}
         if self.kind == "source_identity":
             return {"aws:SourceIdentity": (self.value, "string"), **issued}
-        return {"aws:userid": (f"{role_id}:{self.value or 'any-session'}", "string"), **issued}
+        session = session_pattern(self.value).replace("?", "0") if self.kind == "user" else self.value or "any-session"
+        return {"aws:userid": (f"{role_id}:{session}", "string"), **issued}
 
     def live(self, now: datetime) -> bool:
         """Whether a token that it refuses may still be alive otherwise."""
@@ -77,12 +81,19 @@ class Revocation(NamedTuple):
 
     def covers(self, other: Revocation) -> bool:
         """Whether it refuses all that the other refuses."""
-        return self.before >= other.before and (self.kind == "all" or self[:2] == other[:2])
+        named = self.kind == "user" and other.kind == "session" and self._names(other.value)
+        return self.before >= other.before and (named or self.kind == "all" or self[:2] == other[:2])
 
     def refuses(self, session_name: str, source_identity: str | None, issued: datetime) -> bool:
         """Whether it refuses a token."""
+        if self.kind == "user":
+            return self._names(session_name) and issued < self.before
         named = self.value == {"all": "", "session": session_name, "source_identity": source_identity}[self.kind]
         return named and issued < self.before
+
+    def _names(self, session_name: str) -> bool:
+        """Whether a session name is one of the user."""
+        return fnmatchcase(session_name, session_pattern(self.value))
 
     def shown(self) -> dict[str, Any]:
         """As results list it."""
@@ -90,6 +101,7 @@ class Revocation(NamedTuple):
             "all": "every token",
             "session": f"session {self.value}",
             "source_identity": f"source identity {self.value}",
+            "user": f"every session named {session_pattern(self.value)}",
         }[self.kind]
         return {
             "kind": self.kind,
@@ -106,7 +118,7 @@ def from_name(policy_name: str) -> Revocation | None:
     match = _NAME.fullmatch(policy_name)
     if not match:
         return None
-    kind = {"session": "session", "source": "source_identity"}.get(match[2] or "", "all")
+    kind = {short: kind for kind, short in KINDS.items()}[match[2] or ""]
     try:
         return Revocation(kind, match[3] or "", datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC))
     except ValueError:
@@ -147,8 +159,37 @@ def plan_revoke(
     :param inline: all inline policies of the role, by name.
     :raises QuotaReached: they do not fit beside what is there.
     """
+    changes = _changes(role_id, inline, wanted, now)
+    _check_room(role_name, role_id, inline, changes)
+    spent, live, new, covered = changes
+    steps = [
+        *_delete(role_name, spent, "remove a revocation that no living token needs"),
+        *_put(role_name, role_id, new),
+    ]
+    steps += _delete(role_name, covered, "remove a revocation that a later one covers")
+    after = [one for one in live if one not in covered and one not in new] + new
+    return Plan(steps, _state(inline), {"revocations": {one.policy_name: one.policy(role_id) for one in after}})
+
+
+class _Changes(NamedTuple):
+    """What a plan does with revocations.
+
+    :param spent: those that no living token needs any more.
+    :param live: the others that are there.
+    :param new: those to be put.
+    :param covered: living ones that a new one covers.
+    """
+
+    spent: list[Revocation]
+    live: list[Revocation]
+    new: list[Revocation]
+    covered: list[Revocation]
+
+
+def _changes(
+    role_id: str, inline: Mapping[str, Mapping[str, Any]], wanted: Sequence[Revocation], now: datetime
+) -> _Changes:
     present = found_in(inline)
-    spent = [one for one in present if not one.live(now)]
     live = [one for one in present if one.live(now)]
     intact = [one for one in standing(inline, role_id) if one.live(now)]
     new: list[Revocation] = []
@@ -158,14 +199,18 @@ def plan_revoke(
     # One that somebody altered is written again, unless what is wanted replaces it anyway.
     new += [one for one in live if one not in intact and not any(other.covers(one) for other in [*intact, *new])]
     covered = [one for one in live if one not in new and any(other != one and other.covers(one) for other in new)]
-    _check_room(role_name, role_id, inline, spent, new)
-    steps = [
-        *_delete(role_name, spent, "remove a revocation that no living token needs"),
-        *_put(role_name, role_id, new),
-    ]
-    steps += _delete(role_name, covered, "remove a revocation that a later one covers")
-    after = [one for one in live if one not in covered and one not in new] + new
-    return Plan(steps, _state(inline), {"revocations": {one.policy_name: one.policy(role_id) for one in after}})
+    return _Changes([one for one in present if not one.live(now)], live, new, covered)
+
+
+def fits(
+    role_id: str, inline: Mapping[str, Mapping[str, Any]], wanted: Sequence[Revocation], now: datetime, spare: int = 0
+) -> bool:
+    """Whether revocations fit on a role beside what is there.
+
+    :param spare: characters that must remain besides.
+    """
+    changes = _changes(role_id, inline, wanted, now)
+    return not changes.new or _used(role_id, inline, changes) + spare <= INLINE_POLICY_LENGTH
 
 
 def plan_lift(role_name: str, inline: Mapping[str, Mapping[str, Any]], targets: Sequence[tuple[str, str]]) -> Plan:
@@ -206,28 +251,31 @@ def _delete(role_name: str, revocations: Sequence[Revocation], summary: str) -> 
         )
 
 
-def _check_room(
-    role_name: str,
-    role_id: str,
-    inline: Mapping[str, Mapping[str, Any]],
-    spent: Sequence[Revocation],
-    new: Sequence[Revocation],
-) -> None:
-    """Keep within the quota for all inline policies of a role, and keep room in it for revoking everything."""
-    if not new:
-        return
+def _used(role_id: str, inline: Mapping[str, Mapping[str, Any]], changes: _Changes) -> int:
+    """The characters of the quota that new revocations lead to, with the room that must stay for revoking everything.
+
+    What a new one covers is deleted after it is put. So that moment counts as well.
+    """
+    spent, _live, new, covered = changes
     gone = {one.policy_name for one in (*spent, *new)}
-    used = sum(size(policy) for name, policy in inline.items() if name not in gone) + sum(
-        size(one.policy(role_id)) for one in new
-    )
+    sizes = {name: size(policy) for name, policy in inline.items() if name not in gone}
+    most = sum(sizes.values()) + sum(size(one.policy(role_id)) for one in new)
+    if all(one.kind == "all" for one in new):
+        return most
     everything = size(Revocation("all", "", new[0].before).policy(role_id))
-    reserve = 0 if all(one.kind == "all" for one in new) else 2 * everything  # one may stand while the next is put
-    if used + reserve > INLINE_POLICY_LENGTH:
+    # One may stand while the next is put.
+    return max(most + everything, most - sum(sizes[one.policy_name] for one in covered) + 2 * everything)
+
+
+def _check_room(role_name: str, role_id: str, inline: Mapping[str, Mapping[str, Any]], changes: _Changes) -> None:
+    """Keep within the quota for all inline policies of a role, and keep room in it for revoking everything."""
+    used = _used(role_id, inline, changes) if changes.new else 0
+    if used > INLINE_POLICY_LENGTH:
         raise QuotaReached(
-            f"the inline policies of the role {role_name} would have {used} of the {INLINE_POLICY_LENGTH} characters "
-            "that IAM allows, and room for revoking "
-            "everything must stay. Nothing was changed. Revoke every token of the venue instead (all: true), which one "
-            "statement does, or lift revocations that are not needed.",
+            f"the inline policies of the role {role_name} would need {used} of the {INLINE_POLICY_LENGTH} characters "
+            "that IAM allows, with the room that must stay for revoking everything. Nothing was changed. Revoke every "
+            "token of the venue instead (all: true), which one statement does, or lift revocations that are not "
+            "needed.",
             used=used,
             quota=INLINE_POLICY_LENGTH,
         )

@@ -83,6 +83,14 @@ def is_session_of(user: str, name: str) -> bool:
     return bool(re.fullmatch(rf"{re.escape(_fit(user))}-[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{6}}", name))
 
 
+def session_pattern(user: str) -> str:
+    """Return IAM's pattern for the names that ``session_name`` makes for a user. It makes none of them for another.
+
+    A user name has none of the characters that have a meaning in it. What follows the name is always as long.
+    """
+    return f"{_fit(user)}-????????T??????Z-??????"
+
+
 def _fit(user: str) -> str:
     """Return a user name, or its shortened form. A name that looks like a shortened form is shortened as well."""
     if len(user) <= _WHOLE_USER and not _SHORTENED_USER.fullmatch(user):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from .._aws.calls import DENIED, apply, run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
 from .._domain.arns import check_account_id
+from .._domain.crowd import fitting, for_user, is_crowded, missing
 from .._domain.errors import (
     AccountMismatch,
     AwsRefused,
@@ -28,8 +29,8 @@ from .._domain.lock import has_lock, plan_lock, plan_unlock
 from .._domain.names import Venue, check_role_name, check_session_name, make_venue
 from .._domain.oidc import read_issuer
 from .._domain.receipts import CLOCK_TOLERANCE, Receipt, ReceiptLog, parse_receipt
-from .._domain.revocation import Revocation, cutoff, plan_lift, plan_revoke, standing
-from .._domain.role_plan import Role
+from .._domain.revocation import QuotaReached, Revocation, cutoff, plan_lift, plan_revoke, standing
+from .._domain.role_plan import INLINE_POLICY_LENGTH, Role
 from .._domain.steps import Plan, Step
 from .._domain.subjects import check_subject, with_subject, without_subject, without_subjects
 from .._domain.subjects import shown as subjects_shown
@@ -41,12 +42,14 @@ from .._receipt_store import READING, ReceiptSources
 from . import verification
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from .accounts import check_account
+from .confirming import issued_sessions
 from .converge import ATTEMPTS
 from .leases import end_leases, read_leases
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "web_identity_subject", "all")
 MOST_NAMED = 5  # sessions in a message
 BY_RECEIPT = ("receipt", "user", "access_key_id")
+Confirmed = Mapping[str, Collection[str]]  # the names of sessions, by the name of their role
 LOCKING = ("locked", "unlocked")
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent", *LOCKING], "default": "present"},
@@ -108,6 +111,11 @@ class RevocationOptions:
     def by_receipt(self) -> bool:
         """Whether receipts say what to revoke."""
         return self.target in BY_RECEIPT
+
+    @property
+    def may_be_crowded(self) -> bool:
+        """Whether any number of receipts may name sessions to revoke."""
+        return self.state == "present" and self.target in ("user", "access_key_id", "web_identity_subject")
 
 
 @dataclass(frozen=True)
@@ -267,9 +275,7 @@ def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime
     if log.unreadable:
         runtime.warn(f"{log.unreadable} receipts could not be read or are no receipts. They were skipped.")
     if log.conflicts:
-        runtime.warn(
-            f"These receipt ids are given to several tokens, and each of them counts: {', '.join(log.conflicts)}."
-        )
+        runtime.warn(f"These receipt ids are given to several tokens, and each of them counts: {_few(log.conflicts)}.")
     found = _asked_for(options, log)
     if not found and options.target == "access_key_id" and not options.sources.services:
         raise _unknown(options)
@@ -450,25 +456,56 @@ def _of_lease(options: RevocationOptions, state: State, one: RoleState, now: dat
     return [Revocation("session", session, cutoff(now))]
 
 
-def plan(options: RevocationOptions, state: State, now: datetime) -> list[Plan]:
-    """The steps for each role."""
-    return [_plan_role(options, one, state, now) for one in state.roles]
+def asked_of(options: RevocationOptions, state: State, one: RoleState) -> list[Revocation]:
+    """What is asked for of one role, by receipt, lease or option."""
+    return [*wanted(options, one.receipts, state.now), *_of_lease(options, state, one, state.now)]
 
 
-def _plan_role(options: RevocationOptions, one: RoleState, state: State, now: datetime) -> Plan:
+def _crowded(options: RevocationOptions, state: State) -> list[RoleState]:
+    """The roles on which not all sessions fit that receipts name."""
+    return [
+        one
+        for one in (state.roles if options.may_be_crowded else ())
+        if is_crowded(one.role.role_id, one.inline, asked_of(options, state, one), state.now)
+    ]
+
+
+def plan(options: RevocationOptions, state: State, now: datetime, confirmed: Confirmed) -> list[Plan]:
+    """The steps for each role.
+
+    :param confirmed: the sessions that CloudTrail knows, of the roles that are crowded.
+    """
+    return [_plan_role(options, one, state, now, confirmed) for one in state.roles]
+
+
+def _plan_role(options: RevocationOptions, one: RoleState, state: State, now: datetime, confirmed: Confirmed) -> Plan:
     if options.state in LOCKING:
         return (plan_lock if options.state == "locked" else plan_unlock)(one.role, one.inline, now)
-    asked = [*wanted(options, one.receipts, now), *_of_lease(options, state, one, now)]
+    asked = asked_of(options, state, one)
     locked = is_locked(one.role.trust)
     if options.state == "absent":
         if options.target == "all" and has_lock(one.role):
             raise InvalidInput("all", f"cannot be lifted: the role {one.role.name} is locked. Unlock the venue first.")
-        lifted = plan_lift(one.role.name, one.inline, [(each.kind, each.value) for each in asked])
+        of_user = [("user", options.value)] if options.target == "user" else []
+        lifted = plan_lift(one.role.name, one.inline, [*[(each.kind, each.value) for each in asked], *of_user])
         return replace(_lift_subjects(options, one.role, lifted), locked=locked)
+    if one.role.name in confirmed:
+        known = confirmed[one.role.name]
+        asked = fitting(one.role.role_id, one.inline, _fewer(options, asked, known), known, now)
     planned = plan_revoke(one.role.name, one.role.role_id, one.inline, asked, state.now)
     if options.target == "web_identity_subject":
         planned = with_subject(planned, one.role, options.issuer, options.value)
     return replace(planned, locked=locked)
+
+
+def _fewer(options: RevocationOptions, asked: Sequence[Revocation], known: Collection[str]) -> list[Revocation]:
+    """What is to be revoked where not everything fits. An access key has one session, and CloudTrail outranks receipts.
+
+    :param known: the names of the sessions that CloudTrail knows.
+    """
+    if options.target == "access_key_id" and known:
+        return [one for one in asked if one.value in known]
+    return for_user(asked, options.value) if options.target == "user" else list(asked)
 
 
 def _lift_subjects(options: RevocationOptions, role: Role, plan: Plan) -> Plan:
@@ -488,7 +525,8 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     known = read_receipts(options, clients, runtime)
     state = read(options, known, clients)
     moment = state.now
-    first = plans = plan(options, state, moment)
+    confirmed = _confirm(options, state, clients, runtime)
+    first = plans = plan(options, state, moment, confirmed)
     before = _prepare_proof(options, state, clients, runtime)
     leases = state.leases
     ended, problem = _end_leases(options, leases, clients, runtime)
@@ -503,12 +541,16 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
                 raise
             runtime.sleep(runtime.jitter(0.2 * 2**attempt))
             state = replace(read(options, replace(known, found=True), clients), leases=leases)
-            plans = plan(options, state, moment)
+            confirmed = {**_confirm(options, state, clients, runtime), **confirmed}
+            plans = plan(options, state, moment, confirmed)
     if problem:
         raise _with_open_leases(problem)
     _warn(options, known, state, plans, runtime)
     planned = [step for one in first for step in one.steps]
     steps = [*ended, *(planned if runtime.check_mode else [step for step, _answer in done])]
+    if crowd := _check_crowd(options, state, plans, confirmed, runtime):
+        crowd.facts.update(changed=bool(steps), steps=[step.shown() for step in steps])
+        raise crowd
     attempts = [] if runtime.check_mode else _attempts(options, state, plans, clients, before)
     verified = _verify(options, attempts, steps, runtime)
     return {
@@ -530,6 +572,55 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
         "steps": [step.shown() for step in steps],
         "diff": _diff(state.roles, first),
     }
+
+
+def _confirm(options: RevocationOptions, state: State, clients: Clients, runtime: Runtime) -> Confirmed:
+    """The sessions that CloudTrail knows, of each role on which not all fit that receipts name."""
+    crowded = [one.role for one in _crowded(options, state)]
+    if not crowded:
+        return {}
+    key = options.value if options.target == "access_key_id" else ""
+    known = issued_sessions(crowded, key, clients, state.now, runtime)
+    return {role.name: {one.session_name for one in known if one.role_arn == role.arn} for role in crowded}
+
+
+def _check_crowd(
+    options: RevocationOptions, state: State, plans: Sequence[Plan], confirmed: Confirmed, runtime: Runtime
+) -> QuotaReached | None:
+    """Say what became of sessions that did not fit one by one. Return the failure if some are not revoked."""
+    still_open: list[str] = []
+    for one, after in zip(state.roles, plans, strict=True):
+        if one.role.name not in confirmed:
+            continue
+        known = confirmed[one.role.name]
+        asked = asked_of(options, state, one)
+        fewer = _fewer(options, asked, known)
+        still_open += [each.value for each in missing(after.after["revocations"], fewer, state.now)]
+        runtime.warn(
+            f"The receipts name {len(asked)} sessions of the role {one.role.name}, more than IAM has room for. Either "
+            f"somebody has written false receipts, or there are many tokens. CloudTrail knows {len(known)} of them. "
+            f"{_instead(options, fewer)}".rstrip()
+        )
+    if not still_open:
+        return None
+    return QuotaReached(
+        f"{len(still_open)} sessions that only receipts name are not revoked, because they do not fit on the role: "
+        f"{_few(still_open)}. What fits is revoked. If any of them may be a true one, end every token of the venue: "
+        f"ansible-playbook mdps.venue_sts.revoke -e project={options.venue.project} -e venue={options.venue.venue} "
+        "-e all=true (or all: true), with the same receipts_* options.",
+        quota=INLINE_POLICY_LENGTH,
+    )
+
+
+def _instead(options: RevocationOptions, fewer: Sequence[Revocation]) -> str:
+    """What one statement for a user does besides."""
+    of_user = [one for one in fewer if one.kind == "user"]
+    if not of_user:
+        return ""
+    return (
+        f"Every session of {options.value} whose name the collection makes is revoked by one statement, also without a "
+        f"receipt; new ones are refused until {iso(of_user[0].before)}."
+    )
 
 
 def _prepare_proof(options: RevocationOptions, state: State, clients: Clients, runtime: Runtime) -> verification.Before:
@@ -596,8 +687,10 @@ def _to_prove(options: RevocationOptions, state: State, one: RoleState, after: P
     if options.state == "locked":
         every = [each for each in standing(after.after["revocations"], one.role.role_id) if each.kind == "all"]
         return every[-1:]
-    asked = [*wanted(options, one.receipts, state.now), *_of_lease(options, state, one, state.now)]
-    return [each for each in asked if each.live(state.now)]
+    asked = [each for each in asked_of(options, state, one) if each.live(state.now)]
+    of_user = [each for each in standing(after.after["revocations"], one.role.role_id) if each.kind == "user"]
+    # One statement may stand for any number of sessions.
+    return list(dict.fromkeys(next((more for more in of_user if more.covers(each)), each) for each in asked))
 
 
 def _check_lock(
@@ -697,12 +790,12 @@ def _warn(options: RevocationOptions, known: Known, state: State, plans: Sequenc
         )
     ended = [one.session_name for one in state.gone]
     if ended:
-        runtime.warn(f"The role of these sessions does not exist any more, so they have ended: {', '.join(ended)}.")
+        runtime.warn(f"The role of these sessions does not exist any more, so they have ended: {_few(ended)}.")
     replaced = [one.session_name for role in state.roles for one in role.receipts if _is_replaced(role.role, one)]
     if replaced and options.by_receipt:
         runtime.warn(
             "The role of these sessions was deleted and created again, so they ended with the old role: "
-            f"{', '.join(replaced)}. They are revoked for the new role as well."
+            f"{_few(replaced)}. They are revoked for the new role as well."
         )
 
 

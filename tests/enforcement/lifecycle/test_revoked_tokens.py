@@ -132,6 +132,23 @@ def test_a_user_by_the_receipts_file(venue: Ministack, tmp_path: pathlib.Path) -
     assert [works(venue, one) for one in [*jdoe, jane]] == [False, False, False, True]
 
 
+def test_a_user_among_forged_receipts(venue: Ministack, tmp_path: pathlib.Path) -> None:
+    """One statement ends the sessions of the user, with and without a receipt, and those of nobody else."""
+    issued = [issue("jdoe") for _token in range(2)]
+    others = [issue(user) for user in ("jane", "jdoe-2", "xjdoe")]
+    written = issued[0]["receipt"]
+    forged = [{**written, "session_name": f"{written['session_name'][:-6]}{number:06x}"} for number in range(100)]
+    file = tmp_path / "receipts.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in [*forged, written]))
+    runtime = Runtime(warn=lambda _message: None)
+    options = {"user": "jdoe", "receipts_file": str(file)}
+    result = perform(revocation.OPERATION, runtime, **VENUE, **options)
+    assert [one["kind"] for one in result["revocations"] if one["value"] == "jdoe"] == ["user"], result
+    assert [works(venue, one) for one in [*issued, *others]] == [False, False, True, True, True]
+    revoke(state="absent", **options)
+    assert works(venue, issued[1])
+
+
 def test_provisioning_leaves_revocations_alone_and_sees_no_drift_in_them(venue: Ministack) -> None:
     jdoe = issue("jdoe", session_name="jdoe-four")
     revoke(session_name="jdoe-four")
