@@ -76,6 +76,16 @@ TOKEN = (
     Field("issue_bucket_prefixes", "Folders of the bucket"),
     Field("issue_external_id", "External ID that the requester sent", most=1224, hidden=True),
 )
+LEASE = (
+    Field("lease_user", "Recipient", most=64),
+    Field("lease_reason", "Reason", most=256),
+    Field("lease_ticket", "Ticket", most=64),
+    Field("lease_days", "Days", 1, 7),
+    Field("lease_end", "End, instead of days", most=40),
+    Field("lease_duration_seconds", "Duration of each token in seconds", 900, 43200),
+    Field("lease_access", "Access"),
+    Field("lease_bucket_prefixes", "Folders of the bucket"),
+)
 # A survey's answers outrank the inventory, so none asks for what belongs to a venue, such as its buckets or limits.
 SURVEYS = {
     "provision": Survey(
@@ -123,6 +133,31 @@ SURVEYS = {
         "Requests a short-lived token. The request is checked, then an approver decides, then the token is issued.",
         True,
         TOKEN,
+    ),
+    "lease": Survey(
+        "Grant lease",
+        "Approves tokens for one user until a date, and delivers the first one, sealed to its recipient.",
+        True,
+        LEASE,
+    ),
+    "request_lease": Survey(
+        "Request a lease",
+        "Requests tokens until a date. The request is checked, then an approver decides, then the first token is"
+        " delivered. Give days or an end.",
+        True,
+        LEASE,
+    ),
+    "renew": Survey(
+        "Renew leases",
+        "Issues the next token of every lease whose token ends soon. Made for a schedule of five minutes.",
+        False,
+        (),
+    ),
+    "deliver": Survey(
+        "Deliver lease token",
+        "Delivers a token of a lease again, sealed to its recipient, after the last one has ended.",
+        True,
+        (Field("renew_user", "Recipient", most=64),),
     ),
 }
 QUESTION_TYPES = {"str": "text", "int": "integer", "bool": "multiplechoice", "list": "text"}

@@ -58,8 +58,8 @@ options:
     elements: str
   duration_seconds:
     description:
-      - How long each token lasts. The default is an hour, or the limit. With keys from Kion, AWS allows no more than an
-        hour.
+      - How long each token lasts, 900 to 43200 seconds. The default is an hour, or the limit. With keys from Kion, AWS
+        allows no more than an hour.
     type: int
   limits:
     description:

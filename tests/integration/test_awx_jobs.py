@@ -46,7 +46,7 @@ VENUES = {
 }
 RECIPIENT = pyrage.x25519.Identity.generate()
 COMMON = {
-    **{f"{role}_region": "us-west-2" for role in ("provision", "issue", "handoff", "revoke")},
+    **{f"{role}_region": "us-west-2" for role in ("provision", "issue", "handoff", "revoke", "lease", "renew")},
     "handoff_public_keys": {"jdoe": str(RECIPIENT.to_public())},
 }
 REASON = {"request_reason": "Reprocessing of May", "request_ticket": "MDPS-123"}
@@ -57,10 +57,11 @@ INVENTORY = Inventory({**VENUES, "sbg-dev": {**VENUES["sbg-dev"], **RECEIPTS}}, 
 
 @dataclass(frozen=True)
 class Row:
-    """How a template is tried: answers to its survey, and what must show in the job's output."""
+    """How a template is tried: answers to its survey, what must show in the job's output, and what ran before."""
 
     answers: dict[str, Any]
     shown: tuple[str, ...]
+    after: str = ""
 
 
 TOKEN_ANSWERS = {
@@ -69,6 +70,14 @@ TOKEN_ANSWERS = {
     "issue_access": ["s3_read", "ecr_pull"],
     "issue_duration_seconds": 900,
     **REASON,
+}
+LEASE_ANSWERS = {
+    "target": "sbg-dev",
+    "lease_user": "jdoe",
+    "lease_days": 3,
+    "lease_reason": "Reprocessing of May",
+    "lease_ticket": "MDPS-123",
+    "lease_access": ["s3_read"],
 }
 ROWS = {
     "Provision venue": Row(
@@ -79,6 +88,12 @@ ROWS = {
     "Revoke": Row({"target": "sbg-dev", "revoke_all": "yes"}, ("REVOKED NOW", "issued before")),
     "Rotate external ID": Row({"target": "sbg-dev"}, ("the old one is still accepted",)),
     "Report": Row({"target": ["sbg-dev"]}, ("sbg / dev",)),
+    "Check lease": Row(LEASE_ANSWERS, ("the lease of jdoe until", "would be approved")),
+    "Grant lease": Row(LEASE_ANSWERS, ("is approved", "renewed", "BEGIN AGE ENCRYPTED FILE")),
+    "Deliver lease token": Row(
+        {"target": "sbg-dev", "renew_user": "jdoe"}, ("renewed", "BEGIN AGE ENCRYPTED FILE"), "Grant lease"
+    ),
+    "Renew leases": Row({}, ("jdoe                 waiting", "no lease"), "Grant lease"),
 }
 
 
@@ -148,6 +163,8 @@ def test_every_template_is_tried():
 def test_a_template_does_its_work_and_keeps_no_secret(name, job, moto, provisioned):
     row = ROWS[name]
     before = external_ids(moto)
+    if row.after:
+        job(row.after, ROWS[row.after].answers).run().expect()
     done = job(name, row.answers).run().expect()
     for words in row.shown:
         assert words in done.output
@@ -252,7 +269,7 @@ def test_nobody_approves_their_own_request(job, moto, provisioned, awx, tmp_path
     reader = custom_credential("MDPS AWX reader", {"host": awx.url, "token": TOKEN}, tmp_path)
     more = {"workflow": workflow, "user": "jane", "credentials": (KEYS, reader)}
     done = job("Issue token", TOKEN_ANSWERS, **more).run().expect("failed")
-    assert "jane requested the token and approved the request" in done.page
+    assert "jane made this request and approved it" in done.page
     assert receipts(moto) == []
 
 
@@ -260,6 +277,95 @@ def test_without_the_reader_the_job_says_that_it_could_not_check(job, moto, prov
     unfilled = custom_credential("MDPS AWX reader", {}, tmp_path)
     done = job("Issue token", TOKEN_ANSWERS, workflow=3, credentials=(KEYS, unfilled)).run().expect()
     assert "It was not checked that requester and approver are two people" in " ".join(done.page.split())
+
+
+def leases(moto) -> dict[str, dict[str, Any]]:
+    """The leases of the venue sbg-dev and what renewals record of them, by the last part of their names."""
+    path = "/unity/sbg/dev/cs/sts/leases/"
+    found = moto.client("ssm").get_parameters_by_path(Path=path, Recursive=True)["Parameters"]
+    return {one["Name"].removeprefix(path): json.loads(one["Value"]) for one in found}
+
+
+def lease_reader(awx: Awx, place: pathlib.Path) -> Credential:
+    return custom_credential("MDPS AWX reader", {"host": awx.url, "token": TOKEN}, place)
+
+
+def test_a_lease_is_granted_by_its_approver_renewed_reported_and_ended_with_its_tokens(
+    job, moto, provisioned, awx, tmp_path
+):
+    workflow = approve(awx, 22, "joe")
+    more = {"workflow": workflow, "user": "jane", "credentials": (KEYS, lease_reader(awx, tmp_path))}
+    granted = job("Grant lease", LEASE_ANSWERS, **more).run().expect()
+    first = opened(granted.download)
+    assert opened(granted.page) == first, "the page shows the whole sealed text"
+    assert_keeps_no_secret(granted, {*external_ids(moto), first["SecretAccessKey"], first["SessionToken"], TOKEN})
+    lease = leases(moto)["jdoe"]
+    assert (lease["approver"], lease["reason"], lease["ticket"]) == ("joe", "Reprocessing of May", "MDPS-123")
+    assert lease["request"]["access"] == ["s3_read"]
+
+    moto.client("ssm").delete_parameter(Name="/unity/sbg/dev/cs/sts/leases/jdoe/renewal")  # so the next one is due
+    assert "sbg-dev              jdoe                 renewed" in job("Renew leases").run().expect().output
+    renewals = moto.client("s3").list_objects_v2(Bucket="sbg-dev-unity-data")["Contents"]
+    assert [one["Key"] for one in renewals] == ["mdps-venue-sts/renewals/sbg/dev/jdoe/token.zip.age"]
+    assert {one["context"]["approver"] for one in receipts(moto)} == {"joe"}
+
+    shown = [line.split() for line in job("Report", {"target": ["sbg-dev"]}).run().expect().page.splitlines()]
+    (row,) = [line for line in shown if "jdoe" in line and lease["ends_at"] in line]
+    assert row[-5:] == ["joe:", "Reprocessing", "of", "May", "(MDPS-123)"]
+
+    again = job("Deliver lease token", {"target": "sbg-dev", "renew_user": "jdoe"}).run().expect()
+    assert opened(again.download) != first
+    revoke = {"target": "sbg-dev", "revoke_user": "jdoe"}
+    credentials = (KEYS, lease_reader(awx, tmp_path))
+    checked = job("Revoke", revoke, credentials=credentials, options=("--check",)).run().expect()
+    assert "the lease of jdoe would end" in checked.page
+    assert "jdoe" in leases(moto)
+    ended = job("Revoke", revoke, credentials=credentials).run().expect()
+    assert "the lease of jdoe has ended" in ended.page
+    assert leases(moto) == {}
+    role = moto.client("iam").list_role_policies(RoleName="unity-sbg-dev-sts")["PolicyNames"]
+    assert len([name for name in role if "revoke" in name]) == 3, role
+    late = job("Deliver lease token", {"target": "sbg-dev", "renew_user": "jdoe"}).run().expect("failed")
+    assert "jdoe has no lease" in " ".join(late.page.split())
+
+
+def test_nobody_approves_their_own_lease(job, moto, provisioned, awx, tmp_path):
+    workflow = approve(awx, 21, "jane")
+    more = {"workflow": workflow, "user": "jane", "credentials": (KEYS, lease_reader(awx, tmp_path))}
+    done = job("Grant lease", LEASE_ANSWERS, **more).run().expect("failed")
+    assert "jane made this request and approved it" in done.page
+    assert leases(moto) == {}
+
+
+def test_an_operator_who_grants_a_lease_is_its_approver(job, moto, provisioned, tmp_path):
+    unfilled = custom_credential("MDPS AWX reader", {}, tmp_path)
+    job("Grant lease", LEASE_ANSWERS, user="olga", credentials=(KEYS, unfilled)).run().expect()
+    assert leases(moto)["jdoe"]["approver"] == "olga"
+
+
+def test_a_lease_whose_approver_could_not_be_read_is_refused_before_anybody_is_asked(job, moto, provisioned, tmp_path):
+    unfilled = custom_credential("MDPS AWX reader", {}, tmp_path)
+    done = job("Check lease", LEASE_ANSWERS, workflow=3, credentials=(KEYS, unfilled)).run().expect("failed")
+    assert "fill the credential MDPS AWX reader" in " ".join(done.page.split())
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"lease_user": "nobody"}, "nobody"),
+        ({"lease_days": None}, "end, days"),
+        ({"lease_days": None, "lease_end": "2026-11-29"}, "2026-11-29"),
+        ({"lease_end": "2099-11-29T00:00:00Z"}, "mutually exclusive"),
+        ({"lease_access": ["s3_write"]}, "outside the limits"),
+        ({"lease_reason": "  "}, "reason"),
+    ],
+)
+def test_a_lease_that_cannot_be_granted_fails_before_anybody_is_asked(answers, said, job, moto, provisioned):
+    limited = Inventory(INVENTORY.hosts, {**COMMON, "issue_limits": {"access": ["s3_read"]}})
+    given = {name: value for name, value in {**LEASE_ANSWERS, **answers}.items() if value is not None}
+    done = job("Check lease", given, inventory=limited).run().expect("failed")
+    assert said in done.page, "the requester reads the reason"
+    assert leases(moto) == {}
 
 
 def test_a_token_is_issued_with_an_assertion_while_kion_cannot_be_reached(project, moto, provisioned, tmp_path):

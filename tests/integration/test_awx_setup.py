@@ -58,6 +58,10 @@ EVERYTHING = {
     "awx_setup_schedules": [
         SCHEDULE,
         {**SCHEDULE, "name": "Daily drift check", "template": "Provision venue", "answers": {}, "job_type": "check"},
+        {
+            **{"name": "Renewal of leases", "template": "Renew leases"},
+            "rrule": "DTSTART:20261130T000000Z RRULE:FREQ=MINUTELY;INTERVAL=5",
+        },
     ],
     "awx_setup_team_members": {"requesters": ["joe"], "approvers": ["jane"]},
 }
@@ -154,6 +158,14 @@ def fill(awx: Awx) -> None:
 ANSWERS = {"target": "sbg-dev", "issue_user": "jdoe", "request_reason": "Reprocessing"}
 
 
+def test_receipts_go_to_s3_alone_where_a_venue_says_so(tmp_path):
+    bucket = {"handoff_receipts_s3": "s3://sbg-receipts/sts"}
+    venues = {"sbg-dev": {**VENUES["sbg-dev"], **bucket}, "emit-ops": VENUES["emit-ops"]}
+    hosts = {one["name"]: one["variables"] for one in export(tmp_path, awx_setup_venues=venues)["controller_hosts"]}
+    assert hosts["sbg-dev"] == venues["sbg-dev"]
+    assert "handoff_receipts_ssm_path" in hosts["emit-ops"]
+
+
 def test_an_empty_server_is_filled(made):
     assert set(named(made, "job_templates")) == set(TEMPLATES)
     assert {"MDPS Kion API key", "MDPS SAML assertion", "MDPS AWX reader"} <= set(named(made, "credential_types"))
@@ -172,7 +184,8 @@ def test_an_empty_server_is_filled(made):
         spec = made.surveys["job_templates", template["id"]]["spec"]
         assert (spec[0]["variable"], spec[0]["choices"]) == ("target", list(VENUES))
         assert template["survey_enabled"]
-        assert template["timeout"] == 3600
+        assert template["timeout"] == (600 if template["name"] == "Renew leases" else 3600)
+        assert template["allow_simultaneous"] is (template["name"] != "Renew leases"), "no two renewals at once"
         assert len(made.associated["job_templates", template["id"], "labels"]) == 1
         asks = {name for name, value in template.items() if name.startswith("ask_") and value}
         assert asks <= {"ask_job_type_on_launch"}, "would go round the survey, the approval or the limits"
@@ -187,7 +200,8 @@ def credentials_of(awx: Awx, template: str) -> set[str]:
 def test_only_the_way_without_kion_uses_the_saml_assertion(made):
     used = {name: credentials_of(made, name) for name in TEMPLATES}
     assert used.pop("Issue token with SAML") == {"MDPS SAML assertion"}
-    for name in ("Issue token", "Revoke"):  # the approver of a request, and the requests that wait
+    # The approver of a request, and the requests that wait.
+    for name in ("Issue token", "Revoke", "Check lease", "Grant lease"):
         assert used.pop(name) == {"MDPS Kion API key", "MDPS AWX reader"}
     assert set(map(frozenset, used.values())) == {frozenset({"MDPS Kion API key"})}
 
@@ -221,31 +235,74 @@ def test_a_request_that_cannot_succeed_is_refused_at_launch(answers, made):
     assert "variables_needed_to_start" in refused.value.body
 
 
-def test_a_request_is_checked_then_approved_before_anything_is_issued(made):
-    nodes = named(made, "workflow_job_template_nodes")
+def steps_of(awx: Awx, workflow: str) -> dict[str, dict]:
+    """The steps of a workflow, by identifier."""
+    owner = find(awx, "workflow_job_templates", workflow)["id"]
+    nodes = awx.items["workflow_job_template_nodes"].values()
+    return {one["identifier"]: one for one in nodes if one["workflow_job_template"] == owner}
+
+
+@pytest.mark.parametrize(
+    ("workflow", "check", "approve", "issue"),
+    [
+        ("Request a token", "Check request", "Approve a token", "Issue token"),
+        ("Request a lease", "Check lease", "Approve a lease", "Grant lease"),
+    ],
+)
+def test_a_request_is_checked_then_approved_before_anything_is_issued(workflow, check, approve, issue, made):
+    nodes = steps_of(made, workflow)
     approval = made.items["workflow_approval_templates"][nodes["approve"]["unified_job_template"]]
-    assert (approval["name"], approval["timeout"]) == ("Approve a token", 28800)
-    assert nodes["check"]["unified_job_template"] == find(made, "job_templates", "Check request")["id"]
-    assert nodes["issue"]["unified_job_template"] == find(made, "job_templates", "Issue token")["id"]
+    assert (approval["name"], approval["timeout"]) == (approve, 28800)
+    assert nodes["check"]["unified_job_template"] == find(made, "job_templates", check)["id"]
+    assert nodes["issue"]["unified_job_template"] == find(made, "job_templates", issue)["id"]
+    order = [nodes[name]["id"] for name in ("check", "approve", "issue")]
     links = {
         (key[1], key[2], one)
         for key, members in made.associated.items()
-        if key[0] == "workflow_job_template_nodes"
+        if key[0] == "workflow_job_template_nodes" and key[1] in order
         for one in members
     }
-    order = [nodes[name]["id"] for name in ("check", "approve", "issue")]
     assert links == {(order[0], "success_nodes", order[1]), (order[1], "success_nodes", order[2])}
-    assert find(made, "job_templates", "Check request")["job_type"] == "check"
+    assert find(made, "job_templates", check)["job_type"] == "check"
+
+
+LEASE = {"target": "sbg-dev", "lease_user": "jdoe", "lease_days": 3, "lease_reason": "Reprocessing"}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lease_reason": None}, {"lease_days": 8}, {"lease_days": 0}, {"lease_end": ""}, {"target": "nowhere"}]
+)
+def test_a_lease_that_cannot_be_approved_is_refused_at_launch(wrong, made):
+    answers = {name: value for name, value in {**LEASE, **wrong}.items() if value is not None}
+    with pytest.raises(Refused, match=r"lease_|target"):
+        launch(made, "workflow_job_templates", "Request a lease", extra_vars=answers)
+
+
+def test_a_request_for_a_lease_takes_no_approver_and_no_limits(made):
+    more = {"lease_approver": "jane", "approver": "jane", "lease_maximum_days": 300, "lease_limits": {}}
+    request = launch(made, "workflow_job_templates", "Request a lease", extra_vars={**LEASE, **more})
+    assert request["extra_vars"] == LEASE
+
+
+def test_a_lease_may_last_as_long_as_the_venue_that_allows_most(tmp_path):
+    venues = {"sbg-dev": {**VENUES["sbg-dev"], "lease_maximum_days": 30}, "emit-ops": VENUES["emit-ops"]}
+    exported = export(tmp_path, awx_setup_venues=venues, awx_setup_require_ticket=True)
+    (request,) = (one for one in exported["controller_workflows"] if one["name"] == "Request a lease")
+    questions = {one["variable"]: one for one in request["survey_spec"]["spec"]}
+    assert questions["lease_days"]["max"] == 30
+    assert [questions[name]["required"] for name in ("lease_reason", "lease_ticket")] == [True, True]
 
 
 def test_each_team_may_do_its_part_and_no_more(made):
-    workflow = ("workflow_job_templates", "Request a token")
-    assert holders(made, *workflow, "execute_role") == {"MDPS requesters"}
-    assert holders(made, *workflow, "approval_role") == {"MDPS approvers"}
+    for workflow in ("Request a token", "Request a lease"):
+        assert holders(made, "workflow_job_templates", workflow, "execute_role") == {"MDPS requesters"}
+        assert holders(made, "workflow_job_templates", workflow, "approval_role") == {"MDPS approvers"}
+    requests = ("Issue token", "Check request", "Grant lease", "Check lease")
     for name in TEMPLATES:
-        readers = {"MDPS requesters", "MDPS approvers"} if name in ("Issue token", "Check request") else set()
+        readers = {"MDPS requesters", "MDPS approvers"} if name in requests else set()
         assert holders(made, "job_templates", name, "read_role") == readers
-        assert holders(made, "job_templates", name, "execute_role") == {"MDPS operators"}
+        users = {"MDPS operators"} | ({"MDPS requesters"} if name == "Deliver lease token" else set())
+        assert holders(made, "job_templates", name, "execute_role") == users
     assert holders(made, "organizations", "MDPS", "auditor_role") == {"MDPS auditors"}
     assert holders(made, "organizations", "MDPS", "member_role", "users") == {"jane", "joe"}
     assert holders(made, "teams", "MDPS approvers", "member_role", "users") == {"jane"}
@@ -255,17 +312,22 @@ def test_each_team_may_do_its_part_and_no_more(made):
 def test_notifications_and_schedules_are_attached_and_say_nothing_secret(made, first_run):
     mail, hook = (find(made, "notification_templates", name) for name in ("MDPS mail", "MDPS hook"))
     issue = find(made, "job_templates", "Issue token")["id"]
-    workflow = find(made, "workflow_job_templates", "Request a token")["id"]
+    for name in ("Grant lease", "Deliver lease token"):
+        template = find(made, "job_templates", name)["id"]
+        assert made.associated["job_templates", template, "notification_templates_success"] == [mail["id"]]
     assert made.associated["job_templates", issue, "notification_templates_success"] == [mail["id"]]
     assert made.associated["job_templates", issue, "notification_templates_error"] == [mail["id"], hook["id"]]
-    approvals = made.associated["workflow_job_templates", workflow, "notification_templates_approvals"]
-    assert approvals == [mail["id"]]
+    for name in ("Request a token", "Request a lease"):
+        workflow = find(made, "workflow_job_templates", name)["id"]
+        assert made.associated["workflow_job_templates", workflow, "notification_templates_approvals"] == [mail["id"]]
     report = find(made, "job_templates", "Report")["id"]
     assert made.associated.get(("job_templates", report, "notification_templates_success"), []) == []
     assert json.loads(hook["messages"]["error"]["body"])["text"] == mail["messages"]["error"]["message"]
     assert not any(word in json.dumps(mail["messages"]) for word in ("artifacts", "job_metadata", "extra_vars"))
     assert find(made, "schedules", "Weekly report")["unified_job_template"] == report
     assert find(made, "schedules", "Daily drift check")["job_type"] == "check"
+    renew = find(made, "job_templates", "Renew leases")["id"]
+    assert find(made, "schedules", "Renewal of leases")["unified_job_template"] == renew
     assert "mail-password-of-awx" not in first_run[1]
 
 
@@ -285,22 +347,22 @@ def test_only_what_drifted_is_shown_by_a_check_and_then_repaired(made, made_serv
     with pytest.raises(Refused, match=r"Missing a revision to run"):
         launch(made, "job_templates", "Report")
     changes = {**EVERYTHING, "awx_setup_approval_timeout": 600}
-    assert "changed=3" in setup(made_server, tmp_path, "--check", **changes).expect().output
+    assert "changed=4" in setup(made_server, tmp_path, "--check", **changes).expect().output
     assert made.writes() == [("POST", made.address("job_templates", find(made, "job_templates", "Report")) + "launch/")]
     run = setup(made_server, tmp_path, **changes).expect()
-    assert "changed=3" in run.output
+    assert "changed=4" in run.output
     assert "jobs can be launched" in run.output
-    approval = next(iter(made.items["workflow_approval_templates"].values()))
+    approvals = list(made.items["workflow_approval_templates"].values())
     assert made.writes() == [
         ("POST", made.address("projects", project) + "update/"),
         ("PATCH", made.address("job_templates", template)),
         ("POST", made.address("job_templates", template) + "survey_spec/"),
-        ("PATCH", made.address("workflow_approval_templates", approval)),
+        *[("PATCH", made.address("workflow_approval_templates", one)) for one in approvals],
     ]
     assert launch(made, "job_templates", "Report")["status"] == "pending"
     assert not template["ask_variables_on_launch"]
     assert len(made.surveys["job_templates", template["id"]]["spec"]) == 8
-    assert approval["timeout"] == 600
+    assert {one["timeout"] for one in approvals} == {600}
     kion = find(made, "credentials", "MDPS Kion API key")
     assert kion["inputs"]["url"] == "https://kion.example.org", "what the admin filled in stays"
 
@@ -349,12 +411,12 @@ def test_an_external_source_fills_a_credential_as_well(made, made_server, tmp_pa
 def test_the_recipient_is_a_choice_where_the_keys_are_in_the_inventory(tmp_path):
     keys = {"awx_setup_inventory_variables": {"handoff_public_keys": {"jdoe": "age1x", "jane": "age1y"}}}
     exported = export(tmp_path, **keys)
-    for spec in (
-        exported["controller_workflows"][0]["survey_spec"],
-        exported["controller_templates"][1]["survey_spec"],
-    ):
+    rows = {one["name"]: one for one in exported["controller_workflows"] + exported["controller_templates"]}
+    variables = {"Request a token": "issue_user", "Check request": "issue_user", "Request a lease": "lease_user"}
+    for name, variable in {**variables, "Grant lease": "lease_user", "Deliver lease token": "renew_user"}.items():
+        spec = rows[name]["survey_spec"]
         question = spec["spec"][1]
-        assert (question["variable"], question["type"]) == ("issue_user", "multiplechoice")
+        assert (question["variable"], question["type"], question["required"]) == (variable, "multiplechoice", True)
         assert question["choices"] == ["jdoe", "jane"]
         check_survey(spec)
 
@@ -385,7 +447,8 @@ def test_the_export_is_the_set_up(made, tmp_path):
         assert {one["name"] for one in found[variable]} == set(named(made, endpoint)), variable
     for row in found["controller_templates"]:
         template = find(made, "job_templates", row["name"])
-        kept = ("playbook", "job_type", "timeout", "ask_job_type_on_launch", "ask_variables_on_launch")
+        kept = ("playbook", "job_type", "timeout", "allow_simultaneous", "ask_job_type_on_launch")
+        kept += ("ask_variables_on_launch",)
         assert {key: row[key] for key in kept} == {key: template[key] for key in kept}
         assert row["survey_spec"] == made.surveys["job_templates", template["id"]]
         assert set(row["credentials"]) == credentials_of(made, row["name"])
@@ -395,6 +458,14 @@ def test_the_export_is_the_set_up(made, tmp_path):
     assert not any("inputs" in one for one in found["controller_credentials"])
     granted = {(team, one["role"]) for one in found["controller_roles"] for team in one["teams"]}
     assert ("MDPS approvers", "approval") in granted
+    for row in found["controller_workflows"]:
+        workflow = find(made, "workflow_job_templates", row["name"])
+        assert row["survey_spec"] == made.surveys["workflow_job_templates", workflow["id"]]
+        steps = steps_of(made, row["name"])
+        assert [one["identifier"] for one in row["workflow_nodes"]] == ["check", "approve", "issue"]
+        assert set(steps) == {"check", "approve", "issue"}
+        approval = made.items["workflow_approval_templates"][steps["approve"]["unified_job_template"]]
+        assert row["workflow_nodes"][1]["unified_job_template"]["name"] == approval["name"]
 
 
 def test_a_check_on_an_empty_server_says_what_would_be_made(awx, server, tmp_path):
@@ -433,7 +504,10 @@ def test_the_role_waits_for_running_jobs_if_asked_to(made, made_server, tmp_path
 
 def test_everything_is_removed_and_the_organization_only_when_asked(made, made_server, tmp_path):
     fill(made)
-    request = launch(made, "workflow_job_templates", "Request a token", extra_vars=ANSWERS)
+    requests = [
+        launch(made, "workflow_job_templates", "Request a token", extra_vars=ANSWERS),
+        launch(made, "workflow_job_templates", "Request a lease", extra_vars=LEASE),
+    ]
     job = made.items["jobs"][launch(made, "job_templates", "Report")["id"]]
     job["status"] = "successful"
     made.writes()
@@ -442,7 +516,7 @@ def test_everything_is_removed_and_the_organization_only_when_asked(made, made_s
     assert made.writes() == []
     said = setup(made_server, tmp_path, **absent).expect().output
     assert {endpoint: named(made, endpoint) for endpoint in CONTENTS} == {endpoint: {} for endpoint in CONTENTS}
-    assert made.items["workflow_jobs"][request["id"]]["status"] == "failed", "denied"
+    assert {made.items["workflow_jobs"][one["id"]]["status"] for one in requests} == {"failed"}, "denied"
     assert job["id"] in made.items["jobs"]
     assert "finished jobs stay in AWX with their output" in said
     assert set(named(made, "credentials")) == {"Ansible Galaxy"}

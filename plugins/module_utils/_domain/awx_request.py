@@ -11,6 +11,9 @@ from typing import Any
 
 from .errors import VenueError
 
+# What the surveys of requests call the user of the tokens.
+RECIPIENTS = ("issue_user", "lease_user")
+
 
 class SamePerson(VenueError):
     """The requester has approved the request."""
@@ -62,7 +65,7 @@ def workflows_of(approvals: Any) -> list[int]:
 
 
 def waiting_for(user: str, workflow_job: Any) -> Waiting | None:
-    """Return a workflow job that requests a token for a user, or None if it requests none or one for somebody else.
+    """Return a workflow job that requests a token or a lease for a user, or None if it is no such request.
 
     :raises UnreadableAnswer: the answer does not say.
     """
@@ -71,7 +74,7 @@ def waiting_for(user: str, workflow_job: Any) -> Waiting | None:
         given = json.loads(answers) if isinstance(answers, str) and answers.strip() else {}
     except (ValueError, RecursionError):
         raise _unreadable("the answers of a request") from None
-    if not isinstance(given, dict) or str(given.get("issue_user", "")).strip() != user:
+    if not isinstance(given, dict) or user not in {str(given.get(name, "")).strip() for name in RECIPIENTS}:
         return None
     requester, target = requester_of(workflow_job), given.get("target")
     is_shown = isinstance(target, str) and target.isprintable() and len(target) <= 256
@@ -126,8 +129,8 @@ def check_two_people(requester: Person | None, approvers: list[Person]) -> None:
         )
     if requester and requester.number in {one.number for one in approvers}:
         raise SamePerson(
-            f"{requester.name} requested the token and approved the request, so nothing was issued. Somebody else must "
-            "approve: request the token again."
+            f"{requester.name} made this request and approved it, so nothing was issued. Somebody else must approve: "
+            "make the request again."
         )
 
 

@@ -20,6 +20,7 @@ PREFIXES = ("venue_sts_", "provision_")  # of variables for every role, and of t
 STORES = {"receipts_s3": "handoff_receipts_s3", "receipts_ssm_path": "handoff_receipts_ssm_path"}
 ALIVE = ("live", "ending", "unknown")  # "unknown": the answer of STS was not recorded, so the token may live
 STATES = ("broken", "drifted", "absent", "ok")
+LEASE_COLUMNS = (("LEASES OF VENUE", 28), ("USER", 20), ("LEASE UNTIL", 20), ("LAST RENEWAL", 20), ("NEXT RENEWAL", 20))
 COLUMNS = (("VENUE", 28), ("ACCOUNT", 12), ("STATUS", 8), ("EXTERNAL ID", 12), ("TOKENS", 6), ("NEXT END", 20))
 
 
@@ -192,11 +193,25 @@ def table(report: Mapping[str, Any]) -> list[str]:
         )
         padded = " ".join(str(cell).ljust(width) for cell, (_title, width) in zip(cells, COLUMNS, strict=True))
         lines.append(f"{padded} {'; '.join(remarks(venue))}".rstrip())
+    lines += _lease_lines(report["venues"])
     if report["unreadable_receipts"]:
         lines.append(
             f"{report['unreadable_receipts']} receipts could not be read or are no receipts. They were skipped."
         )
     return lines
+
+
+def _lease_lines(venues: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A second table: who has leases, until when, and who approved them and why. Nothing if there are none."""
+    lines = [" ".join(title.ljust(width) for title, width in LEASE_COLUMNS) + " APPROVED BY, REASON"]
+    for venue in venues:
+        for one in venue["leases"]:
+            times = (one["ends_at"], one["last_renewal"] or "-", one["next_renewal"] or "-")
+            cells = zip((venue["name"], one["user"], *times), LEASE_COLUMNS, strict=True)
+            ticket = f" ({one['ticket']})" if one["ticket"] else ""
+            padded = " ".join(cell.ljust(width) for cell, (_title, width) in cells)
+            lines.append(f"{padded} {one['approver']}: {one['reason']}{ticket}")
+    return lines if len(lines) > 1 else []
 
 
 def remarks(venue: Mapping[str, Any]) -> list[str]:

@@ -93,6 +93,19 @@ def test_the_page_lists_leases_and_escapes_what_others_wrote() -> None:
     assert "leases-title" not in page(reported())
 
 
+def test_the_terminal_lists_leases_with_who_approved_them_and_why() -> None:
+    lines = report.table(reported(shown(), shown(user="jane", ticket=None, last_renewal="2026-11-22T11:20:00Z")))
+    until = lease().to_json()["ends_at"]
+    assert lines[2].split() == [word for title, _width in report.LEASE_COLUMNS for word in title.split()] + [
+        *("APPROVED", "BY,", "REASON")
+    ]
+    assert re.split(r" +", lines[3], maxsplit=7) == [
+        *("p0", "/", "v1", "jdoe", until, "-", "-", "admin: calibrate the archive (SBG-17)")
+    ]
+    assert lines[4].endswith(f"{until} 2026-11-22T11:20:00Z -                    admin: calibrate the archive")
+    assert not any("LEASES" in line for line in report.table(reported()))
+
+
 def test_a_renewal_that_fails_is_a_remark_until_the_lease_ends() -> None:
     failing, ended = shown(problem="the venue is locked."), shown(problem="the venue is locked.", state="ended")
     (told,) = reported(failing, ended, problems=("they could not be read.",))["venues"]

@@ -79,7 +79,7 @@ def test_somebody_else_has_approved(awx: Awx) -> None:
 
 def test_the_requester_has_approved(awx: Awx) -> None:
     approve(awx, JANE)
-    assert "jane requested the token and approved the request" in fails(awx, "SamePerson")
+    assert "jane made this request and approved it" in fails(awx, "SamePerson")
 
 
 def test_a_user_who_was_renamed_meanwhile_is_the_same_person(awx: Awx) -> None:
