@@ -76,7 +76,7 @@ options:
     type: str
   days:
     description:
-      - How many days the lease lasts, instead of O(end).
+      - How many days the lease lasts, instead of O(end). At most O(maximum_days).
     type: int
   maximum_days:
     description:

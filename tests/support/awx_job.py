@@ -42,6 +42,7 @@ _Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(
 _VARS: dict[str, Any] = yaml.load((ROLE / "vars/main.yml").read_text(), _Loader)
 _DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
 TEMPLATES: dict[str, dict[str, Any]] = {row["name"]: row for row in _VARS["__awx_setup_templates"]}
+WORKFLOWS: list[dict[str, Any]] = _VARS["__awx_setup_workflows"]
 STORED_RECEIPTS: str = _VARS["__awx_setup_receipts"]
 CREDENTIAL_TYPES: dict[str, dict[str, Any]] = {row["name"]: row for row in _VARS["__awx_setup_credential_types"]}
 

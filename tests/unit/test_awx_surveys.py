@@ -12,7 +12,7 @@ import sys
 import pytest
 import yaml
 
-from tests.support.awx_job import TEMPLATES
+from tests.support.awx_job import TEMPLATES, WORKFLOWS
 from tests.support.awx_runs import survey_problems
 from tests.support.awx_server import check_survey
 
@@ -45,11 +45,13 @@ OWN_NAMES = {"retire": "provision_retire_previous_external_id"}
 def spec_of(item: dict) -> dict:
     variable = OWN_NAMES.get(item["variable"], item["variable"])
     role, _dash, option = variable.partition("_")
-    spec = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text())["argument_specs"]["main"][
-        "options"
-    ]
     assert option not in OF_A_VENUE
-    return spec[variable]
+    return options_of(role)[variable]
+
+
+def options_of(role: str) -> dict:
+    text = (ROOT / f"roles/{role}/meta/argument_specs.yml").read_text()
+    return yaml.safe_load(text)["argument_specs"]["main"]["options"]
 
 
 def text_of(spec: dict) -> str:
@@ -103,7 +105,10 @@ def test_a_field_has_the_limits_and_the_help_of_its_option(name, item):
     text = text_of(spec_of(item))
     assert item["question_description"] in (text, f"{text} Separate several with commas.")
     said = re.search(r"([\d,]+) to ([\d,]+) seconds", text)
-    if item["type"] == "integer":
+    if item["variable"] == "lease_days":
+        most = options_of("lease")["lease_maximum_days"]["default"]
+        assert [item["min"], item["max"]] == [1, most], "awx_setup raises it where the inventory does"
+    elif item["type"] == "integer":
         assert said, "the help must name the limits"
         assert [item["min"], item["max"]] == [int(number.replace(",", "")) for number in said.groups()]
     elif item["type"] in ("text", "password"):
@@ -119,11 +124,14 @@ def test_awx_takes_the_survey_once_the_venues_are_known(name):
 
 
 def test_the_workflow_asks_for_exactly_what_its_templates_take():
-    assert SURVEYS["request"]["spec"] == SURVEYS["issue"]["spec"]
+    surveys = {row["name"]: row["survey"] for row in TEMPLATES.values()}
+    for workflow in WORKFLOWS:
+        for template in filter(None, workflow["steps"].values()):
+            assert SURVEYS[workflow["survey"]]["spec"] == SURVEYS[surveys[template]]["spec"]
 
 
 def test_every_survey_has_a_template_and_every_template_a_playbook():
-    assert {row["survey"] for row in TEMPLATES.values()} | {"request"} == set(SURVEYS)
+    assert {row["survey"] for row in [*TEMPLATES.values(), *WORKFLOWS]} == set(SURVEYS)
     missing = [
         row["playbook"] for row in TEMPLATES.values() if not (ROOT / "playbooks" / f"{row['playbook']}.yml").exists()
     ]

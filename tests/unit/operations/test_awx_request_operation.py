@@ -220,13 +220,17 @@ def ask(awx: Awx, **answers: Any) -> int:
 
 def test_requests_for_a_user_that_wait_are_found_and_no_others(awx: Awx) -> None:
     wanted = ask(awx, issue_user="jdoe", target="sbg-dev")
+    lease = ask(awx, lease_user="jdoe", target="sbg-test")
     ask(awx, issue_user="someone", target="sbg-dev")
     decided = ask(awx, issue_user="jdoe", target="emit-ops")
     (approval,) = [one for one in awx.items["workflow_approvals"].values() if one["workflow_job"] == decided]
     awx.answer("POST", awx.address("workflow_approvals", approval) + "deny/", {}, {})
     succeeded, result = run(awx, waiting_for="jdoe")
     assert (succeeded, result["changed"]) == (True, False)
-    assert result["waiting"] == [{"workflow": wanted, "requester": "jane", "target": "sbg-dev"}]
+    assert result["waiting"] == [
+        {"workflow": wanted, "requester": "jane", "target": "sbg-dev"},
+        {"workflow": lease, "requester": "jane", "target": "sbg-test"},
+    ]
     assert run(awx, waiting_for="nobody")[1]["waiting"] == []
 
 
