@@ -150,7 +150,7 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
     options = [part for name, value in places.items() for part in ("-e", f"{name}={value}")]
     issue = functools.partial(play, env, "mdps.venue_sts.issue", *one, *options)
     shown = issue()
-    hand_over(aws, folder, identity, shown, buckets[0])
+    hand_off(aws, folder, identity, shown, buckets[0])
     refuse_and_record(issue, folder)
 
     tell("8. The admin removes both venues.")
@@ -161,7 +161,7 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
     )
 
 
-def hand_over(aws: Moto, folder: pathlib.Path, identity: pyrage.x25519.Identity, shown: str, bucket: str) -> None:
+def hand_off(aws: Moto, folder: pathlib.Path, identity: pyrage.x25519.Identity, shown: str, bucket: str) -> None:
     """The recipient's part."""
     tell("4. The admin sends the sealed file to jdoe by LFT. Only jdoe can open it. It holds the keys and a README.")
     token = open_bundle(next((folder / "for-lft").iterdir()), identity)

@@ -26,6 +26,12 @@ options:
       - The id of the key that was found, such as V(ASIAEXAMPLEEXAMPLE22). Never the secret key.
     type: str
     required: true
+  keys_file:
+    description:
+      - A file with the keys, in one of the forms that O(mdps.venue_sts.venue_sts_revocation#module:keys_file) takes, if
+        they are to be used for a proof after the revocation. They are not used here. If the file cannot be read or has
+        other keys, that is an error, so that this is known before anything is revoked.
+    type: path
   cloudtrail:
     description:
       - Whether to ask CloudTrail. Without it, only receipts are known.

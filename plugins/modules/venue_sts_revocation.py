@@ -37,9 +37,10 @@ options:
     description:
       - V(present) revokes. V(absent) lifts the revocations of what is named, or every one of the venue with O(all).
       - V(locked) ends every token of the venue and lets nobody get a new one, whoever asks and with whatever external
-        ID, until V(unlocked). The trust policy of each of the venue's roles gets a C(Deny) statement with the Sid
-        C(MdpsVenueLocked) for everybody, and every token is revoked. Tokens that AWS issues while the change spreads,
-        up to five minutes later, are revoked as well. Provisioning and rotation keep the lock and report it.
+        ID, until V(unlocked). The trust policy of each of the venue's roles, also of those for web identity, gets a
+        C(Deny) statement with the Sid C(MdpsVenueLocked) for everybody, and every token is revoked. Tokens that AWS
+        issues while the change spreads, up to five minutes later, are revoked as well. Provisioning and rotation keep
+        the lock and report it.
       - V(unlocked) removes the lock. The tokens of before stay revoked.
       - V(locked) and V(unlocked) are about the whole venue, so no option says which tokens.
     type: str
@@ -54,7 +55,8 @@ options:
     type: str
   all:
     description:
-      - Revoke every token of the venue, those of its role and of every other role of the venue that receipts name.
+      - Revoke every token of the venue, those of its role and of every other role that is the venue's by its tags, or
+        that receipts name.
     type: bool
   session_name:
     description:
@@ -82,8 +84,8 @@ options:
   web_identity_subject:
     description:
       - Refuse this subject (C(sub) claim) of O(web_identity_issuer) every new token, until this is lifted, with a
-        C(Deny) statement in the trust policy. Ending sessions alone is not enough, since whoever holds a web identity
-        token gets a new session from STS at once.
+        C(Deny) statement in the trust policy of every role of the venue. Ending sessions alone is not enough, since
+        whoever holds a web identity token gets a new session from STS at once.
       - Also revokes the tokens of the subject that receipts know. There may be others, which only CloudTrail
         has (M(mdps.venue_sts.venue_sts_session_info)).
       - Provisioning keeps the statement. With O(state=absent), O(all) lifts it as well.
@@ -129,9 +131,10 @@ extends_documentation_fragment:
 notes:
   - An option that is given must have a value. An empty text, list or mapping is an error.
   - Needs iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, iam:PutRolePolicy and iam:DeleteRolePolicy on the role.
-    To lock, to unlock and to refuse a subject, also iam:UpdateAssumeRolePolicy. With O(verify=true), also
-    iam:SimulatePrincipalPolicy on the role, and to prove a lock ssm:GetParameters on the external ID and
-    sts:AssumeRole on the role.
+    With O(all=true) and O(web_identity_subject), to lock and to unlock, also iam:GetAccountAuthorizationDetails, to
+    find every role of the venue; without it, a warning says so. To lock, to unlock and to refuse a subject, also
+    iam:UpdateAssumeRolePolicy. With O(verify=true), also iam:SimulatePrincipalPolicy on the role, and to prove a lock
+    ssm:GetParameters on the external ID and sts:AssumeRole on the role.
   - If the sessions that receipts name do not fit, cloudtrail:LookupEvents is used. Without it, a warning says so.
   - With O(user) and O(all), also needs ssm:GetParametersByPath and ssm:DeleteParameters below O(lease_path).
 seealso:

@@ -248,7 +248,8 @@ class Remove(Scenario):
 def make_venue(bench: Bench, project: str, trust: Mapping[str, Any]) -> None:
     """A venue made by hand: its owner is told by its tags, and nothing else is right."""
     iam, name = bench.account.as_root("iam"), f"unity-{project}-dev-sts"
-    owner = [{"Key": "Proj", "Value": project}, {"Key": "Venue", "Value": "dev"}]
+    tags = {"Proj": project, "Venue": "dev", "Capability": "sts"}
+    owner = [{"Key": key, "Value": value} for key, value in tags.items()]
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust), Tags=owner, Description="Wrong.")
     iam.put_role_policy(RoleName=name, PolicyName="venue-access", PolicyDocument=json.dumps(world.BOUNDARY_POLICY))
     bench.account.as_root("ssm").put_parameter(

@@ -364,6 +364,7 @@ CHANGES = (
 )
 READS = ("GetRole", "GetRolePolicy", "ListRolePolicies")
 # Each condition is tried both ways.
+OWNED = {"Proj": "sbg", "Venue": "dev", "Capability": "sts"}
 PROVISIONER: list[PolicyCell] = [
     *((True, f"iam:{one}", ROLE, {}) for one in (*READS, "ListAttachedRolePolicies", "ListInstanceProfilesForRole")),
     *(
@@ -380,9 +381,9 @@ PROVISIONER: list[PolicyCell] = [
             False,
             "iam:TagRole",
             ROLE,
-            {"aws:TagKeys": keys, "aws:ResourceTag/Proj": "sbg", "aws:ResourceTag/Venue": "dev"},
+            {"aws:TagKeys": keys, **{f"aws:ResourceTag/{key}": value for key, value in OWNED.items()}},
         )
-        for keys in (["Proj"], ["proj"], ["Venue"], ["Name", "VENUE"])
+        for keys in (["Proj"], ["proj"], ["Venue"], ["Name", "VENUE"], ["Capability"])
     ),
     *(
         (False, f"iam:{one}", ROLE, BOUNDARY)
@@ -486,6 +487,7 @@ REVOKER: list[PolicyCell] = [
     (False, "sts:AssumeRole", ROLE, {}),
     (True, "sts:AssumeRole", ROLE, {"sts:RoleSessionName": "mdps-venue-sts-check"}),
     *((True, one, "*", {}) for one in ("cloudtrail:LookupEvents", "sts:GetAccessKeyInfo")),
+    (True, "iam:GetAccountAuthorizationDetails", "*", {}),
     (True, "ssm:GetParameters", EXTERNAL_ID, {}),
     (False, "ssm:GetParameters", SECRET, {}),
 ]

@@ -43,6 +43,7 @@ ONLY_FOR_CHECKS = {
 }
 ONLY_SAYS_LESS = {
     ("issuer", "iam:GetRolePolicy"),
+    ("revoker", "iam:GetAccountAuthorizationDetails"),
     ("revoker", "ssm:GetParametersByPath"),
     ("revoker", "sts:GetAccessKeyInfo"),
 }

@@ -45,7 +45,8 @@ def set_up(server: Moto) -> None:
     condition = {"StringEquals": {"sts:ExternalId": script.MARKS["in_trust"]}}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [statement | {"Condition": condition}]})
     for venue in ("split", "joined"):
-        tags = [{"Key": "Proj", "Value": "sbg"}, {"Key": "Venue", "Value": venue}]
+        owner = {"Proj": "sbg", "Venue": venue, "Capability": "sts"}
+        tags = [{"Key": key, "Value": value} for key, value in owner.items()]
         iam.create_role(RoleName=f"unity-sbg-{venue}-sts", AssumeRolePolicyDocument=trust, Tags=tags)
         ssm.put_parameter(
             Name=f"/unity/sbg/{venue}/cs/sts/role/external-id", Value=script.MARKS["in_ssm"], Type="String"

@@ -17,7 +17,7 @@ from tests.support.venues import provision
 ACCOUNT = "123456789012"
 KNOWN = "(the venue's external ID)"
 STRANGE = "an-id-that-nobody-told-us"
-OLD_TAGS = {"Proj", "Venue"}
+OLD_TAGS = {"Proj", "Venue", "Capability"}
 
 
 def role(project: str, **options: Any) -> dict[str, Any]:
@@ -87,7 +87,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "permissions_boundary: 'arn:aws:iam::123456789012:role/x' is not an ARN",
     ),
     ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 51 tags and only 50 fit"),
-    ({"tags": {"Proj": "emit"}}, "tags: Proj names the venue of the role"),
+    ({"tags": {"Proj": "emit"}}, "tags: Proj says whose the role is"),
     ({"expected_account_id": "1234"}, "expected_account_id: '1234' is not an AWS account id"),
     ({"region": "mars-north-1"}, "mars-north-1"),
     ({"external_id_type": "Plain"}, "value of external_id_type must be one of: String, SecureString, got: Plain"),

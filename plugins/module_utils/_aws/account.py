@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .._domain.role_facts import Observed
+from .._domain.names import Venue
+from .._domain.role_facts import Observed, owner
 from .._domain.role_plan import Parameter
 from .calls import call, run_concurrently
 from .venue_state import read_parameters, role_from
@@ -30,6 +31,15 @@ def read_roles(iam: Any) -> list[Observed]:
     )
     settings = {one["RoleName"]: one for one in listed}
     return [_observed({**settings.get(one["RoleName"], {}), **one}) for one in details]
+
+
+def names_of_roles(iam: Any, venue: Venue) -> list[str]:
+    """The names of the roles of the account that belong to a venue by their tags.
+
+    iam:GetAccountAuthorizationDetails is the only call that tells the tags of several roles.
+    """
+    roles = map(role_from, _pages(iam, "get_account_authorization_details", "RoleDetailList", Filter=["Role"]))
+    return [role.name for role in roles if (found := owner(role.tags)) and found.key == venue.key]
 
 
 def _observed(described: dict[str, Any]) -> Observed:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from .errors import InvalidInput
 
 ROLE_NAME_LENGTH = 64  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+CAPABILITY = "sts"  # what MDPS calls this part of it
 CAPABILITY_VERSION = "1.0"  # of the layout of role, policies and parameters, not of this release
 BOUNDARY_PARAMETER = "/unity/cs/account/privilegedpolicyname"
 
@@ -78,7 +79,7 @@ class Venue(NamedTuple):
             "Env": self.venue,
             "ServiceArea": "cs",
             "CreatedBy": "cs",
-            "Capability": "sts",
+            "Capability": CAPABILITY,
             "CapVersion": CAPABILITY_VERSION,
             "Component": component,
             "Stack": component,

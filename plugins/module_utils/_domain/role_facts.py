@@ -12,7 +12,7 @@ from typing import Any
 
 from .errors import ExternalIdMismatch, InvalidInput
 from .external_id import ExternalIds, trusted_ids, weakness
-from .names import Venue, is_external_id, make_venue
+from .names import CAPABILITY, Venue, is_external_id, make_venue
 from .revocation import standing
 from .role_plan import Parameter, Role
 from .tags import OWNERSHIP, tag_value
@@ -46,8 +46,10 @@ class Observed:
 
 
 def owner(tags: Mapping[str, str]) -> Venue | None:
-    """The venue that a role's tags name, or None."""
-    project, venue = (tag_value(tags, key) for key in OWNERSHIP)
+    """The venue whose role for tokens a role is, as its tags say, or None."""
+    project, venue, capability = (tag_value(tags, key) for key in OWNERSHIP)
+    if capability != CAPABILITY:
+        return None
     try:
         return make_venue(project, venue) if project and venue else None
     except InvalidInput:
@@ -58,7 +60,7 @@ def is_venue_role(role: Role, prefix: str) -> bool:
     """Whether a role looks like a venue's: by its tags, or by its name."""
     name = role.name.lower()
     named = name.startswith(f"{prefix.lower()}-") and name.endswith("-sts") and name.count("-") >= 3
-    return named or (tag_value(role.tags, "Capability") == "sts" and owner(role.tags) is not None)
+    return named or owner(role.tags) is not None
 
 
 def readings(role_name: str, prefix: str) -> list[Venue]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .errors import InvalidInput, OwnershipConflict
-from .names import Venue
+from .names import CAPABILITY, Venue
 
 MOST_TAGS, KEY_LENGTH, VALUE_LENGTH = 50, 128, 256
-OWNERSHIP = ("Proj", "Venue")
+# Every MDPS resource of a venue names the project and the venue. Only its Capability says what the resource is for.
+OWNERSHIP = ("Proj", "Venue", "Capability")
 _PUNCTUATION = set(" _.:/=+-@")
 
 
@@ -55,14 +56,21 @@ def merged(tags: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str
 
 
 def check_ownership(venue: Venue, role_name: str, tags: Mapping[str, str], *, adopt: bool) -> None:
-    """Refuse a role of another venue, one whose tags spell the venue otherwise, and, without adopt, one of nobody.
+    """Refuse a role of another venue or capability, one whose tags spell the venue otherwise, and nobody's.
 
+    :param adopt: whether a role of nobody is taken over.
     :raises OwnershipConflict: as said.
     """
-    wanted = {"Proj": venue.project, "Venue": venue.venue}
+    wanted = dict(zip(OWNERSHIP, (venue.project, venue.venue, CAPABILITY), strict=True))
     owner = {key: value for key in OWNERSHIP if (value := tag_value(tags, key)) is not None}
     theirs = ", ".join(f"{key}={value}" for key, value in owner.items())
-    if any(owner[key].lower() != wanted[key].lower() for key in owner):
+    differ = [key for key in owner if owner[key].lower() != wanted[key].lower()]
+    if differ == ["Capability"]:
+        raise OwnershipConflict(
+            f"the role {role_name} is not for tokens: it belongs to another part of MDPS (its tags say {theirs}). "
+            f"Nothing was changed. A venue's role for tokens has the tag Capability={CAPABILITY}."
+        )
+    if differ:
         raise OwnershipConflict(
             f"the role {role_name} belongs to another venue (its tags say {theirs}). Nothing was changed. "
             "Hyphens make such names meet: give this venue a role_name or name_prefix of its own."
@@ -75,6 +83,7 @@ def check_ownership(venue: Venue, role_name: str, tags: Mapping[str, str], *, ad
         )
     if len(owner) < len(wanted) and not adopt:
         raise OwnershipConflict(
-            f"the role {role_name} exists, but its tags do not name its venue (Proj and Venue). Nothing was changed. "
-            "If it is this venue's role, set adopt: true to take it over."
+            f"the role {role_name} exists, but its tags do not say that it is a venue's role for tokens "
+            f"({', '.join(OWNERSHIP)}). Nothing was changed. If it is this venue's role, set adopt: true to take it "
+            "over."
         )

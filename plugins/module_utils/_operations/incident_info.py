@@ -32,9 +32,11 @@ from .._domain.uses import MOST_SHOWN, Use, distinct, queries, summary, use_from
 from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from .session_info import DELAY, KEPT
+from .verification import read_keys
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "access_key_id": {"type": "str", "required": True, "no_log": False},
+    "keys_file": {"type": "path"},
     **READING,
     "lease_path": {"type": "str"},
     "cloudtrail": {"type": "bool", "default": True},
@@ -110,7 +112,7 @@ class Trail:
 def parse(params: Params, _clients: Clients, _runtime: Runtime) -> IncidentOptions:
     """Check the options.
 
-    :raises InvalidInput: an option cannot be right.
+    :raises InvalidInput: an option cannot be right, or the file with the keys has others.
     """
     if not _KEY_ID.fullmatch(params["access_key_id"]):
         raise InvalidInput(
@@ -121,6 +123,8 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> IncidentOptio
     for region in params["regions"] or ():
         if not _REGION.fullmatch(region):
             raise InvalidInput("regions", f"'{region}' is no region, such as us-west-2.")
+    if params["keys_file"] is not None:
+        read_keys(params["keys_file"], params["access_key_id"])
     sources = ReceiptSources.from_options(params)
     sources.check()
     return IncidentOptions(

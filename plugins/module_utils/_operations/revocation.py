@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from .._aws.account import names_of_roles
 from .._aws.calls import DENIED, apply, run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
@@ -108,6 +109,11 @@ class RevocationOptions:
         return self.state == "present" and self.target in ("user", "all")
 
     @property
+    def every_role(self) -> bool:
+        """Whether it is about every role of the venue: every token, or a person whom several roles may let in."""
+        return self.target in ("all", "web_identity_subject")
+
+    @property
     def by_receipt(self) -> bool:
         """Whether receipts say what to revoke."""
         return self.target in BY_RECEIPT
@@ -148,6 +154,7 @@ class State:
     :param gone: receipts whose role does not exist any more.
     :param leases: the leases of the venue; None if they were not asked for or may not be read.
     :param left_out: receipts that nothing is done about, each with the reason.
+    :param unreachable: why other roles of the venue are left as they are.
     """
 
     caller: Caller
@@ -156,6 +163,7 @@ class State:
     gone: tuple[Receipt, ...]
     leases: FoundLeases | None = None
     left_out: tuple[tuple[Receipt, str], ...] = ()
+    unreachable: tuple[str, ...] = ()
 
     def lease_of(self, user: str) -> StoredLease | None:
         """Return the lease of a user, or None."""
@@ -317,6 +325,8 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     names = list({one.role_name.lower(): one.role_name for one in receipts}.values())  # IAM names have no case
     if not (options.by_receipt and not lease) and options.role_name.lower() not in map(str.lower, names):
         names.insert(0, options.role_name)
+    further, unreachable = _further_roles(options, iam, names)
+    names += further
     found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names]) if names else []
     refused = {name.lower(): one for name, one in zip(names, found, strict=True) if isinstance(one, VenueError)}
     states = [one for one in found if isinstance(one, tuple)]
@@ -336,7 +346,22 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     left_out = [(one, refused[one.role_name.lower()].message) for one in receipts if one.role_name.lower() in refused]
     gone = [one for one in receipts if not any(_is_of(one, role) for role, _inline in states)]
     gone = [one for one in gone if one.role_name.lower() not in refused]
-    return State(caller, now, roles, tuple(gone), leases, (*foreign, *left_out))
+    unread = [f"{name}: {refused[name.lower()].message}" for name in further if name.lower() in refused]
+    return State(caller, now, roles, tuple(gone), leases, (*foreign, *left_out), (*unreachable, *unread))
+
+
+def _further_roles(options: RevocationOptions, iam: Any, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The venue's roles by their tags that nothing else names, and why they are not known."""
+    if not options.every_role:
+        return [], []
+    try:
+        found = names_of_roles(iam, options.venue)
+    except AwsRefused as refusal:
+        if refusal.code in DENIED:
+            return [], [f"roles that are not named were not looked for. {refusal.message}"]
+        raise
+    known = {name.lower() for name in names}
+    return [name for name in found if name.lower() not in known], []
 
 
 def _read_caller_and_leases(
@@ -587,7 +612,7 @@ def _confirm(options: RevocationOptions, state: State, clients: Clients, runtime
 def _check_crowd(
     options: RevocationOptions, state: State, plans: Sequence[Plan], confirmed: Confirmed, runtime: Runtime
 ) -> QuotaReached | None:
-    """Say what became of sessions that did not fit one by one. Return the failure if some are not revoked."""
+    """Report sessions that did not fit one by one. Return the failure if some are not revoked."""
     still_open: list[str] = []
     for one, after in zip(state.roles, plans, strict=True):
         if one.role.name not in confirmed:
@@ -775,9 +800,11 @@ def _warn(options: RevocationOptions, known: Known, state: State, plans: Sequenc
         runtime.warn("No token of this venue that the receipts name is alive any more. There is nothing to revoke.")
     if not options.by_receipt and not any(one.role.name.lower() == options.role_name.lower() for one in state.roles):
         runtime.warn(
-            f"There is no role {options.role_name} in account {state.caller.account_id}. Only tokens of the roles that "
-            "receipts name were revoked. If the venue's role has another name, set role_name."
+            f"There is no role {options.role_name} in account {state.caller.account_id}. Only tokens of the venue's "
+            "other roles were revoked. If the venue's role has another name, set role_name."
         )
+    for reason in state.unreachable:
+        runtime.warn(f"The venue may have other roles, and these are left as they are: {reason}")
     for reason in dict.fromkeys(why for _one, why in state.left_out):
         names = [one.session_name for one, why in state.left_out if why == reason]
         done = "lifted" if options.state == "absent" else "revoked"

@@ -275,8 +275,8 @@ def _unclaimed(observed: Observed, prefix: str, runtime: Runtime) -> dict[str, A
         "external_id": None,
         "name_also_reads_as": possible,
         "drift": unmanaged(observed),
-        "problem": "its tags do not name its venue (Proj and Venue); provision the venue with adopt: true to take it "
-        "over.",
+        "problem": "its tags do not say whose it is (Proj, Venue, Capability); provision the venue with adopt: true "
+        "to take it over.",
         "status": "broken",
     }
 

@@ -240,7 +240,7 @@ def _check_role_tags(venue: Venue, given: dict[str, Any]) -> dict[str, str]:
     own, wanted = venue.tags("role"), check_tags("tags", given)
     changed = [key for key in OWNERSHIP if tag_value(wanted, key) not in (None, own[key])]
     if changed:
-        raise InvalidInput("tags", f"{changed[0]} names the venue of the role and cannot have another value.")
+        raise InvalidInput("tags", f"{changed[0]} says whose the role is and cannot have another value.")
     return check_tags("tags", merged(own, {key: value for key, value in wanted.items() if not _owns(key)}))
 
 

@@ -93,13 +93,16 @@ def parse(params: Params) -> Wanted | None:
         raise InvalidInput("verify", "cannot be used with web_identity_subject: only its provider can sign in as it.")
     if not 0 <= params["wait_timeout"] <= LONGEST_WAIT:
         raise InvalidInput("wait_timeout", f"must be between 0 and {LONGEST_WAIT} seconds.")
-    keys = _read_keys(params["keys_file"]) if params["keys_file"] is not None else None
-    if keys and params["access_key_id"] not in (None, keys.access_key_id):
-        raise InvalidInput("keys_file", f"has the keys of {keys.access_key_id}, not of {params['access_key_id']}.")
+    keys = read_keys(params["keys_file"], params["access_key_id"]) if params["keys_file"] is not None else None
     return Wanted(keys, params["wait_timeout"])
 
 
-def _read_keys(path: str) -> FoundKeys:
+def read_keys(path: str, access_key_id: str | None) -> FoundKeys:
+    """Read the keys of a token from a file, and register them for masking.
+
+    :param access_key_id: of the token that they must be of; None for any.
+    :raises InvalidInput: the file has no keys, or those of another token.
+    """
     place = Path(path).expanduser()
     try:
         with open(place, "rb", opener=open_regular) as stream:
@@ -109,6 +112,8 @@ def _read_keys(path: str) -> FoundKeys:
         raise InvalidInput("keys_file", f"'{place}' cannot be read ({reason}).") from None
     keys = parse_keys("keys_file", text)
     _masking.register(keys.secret_access_key, keys.session_token)
+    if access_key_id not in (None, keys.access_key_id):
+        raise InvalidInput("keys_file", f"has the keys of {keys.access_key_id}, not of {access_key_id}.")
     return keys
 
 

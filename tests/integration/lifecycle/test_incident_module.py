@@ -285,7 +285,7 @@ def test_the_playbook_shows_one_screen_and_then_acts(found: Found) -> None:
     assert json.loads((found.folder / "incident.json").read_text())["venue"] == VENUE
     acted = play(found, *key, "-e", "act=true", "-e", "verify=false", "-e", "lock=true")
     assert f"session {token['session_name']}, issued before" in acted
-    assert "LOCKED        the role unity-sbg-dev-sts of sbg / dev" in acted
+    assert "LOCKED        the venue sbg / dev" in acted
     (name,) = policies(found)
     assert name.endswith("-all")  # the lock covers the single session
     assert "STATE         revoked" in play(found, *key)
@@ -331,7 +331,7 @@ def test_a_proof_that_fails_keeps_nobody_from_the_lock(found: Found) -> None:
     assert "MdpsVenueLocked" in trust(found)
     last = acted[acted.rindex("fatal:") :]
     assert "NOT EVERYTHING SUCCEEDED" in last
-    assert "LOCKED        the role unity-sbg-dev-sts of sbg / dev" in last
+    assert "LOCKED        the venue sbg / dev" in last
 
 
 def test_a_lease_below_another_path_is_found_and_ends(found: Found) -> None:
@@ -343,6 +343,29 @@ def test_a_lease_below_another_path_is_found_and_ends(found: Found) -> None:
     acted = play(found, *key, "-e", "act=true", "-e", "verify=false")
     assert "LEASE         of jdoe: has ended" in acted
     assert ssm.get_parameters(Names=[f"{path}/jdoe"])["Parameters"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read"),
+        ("no keys at all", "keys_file"),
+        ("ASIAEXAMPLEEXAMPLE99", "has the keys of ASIAEXAMPLEEXAMPLE99, not of"),
+    ],
+)
+def test_a_file_of_other_keys_is_noticed_before_anything_ends(found: Found, text: str | None, message: str) -> None:
+    place = found.folder / "found.txt"
+    if text is not None:
+        place.write_text(
+            text
+            if " " in text
+            else f"AWS_ACCESS_KEY_ID={text}\nAWS_SECRET_ACCESS_KEY={'FAKE' * 10}\nAWS_SESSION_TOKEN={'FAKE' * 25}\n"
+        )
+        place.chmod(0o600)
+    acted = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true", "-e", "keys_file=found.txt", code=2)
+    assert message in acted
+    assert "FAKEFAKE" not in acted
+    assert policies(found) == []
 
 
 def test_a_lock_without_act_is_an_error(found: Found) -> None:

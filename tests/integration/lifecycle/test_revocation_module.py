@@ -105,6 +105,17 @@ def test_a_person_with_web_identity_tokens_is_refused_and_let_in_again(venue: Mo
     assert perform(revocation.OPERATION, **given, state="absent")["changed"] is False
 
 
+def test_a_subject_is_refused_by_every_role_of_the_venue(venue: Moto) -> None:
+    legacy(venue)
+    done = perform(revocation.OPERATION, **WEB)
+    assert [one["name"] for one in done["roles"]] == [ROLE, "legacy-sts"]
+    trust = venue.client("iam").get_role(RoleName="legacy-sts")["Role"]["AssumeRolePolicyDocument"]
+    assert WEB["web_identity_subject"] in json.dumps([one for one in trust["Statement"] if one["Effect"] == "Deny"])
+    assert perform(revocation.OPERATION, **WEB, state="absent")["changed"]
+    trust = venue.client("iam").get_role(RoleName="legacy-sts")["Role"]["AssumeRolePolicyDocument"]
+    assert [one for one in trust["Statement"] if one["Effect"] == "Deny"] == []
+
+
 def test_lifting_all_lets_every_subject_in_again(venue: Moto) -> None:
     perform(revocation.OPERATION, **WEB)
     assert perform(revocation.OPERATION, **VENUE, state="absent", all=True)["revocations"] == []
@@ -191,6 +202,10 @@ def legacy(venue: Moto) -> str:
     """The venue's role under a name that does not follow the convention, as `role_name` allows it."""
     assert "failed" not in perform(role.OPERATION, **VENUE, role_name="legacy-sts")
     return str(venue.client("iam").get_role(RoleName="legacy-sts")["Role"]["Arn"])
+
+
+def tags(**values: str) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
 def write(file: pathlib.Path, *receipts: Receipt | str) -> str:
@@ -282,7 +297,7 @@ def test_receipts_that_cannot_be_followed_stop_no_other_revocation(venue: Moto, 
     venue.client("iam").create_role(
         RoleName="unity-emit-ops-sts",
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}),
-        Tags=[{"Key": "Proj", "Value": "emit"}, {"Key": "Venue", "Value": "ops"}],
+        Tags=tags(Proj="emit", Venue="ops", Capability="sts"),
     )
     foreign = recent(number=2, account_id=other, role_arn=f"arn:aws:iam::{other}:role/{ROLE}")
     of_another = recent(number=3, role_arn="arn:aws:iam::123456789012:role/unity-emit-ops-sts")
@@ -568,9 +583,46 @@ def test_a_run_that_overwrites_the_lock_is_noticed(venue: Moto, monkeypatch: pyt
 
 
 def test_every_role_of_the_venue_is_locked(venue: Moto, tmp_path: pathlib.Path) -> None:
-    file = write(tmp_path / "receipts", recent(role_arn=legacy(venue)))
-    result = perform(revocation.OPERATION, **VENUE, state="locked", receipts_file=file)
-    assert [(one["name"], one["locked"]) for one in result["roles"]] == [(ROLE, True), ("legacy-sts", True)]
+    """By a receipt, or by the tags of the role. Roles of other venues and of other parts of MDPS stay as they are."""
+    iam, nothing = venue.client("iam"), json.dumps({"Version": "2012-10-17", "Statement": []})
+    for name, (project, capability) in {"eks": ("sbg", "eks"), "other": ("emit", "sts")}.items():
+        owner = tags(Proj=project, Venue="dev", Capability=capability)
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=nothing, Tags=owner)
+    in_receipts = {"receipts_file": write(tmp_path / "receipts", recent(role_arn=legacy(venue)))}
+    for file in (in_receipts, {}):
+        result = perform(revocation.OPERATION, **VENUE, state="locked", **file)
+        assert [(one["name"], one["locked"]) for one in result["roles"]] == [(ROLE, True), ("legacy-sts", True)]
+        opened = perform(revocation.OPERATION, **VENUE, state="unlocked", **file)
+        assert [(one["name"], one["locked"]) for one in opened["roles"]] == [(ROLE, False), ("legacy-sts", False)]
+    ended = perform(revocation.OPERATION, **VENUE, all=True, role_name="legacy-sts")
+    assert {one["name"] for one in ended["roles"]} == {ROLE, "legacy-sts"}
+    for name in ("eks", "other"):
+        assert iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"] == []
+        assert iam.list_role_policies(RoleName=name)["PolicyNames"] == []
+
+
+def test_a_revoker_who_may_not_look_for_other_roles_is_told_so(venue: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_arguments: Any) -> list[str]:
+        raise AwsRefused("not allowed", operation="iam:GetAccountAuthorizationDetails", code="AccessDenied")
+
+    monkeypatch.setattr(revocation, "names_of_roles", denied)
+    warned: list[str] = []
+    result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, state="locked")
+    assert result["locked"]
+    assert ["not looked for" in one for one in warned] == [True]
+
+
+def test_a_receipt_of_another_mdps_role_of_the_venue_is_left_out(venue: Moto, tmp_path: pathlib.Path) -> None:
+    iam = venue.client("iam")
+    owner = tags(Proj="sbg", Venue="dev", Capability="eks")
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    iam.create_role(RoleName="eks", AssumeRolePolicyDocument=trust, Tags=owner)
+    forged = recent(number=2, role_arn="arn:aws:iam::123456789012:role/eks")
+    result = perform(
+        revocation.OPERATION, **VENUE, user="jdoe", receipts_file=write(tmp_path / "receipts", forged, recent())
+    )
+    assert [one["session_name"] for one in result["left_out"]] == [forged.session_name]
+    assert iam.list_role_policies(RoleName="eks")["PolicyNames"] == []
 
 
 @pytest.mark.parametrize("state", ["locked", "unlocked"])

@@ -58,7 +58,15 @@ def test_longest_keys_and_values() -> None:
 
 @pytest.mark.parametrize("adopt", [False, True])
 def test_the_venues_own_role_is_its_own(adopt: bool) -> None:
-    check_ownership(SBG_DEV, "unity-unity-sbg-dev-sts", {"Proj": "unity", "Venue": "sbg-dev", "More": "x"}, adopt=adopt)
+    own = {"Proj": "unity", "Venue": "sbg-dev", "Capability": "sts", "More": "x"}
+    check_ownership(SBG_DEV, "unity-unity-sbg-dev-sts", own, adopt=adopt)
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+@pytest.mark.parametrize("capability", ["eks", ""])
+def test_another_mdps_role_of_the_venue_is_never_taken(capability: str, adopt: bool) -> None:
+    with pytest.raises(OwnershipConflict, match="is not for tokens: it belongs to another part of MDPS"):
+        check_ownership(SBG_DEV, "r", {"Proj": "unity", "Venue": "sbg-dev", "capability": capability}, adopt=adopt)
 
 
 @pytest.mark.parametrize("adopt", [False, True])
@@ -72,7 +80,9 @@ def test_another_venues_role_is_never_taken(tags: dict[str, str], adopt: bool) -
     assert ", ".join(f"{key}={value}" for key, value in tags.items()) in caught.value.message
 
 
-@pytest.mark.parametrize("tags", [{}, {"Name": "x"}, {"Proj": "unity"}, {"Venue": "sbg-dev"}])
+@pytest.mark.parametrize(
+    "tags", [{}, {"Name": "x"}, {"Proj": "unity"}, {"Venue": "sbg-dev"}, {"Proj": "unity", "Venue": "sbg-dev"}]
+)
 def test_nobodys_role_needs_adopt(tags: dict[str, str]) -> None:
     with pytest.raises(OwnershipConflict, match="set adopt: true"):
         check_ownership(SBG_DEV, "r", tags, adopt=False)
@@ -84,7 +94,7 @@ def test_nobodys_role_needs_adopt(tags: dict[str, str]) -> None:
 def test_tag_keys_have_no_case(tags: dict[str, str], adopt: bool) -> None:
     with pytest.raises(OwnershipConflict, match="belongs to another venue"):
         check_ownership(SBG_DEV, "r", tags, adopt=adopt)
-    check_ownership(SBG_DEV, "r", {"proj": "unity", "VENUE": "sbg-dev"}, adopt=adopt)
+    check_ownership(SBG_DEV, "r", {"proj": "unity", "VENUE": "sbg-dev", "CAPABILITY": "sts"}, adopt=adopt)
 
 
 @pytest.mark.parametrize("adopt", [False, True])

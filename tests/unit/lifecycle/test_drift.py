@@ -46,7 +46,7 @@ CASES: dict[str, tuple[Current, dict[str, Any], list[str]]] = {
     ),
     "tag": (current(role=role(tags={**role().tags, "Env": "x"})), {}, ["tag Env is 'x' and should be 'dev'"]),
     "missing tag": (
-        current(role=role(tags={"Proj": "sbg", "Venue": "dev"})),
+        current(role=role(tags={"Proj": "sbg", "Venue": "dev", "Capability": "sts"})),
         {"tags": {"Env": "dev"}},
         ["tag Env is missing and should be 'dev'"],
     ),

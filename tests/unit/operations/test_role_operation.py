@@ -336,8 +336,9 @@ def test_unequal_ids_stop_the_run_before_any_write(role: Runner, account: Accoun
     [
         ({"description": "x" * 1001}, "description: must be at most 1,000"),
         ({"description": "日本"}, "description: must be at most 1,000 characters of Latin-1"),
-        ({"tags": {"Venue": "ops"}}, "tags: Venue names the venue of the role"),
-        ({"tags": {"VENUE": "ops"}}, "tags: Venue names the venue of the role"),
+        ({"tags": {"Venue": "ops"}}, "tags: Venue says whose the role is"),
+        ({"tags": {"VENUE": "ops"}}, "tags: Venue says whose the role is"),
+        ({"tags": {"capability": "eks"}}, "tags: Capability says whose the role is"),
         ({"tags": {f"t{number}": "x" for number in range(41)}}, "tags: has 51 tags and only 50 fit"),
         ({"wait_timeout": 3601}, "wait_timeout: 3601 must be 0 to 3600"),
         ({"max_session_duration": 3599}, "max_session_duration: 3599 must be 3600 to 43200"),
