@@ -211,7 +211,7 @@ options:
   source_identity:
     description:
       - A source identity, 2 to 64 letters, digits and C(_+=,.@-). It stays on the session when it assumes another role,
-        and cannot be changed there.
+        and cannot be changed there. The default is O(context.requester), as O(tag_session) says.
     type: str
   mfa_serial_number:
     description:
@@ -247,11 +247,13 @@ options:
   tag_session:
     description:
       - Also set O(context.reason), O(context.ticket) and O(context.requester) as the session tags C(Reason), C(Ticket)
-        and C(Requester), which CloudTrail shows. The role's trust policy and the caller's policy must allow
-        C(sts:TagSession).
-      - A character that AWS does not accept in a tag becomes a space. O(tags) override them.
+        and C(Requester), and O(context.requester) as the source identity. CloudTrail shows both. The role's trust
+        policy and the caller's policy must allow C(sts:TagSession) and C(sts:SetSourceIdentity).
+      - By default, they are set where the role's trust policy may allow it. If AWS refuses them, the token is issued
+        without them, with a warning. With V(true), the token is refused then. With V(false), neither is set.
+      - A character that AWS does not accept in a tag becomes a space. O(tags) override them. A requester whose name is
+        no source identity gives none.
     type: bool
-    default: false
   verify:
     description:
       - Ask AWS with the new keys who they are, before they are returned.

@@ -262,6 +262,7 @@ def test_the_receipt_says_who_requested_and_who_approved(job, moto, provisioned,
     expected = {"reason": "Reprocessing of May", "ticket": "MDPS-123", "requester": "jane", "approver": "joe"}
     expected |= {"job": "7", "workflow": str(workflow)}
     assert {name: value for name, value in context.items() if value} == expected
+    assert receipts(moto)[-1]["source_identity"] == "jane", "so CloudTrail says who requested"
 
 
 def test_nobody_approves_their_own_request(job, moto, provisioned, awx, tmp_path):

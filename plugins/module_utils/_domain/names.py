@@ -174,12 +174,17 @@ def check_path(path: str) -> str:
     return path
 
 
+def is_session_name(name: str) -> bool:
+    """Whether AWS takes a text as a session name or source identity."""
+    return bool(_SESSION_NAME.fullmatch(name))
+
+
 def check_session_name(option: str, name: str) -> str:
     """A session name or source identity: 2 to 64 of ``[A-Za-z0-9_+=,.@-]``.
 
     :raises InvalidInput: anything else.
     """
-    if not _SESSION_NAME.fullmatch(name):
+    if not is_session_name(name):
         raise InvalidInput(
             option, f"'{name}' must be 2 to 64 letters, digits and _+=,.@- without spaces (STS allows no others)."
         )

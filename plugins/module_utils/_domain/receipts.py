@@ -477,6 +477,9 @@ def _joined(first: Receipt | None, later: Receipt) -> Receipt:
     values = {name: getattr(first, name) for name in _NAMES}
     for name in _ANSWER:
         values[name] = getattr(later, name) if values[name] is None else values[name]
+    # One that AWS refused is in the request alone, and revoking it does not reach the token.
+    if first.source_identity != later.source_identity:
+        values["source_identity"] = None
     for name in ("issue_until", "expires_at", "issued_at", "recorded_at", "duration_seconds"):
         values[name] = max(_present(getattr(first, name), getattr(later, name)), default=None)
     old, new = (later, first) if later.recorded_at < first.recorded_at else (first, later)

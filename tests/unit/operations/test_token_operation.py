@@ -211,6 +211,94 @@ def test_check_mode_compares_everything_and_issues_nothing(
         issue.execute(check=True)
 
 
+# What names the session by its request.
+
+CONTEXT = {"requester": "jane", "reason": "Reprocessing, again", "ticket": "MDPS-1"}
+NAMES = {
+    "Tags": [
+        {"Key": "Reason", "Value": "Reprocessing again"},
+        {"Key": "Ticket", "Value": "MDPS-1"},
+        {"Key": "Requester", "Value": "jane"},
+    ],
+    "SourceIdentity": "jane",
+}
+
+
+def named(account: Account) -> list[dict[str, Any]]:
+    """What named the session in each call of AssumeRole."""
+    asked = [given for call, given in account.arguments if call == "sts:AssumeRole"]
+    return [{name: given[name] for name in ("Tags", "SourceIdentity") if name in given} for given in asked]
+
+
+def test_the_request_names_the_session_and_the_receipt_says_so(issue: Runner, account: Account) -> None:
+    receipt = issue.execute(context=CONTEXT)["receipt"]
+    assert named(account) == [NAMES]
+    assert receipt["source_identity"] == "jane"
+    assert [one["source_identity"] for one in receipts()] == ["jane", "jane"]
+    assert issue.warnings == []
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "PackedPolicyTooLarge"])
+def test_a_token_is_issued_without_names_if_aws_refuses_them(code: str, issue: Runner, account: Account) -> None:
+    account.before("sts:AssumeRole", refuse(code))
+    result = issue.execute(context=CONTEXT)
+    assert named(account) == [NAMES, {}]
+    assert result["receipt"]["source_identity"] is None, "a revocation of it would not reach the token"
+    assert result["receipt"]["context"] == CONTEXT
+    assert len(issue.warnings) == 1
+    assert f"AWS refused ({code}) to name the session by its request" in issue.warnings[0]
+
+
+def test_a_refusal_that_is_not_about_names_is_what_it_was(issue: Runner, account: Account) -> None:
+    account.before("sts:AssumeRole", refuse("RegionDisabledException"))
+    with pytest.raises(AwsRefused, match="RegionDisabled"):
+        issue.execute(context=CONTEXT)
+    assert named(account) == [NAMES]
+    account.before("sts:AssumeRole", *[refuse("AccessDenied")] * 2)
+    with pytest.raises(NotAssumable):
+        issue.execute(context=CONTEXT, wait_timeout=0)
+    assert named(account)[1:] == [NAMES, {}]
+    assert issue.warnings == []
+
+
+def test_names_are_required_or_left_out_if_somebody_says_so(issue: Runner, account: Account) -> None:
+    issue.execute(context=CONTEXT, tag_session=False)
+    assert named(account) == [{}]
+    issue.execute(context=CONTEXT, tag_session=True)
+    assert named(account)[1:] == [NAMES]
+    account.before("sts:AssumeRole", refuse("AccessDenied"))
+    with pytest.raises(NotAssumable):
+        issue.execute(context=CONTEXT, tag_session=True, wait_timeout=0)
+    assert named(account)[2:] == [NAMES]
+
+
+def test_what_the_trust_policy_does_not_allow_is_not_tried(issue: Runner, account: Account) -> None:
+    policy = account.iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]
+    (statement,) = [one for one in policy["Statement"] if one["Sid"] == "NameSession"]
+    statement["Action"] = "sts:TagSession"
+    account.iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(policy))
+    assert issue.execute(context=CONTEXT)["receipt"]["source_identity"] is None
+    policy["Statement"].remove(statement)
+    account.iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(policy))
+    issue.execute(context=CONTEXT)
+    assert named(account) == [{"Tags": NAMES["Tags"]}, {}]
+
+
+def test_what_was_given_is_not_replaced(issue: Runner, account: Account) -> None:
+    issue.execute(context=CONTEXT, source_identity="jdoe", tags={"reason": "mine", "Proj": "sbg"})
+    given = [{"Key": "reason", "Value": "mine"}, {"Key": "Proj", "Value": "sbg"}]
+    assert named(account) == [{"SourceIdentity": "jdoe", "Tags": given + list(NAMES["Tags"])[1:]}]
+    issue.execute(context=CONTEXT, tags={f"k{number}": "v" for number in range(48)})
+    assert len(named(account)[1]["Tags"]) == 48, "AWS takes 50"
+
+
+@pytest.mark.parametrize("requester", ["José", "j", "jane doe", "x" * 65])
+def test_a_requester_is_not_altered_to_be_a_source_identity(requester: str, issue: Runner, account: Account) -> None:
+    issue.execute(context={"requester": requester})
+    issue.execute(context={"requester": requester}, tag_session=True)
+    assert [list(one) for one in named(account)] == [["Tags"], ["Tags"]]
+
+
 # The three external IDs and the two accounts.
 
 

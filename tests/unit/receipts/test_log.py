@@ -100,6 +100,16 @@ def test_no_later_line_adds_what_the_request_left_open(forged: str) -> None:
     assert token.source_identity is None
 
 
+def test_a_source_identity_counts_only_if_request_and_answer_have_it() -> None:
+    # AWS may have refused it, and the token was issued without it: revoking it does not reach that token.
+    asked = changed(requested(), source_identity="jane")
+    for lines in ((asked, issued()), (issued(), asked)):
+        (token,) = read(*lines).tokens
+        assert (token.source_identity, token.access_key_id) == (None, "ASIAEXAMPLE000000001")
+    (token,) = read(asked, changed(issued(), source_identity="jane")).tokens
+    assert token.source_identity == "jane"
+
+
 @pytest.mark.parametrize("year", ["2027", "2199"])
 def test_no_later_line_makes_a_token_live_for_years(year: str) -> None:
     far = {name: f"{year}-01-01T00:00:00Z" for name in ("requested_at", "issue_until", "issued_at")}

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,12 +22,20 @@ from .._prove import FRESH, diagnose
 from ..patience import Patience, role_may_be_new
 from .parts import Issued
 
+TOO_LARGE = "PackedPolicyTooLarge"  # session tags take some of the space of session policies
+UNNAMED = (
+    "AWS refused ({code}) to name the session by its request, so the token has neither session tags nor a source "
+    "identity from the context. The receipt has the context. The role's trust policy and the caller's policy must "
+    "allow sts:TagSession and sts:SetSourceIdentity, and the caller's own session must have no other source identity."
+)
+
 
 @dataclass(frozen=True)
 class Question:
     """What AssumeRole is asked.
 
     :param arguments: of the call; the external ID is among them.
+    :param names: further arguments, which name the session by its request. Left out if AWS refuses them.
     """
 
     caller: Caller
@@ -35,6 +43,7 @@ class Question:
     parameter: Parameter = field(repr=False)
     arguments: dict[str, Any] = field(repr=False)
     wait_timeout: int
+    names: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,7 @@ def _assume(question: Question, client: Any, runtime: Runtime) -> Issued:
     patience = Patience(runtime, question.wait_timeout if fresh else 0, role_may_be_new)
     while True:
         try:
-            purpose = f"assume the role {question.role.name}"
-            answer = call(client, "assume_role", purpose, **question.arguments)
+            answer, arguments = _ask(question, client, runtime)
             break
         except AwsRefused as error:
             if error.code not in DENIED:
@@ -83,7 +91,25 @@ def _assume(question: Question, client: Any, runtime: Runtime) -> Issued:
                 raise NotAssumable(f"{error.message} {reason}", **error.facts) from None
     if warning := nearly_full(answer):
         runtime.warn(warning)
-    return _issued(answer)
+    return replace(_issued(answer), source_identity=arguments.get("SourceIdentity"))
+
+
+def _ask(question: Question, client: Any, runtime: Runtime) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Ask once, and once more without the names of the session if they may be why AWS refuses.
+
+    :return: the answer, and the arguments that it was given for.
+    """
+    purpose = f"assume the role {question.role.name}"
+    named = {**question.arguments, **question.names}
+    try:
+        return call(client, "assume_role", purpose, **named), named
+    except AwsRefused as error:
+        if not question.names or error.code not in (*DENIED, TOO_LARGE):
+            raise
+        code = error.code
+    answer = call(client, "assume_role", purpose, **question.arguments)
+    runtime.warn(UNNAMED.format(code=code))
+    return answer, question.arguments
 
 
 def assume_with_saml(question: SamlQuestion, clients: Clients) -> Issued:

@@ -16,15 +16,17 @@ from ..._domain import permissions, token_request
 from ..._domain.access import Access, Request, allowed, check_buckets, check_usable
 from ..._domain.access import read_policy as read_access
 from ..._domain.arns import session_role_name
+from ..._domain.conditions import Context
 from ..._domain.errors import AwsRefused, ExternalIdMismatch, InvalidInput, NotAssumable, NotProvisioned
 from ..._domain.external_id import agree, replaced_at, retired
 from ..._domain.missing import missing_parameter
 from ..._domain.policies import compact
 from ..._domain.receipts import Receipt, latest_answer
 from ..._domain.role_plan import Parameter, Role
+from ..._domain.session_tags import session_names
 from ..._domain.tags import check_ownership
 from ..._domain.times import iso
-from ..._domain.trust_reader import external_ids, is_locked
+from ..._domain.trust_reader import decide, external_ids, is_locked
 from .. import _saml, _web_identity
 from .._operation import Runtime
 from ..accounts import check_account
@@ -69,6 +71,7 @@ class _Grounds:
     allows: Access
     issuer_arn: str | None = None
     external_id_source: str | None = None
+    source_identity: str | None = None
     context: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -143,7 +146,8 @@ def authorize_found(
         **options.extras,
         **({"Policy": compact(policy)} if policy else {}),
     }
-    question = Question(caller, role, parameter, arguments, options.wait_timeout)
+    names = _names(options, role, caller)
+    question = Question(caller, role, parameter, arguments, options.wait_timeout, names)
     grounds = _Grounds(
         account_id=caller.account_id,
         role_arn=role.arn,
@@ -152,12 +156,24 @@ def authorize_found(
         allows=allowed(role_policy, request, options.session_policy),
         issuer_arn=caller.arn,
         external_id_source="parameter+requester" if options.external_id else "parameter",
+        source_identity={**arguments, **names}.get("SourceIdentity"),
     )
     return Authorized(
         receipt=_receipt(options, grounds, runtime),
         assume=lambda: assume(question, clients, runtime),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
     )
+
+
+def _names(options: TokenOptions, role: Role, caller: Caller) -> dict[str, Any]:
+    """Return what names the session by its request, as far as the trust policy may allow it."""
+    if options.tag_session is not None:
+        return {}
+
+    def allows(action: str) -> bool:
+        return decide(role.trust, caller.arn, action, Context()) is not False
+
+    return session_names(options.context, options.extras, allows)
 
 
 def _authorize_saml(options: TokenOptions, saml: _saml.SamlOptions, clients: Clients, runtime: Runtime) -> Authorized:
@@ -245,7 +261,7 @@ def _receipt(options: TokenOptions, grounds: _Grounds, runtime: Runtime) -> Rece
         duration_seconds=grounds.duration,
         issuer_arn=grounds.issuer_arn,
         external_id_source=grounds.external_id_source,
-        source_identity=options.source_identity or None,
+        source_identity=grounds.source_identity,
         allows=grounds.allows.to_json(),
         context={**options.context, **grounds.context},
     )

@@ -23,7 +23,7 @@ from ..._domain.names import (
     make_venue,
     parameter_names,
 )
-from ..._domain.session_tags import context_tags
+from ..._domain.session_tags import context_identity, context_tags
 from ..._domain.tags import check_tags
 from ..._domain.users import SUFFIX_BYTES, check_user, session_name
 from ..._handoff_options import HANDOFF
@@ -76,7 +76,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "mfa_serial_number": {"type": "str"},
     "mfa_token": {"type": "str", "no_log": True},
     "context": {"type": "dict", "options": {name: {"type": "str"} for name in CONTEXT}},
-    "tag_session": {"type": "bool", "default": False},
+    "tag_session": {"type": "bool"},
     "verify": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 60},
     "dest": {"type": "path"},
@@ -110,6 +110,7 @@ class TokenOptions:
     :param request: what the token is limited to, with the limits filled in where the request is silent.
     :param session_policy: a session policy written by hand.
     :param extras: the parameters of AssumeRole that do not depend on the state of the venue.
+    :param tag_session: whether the context names the session; None to do so where AWS allows it.
     :param session_name: the name of the session; with SAML, the name that an encrypted assertion should contain.
     """
 
@@ -127,7 +128,7 @@ class TokenOptions:
     session_policy: dict[str, Any] | None
     extras: dict[str, Any] = field(repr=False)
     context: dict[str, str]
-    source_identity: str
+    tag_session: bool | None
     partition: str
     region: str
     verify: bool
@@ -165,7 +166,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
         session_policy=_parse_session_policy(params, request),
         extras=_parse_extras(params, request, context, clients.partition),
         context=context,
-        source_identity=params["source_identity"] or "",
+        tag_session=params["tag_session"],
         partition=clients.partition,
         region=clients.region,
         verify=params["verify"],
@@ -265,6 +266,7 @@ def _parse_extras(params: Params, request: Request, context: Mapping[str, str], 
         extras["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
     if params["transitive_tag_keys"]:
         extras["TransitiveTagKeys"] = list(token_request.check_transitive(params["transitive_tag_keys"], tags))
-    if params["source_identity"]:
-        extras["SourceIdentity"] = check_session_name("source_identity", params["source_identity"])
+    identity = params["source_identity"] or (context_identity(context) if params["tag_session"] else "")
+    if identity:
+        extras["SourceIdentity"] = check_session_name("source_identity", identity)
     return extras

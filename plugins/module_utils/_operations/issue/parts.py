@@ -20,6 +20,7 @@ class Issued:
     :param token: the JSON document of the procedure. Secret.
     :param session_name: the name of the session, which an identity provider may have chosen.
     :param context: what the answer adds to the context of the receipt.
+    :param source_identity: of the session; None if it has none, or if an identity provider set it.
     """
 
     token: Mapping[str, Any] = field(repr=False)
@@ -28,6 +29,7 @@ class Issued:
     session_name: str
     expires_at: datetime
     context: Mapping[str, str] = field(default_factory=dict)
+    source_identity: str | None = None
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ class Pipeline:
 
     def _with_token(self, receipt: Receipt, issued: Issued) -> Receipt:
         context = {**(receipt.context or {}), **issued.context}
-        return replace(receipt, session_name=issued.session_name, context=context).with_token(
+        named = replace(receipt, session_name=issued.session_name, source_identity=issued.source_identity)
+        return replace(named, context=context).with_token(
             at=self._runtime.now(),
             access_key_id=issued.access_key_id,
             assumed_role_id=issued.assumed_role_id,
