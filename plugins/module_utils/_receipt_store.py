@@ -20,6 +20,7 @@ from ._aws.receipt_stores import Contents, read_bucket, read_parameters_below
 from ._domain.errors import InvalidInput, ReceiptNotKept, TooManyReceipts, VenueError
 from ._domain.names import Venue
 from ._domain.receipts import (
+    CLOCK_TOLERANCE,
     LONGEST_LIFE,
     LONGEST_LINE,
     KnownKeys,
@@ -112,20 +113,43 @@ class ReceiptStores:
         return bool(self.s3 or self.ssm_path)
 
     def known_keys(self, clients: Clients, venue: Venue, user: str, now: datetime) -> KnownKeys | None:
-        """The keys that the latest token of a user was sealed to, as the stores in AWS know it; None if they do not.
+        """The keys that the latest token of a user was sealed to, as the stores in AWS know it; None if there was none.
 
-        Of a bucket, the latest MOST_COMPARED deliveries are read.
+        Of a bucket, the latest MOST_COMPARED deliveries are read, those of the future left out. If none of these is of
+        the user, and others were passed over, the answer has no fingerprints and says why: whoever may write receipts
+        could have hidden the user's.
 
         :raises VenueError: AWS does not let a store be read.
         """
         found: list[Stored] = []
+        passed_over: list[str] = []
+        for name, contents in self._deliveries(clients, venue, now):
+            found += contents.receipts
+            if contents.truncated:
+                passed_over.append(f"{name} has more receipts than are compared")
+            elif contents.unreadable:
+                passed_over.append(f"{contents.unreadable} receipts in {name} could not be read")
+        known = known_keys((one for one in read_log(found).tokens if one.venue == venue), user, now)
+        return known or (KnownKeys(now, (), " and ".join(passed_over)) if passed_over else None)
+
+    def _deliveries(self, clients: Clients, venue: Venue, now: datetime) -> Iterator[tuple[str, Contents]]:
         if self.s3:
             bucket, prefix = self.s3
-            how: dict[str, Any] = {"newest": MOST_COMPARED, "states": ("delivered", "kept")}
-            found += read_bucket(clients.client("s3"), bucket, _folder(prefix, venue), 0, **how).receipts
+            folder = _folder(prefix, venue)
+            yield (
+                f"s3://{bucket}/{folder}",
+                read_bucket(
+                    clients.client("s3"),
+                    bucket,
+                    folder,
+                    0,
+                    latest=f"r-{stamp(now + CLOCK_TOLERANCE)}",
+                    newest=MOST_COMPARED,
+                    states=("delivered", "kept"),
+                ),
+            )
         if self.ssm_path:
-            found += read_parameters_below(clients.client("ssm"), self.ssm_path).receipts
-        return known_keys((one for one in read_log(found).tokens if one.venue == venue), user, now)
+            yield self.ssm_path, read_parameters_below(clients.client("ssm"), self.ssm_path)
 
     def _writers(self, receipt: Receipt, clients: Clients) -> Iterator[Callable[[], None]]:
         file, s3, path = self.file, self.s3, self.ssm_path

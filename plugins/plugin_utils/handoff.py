@@ -17,7 +17,8 @@ from typing import Any
 
 from ..module_utils._domain.access import check_buckets
 from ..module_utils._domain.errors import InvalidInput, VenueError
-from ..module_utils._domain.receipts import Receipt
+from ..module_utils._domain.receipts import KnownKeys, Receipt
+from ..module_utils._domain.times import EARLIEST
 from ..module_utils._domain.token_files import token_stem
 from ..module_utils._files import create_private, open_regular
 from ..module_utils._operations._operation import Result, Runtime
@@ -119,14 +120,15 @@ class Handoff:
         options.rehearse(channel, person)
         return cls(options, channel, person)
 
-    def compared(self, known_keys: Sequence[str]) -> Handoff:
+    def compared(self, known_keys: KnownKeys | None) -> Handoff:
         """Compare the recipient's keys with those that their last token was sealed to.
 
-        :param known_keys: the fingerprints; none if there was no token.
+        :param known_keys: None if there was no token.
         :raises InvalidInput: a key is not among those that the option ``fingerprints`` confirms.
-        :raises KeyChanged: a key is neither known nor confirmed.
+        :raises KeyChanged: a key is neither known nor confirmed, or it is not known which one was.
         """
-        changed = check_fingerprints(self.person, known_keys, self.options.fingerprints)
+        last = known_keys or KnownKeys(EARLIEST, ())
+        changed = check_fingerprints(self.person, last.fingerprints, self.options.fingerprints, last.passed_over)
         return replace(self, key_changed=changed)
 
     def facts(self) -> Result:

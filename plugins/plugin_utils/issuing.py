@@ -71,12 +71,12 @@ class Prepared:
         """Compare the recipient's keys with those of their last token, whichever store knows it.
 
         :param stored: what the stores in AWS say of the user's keys.
-        :raises KeyChanged: a key is neither known nor confirmed.
+        :raises KeyChanged: a key is neither known nor confirmed, or it is not known which one was.
         """
         if not isinstance(self.delivery, Handoff):
             return self
-        latest = max((one for one in (self.last_keys, stored) if one), default=None)
-        return replace(self, delivery=self.delivery.compared(latest.fingerprints if latest else ()))
+        latest = max((one for one in (self.last_keys, stored) if one and one.fingerprints), default=stored)
+        return replace(self, delivery=self.delivery.compared(latest))
 
     @property
     def needs_stored_keys(self) -> bool:

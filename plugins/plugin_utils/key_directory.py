@@ -175,19 +175,28 @@ def _entry(entry: Any, user: str) -> tuple[list[str | bytes], str]:
     return list(keys), email
 
 
-def check_fingerprints(person: Person, known: Sequence[str], confirmed: Sequence[str]) -> bool:
+def check_fingerprints(person: Person, known: Sequence[str], confirmed: Sequence[str], passed_over: str = "") -> bool:
     """Compare a recipient's keys with those of their last token, and with fingerprints that the admin confirms.
 
     :param known: fingerprints that the last token was sealed to; empty if there was none.
     :param confirmed: the option ``fingerprints``; empty if it is not set.
+    :param passed_over: why there may be a receipt of the user that was not read; '' if there is none.
     :returns: whether a key has changed since the last token.
     :raises InvalidInput: a key is not among the confirmed ones.
-    :raises KeyChanged: a key is neither known nor confirmed.
+    :raises KeyChanged: a key is neither known nor confirmed, or receipts that may name another one were not read.
     """
     strange = unlisted(person, confirmed) if confirmed else ""
     if strange:
         raise InvalidInput(
             "fingerprints", f"{person.user} has a key with the fingerprint {strange}, which is not among those given."
+        )
+    if passed_over and person.keys and not confirmed:
+        listed = ", ".join(f"'{one.fingerprint}'" for one in person.keys)
+        raise KeyChanged(
+            "fingerprints",
+            f"it is not known to which key the last token of {person.user} was sealed: {passed_over}. No token "
+            f"was issued. Ask {person.user}, by telephone or in person, for the fingerprint of the key, and confirm "
+            f"it: fingerprints: [{listed}]. Remove receipts of tokens that ended long ago.",
         )
     changed = unlisted(person, known) if known else ""
     if changed and not confirmed:

@@ -55,7 +55,11 @@ class ShippedHost:
         """Read the receipts in S3 and SSM, with the credentials of the host."""
         found = self._run(KNOWN_KEYS)["known_keys"]
         return (
-            KnownKeys(parse_time("known_keys", found["recorded_at"]), tuple(found["fingerprints"])) if found else None
+            KnownKeys(
+                parse_time("known_keys", found["recorded_at"]), tuple(found["fingerprints"]), found["passed_over"]
+            )
+            if found
+            else None
         )
 
     def record(self, receipt: Receipt) -> None:

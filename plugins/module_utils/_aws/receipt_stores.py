@@ -32,7 +32,7 @@ class Contents:
     """What a store has.
 
     :param unreadable: how many receipts AWS did not return, or were too long to be receipts.
-    :param truncated: there are more than are read.
+    :param truncated: there are more than were read.
     """
 
     receipts: tuple[Stored, ...] = ()
@@ -59,13 +59,22 @@ class _TooMany(Exception):
 
 
 def read_bucket(
-    s3: Any, bucket: str, folder: str, depth: int, oldest: str = "", *, newest: int = 0, states: Iterable[str] = STATES
+    s3: Any,
+    bucket: str,
+    folder: str,
+    depth: int,
+    oldest: str = "",
+    *,
+    latest: str = "",
+    newest: int = 0,
+    states: Iterable[str] = STATES,
 ) -> Contents:
     """The receipts below a folder of a bucket (s3:ListBucket, s3:GetObject).
 
     :param folder: ends with a slash, or is empty for the whole bucket.
     :param depth: how many levels of folders lie between it and the receipts: 0, or 2 above those of the venues.
     :param oldest: the begin of the first receipt id to read; earlier ones are passed over.
+    :param latest: the begin of the last receipt id to read; later ones are passed over. '' for all.
     :param newest: how many to read at most, the latest ones; 0 for all.
     :param states: those that are read.
     :raises VenueError: AWS does not let it be listed, or refuses every object.
@@ -74,7 +83,8 @@ def read_bucket(
         listed = _objects(s3, bucket, folder, depth, oldest)
     except _TooMany:
         return Contents(truncated=True)
-    found = sorted((one for one in listed if one.state in states), key=lambda one: one.order)[-newest:]
+    asked = [one for one in listed if one.state in states and (not latest or one.receipt_id[: len(latest)] <= latest)]
+    found = sorted(asked, key=lambda one: one.order)[-newest:]
     fitting = [one for one in found if 0 < one.size <= LONGEST_LINE]
     with ThreadPoolExecutor(max_workers=READERS) as pool:
         read = list(pool.map(lambda one: _read(s3, bucket, one), fitting))
@@ -82,7 +92,7 @@ def read_bucket(
     refused = [one for one in read if isinstance(one, (AwsRefused, ConnectionProblem))]
     if refused and not receipts:
         raise refused[0]
-    return Contents(receipts, len(found) - len(receipts))
+    return Contents(receipts, len(found) - len(receipts), truncated=len(found) < len(asked))
 
 
 def _objects(s3: Any, bucket: str, folder: str, depth: int, oldest: str) -> list[_Object]:

@@ -505,10 +505,15 @@ def _present(*values: Any) -> Iterator[Any]:
 
 
 class KnownKeys(NamedTuple):
-    """The fingerprints that a token of a user was sealed to, and when that was recorded."""
+    """The fingerprints that a token of a user was sealed to, and when that was recorded.
+
+    :param fingerprints: none if no receipt was found, although there may be one.
+    :param passed_over: why there may be one, as a clause; '' if one was found.
+    """
 
     recorded_at: datetime
     fingerprints: tuple[str, ...]
+    passed_over: str = ""
 
 
 def known_keys(receipts: Iterable[Receipt], user: str, now: datetime) -> KnownKeys | None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pyrage
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import LONGEST_LINE
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import stamp
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, session_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 
@@ -66,6 +68,19 @@ def test_a_changed_key_is_refused_by_what_the_venue_stores(
     assert [same.get("delivered"), again.get("delivered")] == [True, True], (same, again)
     assert changed["error"] == "KeyChanged", changed
     assert f"fingerprints: ['{second}']" in changed["msg"]
+
+
+@pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])
+def test_a_receipt_that_cannot_be_read_may_be_that_of_a_changed_key(
+    account: Moto, tmp_path: pathlib.Path, shipped: bool
+) -> None:
+    """The answer of a shipped task crosses to the controller, where the key is."""
+    at = stamp(datetime.now(UTC))
+    name = f"mdps-venue-sts/receipts/sbg/dev/r-{at}-00000001/{at}-delivered.json"
+    account.client("s3").put_object(Bucket="records", Key=name, Body=b"x" * (LONGEST_LINE + 1))
+    (hidden,) = token(account, tmp_path, key(), shipped=shipped, **STORES["s3"])
+    assert hidden["error"] == "KeyChanged", hidden
+    assert "1 receipts in s3://records/mdps-venue-sts/receipts/sbg/dev/ could not be read" in hidden["msg"]
 
 
 @pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])

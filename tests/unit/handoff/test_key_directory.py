@@ -307,6 +307,17 @@ def test_keys_that_are_not(
     assert words in caught.value.message
 
 
+def test_where_receipts_were_passed_over_a_key_must_be_confirmed() -> None:
+    why = "s3://records has more receipts than are compared"
+    two = person("A1", "B2")
+    with pytest.raises(KeyChanged) as caught:
+        key_directory.check_fingerprints(two, [], [], why)
+    assert why in caught.value.message
+    assert "fingerprints: ['A1', 'B2']" in caught.value.message
+    assert key_directory.check_fingerprints(two, [], ["A1", "B2"], why) is False
+    assert key_directory.check_fingerprints(person(), [], [], why) is False
+
+
 def test_an_entry_with_key_and_keys_is_refused() -> None:
     with pytest.raises(InvalidInput, match="has both key and keys"):
         find({"jdoe": {"key": AGE, "keys": [AGE]}})

@@ -10,13 +10,14 @@ import multiprocessing
 import os
 import pathlib
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils import _receipt_store
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import receipt_stores
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
@@ -33,12 +34,14 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts im
     ReceiptLog,
     parse_receipt,
 )
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import stamp
 from ansible_collections.mdps.venue_sts.plugins.module_utils._receipt_store import ReceiptSources, ReceiptStores
 from moto import mock_aws
 
 from tests.support.receipts import NOW, issued, requested
 
 NOWHERE: Any = None  # a store in a file needs no clients
+S3 = {"receipts_s3": "s3://records/sts"}
 STATES = [requested(), issued(), issued().with_handoff({"delivered": True, "channel": "file"}, NOW)]
 
 
@@ -306,6 +309,72 @@ def test_the_latest_keys_of_a_user_are_found_wherever_they_are_stored(clients: C
         found = stores(**place).known_keys(clients, Venue("sbg", "dev"), "jdoe", NOW + timedelta(hours=1))
         assert found == KnownKeys(NOW + timedelta(minutes=1), ("new",))
     assert store.known_keys(clients, Venue("sbg", "dev"), "nobody", NOW) is None
+
+
+def delivered_to(user: str, number: int, key: str, **when: Any) -> Receipt:
+    at = NOW + timedelta(**when)
+    return issued(user, number, at=at).with_handoff({"delivered": True, "channel": "file", "sealed_to": [key]}, at)
+
+
+def plant(bucket: Any, receipts: Iterable[Receipt]) -> None:
+    """What somebody else puts below the prefix."""
+    for one in receipts:
+        key = f"sts/sbg/dev/{one.id}/{stamp(one.recorded_at)}-delivered.json"
+        bucket.put_object(Bucket="records", Key=key, Body=one.to_line().encode())
+
+
+def keys_in(clients: Clients, user: str, **place: Any) -> KnownKeys | None:
+    return stores(**place).known_keys(clients, Venue("sbg", "dev"), user, NOW + timedelta(minutes=10))
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_receipt_store, "MOST_COMPARED", 3)
+
+
+def test_receipts_of_the_future_hide_nothing(clients: Clients, bucket: Any, few: None) -> None:
+    plant(bucket, [delivered_to("eve", number, "hers", days=number) for number in range(2, 9)])
+    stores(**S3).record(delivered_to("jdoe", 1, "his", minutes=1), clients)
+    assert keys_in(clients, "jdoe", **S3) == KnownKeys(NOW + timedelta(minutes=1), ("his",))
+    assert keys_in(clients, "nobody", **S3) is None
+
+
+def test_planted_receipts_make_the_comparison_say_that_it_is_not_complete(
+    clients: Clients, bucket: Any, few: None
+) -> None:
+    stores(**S3).record(delivered_to("jdoe", 1, "his", minutes=1), clients)
+    plant(bucket, [delivered_to("eve", number, "hers", minutes=2) for number in range(2, 6)])
+    found = keys_in(clients, "jdoe", **S3)
+    assert found
+    assert (found.fingerprints, found.passed_over) == (
+        (),
+        "s3://records/sts/sbg/dev/ has more receipts than are compared",
+    )
+    hers = keys_in(clients, "eve", **S3)
+    assert hers == KnownKeys(NOW + timedelta(minutes=2), ("hers",))
+
+
+def test_too_many_objects_or_parameters_are_no_absence(
+    clients: Clients, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        stores(**EVERYWHERE).record(delivered_to("eve", number, "hers", minutes=number), clients)
+    monkeypatch.setattr(receipt_stores, "MOST_OBJECTS", 1)
+    monkeypatch.setattr(receipt_stores, "MOST_PARAMETERS", 0)
+    found = keys_in(clients, "jdoe", **EVERYWHERE)
+    assert found
+    assert found.passed_over == (
+        f"s3://records/sts/sbg/dev/ has more receipts than are compared and {PATH} has more receipts than are compared"
+    )
+
+
+def test_a_receipt_that_cannot_be_read_is_no_absence(clients: Clients, bucket: Any) -> None:
+    plant(bucket, [delivered_to("eve", 1, "hers", minutes=1)])
+    (key,) = [one["Key"] for one in bucket.list_objects_v2(Bucket="records")["Contents"]]
+    bucket.put_object(Bucket="records", Key=key, Body=b"x" * (LONGEST_LINE + 1))
+    found = keys_in(clients, "jdoe", **S3)
+    assert found
+    assert found.passed_over == "1 receipts in s3://records/sts/sbg/dev/ could not be read"
 
 
 @pytest.mark.parametrize(
