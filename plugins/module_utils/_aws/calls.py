@@ -32,6 +32,7 @@ EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 SERVER_ERROR = 500
+SIDE_BY_SIDE = 8  # calls at once; botocore keeps ten connections, and IAM limits the rate
 MISSING = {"NoSuchEntity", "ParameterNotFound"}
 # Somebody created, deleted or changed it since it was read.
 OVERTAKEN = {
@@ -199,11 +200,13 @@ def _apply_one(client: Any, step: Step, again: Callable[[AwsRefused], bool]) -> 
 
 
 def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
-    """Run reads side by side, so that all take one round trip's time; results come in the order of the calls.
+    """Run reads side by side, at most SIDE_BY_SIDE at once; results come in the order of the calls.
+
+    A few take one round trip's time. There may be many, since receipts and options of others say what to read.
 
     :raises VenueError: that of the first call, in this order, that failed.
     """
-    with ThreadPoolExecutor(max_workers=len(calls)) as pool:
+    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
         running = [pool.submit(one) for one in calls]
     return [one.result() for one in running]
 

@@ -77,7 +77,7 @@ class Preflight:
         services = {"kms": self._check_key in checks, ANALYZER: self.analyze, "iam": True}
         for service in (name for name, is_needed in services.items() if is_needed):
             self.clients.client(service)  # before the threads start
-        return [sentence for found in (run_concurrently(*checks) if checks else []) for sentence in found]
+        return [sentence for found in run_concurrently(*checks) for sentence in found]
 
     def _check_boundary(self) -> list[str]:
         iam, arn = self.clients.client("iam"), self.desired.boundary

@@ -23,6 +23,7 @@ from .._domain.errors import (
     NotProven,
     NotProvisioned,
     OwnershipConflict,
+    TooManyReceipts,
     VenueError,
 )
 from .._domain.leases import FoundLeases, StoredLease, lease_path, plan_end
@@ -49,6 +50,7 @@ from .leases import end_leases, read_leases
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "web_identity_subject", "all")
 MOST_NAMED = 5  # sessions in a message
+MOST_ROLES = 100  # of one venue; whoever may write receipts can name any number
 BY_RECEIPT = ("receipt", "user", "access_key_id")
 Confirmed = Mapping[str, Collection[str]]  # the names of sessions, by the name of their role
 LOCKING = ("locked", "unlocked")
@@ -155,6 +157,7 @@ class State:
     :param leases: the leases of the venue; None if they were not asked for or may not be read.
     :param left_out: receipts that nothing is done about, each with the reason.
     :param unreachable: why other roles of the venue are left as they are.
+    :param passed_over: the names of further roles that receipts name, too many to be read.
     """
 
     caller: Caller
@@ -164,6 +167,7 @@ class State:
     leases: FoundLeases | None = None
     left_out: tuple[tuple[Receipt, str], ...] = ()
     unreachable: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
     def lease_of(self, user: str) -> StoredLease | None:
         """Return the lease of a user, or None."""
@@ -325,10 +329,14 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     names = list({one.role_name.lower(): one.role_name for one in receipts}.values())  # IAM names have no case
     if not (options.by_receipt and not lease) and options.role_name.lower() not in map(str.lower, names):
         names.insert(0, options.role_name)
+    names.sort(key=lambda name: name.lower() != options.role_name.lower())  # the venue's own before all others
+    names, rest = names[:MOST_ROLES], names[MOST_ROLES:]
     further, unreachable = _further_roles(options, iam, names)
     names += further
-    found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names]) if names else []
+    passed_over = [name for name in rest if name.lower() not in map(str.lower, further)]
+    found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names])
     refused = {name.lower(): one for name, one in zip(names, found, strict=True) if isinstance(one, VenueError)}
+    refused.update({name.lower(): _too_many_roles(passed_over) for name in passed_over})
     states = [one for one in found if isinstance(one, tuple)]
     for role, _inline in states:
         if problem := _foreign_role(options, role):
@@ -347,7 +355,8 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     gone = [one for one in receipts if not any(_is_of(one, role) for role, _inline in states)]
     gone = [one for one in gone if one.role_name.lower() not in refused]
     unread = [f"{name}: {refused[name.lower()].message}" for name in further if name.lower() in refused]
-    return State(caller, now, roles, tuple(gone), leases, (*foreign, *left_out), (*unreachable, *unread))
+    reasons = (*unreachable, *unread)
+    return State(caller, now, roles, tuple(gone), leases, (*foreign, *left_out), reasons, tuple(passed_over))
 
 
 def _further_roles(options: RevocationOptions, iam: Any, names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -362,6 +371,14 @@ def _further_roles(options: RevocationOptions, iam: Any, names: Sequence[str]) -
         raise
     known = {name.lower() for name in names}
     return [name for name in found if name.lower() not in known], []
+
+
+def _too_many_roles(passed_over: Sequence[str]) -> TooManyReceipts:
+    return TooManyReceipts(
+        f"the receipts name more than {MOST_ROLES} roles. Nothing is changed on {len(passed_over)} of them: "
+        f"{_few(passed_over)}. Remove false receipts, or run again with role_name for each role of the venue.",
+        roles=len(passed_over),
+    )
 
 
 def _read_caller_and_leases(
@@ -573,9 +590,10 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     _warn(options, known, state, plans, runtime)
     planned = [step for one in first for step in one.steps]
     steps = [*ended, *(planned if runtime.check_mode else [step for step, _answer in done])]
-    if crowd := _check_crowd(options, state, plans, confirmed, runtime):
-        crowd.facts.update(changed=bool(steps), steps=[step.shown() for step in steps])
-        raise crowd
+    crowd = _check_crowd(options, state, plans, confirmed, runtime)
+    if incomplete := crowd or (_too_many_roles(state.passed_over) if state.passed_over else None):
+        incomplete.facts.update(changed=bool(steps), steps=[step.shown() for step in steps])
+        raise incomplete
     attempts = [] if runtime.check_mode else _attempts(options, state, plans, clients, before)
     verified = _verify(options, attempts, steps, runtime)
     return {

@@ -94,7 +94,7 @@ def read_providers(desired: Desired, clients: Clients) -> dict[str, list[str] | 
     """Read the OIDC providers that the run may create or extend (iam:GetOpenIDConnectProvider)."""
     arns = [one.arn(desired.partition) for one in desired.trust.oidc_providers if one.create]
     iam = clients.client("iam")
-    found = run_concurrently(*[lambda arn=arn: read_audiences(iam, arn) for arn in arns]) if arns else []
+    found = run_concurrently(*[lambda arn=arn: read_audiences(iam, arn) for arn in arns])
     return dict(zip(arns, found, strict=True))
 
 

@@ -189,7 +189,10 @@ def _of_name(options: SessionInfoOptions, roles: Mapping[str, Observed]) -> set[
 def _role_arns(
     options: SessionInfoOptions, roles: Mapping[str, Observed], receipts: Iterable[Receipt], caller: Caller
 ) -> set[str]:
-    """The roles whose tokens are asked for: by option, tag or name, and those that receipts name."""
+    """The roles whose tokens are asked for: by option, tag or name, and those that receipts name and that exist.
+
+    CloudTrail answers two requests a second, and receipts may name any number of roles.
+    """
     named = {one.role_arn for one in receipts}
     if not options.venue:
         prefix = options.name_prefix
@@ -199,7 +202,7 @@ def _role_arns(
         raise NotProvisioned(
             f"there is no role {options.role_name} in account {caller.account_id}, so it has no tokens."
         )
-    return named | found
+    return named & roles.keys() | found
 
 
 def _look_up(options: SessionInfoOptions, clients: Clients, runtime: Runtime, arns: Iterable[str]) -> Lookup:

@@ -130,6 +130,17 @@ def test_few_receipts_ask_cloudtrail_nothing(venue: Moto, trail: Any, tmp_path: 
     assert ([one["kind"] for one in result["revocations"]], trail[1].asked) == (["session"], [])
 
 
+def test_forged_names_of_roles_keep_no_token_alive(venue: Moto, trail: Any, tmp_path: pathlib.Path) -> None:
+    def of_role(number: int) -> Receipt:
+        return requested(number=number, at=AT, role_arn=f"arn:aws:iam::123456789012:role/forged-{number}")
+
+    file = write(tmp_path / "receipts", *[of_role(number) for number in range(2, 400)], issued(at=AT))
+    result = revoke(file, user="jdoe")
+    assert (result["error"], result["changed"]) == ("TooManyReceipts", True), result
+    assert "Nothing is changed on 299 of them" in result["msg"]
+    assert [name.partition("-")[2][17:] for name in policies(venue)] == [f"session={issued(at=AT).session_name}"]
+
+
 def test_what_the_playbook_shows(venue: Moto, trail: Any, tmp_path: pathlib.Path) -> None:
     file = write(tmp_path / "receipts", *generated(60))
     run = ansible_playbook(

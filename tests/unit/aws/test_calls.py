@@ -369,6 +369,23 @@ def test_reads_run_side_by_side_and_come_back_in_order() -> None:
         return result
 
     assert calls.run_concurrently(lambda: read(1), lambda: read(2), lambda: read(3)) == [1, 2, 3]
+    assert calls.run_concurrently() == []
+
+
+def test_no_number_of_reads_starts_more_threads_than_there_are_connections() -> None:
+    running, most, guard = [0], [0], threading.Lock()
+    together = threading.Barrier(calls.SIDE_BY_SIDE)
+
+    def read() -> None:
+        with guard:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        together.wait(timeout=30)
+        with guard:
+            running[0] -= 1
+
+    calls.run_concurrently(*[read] * (calls.SIDE_BY_SIDE * 20))
+    assert most == [calls.SIDE_BY_SIDE]
 
 
 def test_the_first_error_in_order_wins_however_late_it_comes() -> None:
