@@ -162,7 +162,7 @@ def test_the_known_keys_are_those_of_the_latest_token() -> None:
 
     later = NOW + timedelta(hours=1)
     receipts = [sealed(2, "b"), sealed(1, "a"), sealed(3, "c", user="eve"), sealed(600, "future"), sealed(4), issued()]
-    assert known_keys(receipts, "jdoe", later) == (NOW + timedelta(minutes=2), ("b",))
+    assert known_keys(receipts, "jdoe", later) == (NOW + timedelta(minutes=2), ("b",), "")
     assert known_keys([sealed(64, "b")], "jdoe", later) is not None, "the writer's clock may be ahead a little"
     assert known_keys(receipts, "nobody", later) is None
 
