@@ -186,7 +186,10 @@ options:
   confirm_changes:
     description:
       - What may change on a role that exists although no option names it. V(buckets) and V(permissions_boundary), if
-        the published value has changed; V(region), if the role's permissions are for another region than this run.
+        the published value has changed, or if the role's policy C(venue-access) names no bucket; V(region), if the
+        role's permissions are for another region than this run.
+      - No confirmation is needed for a role that is new or that has no C(venue-access) yet, and for a boundary of a
+        role without one, since it only narrows the role.
       - Without this, such a change is an error, because whoever may write an SSM parameter could make it.
     type: list
     elements: str

@@ -40,12 +40,19 @@ def check_confirmed(current: Current, desired: Desired, sources: Mapping[str, st
 
 
 def _changes(current: Current, desired: Desired) -> Iterator[tuple[str, set[str], set[str]]]:
-    """What differs between the role and the desired state: (what, before, after). What the role lacks is no change."""
+    """What differs between the role and the desired state: (what, before, after).
+
+    A bucket widens a role whose policy names none. Only a role without that policy gets its first bucket unasked: it is
+    new, its provisioning was interrupted, or the admin takes it over with the option for that. A boundary narrows a
+    role that has none. The region is that of the run, not of a parameter.
+    """
     role = current.role
-    for what, service, part in (("buckets", "s3", 5), ("region", "ecr", 3)):
-        before, after = _named(current.policy, service, part), _named(desired.policy, service, part)
-        if before and after and before != after:
-            yield what, before, after
+    before, after = _named(current.policy, "s3", 5), _named(desired.policy, "s3", 5)
+    if current.policy is not None and before != after:
+        yield "buckets", before, after
+    before, after = _named(current.policy, "ecr", 3), _named(desired.policy, "ecr", 3)
+    if before and after and before != after:
+        yield "region", before, after
     if role and role.boundary and role.boundary != desired.boundary:
         yield "permissions_boundary", {role.boundary}, {desired.boundary} - {""}
 

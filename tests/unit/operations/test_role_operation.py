@@ -841,6 +841,36 @@ def test_a_change_that_comes_from_ssm_needs_a_confirmation(
     assert role.execute()["changed"] is False
 
 
+def put_policy(account: Account, *resources: str) -> None:
+    statement = {"Effect": "Allow", "Action": "ecr:PutImage", "Resource": resources}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    account.iam.put_role_policy(RoleName=NAME, PolicyName="venue-access", PolicyDocument=document)
+
+
+@pytest.mark.parametrize("resources", [("arn:aws:ecr:us-west-2:123456789012:repository/sbg/*",), ("*",)], ids=str)
+def test_a_bucket_for_a_role_that_has_none_needs_a_confirmation(
+    role: Runner, account: Account, resources: tuple[str, ...]
+) -> None:
+    role.execute()
+    put_policy(account, *resources)
+    publish(account, "/unity/sbg/dev/ds/datastore-bucket", "another-venues-bucket")
+    account.calls.clear()
+    with pytest.raises(UnconfirmedChange, match="says another-venues-bucket, but the role has none") as caught:
+        role.execute()
+    assert (caught.value.facts["unconfirmed"], account.writes) == (["buckets"], [])
+    assert role.execute(buckets=["sbg-dev-unity-data"])["changed"]
+    put_policy(account, *resources)
+    assert role.execute(confirm_changes=["buckets"])["changed"]
+
+
+def test_what_narrows_a_role_or_completes_it_needs_no_confirmation(role: Runner, account: Account) -> None:
+    role.execute()
+    account.iam.delete_role_permissions_boundary(RoleName=NAME)
+    assert actions(role.execute()) == ["iam:PutRolePermissionsBoundary"]
+    account.iam.delete_role_policy(RoleName=NAME, PolicyName="venue-access")
+    assert actions(role.execute()) == ["iam:PutRolePolicy"]
+
+
 def test_a_change_that_an_option_names_needs_no_confirmation(role: Runner, account: Account) -> None:
     role.execute()
     account.iam.create_policy(PolicyName="another", PolicyDocument=DENY)
