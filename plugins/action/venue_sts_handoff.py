@@ -24,5 +24,7 @@ class ActionModule(VenueAction):
         return result
 
     def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Run here, whatever the connection of the task is."""
+        """Run here, whatever the connection of the task is. There is no other process that async could wait for."""
+        if self._task.async_val:
+            return {"failed": True, "msg": "async is not supported: the sealed files are on the controller."}
         return self.run_local(task_vars)

@@ -16,6 +16,7 @@ import os
 import pwd
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ PREFIX, SUFFIX = ".venue_sts.", ".tmp"
 # Accounts that own a group's files in name only: nobody can log in as one of these.
 NO_LOGIN_SHELLS = {"nologin", "false", "sync", "shutdown", "halt"}
 MOST_LINKS = 40  # as Linux
+PAUSE = 0.2  # seconds between two attempts to take a lock
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a symbolic link",
@@ -74,13 +76,17 @@ def replace_private(option: str, path: str | Path, data: bytes) -> Path:
     return target
 
 
-def append_private(option: str, path: str | Path, line: bytes) -> None:
+def append_private(
+    option: str, path: str | Path, line: bytes, *, sleep: Callable[[float], None] = time.sleep, patience: float = 30.0
+) -> None:
     """Add a line to a file: under a lock, flushed to the disk, mode 0600. A line that does not fit is removed again.
 
     :param option: the option that names the path, for messages.
     :param line: the text without a line break at its end.
+    :param sleep: waits for a number of seconds.
+    :param patience: how long to wait for another process that holds the lock, in seconds.
     :raises InvalidInput: the path or one of its folders is not safe.
-    :raises FileNotWritten: no permission or no space.
+    :raises FileNotWritten: no permission, no space, or the other process does not end.
     """
     target = check_append_file(option, path)
     with _reported(option, target):
@@ -89,7 +95,7 @@ def append_private(option: str, path: str | Path, line: bytes) -> None:
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise InvalidInput(option, f"'{target}' is not a regular file.")
-            fcntl.flock(handle, fcntl.LOCK_EX)  # released when the handle is closed
+            _wait_for_lock(handle, f"{option}: '{target}'", sleep, patience)  # released when the handle is closed
             _append_locked(handle, line)
         finally:
             os.close(handle)
@@ -409,14 +415,18 @@ def locked(option: str, target: Path, sleep: Callable[[float], None], patience: 
     with _reported(option, place):
         handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        while not _take(handle):
-            if patience <= 0:
-                raise FileNotWritten(f"'{target}' is locked by another run that does not end ('{place}').")
-            sleep(0.2)
-            patience -= 0.2
+        _wait_for_lock(handle, f"'{target}' ('{place}')", sleep, patience)
         yield
     finally:
         os.close(handle)
+
+
+def _wait_for_lock(handle: int, what: str, sleep: Callable[[float], None], patience: float) -> None:
+    while not _take(handle):
+        if patience <= 0:
+            raise FileNotWritten(f"{what} is locked by another process that does not end.")
+        sleep(PAUSE)
+        patience -= PAUSE
 
 
 def _take(handle: int) -> bool:

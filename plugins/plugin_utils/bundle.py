@@ -33,7 +33,7 @@ BROKEN_TEMPLATE = (TemplateError, ArithmeticError, AttributeError, LookupError, 
 RENEW_SH, RENEW_PS1 = "renew.sh", "renew.ps1"
 DEFAULT_CONTACT = "the MDPS admin who sent you this"
 # A token and its receipt, to try everything with before there is one. The keys are those of AWS's documentation.
-_EXAMPLE_TOKEN = {
+EXAMPLE_TOKEN = {
     "Credentials": {
         "AccessKeyId": "ASIAIOSFODNN7EXAMPLE",
         "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -100,7 +100,7 @@ class BundleSettings:
             raise InvalidInput("contact", "contains a line break or another control character.")
         if self.profile_name:
             check_profile_name(self.profile_name, "profile_name")
-        return build_bundle(_EXAMPLE, _EXAMPLE_TOKEN, self, "example")
+        return build_bundle(_EXAMPLE, EXAMPLE_TOKEN, self, "example")
 
 
 def renewal_scripts() -> dict[str, str]:

@@ -45,6 +45,9 @@ class TokenFile:
         """Return what check mode says."""
         return {"dest": destinations.path(self.dest, _name(receipt))}
 
+    def rehearse(self, receipt: Receipt) -> None:
+        """Do nothing: no text depends on the request."""
+
     def facts(self) -> Result:
         """Return nothing: where the token is belongs to the outcome."""
         return {}
@@ -66,6 +69,10 @@ class TokenFile:
         """Keep nothing: what is not sealed is stored nowhere else."""
         return Kept("", {}, NOT_KEPT)
 
+    def keep_in_result(self, parcel: TokenText, problem: str) -> Kept:
+        """Keep nothing."""
+        return Kept("", {}, NOT_KEPT)
+
     def finish(self, parcel: TokenText, delivered: Delivered) -> Result:
         """Return the path of the file."""
         return dict(delivered.facts)
@@ -80,6 +87,9 @@ class ReturnedKeys:
     def planned(self, receipt: Receipt) -> Result:
         """Return what check mode says."""
         return {"token": None, "sts_creds": None}
+
+    def rehearse(self, receipt: Receipt) -> None:
+        """Do nothing: no text depends on the request."""
 
     def facts(self) -> Result:
         """Return nothing."""
@@ -104,6 +114,10 @@ class ReturnedKeys:
         """Return nothing: there is no hand-off."""
 
     def keep(self, parcel: Issued) -> Kept:
+        """Keep nothing."""
+        return Kept("", {}, NOT_KEPT)
+
+    def keep_in_result(self, parcel: Issued, problem: str) -> Kept:
         """Keep nothing."""
         return Kept("", {}, NOT_KEPT)
 

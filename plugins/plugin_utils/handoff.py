@@ -12,11 +12,12 @@ import fcntl
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from ..module_utils._domain.access import check_buckets
-from ..module_utils._domain.errors import InvalidInput, VenueError
+from ..module_utils._domain.errors import InvalidInput
 from ..module_utils._domain.receipts import KnownKeys, Receipt
 from ..module_utils._domain.times import EARLIEST
 from ..module_utils._domain.token_files import token_stem
@@ -24,7 +25,7 @@ from ..module_utils._files import create_private, open_regular
 from ..module_utils._operations._operation import Result, Runtime
 from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
 from . import destinations
-from .bundle import TEMPLATE, Bundle, BundleSettings, build_bundle
+from .bundle import EXAMPLE_TOKEN, TEMPLATE, Bundle, BundleSettings, build_bundle
 from .channels import registry
 from .channels.channel import MAIL, REASON, Channel, Parcel, unsealed
 from .key_directory import KeyDirectory, Person, check_fingerprints
@@ -138,7 +139,15 @@ class Handoff:
 
     def planned(self, receipt: Receipt) -> Result:
         """Return what check mode says."""
+        self.rehearse(receipt)
         return self.facts()
+
+    def rehearse(self, receipt: Receipt) -> None:
+        """Build the bundle of a token that does not exist: a site's own README may fail for this request alone."""
+        now = receipt.requested_at
+        seconds = timedelta(seconds=receipt.duration_seconds)
+        issued = receipt.with_token(at=now, access_key_id="", assumed_role_id="", expires_at=now + seconds)
+        self._bundle(EXAMPLE_TOKEN, issued)
 
     def pack(self, issued: Issued, receipt: Receipt) -> Parcel:
         """Build the bundle and seal it."""
@@ -174,17 +183,20 @@ class Handoff:
         """Keep the sealed parcel in a folder, or else in the result. What is not sealed is stored nowhere else."""
         if not parcel.kind:
             return Kept("", {}, "What is not sealed is not kept.")
-        try:
-            kept = str(create_private("undelivered", self.options.undelivered / parcel.name, parcel.body))
-            if parcel.signature:
-                create_private("undelivered", f"{kept}{SIGNATURE_SUFFIX}", parcel.signature.encode())
-        except VenueError as error:
-            advice = (
-                f"The sealed bundle could not be kept on disk either ({error.message}) and is in this result as "
-                "'sealed'. Save it from there."
-            )
-            return Kept("", {"sealed": parcel.body.decode()}, advice)
+        kept = str(create_private("undelivered", self.options.undelivered / parcel.name, parcel.body))
+        if parcel.signature:
+            create_private("undelivered", f"{kept}{SIGNATURE_SUFFIX}", parcel.signature.encode())
         return Kept(kept, {"kept": kept}, how_to_resend(kept))
+
+    def keep_in_result(self, parcel: Parcel, problem: str) -> Kept:
+        """Put the parcel into the result, if it is sealed."""
+        if not parcel.kind:
+            return Kept("", {}, "What is not sealed is not kept.")
+        advice = (
+            f"The sealed bundle could not be kept on disk either ({problem.rstrip('.')}) and is in this result as "
+            "'sealed'. Save it from there."
+        )
+        return Kept("", {"sealed": parcel.body.decode()}, advice)
 
     def finish(self, parcel: Parcel, delivered: Delivered) -> Result:
         """Return what the result of the task says of the delivery."""
@@ -258,6 +270,9 @@ class Resend:
         """Return what check mode says."""
         return self.facts()
 
+    def rehearse(self, receipt: Receipt) -> None:
+        """Do nothing: the parcel is ready."""
+
     def pack(self, issued: Issued, receipt: Receipt) -> Parcel:
         """Return the parcel as it was sealed."""
         return self.parcel
@@ -273,6 +288,10 @@ class Resend:
     def keep(self, parcel: Parcel) -> Kept:
         """Leave the file where it is."""
         return Kept(str(self.file), {"kept": str(self.file)}, how_to_resend(str(self.file)))
+
+    def keep_in_result(self, parcel: Parcel, problem: str) -> Kept:
+        """Leave the file where it is: nothing can go wrong with that."""
+        return self.keep(parcel)
 
     def finish(self, parcel: Parcel, delivered: Delivered) -> Result:
         """Return what the result of the task says of the delivery."""

@@ -20,7 +20,10 @@ from . import sealing
 from .sealers.recipient import Recipient
 
 SUFFIXES = (".age", ".pub", ".keys", ".asc", ".gpg", ".pem", ".crt", ".cer", ".txt")
-ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
+# The dot-atom of RFC 5322 at a host name of RFC 1123: what every mail server takes, and what is sent as it is written.
+# Anything else, such as a trailing dot or a port, the email library may change or leave out.
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
 LONGEST_FILE = 1_000_000  # bytes
 HOW_TO_MAKE_ONE = (
     "Ask them to run 'age-keygen -o key.txt' and to send the public key (age1...), or to run "

@@ -20,7 +20,9 @@ def last_keys(file: str | None, user: str) -> KnownKeys | None:
     """Return the keys that the latest token of a user was sealed to; None if there was none."""
     found = None
     for receipt in _receipts(file, json.dumps(user)):
-        found = known_keys([receipt], user, receipt.recorded_at) or found
+        keys = known_keys([receipt], user, receipt.recorded_at)
+        if keys and (found is None or keys.requested_at >= found.requested_at):
+            found = keys
     return found
 
 

@@ -56,7 +56,7 @@ class ShippedHost:
         found = self._run(KNOWN_KEYS)["known_keys"]
         return (
             KnownKeys(
-                parse_time("known_keys", found["recorded_at"]), tuple(found["fingerprints"]), found["passed_over"]
+                parse_time("known_keys", found["requested_at"]), tuple(found["fingerprints"]), found["passed_over"]
             )
             if found
             else None

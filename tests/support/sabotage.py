@@ -49,15 +49,15 @@ class Saboteur:
 
 
 class AtStep(Saboteur):
-    """Does something at the first call of one function, or at each of them."""
+    """Does something at the first call of one function. Python ends the tracing with what is raised there."""
 
-    def __init__(self, act: Callable[[], None], name: str, always: bool = False, armed: bool = False) -> None:
+    def __init__(self, act: Callable[[], None], name: str, armed: bool = False) -> None:
         super().__init__(act, 0, armed)
-        self.name, self.always = name, always
+        self.name = name
 
     def called(self, code: CodeType) -> None:
         if code.co_name == self.name:
-            self.place, self.armed = self.name, self.always
+            self.place, self.armed = self.name, False
             self.act()
 
 

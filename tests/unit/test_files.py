@@ -273,6 +273,18 @@ def test_appending_after_a_torn_line_keeps_both_apart(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b'{"half":\n{}\n[]\n'
 
 
+def test_another_process_that_holds_the_lock_of_a_log_is_not_waited_for_forever(tmp_path: Path) -> None:
+    waited: list[float] = []
+    (tmp_path / "file").write_bytes(b"[]\n")
+    with (tmp_path / "file").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(FileNotWritten, match="is locked by another process that does not end"):
+            files.append_private("receipts_file", tmp_path / "file", b"{}", sleep=waited.append, patience=1.0)
+    assert 4 <= len(waited) <= 6
+    files.append_private("receipts_file", tmp_path / "file", b"{}", sleep=waited.append)
+    assert (tmp_path / "file").read_bytes() == b"[]\n{}\n"
+
+
 KILLED = """
 import os, signal, sys
 from ansible_collections.mdps.venue_sts.plugins.module_utils import _files as files

@@ -34,9 +34,13 @@ def read_caller_and_time(sts: Any) -> tuple[Caller, datetime]:
     """The caller, and what time it is by AWS's clock."""
     answer = call(sts, "get_caller_identity", "find out whose credentials these are")
     said = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-    return Caller(str(answer["Arn"]), str(answer["Account"])), parsedate_to_datetime(said) if said else datetime.now(
-        UTC
-    )
+    return Caller(str(answer["Arn"]), str(answer["Account"])), _time_of(said) if said else datetime.now(UTC)
+
+
+def _time_of(header: str) -> datetime:
+    """The time of a Date header. One without a zone, as some proxies write it, is in UTC (RFC 9110, section 5.6.7)."""
+    said = parsedate_to_datetime(header)
+    return said if said.tzinfo else said.replace(tzinfo=UTC)
 
 
 def read_role(iam: Any, name: str) -> Role | None:

@@ -505,13 +505,13 @@ def _present(*values: Any) -> Iterator[Any]:
 
 
 class KnownKeys(NamedTuple):
-    """The fingerprints that a token of a user was sealed to, and when that was recorded.
+    """The fingerprints that a token of a user was sealed to, and when the token was requested.
 
     :param fingerprints: none if no receipt was found, although there may be one.
     :param passed_over: why there may be one, as a clause; '' if one was found.
     """
 
-    recorded_at: datetime
+    requested_at: datetime
     fingerprints: tuple[str, ...]
     passed_over: str = ""
 
@@ -519,11 +519,18 @@ class KnownKeys(NamedTuple):
 def known_keys(receipts: Iterable[Receipt], user: str, now: datetime) -> KnownKeys | None:
     """The keys that the latest token of a user was sealed to; None if there was none.
 
-    A receipt from the future is passed over: it would be the latest one for as long as its writer likes.
+    The order is that of the requests: a bundle that is sent again makes no earlier key the latest one. A receipt from
+    the future is passed over: it would be the latest one for as long as its writer likes.
     """
-    sealed = [
-        KnownKeys(one.recorded_at, tuple(one.handoff["sealed_to"]))
-        for one in receipts
-        if one.recipient == user and one.handoff and one.handoff.get("sealed_to")
-    ]
-    return max((one for one in sealed if one.recorded_at <= now + CLOCK_TOLERANCE), default=None)
+    latest = max(
+        (
+            one
+            for one in receipts
+            if one.recipient == user
+            and (one.handoff or {}).get("sealed_to")
+            and one.requested_at <= now + CLOCK_TOLERANCE
+        ),
+        key=lambda one: (one.requested_at, one.recorded_at),
+        default=None,
+    )
+    return KnownKeys(latest.requested_at, tuple(latest.handoff["sealed_to"])) if latest and latest.handoff else None

@@ -69,7 +69,7 @@ class EmailChannel(Channel):
             raise InvalidInput("email.tls", f"must be starttls or tls. Mail without encryption is not sent. {REASON}")
         for name in ("sender", "to"):
             if given.get(name) and not ADDRESS.fullmatch(settings.line(f"email.{name}", given[name])):
-                raise InvalidInput(f"email.{name}", f"{given[name]!r} is not one mail address.")
+                raise InvalidInput(f"email.{name}", f"{given[name]!r} is not one mail address of ASCII characters.")
         return cls(
             host=settings.host_name("email.host", given["host"]),
             port=settings.port("email.port", given.get("port") or (465 if given["tls"] == "tls" else 587)),

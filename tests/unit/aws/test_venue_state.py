@@ -39,6 +39,15 @@ def test_the_caller() -> None:
         assert venue_state.read_caller(sts) == venue_state.Caller("arn:aws:iam::012345678901:root", "012345678901")
 
 
+@pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
+def test_the_clock_of_aws_has_a_zone_whatever_a_proxy_makes_of_the_header(zone: str) -> None:
+    with stubbed("sts") as (sts, stub):
+        answer = {"Account": "012345678901", "Arn": "arn:aws:iam::012345678901:root", "UserId": "u"}
+        headers = {"date": f"Sun, 22 Nov 2026 09:30:15 {zone}"}
+        stub.add_response("get_caller_identity", {**answer, "ResponseMetadata": {"HTTPHeaders": headers}}, {})
+        assert venue_state.read_caller_and_time(sts)[1] == datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
+
+
 def test_a_role_with_everything() -> None:
     described = {
         **DESCRIBED,

@@ -13,6 +13,8 @@ import resource
 import signal
 import stat
 import zipfile
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import jsonschema
@@ -27,10 +29,13 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     SealingFailed,
     VenueError,
 )
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import known_keys
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.known_receipts import last_keys
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support import people
+from tests.support.receipts import issued
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "receipt.schema.json").read_text())
 STEM = "sbg_dev_unityuser_20260315T000508Z-00000001"
@@ -231,6 +236,31 @@ def test_a_template_that_fails_is_found_before_there_is_a_token(desk, someone, t
     desk.on_assume = lambda: pytest.fail("STS was asked")
     with pytest.raises(InvalidInput, match="readme_template"):
         desk(public_keys=someone.keys, readme_template=str(tmp_path / "readme.j2"))
+
+
+def test_a_template_that_fails_for_this_request_alone_is_found_too(desk, someone, tmp_path):
+    (tmp_path / "readme.j2").write_text("Dear {{ {'jdoe': 'Jane'}[recipient] }}")
+    desk.on_assume = lambda: pytest.fail("STS was asked")
+    for check_mode in (True, False):
+        with pytest.raises(InvalidInput, match="readme_template"):
+            desk(check_mode, public_keys=someone.keys, readme_template=str(tmp_path / "readme.j2"))
+    assert [one["state"] for one in desk.lines] == ["failed"]
+
+
+def test_a_bundle_that_is_sent_again_makes_no_earlier_key_the_latest(tmp_path):
+    at = people.NOW
+    first, second = (
+        issued(number=number, at=at + timedelta(hours=number)).with_handoff(
+            {"delivered": True, "channel": "file", "sealed_to": [key]}, at + timedelta(hours=number, minutes=1)
+        )
+        for number, key in ((1, "of before"), (2, "of now"))
+    )
+    again = replace(first, recorded_at=at + timedelta(hours=3))
+    file = tmp_path / "receipts.jsonl"
+    file.write_text("".join(f"{one.to_line()}\n" for one in (first, second, again)))
+    user = first.recipient
+    assert last_keys(str(file), user).fingerprints == ("of now",)
+    assert known_keys([first, second, again], user, at + timedelta(days=1)).fingerprints == ("of now",)
 
 
 def test_confirmed_fingerprints(desk, someone, gpg_person, tmp_path):

@@ -14,7 +14,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused, VenueError
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt, read_log
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt, parse_receipt, read_log
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.interruption import (
+    Interrupted,
+    SignalGuard,
+)
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import handoff
 
 from tests.support import people
 from tests.support.sabotage import AtStep, Saboteur, raising
@@ -117,10 +122,52 @@ def test_whatever_a_step_raises_the_receipt_is_completed(desk, issue, tmp_path, 
 
 
 @pytest.mark.parametrize("kind", RAISED)
-@pytest.mark.parametrize("step", ["describe", "with_handoff"])
-def test_an_outcome_that_cannot_be_described_at_all_leaves_a_receipt_of_the_token(desk, issue, tmp_path, step, kind):
+def test_whatever_is_raised_while_a_bundle_is_kept_it_is_in_the_result(desk, issue, tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(handoff, "create_private", lambda *_: raising(RAISED[kind])())
+    saboteur = AtStep(raising(RAISED["full disk"]), "deliver")
     with pytest.raises(VenueError) as caught:
-        issue(AtStep(raising(RAISED[kind]), step, always=True), "sealed file", tmp_path / "out")
+        issue(saboteur, "sealed file", tmp_path / "out")
+    check_failure(desk, caught.value, "sealed file", saboteur)
+    assert "BEGIN AGE" in caught.value.facts["sealed"]
+    assert "Save it from there." in caught.value.message
+
+
+@pytest.mark.parametrize("failure", [ValueError, None])
+def test_a_signal_at_the_moment_when_signals_are_shut_out_hides_no_failure(failure):
+    work = raising(failure) if failure else lambda: None
+    with SignalGuard() as guard, AtStep(lambda: signal.raise_signal(signal.SIGTERM), "_close", armed=True):
+        error = guard.run(work)
+    assert type(error) is (failure or Interrupted)
+
+
+def test_the_timeout_of_a_task_does_not_end_the_record_of_its_token(desk, issue, tmp_path, monkeypatch):
+    """Ansible-core's keyword `timeout` raises from the handler of SIGALRM, wherever the task is."""
+
+    def out_of_time(_number, _frame):
+        raise TimeoutError("the task's timeout")
+
+    before = signal.signal(signal.SIGALRM, out_of_time)
+    try:
+        for step in ("pack", "keep"):
+            monkeypatch.setattr(handoff.Handoff, "deliver", lambda *_: raising(RAISED["full disk"])())
+            saboteur = AtStep(lambda: signal.raise_signal(signal.SIGALRM), step)
+            with pytest.raises(VenueError) as caught:
+                issue(saboteur, "sealed file", tmp_path / step)
+            check_failure(desk, caught.value, "sealed file", saboteur)
+            assert signal.getsignal(signal.SIGALRM) is out_of_time
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("kind", RAISED)
+@pytest.mark.parametrize("step", ["describe", "with_handoff"])
+def test_an_outcome_that_cannot_be_described_at_all_leaves_a_receipt_of_the_token(
+    desk, issue, tmp_path, monkeypatch, step, kind
+):
+    owner = {"describe": handoff.Handoff, "with_handoff": Receipt}[step]
+    monkeypatch.setattr(owner, step, lambda *_: raising(RAISED[kind])())
+    with pytest.raises(VenueError) as caught:
+        issue(Saboteur(lambda: None, 0), "sealed file", tmp_path / "out")
     receipt = last_receipt(desk)
     assert caught.value.facts["receipt"] == receipt.to_json()
     jsonschema.validate(receipt.to_json(), SCHEMA)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from email.headerregistry import Address
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     NoRecipientKey,
 )
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import key_directory
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.key_directory import KeyDirectory, Person
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.key_directory import ADDRESS, KeyDirectory, Person
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers.recipient import Recipient
 
 from tests.support import people
@@ -117,7 +118,29 @@ def test_an_entry_of_another_form(entry: Any) -> None:
         find({"jdoe": entry})
 
 
-@pytest.mark.parametrize("email", ["x", "a@b, c@d", "a@b\nBcc: x@y", 7])
+ADDRESSES = ["j.doe+unity@example.org", "o'brien@jpl.nasa.gov", "x@localhost"]
+# What the email library changes, cuts or leaves out, and what mail servers without SMTPUTF8 do not take.
+NOT_ADDRESSES = [
+    "x@y.z.",
+    "[x]@y.z",
+    "a:b@c.d",
+    "x@y.z:25",
+    "ü@y.z",
+    "x@exämple.org",
+    ".x@y.z",
+    "x..y@z",
+    "x@-y.z",
+    "<>",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_is_sent_as_it_is_written(address: str) -> None:
+    assert ADDRESS.fullmatch(address)
+    assert Address(addr_spec=address).addr_spec == address
+
+
+@pytest.mark.parametrize("email", ["x", "a@b, c@d", "a@b\nBcc: x@y", 7, *NOT_ADDRESSES])
 def test_an_email_that_is_none(email: Any) -> None:
     with pytest.raises(InvalidInput, match="the email of jdoe is not one mail address"):
         find({"jdoe": {"key": AGE, "email": email}})

@@ -158,7 +158,8 @@ def test_a_receipt_under_the_name_of_another_one_is_none(name: str, kept: int) -
 
 def test_the_known_keys_are_those_of_the_latest_token() -> None:
     def sealed(minutes: int, *keys: str, user: str = "jdoe") -> Receipt:
-        return issued(user).with_handoff({**DELIVERED, "sealed_to": list(keys)}, NOW + timedelta(minutes=minutes))
+        at = NOW + timedelta(minutes=minutes)
+        return issued(user, at=at).with_handoff({**DELIVERED, "sealed_to": list(keys)}, at)
 
     later = NOW + timedelta(hours=1)
     receipts = [sealed(2, "b"), sealed(1, "a"), sealed(3, "c", user="eve"), sealed(600, "future"), sealed(4), issued()]

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# With it, ansible-core ends a task that has the keyword ``timeout``: by an exception, wherever the task is.
+ALARM = signal.SIGALRM
 
 
 class Interrupted(BaseException):
@@ -17,7 +20,7 @@ class Interrupted(BaseException):
 
 
 class SignalGuard:
-    """Within it, the first signal raises ``Interrupted``, until ``close`` is called; others have no effect.
+    """Within it, the first signal raises ``Interrupted`` in ``run``; others, and those after it, have no effect.
 
     Signals can only be handled in the main thread. In another one nothing is guarded.
     """
@@ -38,9 +41,24 @@ class SignalGuard:
         for one, handler in self._before.items():
             signal.signal(one, handler if handler is not None else signal.SIG_DFL)
 
-    def close(self) -> None:
-        """Ignore signals from now on: what remains to be done is the record."""
+    def run(self, work: Callable[[], None]) -> BaseException | None:
+        """Do something, and return what it raised. Signals are ignored from then on: what remains is the record."""
+        try:
+            try:
+                work()
+            except BaseException as error:
+                self._close()
+                return error
+            self._close()
+        except BaseException as late:  # such as a signal that came just before the guard was closed
+            self._close()
+            return late.__context__ or late
+        return None
+
+    def _close(self) -> None:
         self._open = False
+        if self._before:
+            self._before.setdefault(ALARM, signal.signal(ALARM, signal.SIG_IGN))
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self._open:

@@ -89,6 +89,9 @@ class Delivery(Protocol):
     def planned(self, receipt: Receipt) -> Result:
         """Return what the result says in check mode."""
 
+    def rehearse(self, receipt: Receipt) -> None:
+        """Try what can fail for this request, before STS is asked."""
+
     def facts(self) -> Result:
         """Return what the result says of the delivery before there is a token."""
 
@@ -103,6 +106,9 @@ class Delivery(Protocol):
 
     def keep(self, parcel: Any) -> Kept:
         """Keep a parcel that was not delivered, if it is sealed."""
+
+    def keep_in_result(self, parcel: Any, problem: str) -> Kept:
+        """Put a sealed parcel into the result, because it could not be kept."""
 
     def finish(self, parcel: Any, delivered: Delivered) -> Result:
         """Return what the result says of the delivery."""

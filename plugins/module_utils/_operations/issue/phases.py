@@ -62,7 +62,7 @@ def _execute(phase: Phase, clients: Clients, runtime: Runtime) -> Result:
     if phase.name == KNOWN_KEYS:
         options = phase.options
         found = phase.stores.known_keys(clients, options.venue, options.user, runtime.now())
-        return {"known_keys": {**found._asdict(), "recorded_at": iso(found.recorded_at)} if found else None}
+        return {"known_keys": {**found._asdict(), "requested_at": iso(found.requested_at)} if found else None}
     if phase.receipt is None:
         raise InvalidInput("_receipt", "is required in this phase.")
     if phase.name == RECORD:

@@ -54,6 +54,7 @@ class Pipeline:
         return self._guarded(self._send)
 
     def _issue(self, authorized: Authorized) -> None:
+        self._delivery.rehearse(authorized.receipt)
         self._record(authorized.receipt)
         self._asked = True
         issued = authorized.assume()
@@ -90,15 +91,17 @@ class Pipeline:
         return receipt.with_handoff({**outcome, **known, **({"delivered": False} if problem else {})}, now)
 
     def _guarded(self, work: Callable[[], None]) -> Result:
+        result: Result = {}
+
+        def whole() -> None:
+            work()
+            result.update(self._result())
+
         with SignalGuard() as guard:
-            try:
-                work()
-                return self._result()
-            except BaseException as error:  # whatever it is, the receipt must say what happened to the token
-                guard.close()
-                if not self._recorded:
-                    raise self._failure(self._cause(error)) from None
-                return self._result()
+            error = guard.run(whole)  # whatever it is, the receipt must say what happened to the token
+            if error and not self._recorded:
+                raise self._failure(self._cause(error)) from None
+            return result or self._result()
 
     def _result(self) -> Result:
         delivery = self._delivery.finish(self._parcel, self._delivered) if self._delivered else {}
@@ -166,7 +169,7 @@ class Pipeline:
         try:
             return self._delivery.keep(self._parcel)
         except BaseException as error:  # the receipt must be completed all the same
-            return Kept("", {}, f"It could not be kept either: {self._cause(error).message}")
+            return self._delivery.keep_in_result(self._parcel, self._cause(error).message)
 
     def _try_to_record(self) -> str:
         """Record the receipt. Return the problem, or an empty text."""
