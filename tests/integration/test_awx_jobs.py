@@ -350,6 +350,25 @@ def test_a_lease_whose_approver_could_not_be_read_is_refused_before_anybody_is_a
     assert "fill the credential MDPS AWX reader" in " ".join(done.page.split())
 
 
+def test_a_lease_is_signed_with_the_key_of_its_credential(project, moto, provisioned, tmp_path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    known = {**COMMON, "lease_signers": [(tmp_path / "key.pub").read_text()]}
+    where = {"AWS_URL": moto.url, "AWS_EC2_METADATA_DISABLED": "true"}
+
+    def granted(place: pathlib.Path, **inputs: str) -> Job:
+        stored = custom_credential("MDPS lease signer", inputs, place)
+        more = {"credentials": (KEYS, stored), "where": where}
+        return Job(place, project, "Grant lease", Inventory(INVENTORY.hosts, known), LEASE_ANSWERS, **more).run()
+
+    refused = granted(tmp_path / "unfilled").expect("failed")
+    assert "fill the credential MDPS lease signer" in " ".join(refused.page.split())
+    assert leases(moto) == {}
+    done = granted(tmp_path / "filled", lease_key=(tmp_path / "key").read_text().strip()).expect()
+    assert leases(moto)["jdoe"]["signature"]
+    assert_keeps_no_secret(done, {(tmp_path / "key").read_text().splitlines()[1]})
+    assert opened(done.download)
+
+
 @pytest.mark.parametrize(
     ("answers", "said"),
     [

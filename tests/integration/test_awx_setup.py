@@ -201,8 +201,10 @@ def test_only_the_way_without_kion_uses_the_saml_assertion(made):
     used = {name: credentials_of(made, name) for name in TEMPLATES}
     assert used.pop("Issue token with SAML") == {"MDPS SAML assertion"}
     # The approver of a request, and the requests that wait.
-    for name in ("Issue token", "Revoke", "Check lease", "Grant lease"):
+    for name in ("Issue token", "Revoke"):
         assert used.pop(name) == {"MDPS Kion API key", "MDPS AWX reader"}
+    for name in ("Check lease", "Grant lease"):
+        assert used.pop(name) == {"MDPS Kion API key", "MDPS AWX reader", "MDPS lease signer"}
     assert set(map(frozenset, used.values())) == {frozenset({"MDPS Kion API key"})}
 
 
@@ -398,6 +400,14 @@ def test_a_job_that_could_not_be_run_is_named_with_the_reason(made, made_server,
     assert "an image that cannot be pulled is the usual reason" in said
     made.items["jobs"][job["id"]] |= {"status": "failed"}
     assert "jobs can be launched" in verify(made_server, tmp_path, awx_setup_require_ready=True).expect().output
+
+
+def test_an_empty_reader_is_reported_until_it_is_filled(made, made_server, tmp_path):
+    fill(made)
+    said = " ".join(verify(made_server, tmp_path, awx_setup_require_ready=True).expect().output.split())
+    assert "The credential MDPS AWX reader lacks host, token. Until it is filled, leases are refused" in said
+    find(made, "credentials", "MDPS AWX reader")["inputs"] = {"host": "https://awx.example.org", "token": "$encrypted$"}
+    assert "MDPS AWX reader lacks" not in verify(made_server, tmp_path).expect().output
 
 
 def test_an_external_source_fills_a_credential_as_well(made, made_server, tmp_path):

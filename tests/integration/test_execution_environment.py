@@ -52,7 +52,7 @@ def test_every_package_that_a_plugin_imports_is_in_the_image(found):
 
 
 def test_the_programs_that_seal_are_in_the_image(found):
-    assert names(found["system"]) == {"gnupg", "gnupg2", "openssl"}
+    assert names(found["system"]) == {"gnupg", "gnupg2", "openssl", "openssh-client", "openssh-clients"}
 
 
 def test_the_build_context_names_all_that_goes_in(tmp_path):
