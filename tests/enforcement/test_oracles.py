@@ -287,6 +287,24 @@ def test_what_the_role_denies_and_what_it_therefore_still_allows() -> None:
     assert judged(permissions.policy(VENUE, PLACE), DENIED_CELLS) == expected(DENIED_CELLS)
 
 
+def test_no_token_derives_keys_whatever_else_allows_it() -> None:
+    """iam-simulate does not know the action yet, so another of STS stands for it. The twin is without the statement."""
+    statements = permissions.policy(VENUE, PLACE)["Statement"]
+    (deny,) = [one for one in statements if one["Sid"] == "NeverDeriveKeys"]
+    assert deny["Action"] == "sts:GetScopedCredentials"
+    ask = functools.partial(oracles.request, ADMIN, resource="*", account=world.HOME)
+    with pytest.raises(AssertionError, match=r"invalid\.action"):
+        oracles.simulate([ask("sts:GetScopedCredentials", identity=[limited(ALLOW_ALL)])])
+    twin = [one for one in statements if one != deny]
+    known = [*twin, {**deny, "Action": "sts:GetSessionToken"}]
+    asked = [
+        ask(action, identity=[limited(*some, ALLOW_ALL)])
+        for some in (known, twin)
+        for action in ("sts:GetSessionToken", "sts:GetCallerIdentity")
+    ]
+    assert oracles.simulate(asked) == [False, True, True, True]
+
+
 def test_a_key_of_another_account_may_be_named() -> None:
     grant = VENUE._replace(kms_keys=[FOREIGN_KEY])
     cells = [
@@ -414,6 +432,17 @@ PROVISIONER: list[PolicyCell] = [
             "AddClientIDToOpenIDConnectProvider",
         )
     ),
+    *(
+        (allowed, f"iam:{one}OpenIDConnectProvider", f"{IAM}:oidc-provider/{issuer}", {})
+        for allowed, issuer in (
+            (True, "login.example.org/realm"),
+            (False, "login.example.org.example.com"),
+            (False, "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"),
+            (False, "token.actions.githubusercontent.com"),
+        )
+        for one in ("Create", "Tag", "AddClientIDTo")
+    ),
+    (True, "iam:GetOpenIDConnectProvider", f"{IAM}:oidc-provider/token.actions.githubusercontent.com", {}),
     (False, "iam:UpdateOpenIDConnectProviderThumbprint", f"{IAM}:oidc-provider/login.example.org", {}),
     (False, "iam:DeleteOpenIDConnectProvider", f"{IAM}:oidc-provider/login.example.org", {}),
     (False, "iam:CreateSAMLProvider", f"{IAM}:saml-provider/x", {}),
