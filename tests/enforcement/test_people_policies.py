@@ -120,7 +120,7 @@ def provision(person: Person, venue: str) -> Iterator[Outcome]:
     iam.update_assume_role_policy(**name, PolicyDocument=json.dumps(TRUSTED_BY_HAND))
     iam.delete_role_permissions_boundary(**name)
     iam.put_role_policy(**name, PolicyName="venue-access", PolicyDocument=json.dumps(world.BOUNDARY_POLICY))
-    iam.untag_role(**name, TagKeys=["Capability"])
+    iam.untag_role(**name, TagKeys=["CapVersion"])
     yield person.run("role", venue, description="Changed.", max_session_duration=7200)
     yield person.run("role", venue, rotate_external_id=True)
     issuer = {"provider": f"https://login.example.org/{venue}", "audiences": ["sbg"], "subjects": ["jdoe"]}
