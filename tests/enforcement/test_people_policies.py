@@ -121,7 +121,8 @@ def provision(person: Person, venue: str) -> Iterator[Outcome]:
     iam.delete_role_permissions_boundary(**name)
     iam.put_role_policy(**name, PolicyName="venue-access", PolicyDocument=json.dumps(world.BOUNDARY_POLICY))
     iam.untag_role(**name, TagKeys=["CapVersion"])
-    yield person.run("role", venue, description="Changed.", max_session_duration=7200)
+    changes = {"description": "Changed.", "max_session_duration": 7200}
+    yield person.run("role", venue, **changes, confirm_changes=["buckets"])  # the policy by hand names none
     yield person.run("role", venue, rotate_external_id=True)
     issuer = {"provider": f"https://login.example.org/{venue}", "audiences": ["sbg"], "subjects": ["jdoe"]}
     yield person.run("role", venue, oidc_providers=[{**issuer, "create": True}])

@@ -43,18 +43,28 @@ def _changes(current: Current, desired: Desired) -> Iterator[tuple[str, set[str]
     """What differs between the role and the desired state: (what, before, after).
 
     A bucket widens a role whose policy names none. Only a role without that policy gets its first bucket unasked: it is
-    new, its provisioning was interrupted, or the admin takes it over with the option for that. A boundary narrows a
-    role that has none. The region is that of the run, not of a parameter.
+    new, its provisioning was interrupted, or the admin takes it over with the option for that. A bucket narrows a role
+    that reaches every one, and a boundary one that has none. The region is that of the run, not of a parameter.
     """
     role = current.role
     before, after = _named(current.policy, "s3", 5), _named(desired.policy, "s3", 5)
-    if current.policy is not None and before != after:
+    if current.policy is not None and before != after and not _reaches_every_bucket(current.policy):
         yield "buckets", before, after
     before, after = _named(current.policy, "ecr", 3), _named(desired.policy, "ecr", 3)
     if before and after and before != after:
         yield "region", before, after
     if role and role.boundary and role.boundary != desired.boundary:
         yield "permissions_boundary", {role.boundary}, {desired.boundary} - {""}
+
+
+def _reaches_every_bucket(policy: Mapping[str, Any]) -> bool:
+    return any(
+        one.get("Effect") == "Allow"
+        and "Condition" not in one
+        and "*" in values(one.get("Resource", []))
+        and {"*", "s3:*"} & {str(action).lower() for action in values(one.get("Action", []))}
+        for one in statements(policy)
+    )
 
 
 def _named(policy: Mapping[str, Any] | None, service: str, part: int) -> set[str]:

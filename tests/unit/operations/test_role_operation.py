@@ -869,6 +869,9 @@ def test_what_narrows_a_role_or_completes_it_needs_no_confirmation(role: Runner,
     assert actions(role.execute()) == ["iam:PutRolePermissionsBoundary"]
     account.iam.delete_role_policy(RoleName=NAME, PolicyName="venue-access")
     assert actions(role.execute()) == ["iam:PutRolePolicy"]
+    wide = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    account.iam.put_role_policy(RoleName=NAME, PolicyName="venue-access", PolicyDocument=json.dumps(wide))
+    assert actions(role.execute()) == ["iam:PutRolePolicy"]
 
 
 def test_a_change_that_an_option_names_needs_no_confirmation(role: Runner, account: Account) -> None:
