@@ -129,6 +129,10 @@ role:
       description: Its name.
       type: str
       sample: unity-sbg-dev-sts
+    owned:
+      description: Whether its tags say that it is a venue's role for tokens. Otherwise only a receipt says so.
+      type: bool
+      sample: true
     role_id:
       description: Its unique id.
       type: str

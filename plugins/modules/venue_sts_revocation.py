@@ -327,6 +327,13 @@ verified:
       description: What was seen.
       type: str
       sample: IAM's simulation of the stored policies denies every action it was asked for.
+unreachable:
+  description: Why other roles of the venue could not be looked for or read, and so are left as they are. RV(locked)
+    says nothing about them.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 unreadable:
   description: How many receipts could not be read, or are no receipts, and were skipped.
   returned: success

@@ -48,7 +48,7 @@ class Observed:
 def owner(tags: Mapping[str, str]) -> Venue | None:
     """The venue whose role for tokens a role is, as its tags say, or None."""
     project, venue, capability = (tag_value(tags, key) for key in OWNERSHIP)
-    if capability != CAPABILITY:
+    if (capability or "").lower() != CAPABILITY:
         return None
     try:
         return make_venue(project, venue) if project and venue else None

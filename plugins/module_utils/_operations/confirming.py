@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from .._aws.calls import DENIED
 from .._aws.clients import Clients
 from .._aws.cloudtrail import SECONDS_A_REQUEST, look_up
-from .._domain.errors import AwsRefused
+from .._domain.errors import VenueError
 from .._domain.receipts import CLOCK_TOLERANCE, LONGEST_SESSION
 from .._domain.role_plan import Role
 from .._domain.sessions import Session, from_event
@@ -41,13 +40,8 @@ def issued_sessions(
                 most_pages=MOST_PAGES,
                 sleep=runtime.sleep,
             )
-        except AwsRefused as refusal:
-            if refusal.code not in DENIED:
-                raise
-            runtime.warn(
-                "CloudTrail may not be asked which of these sessions were issued. The caller needs "
-                "cloudtrail:LookupEvents."
-            )
+        except VenueError as problem:  # what CloudTrail cannot confirm is revoked as far as it fits
+            runtime.warn(f"CloudTrail does not say which of these sessions were issued. {problem.message}")
             return found
         events = [one for one in map(from_event, looked.events) if one and one.role_arn == role.arn]
         found += [one for one in events if access_key_id in ("", one.access_key_id) and one.latest_end > now]

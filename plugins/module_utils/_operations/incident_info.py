@@ -142,7 +142,7 @@ def look_into(options: IncidentOptions, clients: Clients, runtime: Runtime) -> R
 
     :raises VenueError: see ``_domain/errors.py``.
     """
-    result = _facts(options, clients, runtime)
+    result = _within_account(_facts(options, clients, runtime))
     return {**result, "next_step": next_step(result)}
 
 
@@ -167,6 +167,19 @@ def _facts(options: IncidentOptions, clients: Clients, runtime: Runtime) -> Resu
         trail = Trail(cloudtrail, now, runtime, options.max_pages)
         found = _here(options, log.tokens, account, clients, trail)
     return {**result, **found, "gaps": [*unread, *found["gaps"]]}
+
+
+def _within_account(result: Result) -> Result:
+    """Compare the account of the token, as far as AWS did not say that of the key."""
+    session, caller = result["session"], result["caller_account_id"]
+    account = session["role_arn"].split(":")[4] if session else caller
+    if result["in_account"] is not None or account == caller:
+        return result
+    problem = (
+        f"The token is of account {account}, but the credentials are for account {caller}. Get keys for account "
+        f"{account}, and run again."
+    )
+    return {**result, "in_account": False, "problems": [problem, *result["problems"]]}
 
 
 def _receipts(
@@ -300,12 +313,13 @@ def _token(found: Identified, lease_option: str | None, clients: Clients, now: d
     role = read_role(iam, session.role_name)
     inline = read_policies(iam, role.name, read_inline_names(iam, role.name)) if role else {}
     role_id = role.role_id if role else ""
-    venue = (owner(role.tags) if role else None) or (receipt.venue if receipt else None)
+    tagged = owner(role.tags) if role else None
+    venue = tagged or (receipt.venue if receipt else None)
     return {
         "session": session.shown(standing(inline, role_id), now, role_id),
         "provenance": dict(provenance(session, receipt)),
         "venue": _venue_shown(venue),
-        "role": _role_shown(role) if role else None,
+        "role": {**_role_shown(role), "owned": tagged is not None} if role else None,
         "lease": _lease(clients, lease_path(venue, lease_option), venue, receipt, now) if venue and receipt else None,
     }
 

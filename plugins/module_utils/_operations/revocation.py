@@ -280,7 +280,8 @@ def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime
     try:
         log = options.sources.read(clients, now, since=None if options.by_receipt else now, venue=options.venue)
     except VenueError as error:
-        if options.by_receipt or (isinstance(error, InvalidInput) and options.sources.file is not None):
+        mistyped = isinstance(error, InvalidInput) and options.sources.file is not None
+        if options.by_receipt or (mistyped and not options.every_role):
             raise
         runtime.warn(f"{error.message} Tokens of roles that only receipts name are not revoked.")
         return Known(())
@@ -365,10 +366,8 @@ def _further_roles(options: RevocationOptions, iam: Any, names: Sequence[str]) -
         return [], []
     try:
         found = names_of_roles(iam, options.venue)
-    except AwsRefused as refusal:
-        if refusal.code in DENIED:
-            return [], [f"roles that are not named were not looked for. {refusal.message}"]
-        raise
+    except VenueError as refusal:
+        return [], [f"roles that are not named were not looked for. {refusal.message}"]
     known = {name.lower() for name in names}
     return [name for name in found if name.lower() not in known], []
 
@@ -610,6 +609,7 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
         "left_out": [
             {"session_name": one.session_name, "role_arn": one.role_arn, "reason": why} for one, why in state.left_out
         ],
+        "unreachable": list(state.unreachable),
         "unreadable": known.unreadable,
         "verified": verified,
         "steps": [step.shown() for step in steps],

@@ -173,11 +173,18 @@ class LockProof:
 
     def __init__(self, clients: Clients, role: Role, parameter: str) -> None:
         self._sts, self._role = clients.client("sts"), role
-        self._value = read_parameters(clients.client("ssm"), [parameter]).get(parameter)
-        self._worked_before = not has_lock(role) and not try_to_assume(self._sts, role, self._value)
+        self._problem = ""
+        try:
+            self._value = read_parameters(clients.client("ssm"), [parameter]).get(parameter)
+            self._worked_before = not has_lock(role) and not try_to_assume(self._sts, role, self._value)
+        except VenueError as error:  # the role is locked all the same
+            self._problem = error.message
 
     def attempt(self) -> Proof:
         """Try to assume the role."""
+        if self._problem:
+            said = f"It could not be tried before the lock, so nothing is proven: {self._problem}"
+            return Proof(f"new tokens of the role {self._role.name}", "assume_role", False, said, waiting=False)
         refusal = try_to_assume(self._sts, self._role, self._value)
         subject = f"new tokens of the role {self._role.name}"
         if refusal is None:

@@ -345,6 +345,49 @@ def test_a_lease_below_another_path_is_found_and_ends(found: Found) -> None:
     assert ssm.get_parameters(Names=[f"{path}/jdoe"])["Parameters"] == []
 
 
+@pytest.mark.parametrize("mistyped", [("act=ture",), ("act=true", "lock=ture"), ("act=true", "verify=ture")])
+def test_a_mistyped_answer_is_an_error_before_anything_else(found: Found, mistyped: tuple[str, ...]) -> None:
+    options = [word for one in mistyped for word in ("-e", one)]
+    refused = play(found, "-e", f"access_key_id={KEY}", *options, code=2)
+    assert "'ture' is neither true nor false" in refused
+    assert "Find out what the key is" not in refused
+    assert policies(found) == []
+
+
+def test_a_role_that_only_a_receipt_says_to_be_the_venues_is_left_alone(found: Found) -> None:
+    iam, trust_of_admin = found.moto.client("iam"), json.dumps({"Version": "2012-10-17", "Statement": []})
+    iam.create_role(RoleName="Admin", AssumeRolePolicyDocument=trust_of_admin)
+    found.events.clear()
+    found.write(receipt(role_arn="arn:aws:iam::123456789012:role/Admin"))
+    acted = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true", "-e", "lock=true", code=2)
+    assert "Nothing was changed" in acted
+    assert "do not say that it is a venue's role for tokens" in acted
+    assert iam.list_role_policies(RoleName="Admin")["PolicyNames"] == policies(found) == []
+
+
+def test_receipts_alone_do_not_say_that_a_key_has_ended(found: Found) -> None:
+    found.events.clear()
+    found.write(json.dumps({**receipt().to_json(), "assumed_role_id": "AROAOTHEROTHEROTHER1:jdoe-1"}))
+    acted = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true", "-e", "verify=false")
+    assert "ENDED         session jdoe-1" in acted
+    assert any("=jdoe-1" in one for one in policies(found))
+
+
+def test_a_token_of_another_account_is_not_looked_for_here(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incident_info, "_account_of", lambda *_: None)
+    found.events.clear()
+    other = "210987654321"
+    found.write(receipt(account_id=other, role_arn=f"arn:aws:iam::{other}:role/{ROLE}"))
+    result = found.look()
+    assert (result["in_account"], other in result["problems"][0]) == (False, True)
+
+
+def test_a_page_that_cannot_be_written_keeps_no_key_alive(found: Found) -> None:
+    options = ("-e", "act=true", "-e", "verify=false", "-e", "dest=/nonexistent/incident.html")
+    play(found, "-e", f"access_key_id={KEY}", *options, code=2)
+    assert any("=jdoe-1" in one for one in policies(found))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

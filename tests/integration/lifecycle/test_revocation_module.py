@@ -23,7 +23,12 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names impor
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import parse_time
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, role_info
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import (
+    revocation,
+    role,
+    role_info,
+    verification,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import TARGETS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
@@ -607,9 +612,10 @@ def test_a_revoker_who_may_not_look_for_other_roles_is_told_so(venue: Moto, monk
 
     monkeypatch.setattr(revocation, "names_of_roles", denied)
     warned: list[str] = []
-    result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, state="locked")
+    result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, state="locked", **FILE)
     assert result["locked"]
-    assert ["not looked for" in one for one in warned] == [True]
+    assert [any(said in one for one in warned) for said in ("not looked for", "cannot be read")] == [True, True]
+    assert ["not looked for" in one for one in result["unreachable"]] == [True]
 
 
 def test_a_receipt_of_another_mdps_role_of_the_venue_is_left_out(venue: Moto, tmp_path: pathlib.Path) -> None:
@@ -630,6 +636,25 @@ def test_a_receipt_of_another_mdps_role_of_the_venue_is_left_out(venue: Moto, tm
 def test_a_lock_is_about_the_whole_venue(state: str, option: dict[str, Any]) -> None:
     result = perform(revocation.OPERATION, **VENUE, state=state, **option)
     assert f"cannot be used with state {state}" in result["msg"]
+
+
+def test_what_a_proof_needs_keeps_nothing_from_being_locked(venue: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_arguments: Any) -> dict[str, Any]:
+        raise AwsRefused("The caller needs ssm:GetParameters.", operation="ssm:GetParameters", code="AccessDenied")
+
+    monkeypatch.setattr(verification, "read_parameters", denied)
+    result = perform(revocation.OPERATION, **VENUE, state="locked", verify=True, wait_timeout=0)
+    assert (result["error"], result["changed"]) == ("NotProven", True)
+    assert "It could not be tried before the lock" in result["msg"]
+    assert lock_statement() in statements(venue)
+
+
+@pytest.mark.parametrize("mistyped", ["lift=ture", "lift="])
+def test_a_mistyped_answer_revokes_nothing(venue: Moto, tmp_path: pathlib.Path, mistyped: str) -> None:
+    command = ("mdps.venue_sts.revoke", "-e", "project=sbg", "-e", "venue=dev", "-e", "all=true", "-e", mistyped)
+    output = ansible_playbook(*command, env=venue.environment(), cwd=tmp_path).expect(2).output
+    assert "is neither true nor false" in output
+    assert policies(venue) == []
 
 
 def test_the_playbooks_lock_and_unlock(venue: Moto, tmp_path: pathlib.Path) -> None:
