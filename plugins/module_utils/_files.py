@@ -17,7 +17,7 @@ import pwd
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ._domain.errors import FileNotWritten, InvalidInput
@@ -27,6 +27,9 @@ PREFIX, SUFFIX = ".venue_sts.", ".tmp"
 NO_LOGIN_SHELLS = {"nologin", "false", "sync", "shutdown", "halt"}
 MOST_LINKS = 40  # as Linux
 PAUSE = 0.2  # seconds between two attempts to take a lock
+BY_EFFECTIVE_ID = os.access in os.supports_effective_ids
+LONGEST_NAME = 255  # bytes; as Linux
+ACL = "system.posix_acl_access"  # see acl(5); the extended attribute that holds it on Linux
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a symbolic link",
@@ -35,6 +38,38 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+
+
+def absolute(option: str, path: str | Path) -> Path:
+    """Return the absolute path that an option names. Symbolic links are kept.
+
+    :param option: the option, for messages.
+    :param path: may begin with ``~`` or ``~user``.
+    :raises InvalidInput: it is empty, has an unprintable character or too long a name, or names an unknown user.
+    """
+    text = os.fspath(path)
+    if not text.strip() or not text.isprintable():
+        raise InvalidInput(
+            option,
+            "this is not the path of a file or folder: it is empty, or has a character that cannot be printed.",
+        )
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser raises RuntimeError
+    if expanded.startswith("~"):
+        raise InvalidInput(option, f"'{text}' begins with the name of a user that this machine does not know.")
+    found = Path(os.path.abspath(expanded))  # noqa: PTH100 - keep links
+    check_name_lengths(option, found.parts)
+    return found
+
+
+def check_name_lengths(option: str, names: Iterable[str]) -> None:
+    """Check that a file system can hold names of files or folders.
+
+    :raises InvalidInput: one is longer than `LONGEST_NAME`.
+    """
+    for name in names:
+        size = len(name.encode())
+        if size > LONGEST_NAME:
+            raise InvalidInput(option, f"the name '{name}' has {size} bytes, and at most {LONGEST_NAME} are possible.")
 
 
 def create_private(option: str, path: str | Path, data: bytes) -> Path:
@@ -66,7 +101,7 @@ def replace_private(option: str, path: str | Path, data: bytes) -> Path:
     :raises InvalidInput: the path or one of its folders is not safe.
     :raises FileNotWritten: no permission or no space; an existing file is unchanged.
     """
-    target = _absolute(option, path)
+    target = _file(option, path)
     prepare_folder(option, target.parent)
     before = _regular_or_missing(option, target)
     with _temporary(option, target, data) as (folder, name):
@@ -108,7 +143,7 @@ def check_new_file(option: str, path: str | Path) -> Path:
     :raises InvalidInput: the path or one of its folders is not safe, or something of that name exists.
     :raises FileNotWritten: a missing folder cannot be created.
     """
-    target = _absolute(option, path)
+    target = _file(option, path)
     prepare_folder(option, target.parent)
     if _regular_or_missing(option, target):
         raise _exists(option, target)
@@ -122,7 +157,7 @@ def check_append_file(option: str, path: str | Path, *, create: bool = True) -> 
     :raises InvalidInput: the path or one of its folders is not safe, or the file is not writable.
     :raises FileNotWritten: a missing folder cannot be created.
     """
-    target = _absolute(option, path)
+    target = _file(option, path)
     if create:
         prepare_folder(option, target.parent)
     elif not check_existing_folder(option, target.parent):
@@ -130,8 +165,10 @@ def check_append_file(option: str, path: str | Path, *, create: bool = True) -> 
     found = _regular_or_missing(option, target)
     if found and found.st_uid != os.geteuid():
         raise InvalidInput(option, f"'{target}' belongs to {_user(found.st_uid)}. Use a file of your own.")
-    if not os.access(target if found else target.parent, os.W_OK):
+    if not os.access(target if found else target.parent, os.W_OK, effective_ids=BY_EFFECTIVE_ID):
         raise InvalidInput(option, f"'{target}' is not writable.")
+    if create and not found:
+        check_writable(option, target.parent)
     return target
 
 
@@ -151,11 +188,13 @@ def check_existing_folder(option: str, folder: Path) -> bool:
     """Check a folder without creating it, or if it is missing, the one that it would be created in.
 
     :returns: whether it exists.
-    :raises InvalidInput: a folder is not safe.
+    :raises InvalidInput: a folder is not safe, or not writable.
     """
     existing = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
     with _reported(option, folder):
         check_folder(option, existing, is_destination=existing == folder)
+        if not os.access(existing, os.W_OK | os.X_OK, effective_ids=BY_EFFECTIVE_ID):
+            raise _not_writable(option, existing, "no permission, or a read-only file system")
     return existing == folder
 
 
@@ -172,6 +211,27 @@ def prepare_folder(option: str, folder: Path) -> None:
             one.mkdir(mode=0o700, exist_ok=True)
         check_folder(option, folder)
     remove_leftovers(folder)
+
+
+def check_writable(option: str, folder: Path) -> None:
+    """Check that files can be created in a folder: create the temporary file of a write, and remove it.
+
+    :raises InvalidInput: none can be created, as in a read-only file system.
+    """
+    try:
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            handle, name = _locked_file(place)
+            os.unlink(name, dir_fd=place)
+            os.close(handle)
+        finally:
+            os.close(place)
+    except OSError as error:
+        raise _not_writable(option, folder, error.strerror) from None
+
+
+def _not_writable(option: str, folder: Path, reason: str | None) -> InvalidInput:
+    return InvalidInput(option, f"no file can be created in the folder '{folder}' ({reason}).")
 
 
 def check_folder(option: str, folder: Path, *, is_destination: bool = True, allow_group: bool = False) -> None:
@@ -197,7 +257,7 @@ def check_folder(option: str, folder: Path, *, is_destination: bool = True, allo
         # In a folder with the sticky bit, such as /tmp, nobody can replace the entries of another user.
         if found.st_mode & stat.S_ISVTX and not own:
             continue
-        check_writers(option, f"folder '{one}'", found, allow_group=allow_group)
+        check_writers(option, f"folder '{one}'", found, one, allow_group=allow_group)
 
 
 def _links(option: str, folder: Path) -> list[Path]:
@@ -221,34 +281,52 @@ def _links(option: str, folder: Path) -> list[Path]:
     return found
 
 
-def check_writers(option: str, what: str, found: os.stat_result, *, allow_group: bool) -> None:
+def check_writers(option: str, what: str, found: os.stat_result, place: Path | int, *, allow_group: bool) -> None:
     """Check that nobody else may write to a file or folder.
 
     :param what: the kind and the path, for the message: ``file '/home/admin/key'``.
-    :param allow_group: accept that a group may write.
-    :raises InvalidInput: everybody or a group may write to it.
+    :param place: its path, or the handle that it was opened as.
+    :param allow_group: accept that a group, or users named in an access control list, may write.
+    :raises InvalidInput: everybody, a group or a user named in an access control list may write to it.
     """
     path = what.partition(" ")[2]
     if found.st_mode & stat.S_IWOTH:
         raise InvalidInput(option, f"everybody may write to the {what}. Run: chmod o-w {path}")
-    if found.st_mode & stat.S_IWGRP and not allow_group and not _is_own_group(found.st_gid):
+    if not found.st_mode & stat.S_IWGRP or allow_group:
+        return
+    if _has_acl(place):  # then these bits are the most that the list may give to anybody, not those of the group
+        problem = f"an access control list may let other users write to the {what}. Run: setfacl -b {path}"
+        raise InvalidInput(option, problem)
+    if not _is_own_group(found.st_gid):
         raise InvalidInput(option, f"the group {_group(found.st_gid)} may write to the {what}. Run: chmod g-w {path}")
 
 
+def _has_acl(place: Path | int) -> bool:
+    """Whether a file or folder has a POSIX access control list. False on systems that keep them in another way."""
+    if not hasattr(os, "getxattr"):
+        return False
+    try:
+        os.getxattr(place, ACL)
+    except OSError as error:
+        return error.errno not in (errno.ENODATA, errno.ENOTSUP)
+    return True
+
+
 def _is_own_group(gid: int) -> bool:
-    """Whether the user is the only person in a group. Root is not counted: it may write everywhere anyway."""
-    own = {os.geteuid(), 0}
+    """Whether a group is the user's primary one, and the user is the only person in it.
+
+    False if that cannot be known: nothing lists the group, or the user. A directory service that does not list users
+    does not list the other members either. Root is not counted: it may write everywhere anyway.
+    """
     try:
         named = grp.getgrgid(gid).gr_mem
     except KeyError:
-        named = []
-    members = {
-        entry.pw_uid
-        for entry in pwd.getpwall()
-        if _may_log_in(entry) and (entry.pw_gid == gid or entry.pw_name in named)
-    }
-    unknown = [name for name in named if not any(entry.pw_name == name for entry in pwd.getpwall())]
-    return gid == os.getegid() and not unknown and members <= own
+        return False
+    everybody = pwd.getpwall()
+    members = {one.pw_uid for one in everybody if _may_log_in(one) and (one.pw_gid == gid or one.pw_name in named)}
+    is_primary = any(one.pw_uid == os.geteuid() and one.pw_gid == gid for one in everybody)
+    unknown = set(named) - {one.pw_name for one in everybody}
+    return is_primary and not unknown and members <= {os.geteuid(), 0}
 
 
 def _may_log_in(entry: pwd.struct_passwd) -> bool:
@@ -349,11 +427,14 @@ def _reported(option: str, path: Path) -> Iterator[None]:
         raise FileNotWritten(f"{option}: '{path}' cannot be written ({reason}).") from None
 
 
-def _absolute(option: str, path: str | Path) -> Path:
-    text = os.fspath(path)
-    if not text.strip() or not text.isprintable():
-        raise InvalidInput(option, "this is not the path of a file.")
-    return Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - keep links
+def _file(option: str, path: str | Path) -> Path:
+    """Return the absolute path of a file.
+
+    :raises InvalidInput: it is not a path, or that of a folder.
+    """
+    if os.fspath(path).endswith(os.sep):
+        raise InvalidInput(option, f"'{path}' ends with a slash, as the path of a folder. Name a file.")
+    return absolute(option, path)
 
 
 def _regular_or_missing(option: str, target: Path) -> os.stat_result | None:

@@ -8,8 +8,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..module_utils._domain.names import Venue
 from ..module_utils._domain.receipts import Receipt
-from ..module_utils._domain.token_files import token_stem
+from ..module_utils._domain.token_files import example_stem, token_stem
 from ..module_utils._operations._operation import Result, Runtime
 from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
 from . import destinations
@@ -33,17 +34,18 @@ class TokenFile:
     returns_keys = False
 
     @classmethod
-    def prepare(cls, dest: str, runtime: Runtime) -> TokenFile:
+    def prepare(cls, dest: str, venue: Venue, user: str, runtime: Runtime) -> TokenFile:
         """Check that the file can be created safely.
 
+        :param user: a checked user name.
         :raises VenueError: it cannot.
         """
-        destinations.check("dest", dest, create=not runtime.check_mode)
+        destinations.check("dest", dest, f"{example_stem(venue, user)}.json", create=not runtime.check_mode)
         return cls(dest)
 
     def planned(self, receipt: Receipt) -> Result:
         """Return what check mode says."""
-        return {"dest": destinations.path(self.dest, _name(receipt))}
+        return {"dest": destinations.path_of("dest", self.dest, _name(receipt))}
 
     def rehearse(self, receipt: Receipt) -> None:
         """Do nothing: no text depends on the request."""
@@ -58,7 +60,7 @@ class TokenFile:
 
     def deliver(self, parcel: TokenText) -> Delivered:
         """Create the file."""
-        path = destinations.write("dest", self.dest, parcel.name, parcel.data)
+        path = destinations.write("dest", destinations.path_of("dest", self.dest, parcel.name), parcel.data)
         return Delivered(path, {"dest": path})
 
     def describe(self, parcel: TokenText) -> dict[str, Any]:

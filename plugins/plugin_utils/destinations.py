@@ -4,42 +4,67 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
-from ..module_utils._files import check_existing_folder, check_new_file, create_private, prepare_folder
+from ..module_utils._files import (
+    absolute,
+    check_existing_folder,
+    check_name_lengths,
+    check_new_file,
+    check_writable,
+    create_private,
+    prepare_folder,
+)
 
 
 def is_folder(dest: str) -> bool:
     """Whether ``dest`` names a folder: it ends with a slash, or is one."""
-    return dest.endswith(os.sep) or Path(dest).expanduser().is_dir()
+    return dest.endswith(os.sep) or os.path.isdir(os.path.expanduser(dest))  # noqa: PTH111, PTH112 - never raise
 
 
-def check(option: str, dest: str, *, create: bool) -> None:
-    """Check that a file can be created safely.
+def check(option: str, dest: str, name: str, suffixes: Sequence[str] = ("",), *, create: bool) -> None:
+    """Check that files can be created safely, before there is a token to put into them.
 
-    :param create: create missing folders; if not, check those that exist.
+    :param name: the name of the file in a folder; only its length matters.
+    :param suffixes: those of all files that will be created: one of each with this suffix.
+    :param create: create missing folders, and try whether a file can be created; if not, check those that exist.
     :raises VenueError: it cannot; the message names the option, the folder and the reason.
     """
-    path = Path(dest).expanduser()
-    folder = path if is_folder(dest) else path.parent
-    if not create and not check_existing_folder(option, folder.absolute()):
+    target = absolute(option, dest)
+    folder = target if is_folder(dest) else target.parent
+    files = [f"{path_of(option, dest, name)}{suffix}" for suffix in suffixes]
+    check_name_lengths(option, [Path(one).name for one in files])
+    if create:
+        prepare_folder(option, folder)
+        check_writable(option, folder)
+    elif not check_existing_folder(option, folder):
         return
-    if folder == path:
-        prepare_folder(option, folder.absolute())
-    else:
-        check_new_file(option, path)
+    if folder != target:
+        for one in files:
+            check_new_file(option, one)
 
 
-def path(dest: str, name: str) -> str:
+def path_of(option: str, dest: str, name: str) -> str:
     """Return the path of a file: the name in ``dest`` if that is a folder, else ``dest`` itself."""
-    found = Path(dest).expanduser()
+    found = absolute(option, dest)
     return str(found / name if is_folder(dest) else found)
 
 
-def write(option: str, dest: str, name: str, data: bytes) -> str:
-    """Create the file with mode 0600 and return its path.
+def write(option: str, target: str, data: bytes, beside: Mapping[str, bytes] = MappingProxyType({})) -> str:
+    """Create a file with mode 0600, after those that belong to it, and return its path. All are created, or none.
 
+    :param target: the path; see `path_of`.
+    :param beside: the contents of files with the same name and a suffix, such as a signature, by suffix.
     :raises VenueError: nothing was written.
     """
-    return str(create_private(option, path(dest, name), data))
+    with contextlib.ExitStack() as undo:
+        for suffix, content in beside.items():
+            made = create_private(option, f"{target}{suffix}", content)
+            undo.callback(made.unlink, missing_ok=True)
+        path = create_private(option, target, data)
+        undo.pop_all()
+    return str(path)

@@ -18,16 +18,17 @@ from typing import Any
 
 from ..module_utils._domain.access import check_buckets
 from ..module_utils._domain.errors import InvalidInput
+from ..module_utils._domain.names import Venue
 from ..module_utils._domain.receipts import KnownKeys, Receipt
 from ..module_utils._domain.times import EARLIEST
-from ..module_utils._domain.token_files import token_stem
-from ..module_utils._files import create_private, open_regular
+from ..module_utils._domain.token_files import example_stem, token_stem
+from ..module_utils._files import absolute, open_regular
 from ..module_utils._operations._operation import Result, Runtime
 from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
 from . import destinations
 from .bundle import EXAMPLE_TOKEN, TEMPLATE, Bundle, BundleSettings, build_bundle
 from .channels import registry
-from .channels.channel import MAIL, REASON, Channel, Parcel, unsealed
+from .channels.channel import MAIL, REASON, Channel, Parcel, unsealed, unsealed_name
 from .key_directory import KeyDirectory, Person, check_fingerprints
 from .renewal_place import RenewalPlace
 from .sealing import SealOptions
@@ -56,7 +57,9 @@ class HandoffOptions:
             time_zone=given["time_zone"],
             contact=given["contact"],
             profile_name=given["profile_name"] or "",
-            readme_template=Path(given["readme_template"] or TEMPLATE),
+            readme_template=(
+                absolute("readme_template", given["readme_template"]) if given["readme_template"] else TEMPLATE
+            ),
             console_link=given["console_link"],
         )
         bucket = given["bucket"] or ""
@@ -68,13 +71,26 @@ class HandoffOptions:
             ),
             fingerprints=given["fingerprints"] or (),
             unsealed=given["unsealed"],
-            undelivered=Path(given["undelivered"]).expanduser(),
+            undelivered=absolute("undelivered", given["undelivered"]),
             bucket=bucket,
             bundle=settings,
             sealing=SealOptions(
                 read_signer(given["sign_with"]) if given["sign_with"] else None, given["smime_authenticated"]
             ),
         )
+
+    def check_places(self, channel: Channel, person: Person, venue: Venue, *, create: bool) -> None:
+        """Check that the files of a bundle can be created, where the channel puts them and where they would be kept.
+
+        :param create: create missing folders; not in check mode.
+        :raises VenueError: one cannot.
+        """
+        stem = example_stem(venue, person.user)
+        name = unsealed_name(stem) if self.unsealed else channel.name_of(stem, person.keys)
+        suffixes = ("", SIGNATURE_SUFFIX) if isinstance(self.sealing.signer, SshSigner) else ("",)
+        channel.check(name, suffixes, create=create)
+        if not self.unsealed:
+            destinations.check("undelivered", f"{self.undelivered}/", name, suffixes, create=create)
 
     def rehearse(self, channel: Channel, person: Person) -> None:
         """Build and seal a bundle without a token in it, so that what cannot work fails before STS is asked.
@@ -104,7 +120,7 @@ class Handoff:
     returns_keys = False
 
     @classmethod
-    def prepare(cls, given: Mapping[str, Any], user: str, runtime: Runtime) -> Handoff:
+    def prepare(cls, given: Mapping[str, Any], venue: Venue, user: str, runtime: Runtime) -> Handoff:
         """Check recipient, keys, channel and folders.
 
         :param given: the option ``handoff``.
@@ -113,10 +129,8 @@ class Handoff:
         options = HandoffOptions.parse(given)
         channel = registry.choose(given, unsealed=options.unsealed)
         person = find_person(options, user, channel, runtime)
-        channel.check(create=not runtime.check_mode)
-        if not options.unsealed:
-            destinations.check("undelivered", f"{options.undelivered}/", create=not runtime.check_mode)
-        else:
+        options.check_places(channel, person, venue, create=not runtime.check_mode)
+        if options.unsealed:
             runtime.warn(f"The token of {user} is written unsealed, because unsealed is true. {REASON}")
         options.rehearse(channel, person)
         return cls(options, channel, person)
@@ -183,9 +197,8 @@ class Handoff:
         """Keep the sealed parcel in a folder, or else in the result. What is not sealed is stored nowhere else."""
         if not parcel.kind:
             return Kept("", {}, "What is not sealed is not kept.")
-        kept = str(create_private("undelivered", self.options.undelivered / parcel.name, parcel.body))
-        if parcel.signature:
-            create_private("undelivered", f"{kept}{SIGNATURE_SUFFIX}", parcel.signature.encode())
+        target = str(self.options.undelivered / parcel.name)
+        kept = destinations.write("undelivered", target, parcel.body, parcel.beside)
         return Kept(kept, {"kept": kept}, how_to_resend(kept))
 
     def keep_in_result(self, parcel: Parcel, problem: str) -> Kept:
@@ -220,11 +233,12 @@ class Resend:
         :raises VenueError: it is not sealed, or cannot be sent by this channel.
         """
         channel = registry.choose(given)
-        file = Path(given["resend"]).expanduser()
+        file = absolute("resend", given["resend"])
+        undelivered = absolute("undelivered", given["undelivered"])
         parcel = registry.read_parcel(file)
         channel.check_resend(parcel)
-        channel.check(create=not runtime.check_mode)
-        return cls(channel, file, Path(given["undelivered"]).expanduser(), parcel)
+        channel.check(parcel.name, ("", *parcel.beside), create=not runtime.check_mode)
+        return cls(channel, file, undelivered, parcel)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..module_utils._aws.clients import Clients
+from ..module_utils._domain.names import make_venue
 from ..module_utils._domain.receipts import KnownKeys, Receipt
 from ..module_utils._domain.users import check_user
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime
@@ -93,9 +94,10 @@ class Issue:
 
 
 def _prepare(params: Params, user: str, runtime: Runtime) -> Delivery:
+    venue = make_venue(params["project"], params["venue"])
     if params["handoff"] is not None:
-        return Handoff.prepare(params["handoff"], user, runtime)
-    return TokenFile.prepare(params["dest"], runtime) if params["dest"] else ReturnedKeys()
+        return Handoff.prepare(params["handoff"], venue, user, runtime)
+    return TokenFile.prepare(params["dest"], venue, user, runtime) if params["dest"] else ReturnedKeys()
 
 
 def _parse(params: Params, clients: Clients, runtime: Runtime) -> Issue:

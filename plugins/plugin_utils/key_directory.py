@@ -71,7 +71,7 @@ class KeyDirectory:
             raise InvalidInput("public_keys", "must be a mapping of user names to public keys, with at least one user.")
         if not key_directory.strip():
             raise InvalidInput("key_directory", "is given but empty. Name a folder, or leave the option out.")
-        return cls(Path(key_directory).expanduser(), public_keys, shared)
+        return cls(_files.absolute("key_directory", key_directory), public_keys, shared)
 
     def find(self, user: str, now: datetime) -> Person:
         """Look a user up.
@@ -109,7 +109,10 @@ class KeyDirectory:
 
     def _file_name(self, user: str) -> str:
         """Return the name of the one file of a user, exactly as the folder has it, whatever the file system ignores."""
-        names = sorted(os.listdir(self.folder))  # noqa: PTH208 - names, not paths
+        try:
+            names = sorted(os.listdir(self.folder))  # noqa: PTH208 - names, not paths
+        except OSError as error:
+            raise InvalidInput("key_directory", f"'{self.folder}' cannot be read: {error.strerror}.") from None
         found = [name for name in names if name in {f"{user}{suffix}" for suffix in SUFFIXES}]
         if len(found) > 1:
             raise InvalidInput(
@@ -135,7 +138,7 @@ class KeyDirectory:
         for parent in real.parents:
             found = parent.stat()
             if not found.st_mode & stat.S_ISVTX:
-                _files.check_writers("key_directory", f"folder '{parent}'", found, allow_group=True)
+                _files.check_writers("key_directory", f"folder '{parent}'", found, parent, allow_group=True)
 
     def _read_file(self, path: Path) -> bytes:
         try:
@@ -144,12 +147,13 @@ class KeyDirectory:
             reason = "it is a symbolic link" if path.is_symlink() else error.strerror
             raise InvalidInput("key_directory", f"'{path}' cannot be read: {reason}.") from None
         try:
-            self._check_file(path, os.fstat(handle))
+            self._check_file(path, handle)
             return os.read(handle, LONGEST_FILE)
         finally:
             os.close(handle)
 
-    def _check_file(self, path: Path, found: os.stat_result) -> None:
+    def _check_file(self, path: Path, handle: int) -> None:
+        found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or found.st_size > LONGEST_FILE:
             raise InvalidInput("key_directory", f"'{path}' is not a file with a public key.")
         if not self.shared and found.st_uid not in (os.geteuid(), 0):
@@ -157,7 +161,7 @@ class KeyDirectory:
                 "key_directory",
                 f"'{path}' belongs to another user, who could change the key. Copy it into a file of your own.",
             )
-        _files.check_writers("key_directory", f"file '{path}'", found, allow_group=self.shared)
+        _files.check_writers("key_directory", f"file '{path}'", found, handle, allow_group=self.shared)
 
 
 def _entry(entry: Any, user: str) -> tuple[list[str | bytes], str]:

@@ -307,7 +307,7 @@ class Run:
     def _prepared(self, channel: Channel, person: Person, standing: Channel) -> Handoff:
         options = self._options.handoff
         find_person(options, person.user, channel, self._runtime)
-        channel.check(create=not self._runtime.check_mode)
+        options.check_places(channel, person, self._options.venue, create=not self._runtime.check_mode)
         place = RenewalPlace(None, None)
         if isinstance(standing, S3Channel):
             place = RenewalPlace(standing.bucket, standing.key)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..module_utils._domain.errors import InvalidInput, SealingFailed
-from ..module_utils._files import open_regular
+from ..module_utils._files import absolute, open_regular
 from .sealers import age, openpgp, program, smime
 
 NAMESPACE, SIGNER = "mdps-venue-sts", "mdps-admin"
@@ -166,7 +166,7 @@ def read_signer(text: str) -> Signer:
     """
     if _OPENPGP.fullmatch(text.strip()):
         return OpenPgpSigner(openpgp.secret_key("".join(text.split()).upper()))
-    path = Path(text).expanduser()
+    path = absolute("sign_with", text)
     try:
         with open(path, encoding="utf-8", errors="replace", opener=open_regular) as stream:
             content, mode = stream.read(), os.fstat(stream.fileno()).st_mode

@@ -12,13 +12,17 @@ import pwd
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils import _files as files
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import FileNotWritten, InvalidInput
+
+from tests.support.users import folder_of_somebody_else, somebody_else
 
 DATA = b"FAKE-key\n"
 SOMEBODY = 4321  # no such user on any machine of ours
@@ -162,15 +166,100 @@ def account(name: str, uid: int, gid: int, shell: str = "/bin/bash") -> pwd.stru
         (["other"], [account("me", 1000, 500), account("other", 1001, 1001)], False),
         ([], [account("me", 1000, 500), account("other", 1001, 500)], False),
         (["of-a-directory-service"], [account("me", 1000, 500)], False),
+        ([], [account("me", 1000, 501)], False),  # not the primary group
+        ([], [], False),  # a directory service that does not list its users
     ],
 )
 def test_a_group_is_the_user_only_if_nobody_else_is_in_it(group, accounts, own, monkeypatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(os, "getegid", lambda: 500)
     monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group(("g", "x", gid, group)))
     monkeypatch.setattr(pwd, "getpwall", lambda: accounts)
     assert files._is_own_group(500) is own
-    assert files._is_own_group(501) is False
+
+
+def test_a_group_that_is_not_listed_is_not_the_user(monkeypatch) -> None:
+    monkeypatch.setattr(pwd, "getpwall", lambda: [account("me", os.geteuid(), 54321)])
+    assert files._is_own_group(54321) is False
+
+
+def add_acl(place: Path) -> None:
+    """Let another user write, as ``setfacl -m u:4321:rwx`` does. The group of the file may not."""
+    everybody = 0xFFFFFFFF
+    entries = [(1, 7, everybody), (2, 7, SOMEBODY), (4, 0, everybody), (16, 7, everybody), (32, 0, everybody)]
+    try:
+        os.setxattr(place, files.ACL, struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in entries))
+    except OSError as error:
+        pytest.skip(f"the file system of {place} has no access control lists: {error}")
+
+
+@WAYS
+@pytest.mark.parametrize("above", [0, 1])
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access control lists are read on Linux only")
+def test_a_folder_that_an_access_control_list_opens_is_refused(way: str, above: int, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(files, "_is_own_group", lambda gid: True)
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True, mode=0o700)
+    folder = [deep, *deep.parents][above]
+    add_acl(folder)
+    with pytest.raises(InvalidInput, match="an access control list may let other users write") as refused:
+        write(way, deep / "file")
+    assert f"setfacl -b '{folder}'" in refused.value.message
+    assert names(deep) == []
+    folder.chmod(0o700)  # the list remains, and gives nobody anything
+    write(way, deep / "file")
+
+
+@pytest.mark.parametrize(
+    "path", ["~nobody-of-that-name/x", "a\N{NO-BREAK SPACE}b/x", "a\nb/x", "a\0b/x", "n" * 256, "é" * 128]
+)
+@pytest.mark.parametrize("end", ["", "/", "/deeper"])
+def test_a_path_that_cannot_be_is_refused(path: str, end: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        files.absolute("dest", f"{path}{end}")
+    assert refused.value.message.isprintable()
+
+
+def test_a_path_is_expanded_and_keeps_its_links(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "link").symlink_to("elsewhere")
+    assert files.absolute("dest", "~/link") == tmp_path / "link"
+    monkeypatch.chdir(tmp_path)
+    assert files.absolute("dest", "n" * 255) == tmp_path / ("n" * 255)
+
+
+@WAYS
+def test_a_path_with_a_slash_at_its_end_is_not_that_of_a_file(way: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="ends with a slash"):
+        write(way, f"{tmp_path}/new/")  # type: ignore[arg-type]
+    assert names(tmp_path) == []
+
+
+@pytest.fixture
+def closed_folder() -> Iterator[Path]:
+    with folder_of_somebody_else() as folder:
+        folder.chmod(0o500)
+        yield folder
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("path", ["file", "new/file"])
+def test_a_folder_without_permission_is_noticed_before_anything_is_written(
+    path: str, create: bool, closed_folder: Path
+) -> None:
+    with somebody_else(), pytest.raises((InvalidInput, FileNotWritten)):
+        files.check_append_file("receipts_file", closed_folder / path, create=create)
+    assert names(closed_folder) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists() or os.geteuid() != 0, reason="only root owns a folder in /proc")
+def test_a_folder_that_takes_no_files_is_noticed_although_its_mode_allows_them() -> None:
+    with pytest.raises(InvalidInput, match=r"no file can be created in the folder '/proc'"):
+        files.check_writable("dest", Path("/proc"))
+
+
+def test_trying_a_folder_leaves_nothing_in_it(tmp_path: Path) -> None:
+    files.check_writable("dest", tmp_path)
+    assert names(tmp_path) == []
 
 
 @WAYS

@@ -15,6 +15,7 @@ from ...module_utils._operations.issue.parts import Delivered
 from .. import sealing
 from ..bundle import Bundle
 from ..sealers.recipient import Recipient
+from ..signing import SIGNATURE_SUFFIX
 
 # The words of the written procedure.
 REASON = (
@@ -48,6 +49,11 @@ class Parcel:
     signed_by: str = ""
     how_to_verify: tuple[str, ...] = ()
 
+    @property
+    def beside(self) -> dict[str, bytes]:
+        """The contents of the files that go beside it, by suffix."""
+        return {SIGNATURE_SUFFIX: self.signature.encode()} if self.signature else {}
+
     def with_fingerprints(self, fingerprints: Sequence[str]) -> Parcel:
         """Return the same parcel with the fingerprints that its receipt names."""
         return replace(self, fingerprints=tuple(fingerprints))
@@ -69,9 +75,13 @@ class Channel(ABC):
         :raises InvalidInput: the options cannot work, or would send the token without encryption.
         """
 
-    def check(self, *, create: bool) -> None:  # noqa: B027 - most channels have nothing to check on this machine
+    def check(  # noqa: B027 - most channels have nothing to check on this machine
+        self, name: str, suffixes: Sequence[str], *, create: bool
+    ) -> None:
         """Check what can be checked on this machine before a token is issued, such as the folder of a file.
 
+        :param name: the name of the parcel, or one of the same length.
+        :param suffixes: an empty text for the parcel, and the suffix of each file beside it.
         :param create: create missing folders; not in check mode.
         :raises VenueError: delivery would fail.
         """
@@ -152,7 +162,14 @@ class Channel(ABC):
 
 def unsealed(bundle: Bundle) -> Parcel:
     """Return the zip file as it is, for the admin who asked for that."""
-    return Parcel(f"{bundle.stem}.zip", bundle.zip, OPEN_ZIP, how_to_open="It is not sealed. Extract the zip file.")
+    return Parcel(
+        unsealed_name(bundle.stem), bundle.zip, OPEN_ZIP, how_to_open="It is not sealed. Extract the zip file."
+    )
+
+
+def unsealed_name(stem: str) -> str:
+    """Return the name of the file that is not sealed."""
+    return f"{stem}.zip"
 
 
 def _how_to_open(kind: str, name: str) -> str:

@@ -82,7 +82,7 @@ class EmailChannel(Channel):
             ca_file=given.get("ca_file"),
         )
 
-    def check(self, *, create: bool) -> None:
+    def check(self, name: str, suffixes: Sequence[str], *, create: bool) -> None:
         """Check that the file with certificates can be used."""
         self._context()
 
@@ -115,7 +115,7 @@ class EmailChannel(Channel):
         message["Date"] = utils.localtime()
         message["Message-ID"] = utils.make_msgid(domain=self.sender.partition("@")[2])
         return Parcel(
-            f"{bundle.stem}.eml",
+            self.name_of(bundle.stem, keys),
             message.as_bytes(),
             MAIL,
             sealed.kind,
@@ -124,6 +124,11 @@ class EmailChannel(Channel):
             signed_by=sealed.signed_by,
             how_to_verify=self.how_to_verify(bundle.stem, keys, options),
         )
+
+    @staticmethod
+    def name_of(stem: str, keys: Sequence[Recipient]) -> str:
+        """Return the name of the message as a file."""
+        return f"{stem}.eml"
 
     def how_to_verify(self, stem: str, keys: Sequence[Recipient], options: sealing.SealOptions) -> tuple[str, ...]:
         """The mail program checks the signature."""

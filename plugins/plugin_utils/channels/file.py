@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...module_utils._files import create_private
 from ...module_utils._operations.issue.parts import Delivered
 from .. import destinations
 from ..signing import SIGNATURE_SUFFIX
@@ -31,14 +30,13 @@ class FileChannel(Channel):
         """Read the option ``dest``."""
         return cls(options["dest"])
 
-    def check(self, *, create: bool) -> None:
-        """Check that the file can be created safely."""
-        destinations.check("dest", self.dest, create=create)
+    def check(self, name: str, suffixes: Sequence[str], *, create: bool) -> None:
+        """Check that the files can be created safely."""
+        destinations.check("dest", self.dest, name, suffixes, create=create)
 
     def deliver(self, parcel: Parcel) -> Delivered:
-        """Create the file. An existing one is never overwritten."""
-        path = destinations.write("dest", self.dest, parcel.name, parcel.body)
-        if not parcel.signature:
-            return Delivered(path, {"path": path})
-        beside = create_private("dest", f"{path}{SIGNATURE_SUFFIX}", parcel.signature.encode())
-        return Delivered(path, {"path": path, "signature_path": str(beside)})
+        """Create the file, and its signature beside it. Existing ones are never overwritten."""
+        target = destinations.path_of("dest", self.dest, parcel.name)
+        path = destinations.write("dest", target, parcel.body, parcel.beside)
+        signature = {"signature_path": f"{path}{SIGNATURE_SUFFIX}"} if parcel.signature else {}
+        return Delivered(path, {"path": path, **signature})

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import http.client
 import urllib.error
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,7 +63,7 @@ class HttpsChannel(Channel):
         field_name = settings.line("https.field_name", given["field_name"])
         return cls(url, given["method"], headers, field_name, given.get("ca_file"))
 
-    def check(self, *, create: bool) -> None:
+    def check(self, name: str, suffixes: Sequence[str], *, create: bool) -> None:
         """Check that the file with certificates can be used."""
         settings.tls_context("https.ca_file", self.ca_file)
 

@@ -25,6 +25,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, res
 from tests.support import people, places
 from tests.support.receipts import requested
 from tests.support.tokens import RECEIPT, TOKEN
+from tests.support.users import folder_of_somebody_else, somebody_else
 
 USER = "unityuser"
 ALLOWS = {"access": None, "buckets": ["sbg-dev-unity-data"], "bucket_prefixes": [], "ecr_repositories": None}
@@ -87,10 +88,10 @@ class Desk:
         self.places = {"dest": f"{folder}/out/", "undelivered": str(self.undelivered)}
         self.on_assume = lambda: None
 
-    def __call__(self, check_mode=False, *, user=USER, receipts=None, **handoff):
+    def __call__(self, check_mode=False, *, project="sbg", user=USER, receipts=None, **handoff):
         params = self._validated(
             issuing.OPERATION,
-            project="sbg",
+            project=project,
             venue="dev",
             user=user,
             handoff={**self.places, **handoff},
@@ -150,6 +151,18 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path):
     return Desk(tmp_path)
+
+
+@pytest.fixture
+def shut(someone):
+    """A desk of somebody for whom no folder is writable without its mode, with a folder ``shut`` that is not."""
+    with folder_of_somebody_else() as folder:
+        with somebody_else():
+            (folder / "shut").mkdir(mode=0o500)
+            desk = Desk(folder)
+            desk.keys = someone.keys
+            yield desk
+        (folder / "shut").chmod(0o700)
 
 
 @pytest.fixture

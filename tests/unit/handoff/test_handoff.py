@@ -16,6 +16,7 @@ import zipfile
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import jsonschema
 import pytest
@@ -31,6 +32,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import known_keys
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels.output import OutputChannel
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.known_receipts import last_keys
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -451,3 +453,82 @@ def test_a_receipt_that_cannot_be_completed_is_in_the_result(desk, someone):
         desk(public_keys=someone.keys)
     assert caught.value.facts["delivered"] is True and Path(caught.value.facts["path"]).exists()
     jsonschema.validate(caught.value.facts["receipt"], SCHEMA)
+
+
+# Files that cannot be created: noticed before there is a token, also in check mode
+
+BOTH_MODES = pytest.mark.parametrize("check_mode", [False, True])
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("place", ["shut/", "shut/new/", "shut/file.age"])
+@pytest.mark.parametrize(
+    "options", [{}, {"unsealed": True, "public_keys": None}, {"channel": "output"}], ids=["dest", "unsealed", "output"]
+)
+def test_a_folder_that_cannot_be_written_to(shut, options, place, check_mode):
+    option = "undelivered" if "channel" in options else "dest"
+    with pytest.raises(VenueError, match=rf"^{option}: .*(Permission denied|no permission)"):
+        shut(check_mode, **{"public_keys": shut.keys, **options, option: f"{shut.folder}/{place}"})
+    assert shut.lines == []
+
+
+@BOTH_MODES
+@pytest.mark.parametrize("option", ["dest", "undelivered", "key_directory", "sign_with", "readme_template"])
+@pytest.mark.parametrize("place", ["~nobody-of-that-name/x", "/tmp/a\N{NO-BREAK SPACE}b/", "/tmp/a\0b/", "n" * 300])
+def test_a_path_that_cannot_be_one(desk, someone, option, place, check_mode):
+    with pytest.raises(InvalidInput, match=f"^{option}: "):
+        desk(check_mode, **{"public_keys": someone.keys, option: place})
+    assert desk.lines == []
+
+
+@pytest.mark.parametrize("place", ["~nobody-of-that-name/x", "/tmp/a\N{NO-BREAK SPACE}b", "/tmp/a\0b", "n" * 300])
+def test_a_path_of_a_kept_file_that_cannot_be_one(desk, place):
+    with pytest.raises(InvalidInput, match=r"^resend: "):
+        desk.resend(place)
+
+
+@BOTH_MODES
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [({}, "dest"), ({"channel": "output"}, "undelivered"), ({"unsealed": True, "public_keys": None}, "dest")],
+)
+def test_a_name_that_is_too_long_for_a_file(desk, someone, options, option, check_mode):
+    with pytest.raises(InvalidInput, match=rf"^{option}: the name .* has 2\d\d bytes"):
+        desk(check_mode, project="p" * 220, **{"public_keys": someone.keys, **options})
+    assert desk.lines == []
+
+
+@pytest.fixture
+def ssh_key(tmp_path):
+    people.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "admin"))
+    return tmp_path / "admin"
+
+
+@BOTH_MODES
+def test_the_name_of_a_signature_counts_as_well(desk, someone, ssh_key, check_mode):
+    signed = {"public_keys": someone.keys, "sign_with": str(ssh_key)}
+    (desk.folder / "out").mkdir(mode=0o700)
+    (desk.folder / "out" / "x.age.sig").write_text("of another token")
+    with pytest.raises(InvalidInput, match=r"x\.age\.sig' exists and is never overwritten"):
+        desk(check_mode, **signed, dest=str(desk.folder / "out" / "x.age"))
+    rest = 255 - len("_dev_unityuser_20260315T000508Z-00000001.zip.age.sig")
+    with pytest.raises(InvalidInput, match=r"\.zip\.age\.sig' has 256 bytes"):
+        desk(check_mode, project="p" * (rest + 1), **signed)
+    assert desk.lines == []
+    desk(check_mode, project="p" * rest, **signed)
+
+
+@pytest.mark.parametrize("blocked", ["", ".sig"])
+@pytest.mark.parametrize("channel", ["file", "output"])
+def test_a_file_and_its_signature_are_both_there_or_none(desk, someone, ssh_key, monkeypatch, blocked, channel):
+    """In the folder of the option, or in that of what could not be delivered."""
+    folder, name = (desk.undelivered, f"{STEM}.zip.age") if channel == "output" else (desk.folder / "out", "x.age")
+    monkeypatch.setattr(OutputChannel, "deliver", Mock(side_effect=DeliveryFailed("not delivered")))
+    desk.on_assume = (folder / f"{name}{blocked}").touch
+    with pytest.raises(VenueError) as failed:
+        desk(public_keys=someone.keys, sign_with=str(ssh_key), channel=channel, dest=str(desk.folder / "out" / "x.age"))
+    assert [(one.name, one.stat().st_size) for one in folder.iterdir()] == [(f"{name}{blocked}", 0)]
+    if channel == "file":
+        assert Path(failed.value.facts["kept"]).is_file() and Path(failed.value.facts["kept"] + ".sig").is_file()
+    else:
+        assert "kept" not in failed.value.facts and "BEGIN AGE" in failed.value.facts["sealed"]

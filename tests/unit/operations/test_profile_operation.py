@@ -7,17 +7,16 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
-import os
 import resource
 import stat
-import tempfile
-from pathlib import Path
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mdps.venue_sts.plugins.module_utils import _files
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.profile import OPERATION, with_known_token
+
+from tests.support.users import folder_of_somebody_else, somebody_else
 
 ARN = "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/unityuser12252025"
 SECRET, SESSION = "9drTJvcXLB89EXAMPLELB8923FB892xMFI", "AQoXdzELDDY//////////wEaoAK1wvxJY12r2=="
@@ -193,30 +192,12 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     assert names(tmp_path) == [".credentials.lock", "credentials"]  # no half-written keys beside it
 
 
-NOBODY = 65534
-
-
-@contextlib.contextmanager
-def somebody_else():
-    """For root no folder is read-only: be nobody for a moment."""
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
 def test_a_read_only_folder_is_named():
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o555)
-        if os.geteuid() == 0:
-            os.chown(name, NOBODY, -1)
+    with folder_of_somebody_else() as folder:
+        name = str(folder)
+        folder.chmod(0o555)
         with somebody_else():
-            succeeded, result = run(Path(name) / "credentials")
-        Path(name).chmod(0o755)
+            succeeded, result = run(folder / "credentials")
     assert not succeeded and result["error"] == "FileNotWritten"
     assert "Permission denied" in result["msg"] and name in result["msg"]
 
