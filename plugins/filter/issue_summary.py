@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.issue_summary import summary
 
 
-def _summary(results: Iterable[Mapping[str, Any]]) -> list[str]:
+def _summary(results: Any) -> list[str]:
     # Plain types first: Ansible's own containers template each value again at every access.
-    plain = [one for one in json.loads(json.dumps(list(results), default=str)) if not one.get("failed")]
-    if not all("receipt" in one or "target" in one for one in plain) or not plain:
+    found = json.loads(json.dumps(list(results), default=str)) if isinstance(results, Iterable) else []
+    plain = [one for one in found if not isinstance(one, dict) or not one.get("failed")]
+    if not plain or not all(isinstance(one, dict) and ("receipt" in one or "target" in one) for one in plain):
         raise AnsibleFilterError("issue_summary: give results of venue_sts_token or venue_sts_handoff.")
     return summary(plain)
 

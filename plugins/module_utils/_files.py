@@ -101,7 +101,7 @@ def replace_private(option: str, path: str | Path, data: bytes) -> Path:
     :raises InvalidInput: the path or one of its folders is not safe.
     :raises FileNotWritten: no permission or no space; an existing file is unchanged.
     """
-    target = _file(option, path)
+    target = absolute_file(option, path)
     prepare_folder(option, target.parent)
     before = _regular_or_missing(option, target)
     with _temporary(option, target, data) as (folder, name):
@@ -143,7 +143,7 @@ def check_new_file(option: str, path: str | Path) -> Path:
     :raises InvalidInput: the path or one of its folders is not safe, or something of that name exists.
     :raises FileNotWritten: a missing folder cannot be created.
     """
-    target = _file(option, path)
+    target = absolute_file(option, path)
     prepare_folder(option, target.parent)
     if _regular_or_missing(option, target):
         raise _exists(option, target)
@@ -157,7 +157,7 @@ def check_append_file(option: str, path: str | Path, *, create: bool = True) -> 
     :raises InvalidInput: the path or one of its folders is not safe, or the file is not writable.
     :raises FileNotWritten: a missing folder cannot be created.
     """
-    target = _file(option, path)
+    target = absolute_file(option, path)
     if create:
         prepare_folder(option, target.parent)
     elif not check_existing_folder(option, target.parent):
@@ -427,7 +427,7 @@ def _reported(option: str, path: Path) -> Iterator[None]:
         raise FileNotWritten(f"{option}: '{path}' cannot be written ({reason}).") from None
 
 
-def _file(option: str, path: str | Path) -> Path:
+def absolute_file(option: str, path: str | Path) -> Path:
     """Return the absolute path of a file.
 
     :raises InvalidInput: it is not a path, or that of a folder.

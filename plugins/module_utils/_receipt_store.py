@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from ._aws.calls import call
@@ -31,7 +30,7 @@ from ._domain.receipts import (
     read_log,
 )
 from ._domain.times import stamp
-from ._files import append_private, check_append_file, open_regular
+from ._files import absolute_file, append_private, check_append_file, open_regular
 
 DEFAULT_FILE = "~/.mdps/receipts.jsonl"
 # The options of a module that writes receipts.
@@ -249,17 +248,17 @@ def _file_lines(path: str | None) -> Iterator[bytes]:
     :param path: the option ``receipts_file``; None for the default file, which need not exist.
     :raises InvalidInput: the file cannot be read.
     """
-    place = Path(DEFAULT_FILE if path is None else path).expanduser()
+    place = absolute_file("receipts_file", DEFAULT_FILE if path is None else path)
     try:
         with open(place, "rb", opener=open_regular) as stream:
-            yield from _lines(stream)
+            yield from lines_of(stream)
     except (OSError, ValueError) as error:
         if path is None and isinstance(error, FileNotFoundError):
             return
         raise InvalidInput("receipts_file", f"'{place}' cannot be read ({_reason(error)}).") from None
 
 
-def _lines(stream: BinaryIO) -> Iterator[bytes]:
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
     """The lines of a file. Of a line that is too long for a receipt, only the beginning is held in memory."""
     while line := stream.readline(LONGEST_LINE + 1):
         yield line

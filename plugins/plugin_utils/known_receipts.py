@@ -8,12 +8,12 @@ A receipts file may have many thousand lines, so only those that contain the tex
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from ..module_utils._domain.errors import InvalidInput
 from ..module_utils._domain.receipts import LONGEST_LINE, KnownKeys, Receipt, known_keys, parse_receipt
+from ..module_utils._files import absolute
+from ..module_utils._receipt_store import lines_of
 
 
 def last_keys(file: str | None, user: str) -> KnownKeys | None:
@@ -45,12 +45,12 @@ def _receipts(file: str | None, text: str) -> Iterator[Receipt]:
 
     Other lines, and those that are no receipts, are skipped.
     """
-    path = Path(file).expanduser() if file else None
-    if path is None or not os.path.isfile(path):  # noqa: PTH113 - False for a name that no file can have
+    path = absolute("receipts_file", file) if file else None
+    if path is None or not path.is_file():
         return
     wanted = text.encode()
-    with path.open("rb") as lines:
-        for line in lines:
+    with path.open("rb") as stream:
+        for line in lines_of(stream):
             if wanted in line and len(line) <= LONGEST_LINE:
                 try:
                     yield parse_receipt("receipts_file", json.loads(line))

@@ -15,8 +15,10 @@ import os
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
+
+from ..module_utils._domain.errors import InvalidInput
+from ..module_utils._files import absolute, open_regular
 
 # Made when ansible-playbook loads the plugin, before it forks. A worker that loads it again has another key: then
 # nothing is reused.
@@ -71,8 +73,9 @@ def settings_of(args: Mapping[str, Any]) -> list[str]:
 def _digest_of(path: str) -> str:
     """Return a digest of a file; empty if it is missing or cannot be read, which the task itself reports."""
     try:
-        return hashlib.sha256(Path(os.path.expanduser(path)).read_bytes()).hexdigest()  # noqa: PTH111 - ~nobody stays
-    except (OSError, ValueError):
+        with open(absolute("reuse", path), "rb", opener=open_regular) as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except (OSError, InvalidInput):
         return ""
 
 

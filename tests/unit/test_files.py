@@ -12,7 +12,6 @@ import pwd
 import signal
 import socket
 import stat
-import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils import _files as files
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import FileNotWritten, InvalidInput
 
-from tests.support.users import folder_of_somebody_else, somebody_else
+from tests.support.users import folder_of_somebody_else, let_somebody_write, somebody_else
 
 DATA = b"FAKE-key\n"
 SOMEBODY = 4321  # no such user on any machine of ours
@@ -182,16 +181,6 @@ def test_a_group_that_is_not_listed_is_not_the_user(monkeypatch) -> None:
     assert files._is_own_group(54321) is False
 
 
-def add_acl(place: Path) -> None:
-    """Let another user write, as ``setfacl -m u:4321:rwx`` does. The group of the file may not."""
-    everybody = 0xFFFFFFFF
-    entries = [(1, 7, everybody), (2, 7, SOMEBODY), (4, 0, everybody), (16, 7, everybody), (32, 0, everybody)]
-    try:
-        os.setxattr(place, files.ACL, struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in entries))
-    except OSError as error:
-        pytest.skip(f"the file system of {place} has no access control lists: {error}")
-
-
 @WAYS
 @pytest.mark.parametrize("above", [0, 1])
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access control lists are read on Linux only")
@@ -200,7 +189,7 @@ def test_a_folder_that_an_access_control_list_opens_is_refused(way: str, above: 
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True, mode=0o700)
     folder = [deep, *deep.parents][above]
-    add_acl(folder)
+    let_somebody_write(folder)
     with pytest.raises(InvalidInput, match="an access control list may let other users write") as refused:
         write(way, deep / "file")
     assert f"setfacl -b '{folder}'" in refused.value.message

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from .._aws.calls import call, noting_lost_answers
@@ -15,6 +14,7 @@ from .._domain.arns import parse_arn
 from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput
 from .._domain.names import check_session_name
 from .._domain.saml import Response, RolePair, SamlProblem, check_fresh, choose, decode_file, find_role, read_response
+from .._files import absolute, open_regular
 from .._masking import register
 from ._operation import Params
 from ._proof import explained, is_method
@@ -72,7 +72,8 @@ def read_assertion(options: SamlOptions) -> Response:
     if options.assertion:
         return read_response(options.assertion)
     try:
-        content = Path(options.file).read_bytes()
+        with open(absolute("saml_assertion_file", options.file), "rb", opener=open_regular) as file:
+            content = file.read()
     except OSError as error:
         raise InvalidInput("saml_assertion_file", f"'{options.file}' cannot be read ({error.strerror}).") from None
     text = decode_file(content)

@@ -8,7 +8,6 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from .._aws.calls import call, noting_lost_answers
@@ -17,6 +16,7 @@ from .._domain import web_identity
 from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput
 from .._domain.oidc import OidcProvider, check_providers
 from .._domain.web_identity import WebIdentity, WebIdentityProblem
+from .._files import absolute, open_regular
 from .._masking import register
 from ._operation import Params
 from ._proof import explained, is_method
@@ -98,7 +98,7 @@ def _text(options: WebIdentityOptions) -> str:
             raise InvalidInput(options.option, f"the environment variable {options.variable} is not set or empty.")
     else:
         try:
-            with Path(options.file).open("rb") as file:
+            with open(absolute(options.option, options.file), "rb", opener=open_regular) as file:
                 text = file.read(2 * web_identity.LONGEST).decode("ascii")
         except UnicodeDecodeError:
             raise WebIdentityProblem(f"'{options.file}' holds no web identity token: it is not ASCII text.") from None

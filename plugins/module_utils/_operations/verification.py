@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from .. import _masking
@@ -27,7 +26,7 @@ from .._domain.lock import has_lock
 from .._domain.revocation import Revocation
 from .._domain.role_plan import Role
 from .._domain.simulation import not_refused
-from .._files import open_regular
+from .._files import absolute_file, open_regular
 from ._operation import Params, Runtime
 from ._prove import LONGEST_WAIT, try_to_assume
 
@@ -103,7 +102,7 @@ def read_keys(path: str, access_key_id: str | None) -> FoundKeys:
     :param access_key_id: of the token that they must be of; None for any.
     :raises InvalidInput: the file has no keys, or those of another token.
     """
-    place = Path(path).expanduser()
+    place = absolute_file("keys_file", path)
     try:
         with open(place, "rb", opener=open_regular) as stream:
             text = stream.read(LONGEST_FILE).decode("utf-8-sig", errors="replace")

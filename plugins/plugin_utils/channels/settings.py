@@ -16,6 +16,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from ...module_utils._domain.errors import InvalidInput
+from ...module_utils._files import absolute, open_regular
 
 _WORDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((socket.gaierror,), "its name cannot be resolved"),
@@ -99,9 +100,11 @@ def url(option: str, text: str) -> str:
 def tls_context(option: str, ca_file: str | None) -> ssl.SSLContext:
     """Return a TLS context that verifies servers against a file of certificates, or against the system's.
 
-    :raises InvalidInput: the file cannot be read or contains no certificate.
+    :raises InvalidInput: the file is not a regular one, cannot be read, or contains no certificate.
     """
     try:
+        if ca_file:
+            os.close(open_regular(str(absolute(option, ca_file)), os.O_RDONLY))  # the library waits for a FIFO for ever
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is an OSError
         raise InvalidInput(option, f"'{ca_file}' cannot be used ({error.strerror or type(error).__name__}).") from None

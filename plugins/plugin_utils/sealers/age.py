@@ -42,6 +42,7 @@ _NOT_SSH_RECIPIENTS = (
     (re.compile(r"ecdsa-.*"), "age defines no encryption to ECDSA keys"),
     (re.compile(r"ssh-dss"), "DSA keys are too weak and cannot be encrypted to"),
 )
+LONGEST_LINE = 16_384  # characters; sshd reads no longer one of an authorized_keys file
 _ADVICE = "Ask for an age key or an ssh-ed25519 key"
 
 
@@ -57,9 +58,12 @@ def read(text: str) -> Keys:
     usable: list[Recipient] = []
     unusable: list[str] = []
     raws = text.split("\n")  # as age: no other character ends a line
-    if not any(map(_key_of_line, raws)):
+    if not any(_key_of_line(raw) for raw in raws if len(raw) <= LONGEST_LINE):
         raws = [_COMMENTED_LABEL.sub("", raw.strip(), count=1) for raw in raws]
     for number, raw in enumerate(raws, 1):
+        if len(raw) > LONGEST_LINE:
+            problem = f"line {number} has {len(raw)} characters, and a key has at most {LONGEST_LINE}. Copy it again."
+            raise InvalidInput("recipients", problem)
         line = _key_of_line(raw)
         reason = _unusable(line)
         if reason:
@@ -106,7 +110,7 @@ def _unusable(line: str) -> str:
 
 def _describe(line: str) -> str:
     """Return a short name of a key: its type and comment, or its beginning."""
-    ssh = _SSH_KEY.search(line)
+    ssh = _SSH_KEY.fullmatch(line.removeprefix("cert-authority "))
     if not ssh:
         return f"The age recipient {line[:16]}..."
     return f"The ssh key {ssh[1]} {ssh[3]}" if ssh[3] else f"The ssh key {ssh[1]} ...{ssh[2][-8:]}"

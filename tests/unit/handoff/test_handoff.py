@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import stat
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from datetime import timedelta
@@ -41,6 +42,9 @@ from tests.support.receipts import issued
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "receipt.schema.json").read_text())
 STEM = "sbg_dev_unityuser_20260315T000508Z-00000001"
+
+
+MAIL = {"channel": "email", "email": {"host": "127.0.0.1", "sender": "admin@example.org"}}
 
 
 def unzip(data: bytes) -> dict[str, str]:
@@ -370,6 +374,31 @@ def test_a_fifo_is_refused_and_does_not_block(desk, someone, tmp_path, option):
         else:
             desk(public_keys=someone.keys, **{option: str(fifo)})
     assert desk.lines == []
+
+
+@pytest.mark.parametrize("options", [{"channel": "https", "https": {"url": "https://127.0.0.1/"}}, MAIL])
+def test_certificates_in_a_fifo_are_refused_and_do_not_block(desk, someone, tmp_path, options):
+    os.mkfifo(tmp_path / "fifo")
+    name = options["channel"]
+    given = {**options, name: {**options[name], "ca_file": str(tmp_path / "fifo")}}
+    keys = {"unityuser": {"keys": people.card_holder(tmp_path, name="carl").public, "email": "carl@example.org"}}
+    with pytest.raises(InvalidInput, match=rf"^{name}\.ca_file: .*not a regular file"):
+        desk(public_keys=keys, **given)
+    assert desk.lines == []
+
+
+def test_a_line_of_the_receipts_file_that_is_too_long_is_passed_over(desk, someone, tmp_path):
+    first = people.age_person(tmp_path, "first")
+    desk(public_keys={"unityuser": first.public})
+    with desk.receipts_file.open("ab") as stream:
+        stream.write(b'{"recipient":"unityuser","x":"' + b"x" * 20_000_000 + b'"}\n')
+    tracemalloc.start()
+    try:
+        with pytest.raises(KeyChanged):
+            desk(public_keys=someone.keys)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_check_mode_of_sending_again_writes_nothing(desk, someone):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from email.headerregistry import Address
@@ -22,6 +23,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils.key_directory impor
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers.recipient import Recipient
 
 from tests.support import people
+from tests.support.users import let_somebody_write
 
 AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 OTHER = str(people.pyrage.x25519.Identity.generate().to_public())
@@ -198,6 +200,32 @@ def test_what_others_may_write_is_refused(folder: Path, monkeypatch: pytest.Monk
             find(folder)
         assert words in caught.value.message
         place.chmod(before)
+    assert find(folder).keys
+
+
+def test_a_folder_that_cannot_be_listed_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_folder: object) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refuse)  # as a folder with mode 0300 does
+    with pytest.raises(InvalidInput, match=r"^key_directory: '.*' cannot be read: Permission denied"):
+        find(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access control lists are read on Linux only")
+def test_an_access_control_list_opens_neither_the_file_nor_the_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_files, "_is_own_group", lambda gid: True)
+    file = add(folder, "jdoe.age")
+    for place in (file, folder):
+        let_somebody_write(place)
+        with pytest.raises(
+            InvalidInput, match=rf"an access control list may let other users write to the .* '{place}'"
+        ):
+            find(folder)
+        assert find(folder, shared=True).keys
+        place.chmod(0o700)
     assert find(folder).keys
 
 

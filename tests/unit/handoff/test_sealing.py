@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,22 @@ def test_one_text_may_hold_several_age_keys_and_remarks(tmp_path):
     first, second = people.age_person(tmp_path, "first"), people.age_person(tmp_path, "second")
     found = read(f"# laptop\n{first.public}\n\n  {second.public}  \n")
     assert [one.fingerprint for one in found] == [first.public, second.public]
+
+
+@pytest.mark.parametrize("copies", [300, 3_000])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_line_that_is_too_long_for_a_key_is_refused_at_once(tmp_path, copies, end):
+    key = people.age_person(tmp_path, "ann").public
+    started = time.process_time()
+    assert "line 2 has" in refusal(f"{key}\n{key * copies}{end}")
+    assert time.process_time() - started < 1
+
+
+def test_a_file_of_long_lines_is_read_in_a_moment():
+    line = "cert-authority ssh-ed25519 " + "a" * (age.LONGEST_LINE - 30)
+    started = time.process_time()
+    assert "cannot be sealed to" in refusal(f"{line}\n" * 60)
+    assert time.process_time() - started < 3
 
 
 def test_private_keys_are_refused_unquoted(tmp_path, gpg_person):

@@ -689,6 +689,15 @@ def test_a_place_that_cannot_be_used_is_found_before_any_call(
     assert (tmp_path / "file").read_text() == "" and (tmp_path / "fifo").is_fifo()
 
 
+def test_a_proof_in_a_fifo_is_refused_and_does_not_block(issue: Runner, tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    options = {"role_arn": "arn:aws:iam::123456789012:role/sbg-dev-sts"}
+    for method, option in (("saml", "saml_assertion_file"), ("web_identity", "web_identity_token_file")):
+        more = {"saml_provider_arn": "arn:aws:iam::123456789012:saml-provider/idp"} if method == "saml" else {}
+        with pytest.raises(VenueError, match=rf"^{option}: .*not a regular file"):
+            issue.execute(method=method, **options, **more, **{option: str(tmp_path / "fifo")})
+
+
 def test_a_folder_gets_a_file_for_each_token(issue: Runner, tmp_path: pathlib.Path) -> None:
     stamp = f"{issue.clock.time:%Y%m%dT%H%M%SZ}-00000004"
     folder = f"{tmp_path}/tokens/"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -214,3 +215,8 @@ def test_nothing_about_a_request_can_be_read_from_its_digest() -> None:
     result = Action({"reuse": "kept", **REQUEST, "external_id": "sbg"}).run(None, {})
     assert "sbg" not in json.dumps(result)
     assert "request" not in Action(dict(REQUEST)).run(None, {})
+
+
+def test_a_fifo_is_not_read(tmp_path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert reuse.files_of({"saml_assertion_file": str(tmp_path / "fifo")}) == ""
