@@ -19,7 +19,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.i
     Interrupted,
     SignalGuard,
 )
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import handoff
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import destinations, handoff
 
 from tests.support import people
 from tests.support.sabotage import AtStep, Saboteur, raising
@@ -123,7 +123,7 @@ def test_whatever_a_step_raises_the_receipt_is_completed(desk, issue, tmp_path, 
 
 @pytest.mark.parametrize("kind", RAISED)
 def test_whatever_is_raised_while_a_bundle_is_kept_it_is_in_the_result(desk, issue, tmp_path, kind, monkeypatch):
-    monkeypatch.setattr(handoff, "create_private", lambda *_: raising(RAISED[kind])())
+    monkeypatch.setattr(destinations, "create_private", lambda *_: raising(RAISED[kind])())
     saboteur = AtStep(raising(RAISED["full disk"]), "deliver")
     with pytest.raises(VenueError) as caught:
         issue(saboteur, "sealed file", tmp_path / "out")
