@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.held import show_sealed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.resending import OPERATION as THIS
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.screen import show_sealed
 
 
 class ActionModule(VenueAction):
@@ -20,7 +20,7 @@ class ActionModule(VenueAction):
     def run_local(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the operation, and print the sealed text if that is the channel."""
         result = super().run_local(task_vars)
-        show_sealed(result)
+        show_sealed(result, result.get("receipt"))
         return result
 
     def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.held import show_sealed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.renewing import OPERATION as THIS
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.screen import show_sealed
 
 # ansible-playbook loads this plugin before it forks a worker for each host.
 bundle.compile_templates()
@@ -25,7 +25,7 @@ class ActionModule(VenueAction):
         """Run the operation, and print the sealed texts if that is how they are delivered."""
         result = super().run_local(task_vars)
         for row in result.get("leases") or ():
-            show_sealed(row["delivery"] or {})
+            show_sealed(row["delivery"] or {}, row["receipt"])
         return result
 
     def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from ansible import constants as C
 from ansible.utils.display import Display
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import RAW_OUTPUT, VenueAction
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.held import show_sealed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import OPERATION as THIS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import shipped
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.reuse import Reuse
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.screen import show_sealed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.shipping import ShippedHost
 
 DEBUG = (
@@ -49,5 +49,5 @@ class ActionModule(Reuse, VenueAction):
         """Hide a result with keys. A receipt is shown."""
         if "token" in result:
             return super().hide(result)
-        show_sealed(result)
+        show_sealed(result, result.get("receipt"))
         return {key: value for key, value in result.items() if key not in RAW_OUTPUT}

@@ -12,6 +12,8 @@ description:
     C(ansible.builtin.debug) prints it as JSON, with C(\\n) in place of line breaks.
   - AWX shows at most 1,024 characters of an event, so the text is printed in pieces that are shorter.
   - Control characters are left out.
+  - With another callback than Ansible's default one, or one that extends it, nothing is printed, and the text is
+    RV(msg), because such a callback prints results by itself.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
@@ -42,4 +44,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: The text.
+  type: str
+  returned: the callback is not an extension of Ansible's default one
+  sample: "-----BEGIN AGE ENCRYPTED FILE-----"
 """

@@ -123,12 +123,19 @@ class VenueAction(Base):
             return {"failed": True, "msg": printable(_masking.mask(checked.error_messages[0]))}
         params = checked.validated_parameters
         _masking.register_options(spec, params)  # with those that have come from the environment
-        succeeded, result = operation.run(params, Runtime(check_mode=self._task.check_mode, warn=Display().warning))
+        runtime = Runtime(check_mode=self._task.check_mode, warn=Display().warning, hosts=self._hosts(task_vars))
+        succeeded, result = operation.run(params, runtime)
         # A setting since ansible-core 2.21; before, modules always returned how they were called.
         always = C.config.get_configuration_definition("INJECT_INVOCATION") is None
         if always or C.config.get_config_value("INJECT_INVOCATION", variables=task_vars):
             result["invocation"] = {"module_args": _masking.mask(_masking.hide_options(spec, params))}
         return {"changed": False, **result} if succeeded else {"failed": True, **result}
+
+    def _hosts(self, task_vars: Mapping[str, Any]) -> int:
+        """Return on how many hosts the play runs this task at the same time."""
+        if self._task.run_once or self._task.throttle == 1:
+            return 1
+        return len(task_vars.get("ansible_play_batch") or [None])
 
     def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Ship the module to the host of the task and return its result.

@@ -29,6 +29,7 @@ from . import destinations
 from .bundle import EXAMPLE_TOKEN, TEMPLATE, Bundle, BundleSettings, build_bundle
 from .channels import registry
 from .channels.channel import MAIL, REASON, Channel, Parcel, unsealed, unsealed_name
+from .held import held, keep_once, remove_bundle
 from .key_directory import KeyDirectory, Person, check_fingerprints
 from .renewal_place import RenewalPlace
 from .sealing import SealOptions
@@ -128,6 +129,7 @@ class Handoff:
         """
         options = HandoffOptions.parse(given)
         channel = registry.choose(given, unsealed=options.unsealed)
+        channel.check_alone(runtime.hosts)
         person = find_person(options, user, channel, runtime)
         options.check_places(channel, person, venue, create=not runtime.check_mode)
         if options.unsealed:
@@ -186,8 +188,9 @@ class Handoff:
         return build_bundle(facts, token, self.options.bundle, stem, verify, more=more)
 
     def deliver(self, parcel: Parcel) -> Delivered:
-        """Deliver the parcel."""
-        return self.channel.deliver(parcel)
+        """Deliver the parcel. What is only in the result of the task is also kept, until the result was shown."""
+        delivered = self.channel.deliver(parcel)
+        return held(delivered, self.keep(parcel).path) if delivered.in_result else delivered
 
     def describe(self, parcel: Parcel) -> dict[str, Any]:
         """Return what the receipt says of the parcel."""
@@ -197,8 +200,7 @@ class Handoff:
         """Keep the sealed parcel in a folder, or else in the result. What is not sealed is stored nowhere else."""
         if not parcel.kind:
             return Kept("", {}, "What is not sealed is not kept.")
-        target = str(self.options.undelivered / parcel.name)
-        kept = destinations.write("undelivered", target, parcel.body, parcel.beside)
+        kept = keep_once(self.options.undelivered / parcel.name, parcel.body, parcel.beside)
         return Kept(kept, {"kept": kept}, how_to_resend(kept))
 
     def keep_in_result(self, parcel: Parcel, problem: str) -> Kept:
@@ -233,6 +235,7 @@ class Resend:
         :raises VenueError: it is not sealed, or cannot be sent by this channel.
         """
         channel = registry.choose(given)
+        channel.check_alone(runtime.hosts)
         file = absolute("resend", given["resend"])
         undelivered = absolute("undelivered", given["undelivered"])
         parcel = registry.read_parcel(file)
@@ -261,14 +264,12 @@ class Resend:
 
         :param warn: is told if it cannot be removed: the delivery succeeded all the same.
         """
-        kept = self.file.resolve()
-        if kept.parent != self.undelivered.resolve() or str(kept) == target:
-            return
-        try:
-            kept.unlink(missing_ok=True)
-            kept.with_name(f"{kept.name}{SIGNATURE_SUFFIX}").unlink(missing_ok=True)
-        except OSError as error:
-            warn(f"The bundle was delivered, but '{kept}' could not be removed ({error.strerror}).")
+        if self._is_kept and str(self.file.resolve()) != target:
+            remove_bundle(self.file.resolve(), warn)
+
+    @property
+    def _is_kept(self) -> bool:
+        return self.file.resolve().parent == self.undelivered.resolve()
 
     @property
     def digest(self) -> str:
@@ -293,7 +294,8 @@ class Resend:
 
     def deliver(self, parcel: Parcel) -> Delivered:
         """Deliver the parcel."""
-        return self.channel.deliver(parcel)
+        delivered = self.channel.deliver(parcel)
+        return held(delivered, str(self.file.resolve()) if self._is_kept else "") if delivered.in_result else delivered
 
     def describe(self, parcel: Parcel) -> dict[str, Any]:
         """Return what the receipt says of the parcel."""

@@ -302,6 +302,7 @@ class Run:
                 f"the lease delivers to {lease.place}, but the venue's place is now {place}. Approve it again."
             )
         channel = registry.choose(options.given) if options.by_hand else standing
+        channel.check_alone(self._runtime.hosts)
         return self._prepared(channel, person, standing)
 
     def _prepared(self, channel: Channel, person: Person, standing: Channel) -> Handoff:

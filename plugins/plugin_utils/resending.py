@@ -16,6 +16,7 @@ from ..module_utils._operations._operation import Operation, Params, Result, Run
 from ..module_utils._operations.issue.pipeline import Pipeline
 from ..module_utils._receipt_store import RECORDING, ReceiptStores
 from .handoff import Resend
+from .held import HELD
 from .known_receipts import find_digest, find_sealed
 
 NAME = "venue_sts_handoff"
@@ -84,7 +85,8 @@ def _execute(resending: Resending, clients: Clients, runtime: Runtime) -> Result
     pipeline = Pipeline(NAME, delivery, lambda one: resending.stores.record(one, clients), runtime)
     with delivery.alone():
         result = pipeline.send(delivery.parcel, receipt)
-        delivery.remove_kept(str(result["target"]), runtime.warn)
+        if HELD not in result:
+            delivery.remove_kept(str(result["target"]), runtime.warn)
     return result
 
 

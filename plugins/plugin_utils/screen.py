@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from ansible.utils.display import Display
+from ansible import constants as C
+from ansible.plugins.loader import callback_loader
 
 # AWX's output page shows 1,024 characters of each event (EVENT_STDOUT_MAX_BYTES_DISPLAY), line ends of two included.
 MOST = 900
+DEFAULT_CALLBACK = "ansible.plugins.callback.default"
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -34,7 +35,11 @@ def _short_lines(text: str) -> Iterator[str]:
         yield from (clean[start : start + MOST] for start in range(0, max(len(clean), 1), MOST))
 
 
-def show_sealed(result: Mapping[str, Any]) -> None:
-    """Print the sealed text of a result, as it is. It is not secret: only the recipient can open it."""
-    for piece in pieces(result.get("sealed") or ""):
-        Display().display(piece)
+def prints_text() -> bool:
+    """Whether text may be printed beside the results of tasks.
+
+    Ansible's default callback, and those that extend it (AWX has one), print no result of a task that succeeded. Any
+    other prints results itself; that of ``ansible.posix.json`` prints one document, which other text would break.
+    """
+    callback = callback_loader.get(C.DEFAULT_STDOUT_CALLBACK, class_only=True)
+    return any(one.__module__ == DEFAULT_CALLBACK for one in getattr(callback, "__mro__", ()))

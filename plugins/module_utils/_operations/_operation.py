@@ -38,6 +38,7 @@ class Runtime:
     :param sleep: waits so many seconds.
     :param jitter: a random number of seconds between 0 and its argument.
     :param token_hex: so many random bytes as hexadecimal text, from the system's secure source.
+    :param hosts: on how many hosts the play runs the task at the same time.
     """
 
     check_mode: bool = False
@@ -46,6 +47,7 @@ class Runtime:
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[float], float] = lambda most: random.uniform(0, most)  # noqa: S311 - spreads retries, guards nothing
     token_hex: Callable[[int], str] = secrets.token_hex
+    hosts: int = 1
 
 
 OptionsT = TypeVar("OptionsT")

@@ -86,6 +86,12 @@ class Channel(ABC):
         :raises VenueError: delivery would fail.
         """
 
+    def check_alone(self, hosts: int) -> None:  # noqa: B027 - most channels deliver to places of their own
+        """Check that this channel can be used on so many hosts at the same time.
+
+        :raises InvalidInput: it cannot.
+        """
+
     def check_signature(self) -> None:  # noqa: B027 - most channels can carry a second file
         """Check that this channel can carry a signature beside the parcel.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...module_utils._domain.errors import InvalidInput
 from ...module_utils._operations.issue.parts import Delivered
 from .channel import Channel, Parcel
 
@@ -23,7 +24,16 @@ class OutputChannel(Channel):
         """Return the channel. It has no options."""
         return cls()
 
+    def check_alone(self, hosts: int) -> None:
+        """Check that no other host prints at the same time: the lines of their texts would be mixed."""
+        if hosts > 1:
+            raise InvalidInput(
+                "channel",
+                f"output prints the sealed text, and this play runs on {hosts} hosts at the same time, whose texts "
+                "would be mixed. Use the channel file, email or https, or run it for one host at a time (--limit).",
+            )
+
     def deliver(self, parcel: Parcel) -> Delivered:
         """Put the sealed text into the result."""
         signature = {"signature": parcel.signature} if parcel.signature else {}
-        return Delivered("the result of this task", {"sealed": parcel.body.decode(), **signature})
+        return Delivered("the result of this task", {"sealed": parcel.body.decode(), **signature}, in_result=True)

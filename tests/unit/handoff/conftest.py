@@ -79,6 +79,7 @@ class Desk:
     """Issues as the task does, at the time of the procedure's example, with the answer of STS prepared.
 
     :ivar on_assume: called in the place of STS.
+    :ivar hosts: on how many hosts the task runs at the same time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -86,7 +87,7 @@ class Desk:
         self.receipts_file = folder / "receipts.jsonl"
         self.undelivered = folder / "undelivered"
         self.places = {"dest": f"{folder}/out/", "undelivered": str(self.undelivered)}
-        self.on_assume = lambda: None
+        self.on_assume, self.hosts = lambda: None, 1
 
     def __call__(self, check_mode=False, *, project="sbg", user=USER, receipts=None, **handoff):
         params = self._validated(
@@ -113,7 +114,7 @@ class Desk:
         return resending.OPERATION.execute(resending.OPERATION.parse(params, clients, runtime), clients, runtime)
 
     def runtime(self, *, check_mode=False):
-        return Runtime(check_mode=check_mode, warn=self.warnings.append, now=lambda: self.now)
+        return Runtime(check_mode=check_mode, warn=self.warnings.append, now=lambda: self.now, hosts=self.hosts)
 
     def receipt(self, user=USER):
         return requested(

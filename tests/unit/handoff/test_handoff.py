@@ -8,6 +8,7 @@ import errno
 import fcntl
 import io
 import json
+import multiprocessing
 import os
 import resource
 import signal
@@ -17,6 +18,7 @@ import zipfile
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import jsonschema
@@ -32,8 +34,9 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     VenueError,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import known_keys
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels.output import OutputChannel
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.held import show_sealed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.known_receipts import last_keys
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -83,6 +86,61 @@ def test_the_output_channel_returns_what_is_sealed(desk, someone, token):
     result = desk(channel="output", public_keys=someone.keys)
     assert json.loads(unzip(someone.open(result["sealed"]))["token.json"]) == token
     assert not (desk.folder / "out").exists()
+
+
+def test_the_output_channel_keeps_the_text_until_it_was_shown(desk, someone, capsys):
+    result = desk(channel="output", public_keys=someone.keys)
+    (kept,) = desk.undelivered.iterdir()
+    assert kept.read_text() == result["sealed"]
+    show_sealed(result, result["receipt"])
+    assert not list(desk.undelivered.iterdir()) and "held" not in result
+    assert capsys.readouterr().out == f"{STEM}.zip.age:\n{result['sealed']}"
+
+
+def test_the_text_stays_where_ansible_playbook_has_ended(desk, someone, monkeypatch):
+    result = desk(channel="output", public_keys=someone.keys)
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: SimpleNamespace(is_alive=lambda: False))
+    show_sealed(result)
+    assert list(desk.undelivered.iterdir())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ReceiptNotKept("The store s3://x is full.")], ids=repr)
+def test_an_interruption_before_the_text_was_shown_keeps_it(desk, someone, monkeypatch, error):
+    """While the second receipt is written."""
+    record, recorded = issuing.ReceiptStores.record, []
+
+    def fail(stores, receipt, clients):
+        record(stores, receipt, clients)
+        recorded.append(receipt.state)
+        if recorded == ["requested", "delivered"]:
+            raise error
+
+    monkeypatch.setattr(issuing.ReceiptStores, "record", fail)
+    with pytest.raises(DeliveryFailed, match="the sealed bundle is kept") as caught:
+        desk(channel="output", public_keys=someone.keys)
+    facts = caught.value.facts
+    assert facts["receipt"]["state"] == desk.lines[-1]["state"] == "kept" and not facts["delivered"]
+    show_sealed({**facts, "failed": True})
+    assert Path(facts["kept"]).read_text() == facts["sealed"]
+    assert desk.resend(facts["kept"])["delivered"] and not Path(facts["kept"]).exists()
+
+
+def test_what_is_sent_again_as_text_is_kept_until_it_was_shown(desk, someone):
+    kept = undelivered(desk, someone)
+    result = desk.resend(kept, channel="output")
+    assert Path(kept).exists()
+    show_sealed(result)
+    assert not Path(kept).exists()
+
+
+def test_several_hosts_never_print_at_the_same_time(desk, someone):
+    desk.on_assume = lambda: pytest.fail("STS was asked")
+    desk.hosts = 2
+    with pytest.raises(InvalidInput, match=r"channel: output .* 2 hosts .* Use the channel file, email or https"):
+        desk(channel="output", public_keys=someone.keys)
+    assert not desk.lines
+    with pytest.raises(InvalidInput, match="channel: output"):
+        desk.resend("file", channel="output")
 
 
 def test_a_file_may_be_named(desk, someone):

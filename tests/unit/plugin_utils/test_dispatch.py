@@ -153,3 +153,14 @@ def test_the_next_attempt_of_a_task_has_its_arguments() -> None:
     made._task.args = {"password": "another-password"}  # as for the next item of a loop
     made.run(task_vars=dict(SAME_PYTHON))
     assert seen == ["hunter22-hunter22", "hunter22-hunter22", "another-password"]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "hosts"), [({}, 3), ({"run_once": True}, 1), ({"throttle": 1}, 1), ({"throttle": 2}, 3)]
+)
+def test_an_operation_knows_on_how_many_hosts_it_runs_at_the_same_time(keywords: dict[str, Any], hosts: int) -> None:
+    variables = {**SAME_PYTHON, "ansible_play_batch": ["a", "b", "c"]}
+    _made, result = run(
+        Situation(variables, keywords), lambda _options, _clients, runtime: {"hosts": runtime.hosts}, project="sbg"
+    )
+    assert result["hosts"] == hosts

@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+import pytest
+from ansible import constants as C
+from ansible_collections.mdps.venue_sts.plugins.action.show_text import ActionModule
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.screen import pieces
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.actions import Situation, make_action
 
 AWX_SHOWS = 1024
 COLOUR_AND_LINE_END = 20
@@ -27,3 +32,12 @@ def test_a_line_that_is_too_long_is_cut_and_nothing_is_lost() -> None:
 
 def test_control_characters_are_left_out() -> None:
     assert list(pieces("a\x1b[2Jb\x07\tc")) == ["a[2Jbc"]
+
+
+@pytest.mark.parametrize(("callback", "printed"), [("default", "a\nb\n"), ("ansible.posix.json", ""), ("minimal", "")])
+def test_text_is_printed_only_beside_the_default_callback(monkeypatch, capsys, callback, printed):
+    """That of AWX extends it; the others print results themselves, as one JSON document or as they are."""
+    monkeypatch.setattr(C, "DEFAULT_STDOUT_CALLBACK", callback)
+    result = make_action(ActionModule, "show_text", Situation(), text="a\nb").run()
+    assert capsys.readouterr().out == printed
+    assert result.get("msg", "") == ("" if printed else "a\nb")

@@ -52,10 +52,12 @@ class Delivered:
 
     :param target: where the token is now; contains no secret. Empty if the task returns the keys.
     :param facts: what the channel adds to the result of the task.
+    :param in_result: the parcel is in the result alone, so it has not arrived before the task ends.
     """
 
     target: str
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    in_result: bool = False
 
 
 @dataclass(frozen=True)

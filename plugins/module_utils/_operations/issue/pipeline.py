@@ -112,7 +112,7 @@ class Pipeline:
 
     def _failure(self, cause: VenueError) -> VenueError:
         """Complete the receipt after an exception, and say everything in one error."""
-        if self._delivered:
+        if self._delivered and not self._delivered.in_result:
             return self._not_recorded(cause, self._delivered)
         kept = self._keep() if self._parcel is not None else Kept("", {}, "")
         if not kept:
@@ -122,7 +122,9 @@ class Pipeline:
         if isinstance(cause, ReceiptNotKept):
             unrecorded = ""  # the cause has said it
         message = _joined(cause.message, kept.advice, unrecorded)
-        facts = {"changed": self._asked, **self._delivery.facts(), **cause.facts, **kept.facts, **self._receipt_facts()}
+        shown = self._delivered.facts if self._delivered else {}
+        known = {"changed": self._asked, **self._delivery.facts(), **cause.facts}
+        facts = {**known, **shown, **kept.facts, **self._receipt_facts()}
         if self._parcel is None:
             return _with_message(cause, message, facts)
         return DeliveryFailed(message, **{"delivered": False, **facts})
