@@ -63,6 +63,7 @@ class HandoffOptions:
             ),
             console_link=given["console_link"],
         )
+        _check_unsealed(given)
         bucket = given["bucket"] or ""
         if bucket:
             check_buckets("bucket", [bucket])
@@ -103,6 +104,16 @@ class HandoffOptions:
         example = self.bundle.example()
         if not self.unsealed:
             channel.seal(example, person.keys, person.email, replace(self.sealing, signer=None))
+
+
+def _check_unsealed(given: Mapping[str, Any]) -> None:
+    """Refuse options about sealing where nothing is sealed: they would check and sign nothing.
+
+    :raises InvalidInput: one is set.
+    """
+    for name in ("fingerprints", "sign_with", "smime_authenticated"):
+        if given["unsealed"] and given[name]:
+            raise InvalidInput(name, "has no effect on a token that is not sealed. Leave it out, or unsealed.")
 
 
 @dataclass(frozen=True)
@@ -346,7 +357,8 @@ def describe(channel: Channel, parcel: Parcel) -> dict[str, Any]:
 
 def finish(facts: Result, parcel: Parcel, delivered: Delivered) -> Result:
     """Return the result of a delivery."""
-    where = {"target": delivered.target, "how_to_open": parcel.how_to_open}
+    named = Path(delivered.facts.get("path", parcel.name)).name  # the admin may have named the file
+    where = {"target": delivered.target, "how_to_open": parcel.how_to_open.replace(parcel.name, named)}
     verify = {"how_to_verify": list(parcel.how_to_verify)} if parcel.how_to_verify else {}
     return {**facts, **delivered.facts, **where, **verify, "delivered": True}
 

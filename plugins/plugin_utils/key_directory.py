@@ -16,9 +16,11 @@ from typing import Any
 from ..module_utils import _files
 from ..module_utils._domain.errors import InvalidInput, KeyChanged, NoRecipientKey
 from ..module_utils._domain.users import check_user
+from ..module_utils._handoff_options import HANDOFF
 from . import sealing
 from .sealers.recipient import Recipient
 
+DEFAULT = HANDOFF["key_directory"]["default"]
 SUFFIXES = (".age", ".pub", ".keys", ".asc", ".gpg", ".pem", ".crt", ".cer", ".txt")
 # The dot-atom of RFC 5322 at a host name of RFC 1123: what every mail server takes, and what is sent as it is written.
 # Anything else, such as a trailing dot or a port, the email library may change or leave out.
@@ -71,7 +73,13 @@ class KeyDirectory:
             raise InvalidInput("public_keys", "must be a mapping of user names to public keys, with at least one user.")
         if not key_directory.strip():
             raise InvalidInput("key_directory", "is given but empty. Name a folder, or leave the option out.")
-        return cls(_files.absolute("key_directory", key_directory), public_keys, shared)
+        folder = _files.absolute("key_directory", key_directory)
+        if public_keys is not None and (shared or folder != _files.absolute("key_directory", DEFAULT)):
+            option = "key_directory_shared" if shared else "key_directory"
+            raise InvalidInput(
+                option, "has no effect, because public_keys is used instead of a folder. Give one of them."
+            )
+        return cls(folder, public_keys, shared)
 
     def find(self, user: str, now: datetime) -> Person:
         """Look a user up.

@@ -242,7 +242,8 @@ def test_the_screen_has_one_line_for_each_token(morning: Morning) -> None:
     found = files(morning.folder / "tokens", "~jane.~doe")
     for venue, path in found.items():
         ends = receipts(morning)[path.name]["expires_at"][:16].replace("T", " ")
-        assert line(morning.said["issued"], venue) == f"{venue} Jane.Doe {ends} {path} (not sealed)"
+        shown = venue.replace("-", " / ")
+        assert line(morning.said["issued"], shown) == f"{shown} Jane.Doe {ends} {path} (not sealed)"
 
 
 def test_looking_at_an_issue_asks_for_no_token_and_names_the_files(morning: Morning) -> None:
@@ -252,7 +253,8 @@ def test_looking_at_an_issue_asks_for_no_token_and_names_the_files(morning: Morn
     assert morning.there_is_no_token_yet
     for venue in VENUES:
         assert f'"{morning.folder}/tokens/{venue.replace("-", "_")}_~jane.~doe_' in run.output
-        assert line(run, venue) == f"{venue} Jane.Doe - checked only (check mode)"
+        shown = venue.replace("-", " / ")
+        assert line(run, shown) == f"{shown} Jane.Doe - checked only (check mode)"
 
 
 def test_a_user_name_that_would_have_to_be_changed_is_refused_before_aws_is_asked(morning: Morning) -> None:
@@ -268,7 +270,7 @@ def test_several_tokens_never_go_to_one_file(morning: Morning) -> None:
 def test_what_is_said_of_all_is_said_once_whatever_the_strategy(morning: Morning) -> None:
     assert morning.said["again"].output.count("VENUE  ") == 1
     for name in ("no slash", "issued"):
-        assert len(re.findall(r'"VENUE +USER +ENDS \(UTC\) +WHERE IT IS"', morning.said[name].output)) == 1
+        assert len(re.findall(r'"PROJECT / VENUE +USER +ENDS \(UTC\) +WHERE IT IS"', morning.said[name].output)) == 1
 
 
 def test_removing_several_venues_wants_to_be_confirmed(morning: Morning) -> None:

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an admin reads after an issue: up to seven lines for one token, a table for several. Contains no secret."""
+"""What an admin reads after an issue: up to six lines for one token, a table for several. Contains no secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from .access_words import describe_access
 
 WIDTH = 12
-HEADINGS = ("VENUE", "USER", "ENDS (UTC)", "WHERE IT IS")
+HEADINGS = ("PROJECT / VENUE", "USER", "ENDS (UTC)", "WHERE IT IS")
 
 
 def summary(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -25,9 +25,8 @@ def card(result: Mapping[str, Any]) -> list[str]:
     handoff = receipt.get("handoff") or {}
     lines = [
         *(_about(receipt) if receipt else ()),
-        ("Sealed to", ", ".join(_keys(result, handoff))),
+        ("Sealed to", "; signed by ".join(_keys_and_signer(result, handoff))),
         ("SHA-256", handoff.get("sealed_sha256") or ""),
-        ("Signed by", handoff.get("signed_by") or ""),
         ("Delivered" if result.get("delivered") else "Kept in" if handoff else "Status", _place(result, handoff)),
         ("To open", result.get("how_to_open") or ""),
     ]
@@ -54,7 +53,8 @@ def table(results: Sequence[Mapping[str, Any]]) -> list[str]:
 def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
     receipt = result["receipt"]
     ends = _minute(receipt["expires_at"]) if receipt.get("expires_at") else "-"
-    return _venue(receipt), receipt["recipient"], ends, _place(result, receipt.get("handoff") or {})
+    venue = f"{receipt['project']} / {receipt['venue']}"
+    return venue, receipt["recipient"], ends, _place(result, receipt.get("handoff") or {})
 
 
 def _venue(receipt: Mapping[str, Any]) -> str:
@@ -70,6 +70,11 @@ def _end(receipt: Mapping[str, Any]) -> str:
 
 def _minute(text: str) -> str:
     return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M}"
+
+
+def _keys_and_signer(result: Mapping[str, Any], handoff: Mapping[str, Any]) -> Sequence[str]:
+    keys = ", ".join(_keys(result, handoff))
+    return (keys, handoff["signed_by"]) if handoff.get("signed_by") else (keys,)
 
 
 def _keys(result: Mapping[str, Any], handoff: Mapping[str, Any]) -> Sequence[str]:

@@ -70,9 +70,10 @@ class EmailChannel(Channel):
         for name in ("sender", "to"):
             if given.get(name) and not ADDRESS.fullmatch(settings.line(f"email.{name}", given[name])):
                 raise InvalidInput(f"email.{name}", f"{given[name]!r} is not one mail address of ASCII characters.")
-        return cls(
+        port = given.get("port")
+        channel = cls(
             host=settings.host_name("email.host", given["host"]),
-            port=settings.port("email.port", given.get("port") or (465 if given["tls"] == "tls" else 587)),
+            port=settings.port("email.port", (465 if given["tls"] == "tls" else 587) if port is None else port),
             tls=given["tls"],
             sender=given["sender"],
             to=given.get("to") or "",
@@ -81,6 +82,9 @@ class EmailChannel(Channel):
             password=settings.secret("email.password", given.get("password") or ""),
             ca_file=given.get("ca_file"),
         )
+        if channel.password and not channel.username:
+            raise InvalidInput("email.password", "has no effect without email.username.")
+        return channel
 
     def check(self, name: str, suffixes: Sequence[str], *, create: bool) -> None:
         """Check that the file with certificates can be used."""
@@ -91,6 +95,13 @@ class EmailChannel(Channel):
         super().check_recipient(keys, address)
         if not (self.to or address):
             raise InvalidInput("email.to", "the recipient has no mail address, neither here nor in the key directory.")
+
+    def check_resend(self, parcel: Parcel) -> None:
+        """Check that it is a message, and that it goes to the address in it, which cannot be changed."""
+        super().check_resend(parcel)
+        to = _recipient(parcel)
+        if self.to and self.to != to:
+            raise InvalidInput("email.to", f"has no effect: the message is addressed to {to}. Leave the option out.")
 
     @classmethod
     def recognize(cls, name: str, body: bytes) -> Parcel | None:
@@ -141,7 +152,7 @@ class EmailChannel(Channel):
 
     def deliver(self, parcel: Parcel) -> Delivered:
         """Send the message. The server must offer TLS and prove its name before it gets a login or the message."""
-        to = str(message_from_bytes(parcel.body, policy=policy.SMTP)["To"])
+        to = _recipient(parcel)
         try:
             with contextlib.closing(self._connect()) as server:
                 if self.username:
@@ -174,6 +185,10 @@ class EmailChannel(Channel):
         context = settings.tls_context("email.ca_file", self.ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
+
+
+def _recipient(parcel: Parcel) -> str:
+    return str(message_from_bytes(parcel.body, policy=policy.SMTP)["To"])
 
 
 def _envelope(sealed: sealing.Sealed) -> EmailMessage:

@@ -15,6 +15,7 @@ from ansible.module_utils.urls import open_url, prepare_multipart
 
 from ...module_utils import _masking
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput
+from ...module_utils._handoff_options import HTTPS
 from ...module_utils._operations.issue.parts import Delivered
 from ..signing import SIGNATURE_SUFFIX
 from . import settings
@@ -56,11 +57,12 @@ class HttpsChannel(Channel):
             raise InvalidInput("https.url", "contains a password. Put it into https.headers.")
         settings.host_name("https.url", address.hostname or "")
         _masking.register(address.query)
-        headers = {
-            settings.header_name("https.headers", name): settings.secret("https.headers", str(value))
-            for name, value in (given.get("headers") or {}).items()
-        }
+        headers = dict(
+            settings.header("https.headers", name, value) for name, value in (given.get("headers") or {}).items()
+        )
         field_name = settings.line("https.field_name", given["field_name"])
+        if given["method"] != "POST" and field_name != HTTPS["field_name"]["default"]:
+            raise InvalidInput("https.field_name", "has no effect without method: POST.")
         return cls(url, given["method"], headers, field_name, given.get("ca_file"))
 
     def check(self, name: str, suffixes: Sequence[str], *, create: bool) -> None:

@@ -13,6 +13,7 @@ import re
 import smtplib
 import socket
 import ssl
+from typing import Any
 from urllib.parse import urlsplit
 
 from ...module_utils._domain.errors import InvalidInput
@@ -24,6 +25,7 @@ _WORDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((http.client.RemoteDisconnected, smtplib.SMTPServerDisconnected), "it closed the connection"),
 )
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.1
+_OWN_HEADERS = ("connection", "content-length", "host", "transfer-encoding")
 
 
 def line(option: str, text: str) -> str:
@@ -47,14 +49,18 @@ def secret(option: str, text: str) -> str:
     return text
 
 
-def header_name(option: str, text: str) -> str:
-    """Check the name of an HTTP header.
+def header(option: str, name: str, value: Any) -> tuple[str, str]:
+    """Check an HTTP header, and return its name and value.
 
-    :raises InvalidInput: HTTP does not allow it.
+    :raises InvalidInput: HTTP does not allow it, or the upload itself sets it. The message does not quote the value.
     """
-    if not _HEADER_NAME.fullmatch(text):
+    if not _HEADER_NAME.fullmatch(name):
         raise InvalidInput(option, "contains a name that HTTP does not allow for a header.")
-    return text
+    if name.lower() in _OWN_HEADERS:
+        raise InvalidInput(option, f"must not contain {name}, which follows from the address and the file.")
+    if not isinstance(value, (str, int, float)):
+        raise InvalidInput(option, f"has no text as the value of {name} (the value is not shown).")
+    return name, secret(option, str(value))
 
 
 def host_name(option: str, text: str) -> str:

@@ -38,10 +38,17 @@ def test_one_token_has_all_that_must_be_compared() -> None:
 
 def test_several_tokens_are_a_table_with_one_line_each() -> None:
     assert summary([result(), result("asmith")]) == [
-        "VENUE    USER    ENDS (UTC)        WHERE IT IS",
-        "sbg-dev  jdoe    2026-11-22 10:30  /lft/x.zip.age (file)",
-        "sbg-dev  asmith  2026-11-22 10:30  /lft/x.zip.age (file)",
+        "PROJECT / VENUE  USER    ENDS (UTC)        WHERE IT IS",
+        "sbg / dev        jdoe    2026-11-22 10:30  /lft/x.zip.age (file)",
+        "sbg / dev        asmith  2026-11-22 10:30  /lft/x.zip.age (file)",
     ]
+
+
+def test_a_signature_takes_no_line_of_its_own() -> None:
+    signed = result()
+    signed["receipt"]["handoff"]["signed_by"] = "SHA256:abc"
+    assert "Sealed to:   age1abc; signed by SHA256:abc" in summary([signed])
+    assert len(summary([signed])) == len(summary([result()]))
 
 
 def test_a_request_that_was_only_checked_says_so() -> None:

@@ -163,6 +163,9 @@ def test_a_refused_login_keeps_the_message_for_resending(desk, authority, gpg_pe
         facts = undelivered(
             desk, box.messages, "refused the login of mdps", channel="email", public_keys=keys, email=wrong
         )
+        with pytest.raises(InvalidInput, match=r"email\.to: has no effect"):
+            elsewhere = mail_options(port, authority) | {"to": "other@example.org"}
+            desk.resend(facts["kept"], channel="email", email=elsewhere)
         result = desk.resend(facts["kept"], channel="email", email=mail_options(port, authority))
     assert result["delivered"] and result["receipt"]["recipient"] == "unityuser"
     assert len(box.messages) == 1

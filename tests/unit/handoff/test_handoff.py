@@ -34,6 +34,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     VenueError,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import known_keys
+from ansible_collections.mdps.venue_sts.plugins.module_utils._handoff_options import HANDOFF
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels.output import OutputChannel
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.held import show_sealed
@@ -145,7 +146,8 @@ def test_several_hosts_never_print_at_the_same_time(desk, someone):
 
 def test_a_file_may_be_named(desk, someone):
     target = desk.folder / "for" / "lft.age"
-    assert desk(public_keys=someone.keys, dest=str(target))["path"] == str(target)
+    result = desk(public_keys=someone.keys, dest=str(target))
+    assert result["path"] == str(target) and result["how_to_open"].endswith(f" {STEM}.zip lft.age")
     with pytest.raises(VenueError, match="exists and is never overwritten"):
         desk(public_keys=someone.keys, dest=str(target))
     assert len(desk.lines) == 2, "a token was issued for a file that could not be written"
@@ -293,6 +295,59 @@ def test_what_cannot_work_is_refused_before_there_is_a_token(desk, someone, gpg_
     assert caught.value.message.startswith(f"{option}: ")
     assert not {"Pässwort", "a\x00b", "a\nb"} & set(caught.value.message.split())
     assert not desk.lines and not tree(desk.folder / "out")
+
+
+SENDER = {"host": "m", "sender": "a@example.org", "to": "b@example.org"}
+URL = "https://x.org/"
+# For each option of a hand-off that means something in one situation only: the situation where it would do nothing.
+WITHOUT_EFFECT = {
+    "fingerprints": {"unsealed": True, "public_keys": None, "fingerprints": ["age1other"]},
+    "sign_with": {"unsealed": True, "public_keys": None, "sign_with": "SIGNER"},
+    "smime_authenticated": {"unsealed": True, "public_keys": None, "smime_authenticated": True},
+    "key_directory": {"key_directory": "/nowhere"},
+    "key_directory_shared": {"key_directory_shared": True},
+    "email.password": {"channel": "email", "email": {**SENDER, "password": "FAKE"}},
+    "email.port": {"channel": "email", "email": {**SENDER, "port": 0}},
+    "https.field_name": {"channel": "https", "https": {"url": URL, "field_name": "upload"}},
+    "https.headers": {"channel": "https", "https": {"url": URL, "headers": {"X-Key": None}}},
+}
+# The others have an effect wherever a token is handed off, or are what an inventory says of a channel or a folder that
+# this token does not use.
+ALWAYS = {"channel", "public_keys", "unsealed", "bucket", "contact", "time_zone", "profile_name", "readme_template"}
+ALWAYS |= {"console_link", "email", "https"}
+OF_ONE_WAY = {"dest", "undelivered"}
+OF_ONE_WAY |= {f"email.{one}" for one in ("host", "sender", "to", "subject", "username", "tls", "ca_file")}
+OF_ONE_WAY |= {f"https.{one}" for one in ("url", "method", "ca_file")}
+
+
+def test_every_option_of_a_handoff_is_in_one_of_these_lists():
+    suboptions = {f"{name}.{one}" for name, spec in HANDOFF.items() for one in spec.get("options", ())}
+    assert {*WITHOUT_EFFECT, *ALWAYS, *OF_ONE_WAY} == {*HANDOFF, *suboptions}
+
+
+@pytest.mark.parametrize("option", WITHOUT_EFFECT)
+def test_an_option_that_would_do_nothing_is_refused_before_there_is_a_token(desk, someone, gpg_person, option):
+    desk.on_assume = lambda: pytest.fail("STS was asked")
+    options = WITHOUT_EFFECT[option]
+    keys = {"unityuser": gpg_person.public} if options.get("channel") == "email" else someone.keys
+    with pytest.raises(InvalidInput) as caught:
+        desk(**{"public_keys": keys, **options})
+    assert caught.value.message.startswith(f"{option}: ") and "FAKE" not in caught.value.message
+    assert not desk.lines
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X": None}, {"X": ["a"]}, {"X": {}}, {"Content-Length": "5"}, {"host": "y"}, {"Transfer-Encoding": "chunked"}],
+    ids=str,
+)
+def test_a_header_without_a_text_or_of_the_upload_itself_is_refused(desk, someone, headers):
+    with pytest.raises(InvalidInput, match=r"^https\.headers: "):
+        desk(True, channel="https", public_keys=someone.keys, https={"url": URL, "headers": headers})
+
+
+def test_a_number_is_the_value_of_a_header(desk, someone):
+    assert desk(True, channel="https", public_keys=someone.keys, https={"url": URL, "headers": {"X-Days": 3}})
 
 
 def test_a_template_that_fails_is_found_before_there_is_a_token(desk, someone, tmp_path):

@@ -144,7 +144,8 @@ class Pipeline:
         secret = self._delivery.returns_keys
         facts = self._delivery.facts() if secret else self._delivery.finish(self._parcel, delivered)
         known = {"changed": True, **cause.facts, **facts, **self._receipt_facts()}
-        done = "The token was issued" if secret else f"The token was delivered ({delivered.target})"
+        how = "delivered" if self._receipt is None or self._receipt.state == "delivered" else "saved"
+        done = "The token was issued" if secret else f"The token was {how} ({delivered.target})"
         if problem:
             return ReceiptNotKept(f"{done}, but: {problem} Keep the receipt in this result.", **known)
         return _with_message(cause, f"{cause.message} {done}, and its receipt is complete.", known)
