@@ -55,6 +55,10 @@ def test_every_python_file_begins_with_the_licence(path: pathlib.Path) -> None:
 def test_a_role_passes_every_option_on(role: str) -> None:
     specs = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())
     tasks = "\n".join(path.read_text() for path in (ROOT / "roles" / role / "tasks").glob("*.yml"))
+    defaults = ROOT / "roles" / role / "defaults/main.yml"
+    for name, value in (yaml.safe_load(defaults.read_text()) if defaults.exists() else {}).items():
+        if name.startswith("__") and name in tasks:  # what a task passes on by way of another variable
+            tasks += str(value)
     assert [name for name in specs["argument_specs"]["main"]["options"] if not re.search(rf"\b{name}\b", tasks)] == []
 
 
