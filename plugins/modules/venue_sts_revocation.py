@@ -327,7 +327,7 @@ verified:
       description: What was seen.
       type: str
       sample: IAM's simulation of the stored policies denies every action it was asked for.
-unreachable:
+not_reached:
   description: Why other roles of the venue could not be looked for or read, and so are left as they are. RV(locked)
     says nothing about them.
   returned: success

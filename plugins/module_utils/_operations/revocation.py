@@ -156,7 +156,7 @@ class State:
     :param gone: receipts whose role does not exist any more.
     :param leases: the leases of the venue; None if they were not asked for or may not be read.
     :param left_out: receipts that nothing is done about, each with the reason.
-    :param unreachable: why other roles of the venue are left as they are.
+    :param not_reached: why other roles of the venue are left as they are.
     :param passed_over: the names of further roles that receipts name, too many to be read.
     """
 
@@ -166,7 +166,7 @@ class State:
     gone: tuple[Receipt, ...]
     leases: FoundLeases | None = None
     left_out: tuple[tuple[Receipt, str], ...] = ()
-    unreachable: tuple[str, ...] = ()
+    not_reached: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
 
     def lease_of(self, user: str) -> StoredLease | None:
@@ -332,7 +332,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
         names.insert(0, options.role_name)
     names.sort(key=lambda name: name.lower() != options.role_name.lower())  # the venue's own before all others
     names, rest = names[:MOST_ROLES], names[MOST_ROLES:]
-    further, unreachable = _further_roles(options, iam, names)
+    further, not_reached = _further_roles(options, iam, names)
     names += further
     passed_over = [name for name in rest if name.lower() not in map(str.lower, further)]
     found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names])
@@ -356,7 +356,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     gone = [one for one in receipts if not any(_is_of(one, role) for role, _inline in states)]
     gone = [one for one in gone if one.role_name.lower() not in refused]
     unread = [f"{name}: {refused[name.lower()].message}" for name in further if name.lower() in refused]
-    reasons = (*unreachable, *unread)
+    reasons = (*not_reached, *unread)
     return State(caller, now, roles, tuple(gone), leases, (*foreign, *left_out), reasons, tuple(passed_over))
 
 
@@ -609,7 +609,7 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
         "left_out": [
             {"session_name": one.session_name, "role_arn": one.role_arn, "reason": why} for one, why in state.left_out
         ],
-        "unreachable": list(state.unreachable),
+        "not_reached": list(state.not_reached),
         "unreadable": known.unreadable,
         "verified": verified,
         "steps": [step.shown() for step in steps],
@@ -821,7 +821,7 @@ def _warn(options: RevocationOptions, known: Known, state: State, plans: Sequenc
             f"There is no role {options.role_name} in account {state.caller.account_id}. Only tokens of the venue's "
             "other roles were revoked. If the venue's role has another name, set role_name."
         )
-    for reason in state.unreachable:
+    for reason in state.not_reached:
         runtime.warn(f"The venue may have other roles, and these are left as they are: {reason}")
     for reason in dict.fromkeys(why for _one, why in state.left_out):
         names = [one.session_name for one, why in state.left_out if why == reason]

@@ -615,7 +615,7 @@ def test_a_revoker_who_may_not_look_for_other_roles_is_told_so(venue: Moto, monk
     result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, state="locked", **FILE)
     assert result["locked"]
     assert [any(said in one for one in warned) for said in ("not looked for", "cannot be read")] == [True, True]
-    assert ["not looked for" in one for one in result["unreachable"]] == [True]
+    assert ["not looked for" in one for one in result["not_reached"]] == [True]
 
 
 def test_a_receipt_of_another_mdps_role_of_the_venue_is_left_out(venue: Moto, tmp_path: pathlib.Path) -> None:
