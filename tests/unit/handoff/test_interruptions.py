@@ -51,7 +51,8 @@ def issue(desk, tmp_path):
         desk.on_assume = saboteur.arm
         keys = {"public_keys": {"unityuser": person.public}}
         with saboteur:
-            return desk(**{"dest": f"{dest}/", **keys, **DELIVERIES[delivery]})
+            # Each attempt has folders of its own, because their tokens have one name.
+            return desk(**{"dest": f"{dest}/", "undelivered": f"{dest}-undelivered", **keys, **DELIVERIES[delivery]})
 
     return run
 
