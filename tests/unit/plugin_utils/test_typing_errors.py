@@ -102,17 +102,20 @@ def test_the_reader_of_expressions_finds_what_it_must() -> None:
     assert asked_for("{{ lookup('ansible.builtin.vars', 'dest', default=omit) is mdps.x.y }}") == set()
 
 
+def of_role(role: str) -> list[str]:
+    """The templates of a role's tasks and variables, and of its own defaults that pass an option on."""
+    files = [path for folder in ("tasks", "vars") for path in sorted((ROOT / "roles" / role / folder).glob("*.yml"))]
+    own = yaml.load((ROOT / "roles" / role / "defaults" / "main.yml").read_text(), Loader) or {}
+    passed_on = texts({name: value for name, value in own.items() if name.startswith("__")})
+    return list(dict.fromkeys([template for path in files for template in templates(path)] + list(passed_on)))
+
+
 CASES = [
     (role, option, template)
     for role, options in SPECS.items()
     if role != "awx_setup"  # it has no options that narrow or check, and most of its templates are about answers of AWX
     for option in options
-    for template in dict.fromkeys(
-        template
-        for folder in ("tasks", "vars")
-        for path in sorted((ROOT / "roles" / role / folder).glob("*.yml"))
-        for template in templates(path)
-    )
+    for template in of_role(role)
     # Whether a variable was set may be asked by its name.
     if re.search(rf"\b{option}\b", re.sub(r"\^\(?[\w|]+\)?\$", "", template))
 ]
