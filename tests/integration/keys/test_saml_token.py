@@ -100,7 +100,7 @@ def test_the_assertion_may_be_in_a_file(aws, tmp_path):
     ("make", "words"),
     [
         (lambda path: None, "No such file"),
-        (lambda path: path.mkdir(), "Is a directory"),
+        (lambda path: path.mkdir(), "not a regular file"),
         (lambda path: path.touch(), "empty"),
         (lambda path: path.write_bytes(b"\xff\xfe"), "empty"),
         (lambda path: path.write_bytes(b"\x80"), "does not contain text"),

@@ -138,7 +138,7 @@ def test_a_signal_at_the_moment_when_signals_are_shut_out_hides_no_failure(failu
     work = raising(failure) if failure else lambda: None
     with SignalGuard() as guard, AtStep(lambda: signal.raise_signal(signal.SIGTERM), "_close", armed=True):
         error = guard.run(work)
-    assert type(error) is (failure or Interrupted)
+    assert isinstance(error, failure or Interrupted)
 
 
 def test_the_timeout_of_a_task_does_not_end_the_record_of_its_token(desk, issue, tmp_path, monkeypatch):

@@ -210,7 +210,7 @@ def test_a_lock_that_is_never_given_back_ends_in_an_error(tmp_path):
     naps: list[float] = []
     with _files.locked("credentials_file", tmp_path / "credentials", naps.append):
         result = fail(tmp_path / "credentials", sleep=naps.append)
-    assert result["error"] == "FileNotWritten" and "another run" in result["msg"]
+    assert result["error"] == "FileNotWritten" and "locked by another process" in result["msg"]
     assert 29 < sum(naps) < 31 and not (tmp_path / "credentials").exists()
 
 
