@@ -61,6 +61,11 @@ def absolute(option: str, path: str | Path) -> Path:
     return found
 
 
+def real_path(path: Path) -> Path:
+    """Return a path without symbolic links. For links that form a loop, Path.resolve fails before Python 3.13."""
+    return Path(os.path.realpath(path))
+
+
 def check_name_lengths(option: str, names: Iterable[str]) -> None:
     """Check that a file system can hold names of files or folders.
 
@@ -241,10 +246,9 @@ def check_folder(option: str, folder: Path, *, is_destination: bool = True, allo
     :param allow_group: accept that a group may write, as in a checked-out project that several people share.
     :raises InvalidInput: somebody else may write to it or replace it; the message names the folder and the reason.
     """
-    real = folder.resolve()
-    holders = [
-        one for link in _links(option, folder) for one in (link.parent.resolve(), *link.parent.resolve().parents)
-    ]
+    real = real_path(folder)
+    ways = [real_path(link.parent) for link in _links(option, folder)]
+    holders = [one for way in ways for one in (way, *way.parents)]
     for one in dict.fromkeys((real, *real.parents, *holders)):
         found = one.stat()
         if not stat.S_ISDIR(found.st_mode):

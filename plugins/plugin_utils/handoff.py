@@ -22,7 +22,7 @@ from ..module_utils._domain.names import Venue
 from ..module_utils._domain.receipts import KnownKeys, Receipt
 from ..module_utils._domain.times import EARLIEST
 from ..module_utils._domain.token_files import example_stem, token_stem
-from ..module_utils._files import absolute, open_regular
+from ..module_utils._files import absolute, open_regular, real_path
 from ..module_utils._operations._operation import Result, Runtime
 from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
 from . import destinations
@@ -275,12 +275,12 @@ class Resend:
 
         :param warn: is told if it cannot be removed: the delivery succeeded all the same.
         """
-        if self._is_kept and str(self.file.resolve()) != target:
-            remove_bundle(self.file.resolve(), warn)
+        if self._is_kept and str(real_path(self.file)) != target:
+            remove_bundle(real_path(self.file), warn)
 
     @property
     def _is_kept(self) -> bool:
-        return self.file.resolve().parent == self.undelivered.resolve()
+        return real_path(self.file).parent == real_path(self.undelivered)
 
     @property
     def digest(self) -> str:
@@ -306,7 +306,7 @@ class Resend:
     def deliver(self, parcel: Parcel) -> Delivered:
         """Deliver the parcel."""
         delivered = self.channel.deliver(parcel)
-        return held(delivered, str(self.file.resolve()) if self._is_kept else "") if delivered.in_result else delivered
+        return held(delivered, str(real_path(self.file)) if self._is_kept else "") if delivered.in_result else delivered
 
     def describe(self, parcel: Parcel) -> dict[str, Any]:
         """Return what the receipt says of the parcel."""

@@ -136,7 +136,7 @@ class KeyDirectory:
 
     def _check_folder(self) -> None:
         """Check that only the user, or root, decides what the folder holds; in a shared one, not just anybody."""
-        real = self.folder.resolve()
+        real = _files.real_path(self.folder)
         found = real.stat()
         if found.st_mode & stat.S_IWOTH:  # also with the sticky bit: anybody could add a file
             raise InvalidInput("key_directory", f"everybody may write to the folder '{real}'. Run: chmod o-w '{real}'")
