@@ -47,18 +47,16 @@ def tokens(home: world.Account, tmp_path_factory: pytest.TempPathFactory) -> dic
 @pytest.fixture(scope="session")
 def data_account(home: world.Account) -> world.Account:
     """The account with data at every place that a token may open, and at places that none does."""
-    s3, ecr = home.as_root("s3"), home.as_root("ecr")
+    s3 = home.as_root("s3")
     # Other suites have the same account.
     there = {one["Name"] for one in s3.list_buckets()["Buckets"]}
-    there |= {one["repositoryName"] for one in ecr.describe_repositories()["repositories"]}
     for bucket in (BUCKET, f"{BUCKET}-2", f"{BUCKET}-3"):
         if bucket not in there:
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
         for prefix in ("", "pub/", "pub/deep/", "incoming/jdoe/", "products/", "private/"):
             for name in ("name-1", "folder-1/inside"):
                 s3.put_object(Bucket=bucket, Key=prefix + name, Body=b"data")
-    for repository in {"sbg/app", "other/app"} - there:
-        ecr.create_repository(repositoryName=repository)
+    home.need_repositories("sbg/app", "other/app")
     return home
 
 

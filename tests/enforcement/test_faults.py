@@ -7,6 +7,7 @@ The next run makes it good.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -236,8 +237,13 @@ class Remove(Scenario):
     options: Mapping[str, Any] = {"state": "absent"}
 
     def prepare(self, bench: Bench, project: str) -> None:
-        """A venue with a second inline policy and a managed one."""
-        make_venue(bench, project, {"Version": "2012-10-17", "Statement": [TRUSTED_BY_HAND]})
+        """A venue with a second inline policy and a managed one.
+
+        Its external ID is its own: one that another role accepts is never deleted without the role.
+        """
+        value = hashlib.sha256(project.encode()).hexdigest()
+        trusted = {**TRUSTED_BY_HAND, "Condition": {"StringEquals": {"sts:ExternalId": value}}}
+        make_venue(bench, project, {"Version": "2012-10-17", "Statement": [trusted]}, value)
         arn = f"arn:aws:iam::{bench.account.account_id}:policy/{world.BOUNDARY}"
         bench.account.as_root("iam").attach_role_policy(RoleName=f"unity-{project}-dev-sts", PolicyArn=arn)
 
@@ -245,7 +251,7 @@ class Remove(Scenario):
         assert after == {"parameter": []}
 
 
-def make_venue(bench: Bench, project: str, trust: Mapping[str, Any]) -> None:
+def make_venue(bench: Bench, project: str, trust: Mapping[str, Any], external_id: str = OLD) -> None:
     """A venue made by hand: its owner is told by its tags, and nothing else is right."""
     iam, name = bench.account.as_root("iam"), f"unity-{project}-dev-sts"
     tags = {"Proj": project, "Venue": "dev", "Capability": "sts"}
@@ -253,7 +259,7 @@ def make_venue(bench: Bench, project: str, trust: Mapping[str, Any]) -> None:
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust), Tags=owner, Description="Wrong.")
     iam.put_role_policy(RoleName=name, PolicyName="venue-access", PolicyDocument=json.dumps(world.BOUNDARY_POLICY))
     bench.account.as_root("ssm").put_parameter(
-        Name=f"/unity/{project}/dev/cs/sts/role/external-id", Value=OLD, Type="String"
+        Name=f"/unity/{project}/dev/cs/sts/role/external-id", Value=external_id, Type="String"
     )
 
 

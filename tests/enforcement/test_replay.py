@@ -44,8 +44,7 @@ RUNS = [
 def sessions(home: world.Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, replay.Session]:
     """One session for each token, of two venues of the project ``unity``, as the admin provisions and issues them."""
     buckets = {venue: _provision(home, venue, options) for venue, options in VENUES.items()}
-    for repository in ("unity/app", "other/app"):
-        home.as_root("ecr").create_repository(repositoryName=repository)
+    home.need_repositories("unity/app", "other/app")
     kms_key = home.as_root("kms").create_key()["KeyMetadata"]["Arn"]
     made = {}
     for name, (venue, options) in TOKENS.items():

@@ -49,9 +49,7 @@ def block(language: str, containing: str) -> str:
 def venue(home: world.Account) -> Iterator[world.Account]:
     """A venue that trusts the user pool and the workflow."""
     home.publish_venue("webid", "dev")
-    ecr = home.as_root("ecr")
-    if "sbg/app" not in {one["repositoryName"] for one in ecr.describe_repositories()["repositories"]}:
-        ecr.create_repository(repositoryName="sbg/app")  # other suites have the same account
+    home.need_repositories("sbg/app")
     options: dict[str, Any] = {"project": "webid", "venue": "dev", "ecr_repositories": ["sbg/*"]}
     succeeded, result = home.run("role", **options, oidc_providers=PROVIDERS, max_session_duration=43200)
     assert succeeded, result

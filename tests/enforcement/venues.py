@@ -88,8 +88,7 @@ def _prepare(account: world.Account) -> None:
         bucket = account.publish_venue(options["project"], options["venue"])
         for key in ("incoming/jdoe/a.dat", "incoming/jdoes/c.dat", "private/b.dat"):
             s3.put_object(Bucket=bucket, Key=key, Body=b"data")
-    for repository in ("sbg/app", "emit/app"):
-        account.as_root("ecr").create_repository(repositoryName=repository)
+    account.need_repositories("sbg/app", "emit/app")
 
 
 def _token(folder: Path, name: str, host: dict[str, Any], account: world.Account) -> Token:

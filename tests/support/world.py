@@ -55,6 +55,12 @@ class Account:
         """An operation of the collection as the admin."""
         return driver.run(operation, driver.connection(self.url, self.admin) | options)
 
+    def need_repositories(self, *names: str) -> None:
+        """Create repositories, unless another suite has created them in the same account."""
+        ecr = self.as_root("ecr")
+        for name in sorted({*names} - {one["repositoryName"] for one in ecr.describe_repositories()["repositories"]}):
+            ecr.create_repository(repositoryName=name)
+
     def publish_venue(self, project: str, venue: str, bucket: str = "") -> str:
         """Make a venue's bucket and publish its name where MDPS does; gives the name."""
         bucket = bucket or f"{project}-{venue}-unity-data"
