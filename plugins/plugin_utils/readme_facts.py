@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..module_utils._domain.access_words import enumerate_words
 from ..module_utils._domain.arns import dns_suffix
+from ..module_utils._domain.words import enumerate_words
 
 # The words of the option ``access``, and what the templates call them.
 WORDS = {"s3_read": "reads", "s3_write": "writes", "ecr_create": "creates", "ecr_pull": "pulls", "ecr_push": "pushes"}

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .words import enumerate_words
+
 S3 = {"s3_read": "read", "s3_write": "write"}
 ECR = {"ecr_create": "create", "ecr_pull": "pull", "ecr_push": "push"}
 ALL = (*S3, *ECR)
@@ -28,11 +30,6 @@ def describe_access(allows: Mapping[str, Any]) -> str:
 
 def _part(verbs: Sequence[str], where: str) -> str:
     return f"{enumerate_words(verbs)} {where}" if verbs else ""
-
-
-def enumerate_words(words: Sequence[str]) -> str:
-    """Return one or more words as in a sentence, such as ``read, write and delete``."""
-    return " and ".join([*([", ".join(words[:-1])] if words[1:] else []), words[-1]])
 
 
 def _folders(allows: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .words import first_of
+
 WIDTH = 14
 MOST = 4  # values of each kind on the screen; the page has all
 
@@ -110,8 +112,7 @@ def _use(use: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _counted(values: Sequence[Mapping[str, Any]]) -> str:
-    shown = ", ".join(f"{one['value'][:60]} ({one['count']})" for one in values[:MOST])
-    return shown + (f" and {len(values) - MOST} more" if len(values) > MOST else "")
+    return first_of([f"{one['value'][:60]} ({one['count']})" for one in values], MOST)
 
 
 def _wrapped(title: str, text: str, columns: int = 110) -> Iterator[str]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from .errors import InvalidInput, VenueError
 from .secret_text import is_key, without
 from .times import parse_time
+from .words import first_of
 
 MOST_SHOWN = 25
 LONGEST_NAME = 128
@@ -198,9 +199,7 @@ def explain_refusal(roles: Sequence[Role], account: Account, name: str, *, by_ia
 
 
 def _listed(roles: Iterable[Role]) -> str:
-    names = sorted({str(role) for role in roles})
-    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
-    return ", ".join(names[:MOST_SHOWN]) + more
+    return first_of(sorted({str(role) for role in roles}), MOST_SHOWN)
 
 
 def knows_aliases(version: str) -> bool:

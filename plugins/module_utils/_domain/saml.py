@@ -21,6 +21,7 @@ from xml.parsers import expat
 from .errors import InvalidInput
 from .saml_text import FRESH_ONE, SamlProblem, cut_off, decode_file, extract
 from .times import iso, parse_time
+from .words import first_of
 
 DEEPEST = 64
 REDEEM_WITHIN = timedelta(minutes=5)
@@ -264,6 +265,4 @@ def _time(text: str) -> datetime:
 
 
 def _listed(values: Iterable[str]) -> str:
-    found = sorted(set(values))
-    more = f" and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
-    return ", ".join(one[:LONGEST_SHOWN] for one in found[:MOST_SHOWN]) + more
+    return first_of([one[:LONGEST_SHOWN] for one in sorted(set(values))], MOST_SHOWN)

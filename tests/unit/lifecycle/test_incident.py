@@ -191,7 +191,7 @@ def test_the_screen_with_everything() -> None:
     )  # fmt: skip
     assert f"DERIVED KEYS  {CHILD}" in shown
     assert "LEASE         l-20261122T093015Z-0a1b2c3d, active until 2026-11-29T00:00:00Z, approved by jane" in shown
-    assert "192.0.2.3 (1) and 5 more" in shown
+    assert "192.0.2.3 (1), and 5 more" in shown
     assert "AWS does not say" in shown
     assert "is no venue's" in shown
     unknown = {"id": None, "state": "unknown", "problem": "denied"}
