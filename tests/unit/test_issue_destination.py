@@ -24,8 +24,8 @@ def test_a_destination_is_passed_on_as_it_is_but_for_the_slash_of_a_folder(dest:
 
 
 def test_a_token_that_is_kept_and_handed_off_is_refused() -> None:
-    with pytest.raises(ValueError, match="stays in dest is not handed off, so handoff_channel would do nothing"):
-        _render("__issue_place", __kept=["dest"], __handed_off=["handoff_channel"], __dest="tokens")
+    with pytest.raises(ValueError, match="stays in dest is not handed off, so handoff_unsealed would do nothing"):
+        _render("__issue_place", __kept=["dest"], __handed_off=["handoff_unsealed"], __dest="tokens")
 
 
 def _render(variable: str, **known: Any) -> Any:
