@@ -19,6 +19,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,7 +46,7 @@ def free_port() -> int:
     raise RuntimeError(f"No port of 127.0.0.1 from {SERVER_PORTS.start} to {SERVER_PORTS.stop - 1} is free.")
 
 
-class Server:
+class Server(ABC):
     """A server on a free port of 127.0.0.1, for as long as the block lasts.
 
     :param log: the file for what it prints.
@@ -59,9 +60,9 @@ class Server:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def command(self) -> list[str]:
         """Return the program with its arguments."""
-        raise NotImplementedError
 
     def settings(self) -> dict[str, str]:
         """Return the environment variables that it needs besides those of this process."""
