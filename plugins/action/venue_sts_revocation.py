@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import OPERATION as THIS
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.operation import OPERATION as THIS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
 
 

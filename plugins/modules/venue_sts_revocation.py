@@ -328,8 +328,8 @@ verified:
       type: str
       sample: IAM's simulation of the stored policies denies every action it was asked for.
 not_reached:
-  description: Why other roles of the venue could not be looked for or read, and so are left as they are. RV(locked)
-    says nothing about them.
+  description: Why other roles of the venue could not be looked for or are another venue's, and so are left as they are.
+    RV(locked) says nothing about them.
   returned: success
   type: list
   elements: str
@@ -340,7 +340,7 @@ unreadable:
   type: int
 steps:
   description: What was changed, in order; in check mode, what would be.
-  returned: success
+  returned: success, or failure after a change
   type: list
   elements: dict
   sample: [{"action": "iam:PutRolePolicy", "target": "revoked-20261122T094000Z-all", "summary": "revoke tokens"}]
@@ -356,7 +356,7 @@ error:
 """
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._module import run_module
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import OPERATION
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.operation import OPERATION
 
 
 def main() -> None:

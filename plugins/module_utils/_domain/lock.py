@@ -28,7 +28,7 @@ def has_lock(role: Role) -> bool:
     return any(is_lock(one) for one in read_statements(role.trust))
 
 
-def plan_lock(role: Role, inline: Mapping[str, Mapping[str, Any]], now: datetime) -> Plan:
+def plan_lock(role: Role, inline: Mapping[str, Mapping[str, Any]], now: datetime, *, revoke: bool = True) -> Plan:
     """The steps that lock a role.
 
     The revocation is written before the lock, so a role with the lock needs no second revocation, and a second run
@@ -36,12 +36,15 @@ def plan_lock(role: Role, inline: Mapping[str, Mapping[str, Any]], now: datetime
 
     :param inline: all inline policies of the role, by name.
     :param now: the time of AWS's clock.
+    :param revoke: whether tokens of before end as well.
     :raises QuotaReached: the revocation does not fit on the role.
     """
     everything = Revocation("all", "", cutoff(now + PROPAGATION))
     ended = any(one.kind == "all" and one.live(now) for one in standing(inline, role.role_id))
     locked = has_lock(role)
-    revoked = plan_revoke(role.name, role.role_id, inline, [] if locked and ended else [everything], now)
+    revoked = plan_revoke(
+        role.name, role.role_id, inline, [] if not revoke or (locked and ended) else [everything], now
+    )
     others = [one.content for one in read_statements(role.trust) if one.sid != LOCK_SID]
     policy = _with_statements(role.trust, [*others, lock_statement()])
     steps = [] if locked else [_write(role, policy, "lock the venue")]

@@ -273,7 +273,7 @@ def _check_room(role_name: str, role_id: str, inline: Mapping[str, Mapping[str, 
     if used > INLINE_POLICY_LENGTH:
         raise QuotaReached(
             f"the inline policies of the role {role_name} would need {used} of the {INLINE_POLICY_LENGTH} characters "
-            "that IAM allows, with the room that must stay for revoking everything. Nothing was changed. Revoke every "
+            "that IAM allows, with the room that must stay for revoking everything. It is not written. Revoke every "
             "token of the venue instead (all: true), which one statement does, or lift revocations that are not "
             "needed.",
             used=used,

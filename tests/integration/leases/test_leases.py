@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import renewing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels import s3
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
 
 from tests.support.cloudtrail import CloudTrail, issue_event
 from tests.support.operations import perform

@@ -23,14 +23,11 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names impor
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import parse_time
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import (
-    revocation,
-    role,
-    role_info,
-    verification,
-)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, role_info, verification
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import TARGETS
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import state
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.options import TARGETS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
 from tests.support.leases import lease, renewed
@@ -247,8 +244,8 @@ def test_names_of_roles_have_no_case(venue: Moto) -> None:
     upper = recent(role_arn=f"arn:aws:iam::123456789012:role/{ROLE.upper()}").to_json()
     venue_role = read_role(venue.client("iam"), ROLE)
     with pytest.MonkeyPatch.context() as patch:  # moto compares the case of names
-        patch.setattr(revocation, "read_role", lambda _iam, name: venue_role if name.lower() == ROLE else None)
-        patch.setattr(revocation, "read_inline_names", lambda _iam, _name: [])
+        patch.setattr(state, "read_role", lambda _iam, name: venue_role if name.lower() == ROLE else None)
+        patch.setattr(state, "read_inline_names", lambda _iam, _name: [])
         result = perform(revocation.OPERATION, Runtime(check_mode=True), **VENUE, receipt=upper)
     assert [one["role_name"] for one in result["revocations"]] == [ROLE]
     assert result["changed"]
@@ -412,7 +409,7 @@ def test_tokens_are_revoked_also_if_a_lease_cannot_be_ended(
     def refuse(*_arguments: Any) -> None:
         raise AwsRefused("AWS said no.", operation="ssm:Some", code="AccessDeniedException")
 
-    monkeypatch.setattr(revocation, call, refuse)
+    monkeypatch.setattr(state if call == "read_leases" else revocation, call, refuse)
     warned: list[str] = []
     result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, all=True)
     assert policies(venue) != []
@@ -610,7 +607,7 @@ def test_a_revoker_who_may_not_look_for_other_roles_is_told_so(venue: Moto, monk
     def denied(*_arguments: Any) -> list[str]:
         raise AwsRefused("not allowed", operation="iam:GetAccountAuthorizationDetails", code="AccessDenied")
 
-    monkeypatch.setattr(revocation, "names_of_roles", denied)
+    monkeypatch.setattr(state, "names_of_roles", denied)
     warned: list[str] = []
     result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, state="locked", **FILE)
     assert result["locked"]

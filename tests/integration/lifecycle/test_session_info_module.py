@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, role, session_info
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, session_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
 from tests.support.cloudtrail import CloudTrail, issue_event

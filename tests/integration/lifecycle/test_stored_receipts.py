@@ -13,8 +13,9 @@ import pyrage
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import LONGEST_LINE
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import stamp
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import revocation, session_info
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import session_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
 
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook, run_tasks

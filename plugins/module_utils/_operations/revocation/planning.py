@@ -1,0 +1,155 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The steps for each role: pure functions of the options and of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ..._domain.crowd import fitting, for_user, is_crowded
+from ..._domain.errors import (
+    InvalidInput,
+    VenueError,
+)
+from ..._domain.lock import has_lock, plan_lock, plan_unlock
+from ..._domain.receipts import CLOCK_TOLERANCE, Receipt
+from ..._domain.revocation import QuotaReached, Revocation, cutoff, plan_lift, plan_revoke
+from ..._domain.role_plan import Role
+from ..._domain.steps import Plan
+from ..._domain.subjects import with_subject, without_subject, without_subjects
+from ..._domain.trust_reader import is_locked
+from ..._domain.users import is_session_of
+from .options import LOCKING, RevocationOptions
+from .state import RoleState, State
+
+Confirmed = Mapping[str, Collection[str]]  # the names of sessions, by the name of their role
+
+
+def wanted(options: RevocationOptions, receipts: Iterable[Receipt], now: datetime) -> list[Revocation]:
+    """What to revoke of one role.
+
+    :param now: the time of AWS's clock: this machine's may be behind, and the newest tokens would be left out.
+    """
+    if options.by_receipt:
+        # The time keeps a later token of the same session name alive. It comes from the receipt alone, so that a second
+        # run finds nothing to do.
+        return _sessions_of(receipts, now)
+    if options.target == "web_identity_subject":
+        person = {"web_identity_issuer": options.issuer, "web_identity_subject": options.value}
+        return _sessions_of([one for one in receipts if person.items() <= one.context.items()], now)
+    kind = {"session_name": "session"}.get(options.target, options.target)
+    return [Revocation(kind, options.value, options.before or cutoff(now))]
+
+
+def _sessions_of(receipts: Iterable[Receipt], now: datetime) -> list[Revocation]:
+    """The sessions of receipts. A receipt from the future ends nothing that is issued after now."""
+    latest = now + CLOCK_TOLERANCE
+    ends = [(one.session_name, one.issue_until if one.requested_at <= latest else now) for one in receipts]
+    return [Revocation("session", name, cutoff(end)) for name, end in ends]
+
+
+def _of_lease(options: RevocationOptions, state: State, one: RoleState, now: datetime) -> list[Revocation]:
+    """The last token of the user's lease, where its receipt is kept elsewhere. Others can write what a lease says."""
+    lease = state.lease_of(options.value) if options.target == "user" else None
+    session = (lease.renewal.session_name if lease and lease.renewal else None) or ""
+    is_here = one.role.name.lower() == options.role_name.lower()
+    if not is_here or not is_session_of(options.value, session) or session in [it.session_name for it in one.receipts]:
+        return []
+    return [Revocation("session", session, cutoff(now))]
+
+
+def asked_of(options: RevocationOptions, state: State, one: RoleState) -> list[Revocation]:
+    """What is asked for of one role, by receipt, lease or option."""
+    return [*wanted(options, one.receipts, state.now), *_of_lease(options, state, one, state.now)]
+
+
+def crowded_roles(options: RevocationOptions, state: State) -> list[RoleState]:
+    """The roles on which not all sessions fit that receipts name."""
+    return [
+        one
+        for one in (state.roles if options.may_be_crowded else ())
+        if is_crowded(one.role.role_id, one.inline, asked_of(options, state, one), state.now)
+    ]
+
+
+@dataclass(frozen=True)
+class RolePlan:
+    """What is to be done to one role.
+
+    :param problem: why not all of it can be done; None if it can.
+    """
+
+    of: RoleState
+    plan: Plan
+    problem: VenueError | None = None
+
+    @property
+    def role(self) -> Role:
+        """The role as it was read."""
+        return self.of.role
+
+    def failed(self) -> RolePlan:
+        """The role as it stays, since nothing could be done."""
+        return replace(self, plan=_nothing(self.of))
+
+
+def plan(options: RevocationOptions, state: State, now: datetime, confirmed: Confirmed) -> list[RolePlan]:
+    """The steps for each role. What does not fit on one role keeps nothing from being done to the others.
+
+    :param confirmed: the sessions that CloudTrail knows, of the roles that are crowded.
+    :raises InvalidInput: the option is about something that must not be done.
+    """
+    return [_plan_or_problem(options, one, state, now, confirmed) for one in state.roles]
+
+
+def _plan_or_problem(
+    options: RevocationOptions, one: RoleState, state: State, now: datetime, confirmed: Confirmed
+) -> RolePlan:
+    try:
+        return RolePlan(one, _plan_role(options, one, state, now, confirmed))
+    except QuotaReached as problem:
+        # Nobody gets a new token at least, where the revocation of the old ones does not fit.
+        partly = plan_lock(one.role, one.inline, now, revoke=False) if options.state == "locked" else _nothing(one)
+        return RolePlan(one, partly, problem)
+
+
+def _nothing(one: RoleState) -> Plan:
+    return replace(plan_lift(one.role.name, one.inline, []), locked=is_locked(one.role.trust))
+
+
+def _plan_role(options: RevocationOptions, one: RoleState, state: State, now: datetime, confirmed: Confirmed) -> Plan:
+    if options.state in LOCKING:
+        return (plan_lock if options.state == "locked" else plan_unlock)(one.role, one.inline, now)
+    asked = asked_of(options, state, one)
+    locked = is_locked(one.role.trust)
+    if options.state == "absent":
+        if options.target == "all" and has_lock(one.role):
+            raise InvalidInput("all", f"cannot be lifted: the role {one.role.name} is locked. Unlock the venue first.")
+        of_user = [("user", options.value)] if options.target == "user" else []
+        lifted = plan_lift(one.role.name, one.inline, [*[(each.kind, each.value) for each in asked], *of_user])
+        return replace(_lift_subjects(options, one.role, lifted), locked=locked)
+    if one.role.name in confirmed:
+        known = confirmed[one.role.name]
+        asked = fitting(one.role.role_id, one.inline, fewer_of(options, asked, known), known, now)
+    planned = plan_revoke(one.role.name, one.role.role_id, one.inline, asked, state.now)
+    if options.target == "web_identity_subject":
+        planned = with_subject(planned, one.role, options.issuer, options.value)
+    return replace(planned, locked=locked)
+
+
+def fewer_of(options: RevocationOptions, asked: Sequence[Revocation], known: Collection[str]) -> list[Revocation]:
+    """What is to be revoked where not everything fits. An access key has one session, and CloudTrail outranks receipts.
+
+    :param known: the names of the sessions that CloudTrail knows.
+    """
+    if options.target == "access_key_id" and known:
+        return [one for one in asked if one.value in known]
+    return for_user(asked, options.value) if options.target == "user" else list(asked)
+
+
+def _lift_subjects(options: RevocationOptions, role: Role, plan: Plan) -> Plan:
+    if options.target == "web_identity_subject":
+        return without_subject(plan, role, options.issuer, options.value)
+    return without_subjects(plan, role) if options.target == "all" else plan

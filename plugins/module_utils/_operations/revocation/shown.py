@@ -1,0 +1,116 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The result and the warnings: what an admin is to know after a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..._domain.leases import FoundLeases, StoredLease
+from ..._domain.receipts import CLOCK_TOLERANCE, Receipt
+from ..._domain.revocation import standing
+from ..._domain.role_plan import Role
+from ..._domain.subjects import shown as subjects_shown
+from ..._domain.times import iso
+from ..._domain.trust_reader import denied_subjects
+from ..._domain.words import first_of
+from .._operation import Runtime
+from .options import RevocationOptions
+from .planning import RolePlan
+from .state import Known, State, unknown
+
+
+def warn(options: RevocationOptions, known: Known, state: State, plans: Sequence[RolePlan], runtime: Runtime) -> None:
+    """Warn of what the result alone does not make plain."""
+    for note in [note for one in plans for note in one.plan.notes]:
+        runtime.warn(note)
+    if options.target == "web_identity_subject" and options.state == "present":
+        runtime.warn(
+            "Sessions of this subject that have no receipt are not ended by this, since their names are not known. "
+            "CloudTrail has them (venue_sts_session_info): revoke them by session_name, or revoke all."
+        )
+    if options.state == "unlocked" and any(one.plan.locked for one in plans):
+        runtime.warn("The venue stays locked: another Deny statement keeps everybody from assuming the role.")
+    if options.by_receipt and not known.found and not state.lease_of(options.value):
+        runtime.warn(f"{unknown(options).message} Is the name spelled as at the issue?")
+    elif options.by_receipt and not known.receipts and not state.lease_of(options.value):
+        runtime.warn("No token of this venue that the receipts name is alive any more. There is nothing to revoke.")
+    if not options.by_receipt and not any(one.role.name.lower() == options.role_name.lower() for one in state.roles):
+        runtime.warn(
+            f"There is no role {options.role_name} in account {state.caller.account_id}. Only tokens of the venue's "
+            "other roles were revoked. If the venue's role has another name, set role_name."
+        )
+    for reason in state.not_reached:
+        runtime.warn(f"The venue may have other roles, and these are left as they are: {reason}")
+    for reason in dict.fromkeys(why for _one, why in state.left_out):
+        names = [one.session_name for one, why in state.left_out if why == reason]
+        done = "lifted" if options.state == "absent" else "revoked"
+        runtime.warn(
+            f"Not {done}: {first_of(names)}. Either the receipt is false, or somebody else must do it: {reason}"
+        )
+    early = [one.session_name for one in known.receipts if one.requested_at > state.now + CLOCK_TOLERANCE]
+    if early:
+        runtime.warn(
+            f"Receipts are dated in the future: {first_of(early)}. Either the clock of the machine that issued the "
+            "token was wrong, or somebody else has written them. What was issued until now is revoked."
+        )
+    ended = [one.session_name for one in state.gone]
+    if ended:
+        runtime.warn(f"The role of these sessions does not exist any more, so they have ended: {first_of(ended)}.")
+    replaced = [one.session_name for role in state.roles for one in role.receipts if is_replaced(role.role, one)]
+    if replaced and options.by_receipt:
+        runtime.warn(
+            "The role of these sessions was deleted and created again, so they ended with the old role: "
+            f"{first_of(replaced)}. They are revoked for the new role as well."
+        )
+
+
+def is_replaced(role: Role, receipt: Receipt) -> bool:
+    """Whether the role is another one of the same name than the one that the token is of."""
+    return bool(receipt.role_id) and receipt.role_id != role.role_id
+
+
+def in_force(one: RolePlan) -> list[dict[str, Any]]:
+    """The revocations of a role after the run, as the result lists them."""
+    in_force = [each.shown() for each in standing(one.plan.after["revocations"], one.role.role_id)]
+    refused = one.plan.after.get("revoked_subjects", denied_subjects(one.role.trust))
+    return [{"role_name": one.role.name, **each} for each in [*in_force, *subjects_shown(refused)]]
+
+
+def sessions(options: RevocationOptions, state: State) -> list[dict[str, Any]]:
+    """The tokens that receipts named, and what their role is like now."""
+    if not options.by_receipt:
+        return []
+    living = [(one, is_replaced(role.role, one)) for role in state.roles for one in role.receipts]
+    return [
+        {
+            "session_name": one.session_name,
+            "recipient": one.recipient,
+            "access_key_id": one.access_key_id,
+            "role_arn": one.role_arn,
+            "ends_by": iso(one.ends_by),
+            "issued": bool(one.access_key_id),
+            "role_gone": gone,
+        }
+        for one, gone in [*living, *[(one, True) for one in state.gone]]
+    ]
+
+
+def diff(plans: Sequence[RolePlan]) -> dict[str, Any]:
+    """Before and after, of the only role or of each by its name."""
+    parts = {one.role.name: one.plan.diff() for one in plans}
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    return {side: {name: part[side] for name, part in parts.items()} for side in ("before", "after")}
+
+
+def chosen(options: RevocationOptions, leases: FoundLeases | None) -> Sequence[StoredLease]:
+    """The leases that end with the tokens."""
+    found = leases.stored if leases else ()
+    return found if options.target == "all" else [one for one in found if one.lease.user == options.value]
+
+
+def ended(one: StoredLease) -> dict[str, Any]:
+    """A lease as the result lists it."""
+    return {"user": one.lease.user, "id": one.lease.id, "ends_at": iso(one.lease.ends_at)}

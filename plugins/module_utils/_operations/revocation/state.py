@@ -1,0 +1,328 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What receipts, leases and AWS say of a venue before its tokens are revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..._aws.account import names_of_roles
+from ..._aws.calls import DENIED, run_concurrently
+from ..._aws.clients import Clients
+from ..._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
+from ..._domain.errors import (
+    AccountMismatch,
+    AwsRefused,
+    InvalidInput,
+    NotProvisioned,
+    OwnershipConflict,
+    TooManyReceipts,
+    VenueError,
+)
+from ..._domain.leases import FoundLeases, StoredLease
+from ..._domain.names import Venue
+from ..._domain.receipts import Receipt, ReceiptLog
+from ..._domain.role_plan import Role
+from ..._domain.tags import check_ownership
+from ..._domain.words import first_of
+from .._operation import Runtime
+from ..accounts import check_account
+from ..leases import read_leases
+from .options import RevocationOptions
+
+MOST_ROLES = 100  # of one venue; whoever may write receipts can name any number
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the receipts say.
+
+    :param receipts: the tokens of the venue that are asked for and may be alive.
+    :param found: whether there are receipts about the target at all.
+    """
+
+    receipts: tuple[Receipt, ...]
+    found: bool = True
+    unreadable: int = 0
+
+
+@dataclass(frozen=True)
+class RoleState:
+    """A role of the venue, and the tokens of it that receipts name."""
+
+    role: Role
+    inline: Mapping[str, Mapping[str, Any]]
+    receipts: tuple[Receipt, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """What one round of reads found.
+
+    :param now: the time of AWS's clock.
+    :param gone: receipts whose role does not exist any more.
+    :param leases: the leases of the venue; None if they were not asked for or may not be read.
+    :param left_out: receipts that nothing is done about, each with the reason.
+    :param not_reached: why other roles of the venue are left as they are.
+    :param passed_over: the names of further roles that receipts name, too many to be read.
+    :param failed: roles that must be dealt with and could not be read, each with the reason.
+    """
+
+    caller: Caller
+    now: datetime
+    roles: tuple[RoleState, ...]
+    gone: tuple[Receipt, ...]
+    leases: FoundLeases | None = None
+    left_out: tuple[tuple[Receipt, str], ...] = ()
+    not_reached: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    failed: Mapping[str, VenueError] = field(default_factory=dict)
+
+    def lease_of(self, user: str) -> StoredLease | None:
+        """Return the lease of a user, or None."""
+        return self.leases.of(user) if self.leases else None
+
+
+def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Known:
+    """Read the receipts, and find those that are asked for and whose tokens may be alive.
+
+    :raises VenueError: the receipts say what to revoke, and they cannot be read, or none is about the access key.
+        A user may still have a lease.
+    """
+    now = runtime.now()
+    if options.receipt:
+        return Known(_living([options.receipt], options.venue, now))
+    try:
+        log = options.sources.read(clients, now, since=None if options.by_receipt else now, venue=options.venue)
+    except VenueError as error:
+        mistyped = isinstance(error, InvalidInput) and options.sources.file is not None
+        if options.by_receipt or (mistyped and not options.every_role):
+            raise
+        runtime.warn(f"{error.message} Tokens of roles that only receipts name are not revoked.")
+        return Known(())
+    if log.unreadable:
+        runtime.warn(f"{log.unreadable} receipts could not be read or are no receipts. They were skipped.")
+    if log.conflicts:
+        runtime.warn(
+            f"These receipt ids are given to several tokens, and each of them counts: {first_of(log.conflicts)}."
+        )
+    found = _asked_for(options, log)
+    if not found and options.target == "access_key_id" and not options.sources.services:
+        raise unknown(options)
+    return Known(_living(found, options.venue, now), bool(found), log.unreadable)
+
+
+def _asked_for(options: RevocationOptions, log: ReceiptLog) -> Sequence[Receipt]:
+    """The receipts of a user or an access key; all receipts for other targets."""
+    if not options.by_receipt:
+        return log.tokens
+    of_user = options.target == "user"
+    return [one for one in log.tokens if options.value == (one.recipient if of_user else one.access_key_id)]
+
+
+def unknown(options: RevocationOptions) -> InvalidInput:
+    """Nobody has heard of the user or the access key. Where stores are a venue's own, that is no mistake."""
+    return InvalidInput(options.target, f"no receipt in {options.sources} is about a token of '{options.value}'.")
+
+
+def _living(receipts: Iterable[Receipt], venue: Venue, now: datetime) -> tuple[Receipt, ...]:
+    return tuple(one for one in receipts if one.venue.key == venue.key and one.ends_by > now)
+
+
+def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
+    """Read the roles and their inline policies. The account is compared first.
+
+    :raises AccountMismatch: the keys are for another account than the receipts.
+    :raises NotProvisioned: there is no role.
+    :raises OwnershipConflict: it belongs to another venue.
+    :raises InvalidInput: neither a receipt nor a lease is about the user.
+    """
+    iam, sts = clients.client("iam"), clients.client("sts")
+    (caller, now), leases = _read_caller_and_leases(options, sts, clients)
+    check_account(caller, options.expected_account_id)
+    receipts, foreign = _by_account(options, known, caller)
+    lease = leases.of(options.value) if leases else None
+    if options.target == "user" and not known.found and not lease and not options.sources.services:
+        raise unknown(options)
+    asked = _asked_roles(options, receipts, lease)
+    asked, rest = asked[:MOST_ROLES], asked[MOST_ROLES:]
+    further, not_reached = _further_roles(options, iam, asked)
+    names = [*asked, *further]
+    passed_over = [name for name in rest if name.lower() not in map(str.lower, further)]
+    states, refused = _read_roles(options, iam, names)
+    refused.update({name.lower(): too_many_roles(passed_over) for name in passed_over})
+    _raise_if_nothing_else(options, refused, names)
+    roles = tuple(
+        RoleState(role, inline, tuple(one for one in receipts if _is_of(one, role)))
+        for role, inline in states
+        if role.name.lower() not in refused
+    )
+    if not options.by_receipt and not roles:
+        if refused:
+            raise next(refused[name.lower()] for name in names if name.lower() in refused)
+        raise NotProvisioned(
+            f"there is no role {options.role_name} in account {caller.account_id}, so no token of it can be alive."
+        )
+    failed = {name: refused[name.lower()] for name in names if _is_failure(options, name, refused, further)}
+    reported = refused.keys() - set(map(str.lower, failed))
+    left_out = [(one, refused[one.role_name.lower()].message) for one in receipts if one.role_name.lower() in reported]
+    gone = [one for one in receipts if not any(_is_of(one, role) for role, _inline in states)]
+    gone = [one for one in gone if one.role_name.lower() not in refused]
+    own = (options.role_name, *further) if options.every_role else ()
+    not_reached += [f"{name}: {refused[name.lower()].message}" for name in own if name.lower() in reported]
+    return State(
+        caller=caller,
+        now=now,
+        roles=roles,
+        gone=tuple(gone),
+        leases=leases,
+        left_out=(*foreign, *left_out),
+        not_reached=tuple(not_reached),
+        passed_over=tuple(passed_over),
+        failed=failed,
+    )
+
+
+def _asked_roles(options: RevocationOptions, receipts: Iterable[Receipt], lease: StoredLease | None) -> list[str]:
+    """The roles that options, receipts and a lease name; the venue's own before all others."""
+    names = list({one.role_name.lower(): one.role_name for one in receipts}.values())  # IAM names have no case
+    if not (options.by_receipt and not lease) and options.role_name.lower() not in map(str.lower, names):
+        names.insert(0, options.role_name)
+    return sorted(names, key=lambda name: name.lower() != options.role_name.lower())
+
+
+def _read_roles(
+    options: RevocationOptions, iam: Any, names: Sequence[str]
+) -> tuple[list[tuple[Role, Mapping[str, Mapping[str, Any]]]], dict[str, VenueError]]:
+    """The roles that exist, and why others, by their names in lower case, are not to be acted on."""
+    found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names])
+    refused = {name.lower(): one for name, one in zip(names, found, strict=True) if isinstance(one, VenueError)}
+    states = [one for one in found if isinstance(one, tuple)]
+    for role, _inline in states:
+        if problem := _foreign_role(options, role):
+            refused[role.name.lower()] = problem
+    return states, refused
+
+
+def _is_failure(
+    options: RevocationOptions, name: str, refused: Mapping[str, VenueError], further: Collection[str]
+) -> bool:
+    """Whether a role that could not be read must be reported as a failure, after the others have been dealt with.
+
+    That is so for the venue's own roles, and for every role that AWS fails to show. One that only a receipt names and
+    that the caller may not read can be a false receipt's: it is left out with a warning.
+    """
+    error = refused.get(name.lower())
+    if not isinstance(error, AwsRefused):
+        return False
+    own = options.every_role and (name in further or name.lower() == options.role_name.lower())
+    return own or error.code not in DENIED
+
+
+def _further_roles(options: RevocationOptions, iam: Any, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The venue's roles by their tags that nothing else names, and why they are not known."""
+    if not options.every_role:
+        return [], []
+    try:
+        found = names_of_roles(iam, options.venue)
+    except VenueError as refusal:
+        return [], [f"roles that are not named were not looked for. {refusal.message}"]
+    known = {name.lower() for name in names}
+    return [name for name in found if name.lower() not in known], []
+
+
+def too_many_roles(passed_over: Sequence[str]) -> TooManyReceipts:
+    return TooManyReceipts(
+        f"the receipts name more than {MOST_ROLES} roles. Nothing is changed on {len(passed_over)} of them: "
+        f"{first_of(passed_over)}. Remove false receipts, or run again with role_name for each role of the venue.",
+        roles=len(passed_over),
+    )
+
+
+def _read_caller_and_leases(
+    options: RevocationOptions, sts: Any, clients: Clients
+) -> tuple[tuple[Caller, datetime], FoundLeases | None]:
+    if not options.ends_leases:
+        return read_caller_and_time(sts), None
+    ssm = clients.client("ssm")
+
+    def leases() -> FoundLeases | None:
+        try:
+            return read_leases(ssm, options.venue, options.lease_path)
+        except AwsRefused as refusal:
+            if refusal.code in DENIED:
+                return None  # a warning says so: tokens must be revoked all the same
+            raise
+
+    caller_and_time, found = run_concurrently(lambda: read_caller_and_time(sts), leases)
+    return caller_and_time, found
+
+
+def _is_of(receipt: Receipt, role: Role) -> bool:
+    return receipt.role_name.lower() == role.name.lower()
+
+
+def _by_account(
+    options: RevocationOptions, known: Known, caller: Caller
+) -> tuple[list[Receipt], list[tuple[Receipt, str]]]:
+    """The receipts of the caller's account, and the others with what to say of them.
+
+    :raises AccountMismatch: all receipts that say what to revoke are of other accounts. One such receipt among others
+        does not keep the others from being revoked: anybody who may write receipts could add it.
+    """
+    mine = [one for one in known.receipts if one.account_id == caller.account_id]
+    other = sorted({one.account_id for one in known.receipts} - {caller.account_id})
+    if other and options.by_receipt and not mine:
+        advice = "Set expected_account_id and run once for each account." if len(other) > 1 else ""
+        raise AccountMismatch(
+            f"the tokens were issued in account {', '.join(other)}, but the credentials are for account "
+            f"{caller.account_id} ({caller.arn}). Nothing was changed. Get keys for account {', '.join(other)}, for "
+            f'example from Kion with broker_account: "{other[0]}". {advice}'.rstrip(),
+            account_id=caller.account_id,
+            expected_account_id=other[0],
+        )
+    foreign = [one for one in known.receipts if one.account_id != caller.account_id]
+    return mine, [
+        (one, f"the receipt is of account {one.account_id}. Run again with keys of that account.") for one in foreign
+    ]
+
+
+def _read_role(iam: Any, name: str) -> tuple[Role, Mapping[str, Mapping[str, Any]]] | VenueError | None:
+    """A role with its inline policies; None if there is none; the error if AWS does not show it."""
+    try:
+        role = read_role(iam, name)
+        return (role, read_policies(iam, name, read_inline_names(iam, name))) if role else None
+    except AwsRefused as error:
+        return error
+
+
+def _foreign_role(options: RevocationOptions, role: Role) -> OwnershipConflict | None:
+    """Why a role is not one to act on. A receipt alone does not make a role the venue's."""
+    named = role.name.lower() == options.role_name.lower()
+    try:
+        check_ownership(options.venue, role.name, role.tags, adopt=named)
+    except OwnershipConflict as error:
+        return error
+    return None
+
+
+def _raise_if_nothing_else(options: RevocationOptions, refused: Mapping[str, VenueError], names: Sequence[str]) -> None:
+    """A role that is another venue's, or that could not be read, is an error if it is all that was asked for.
+
+    Where there are others, it is reported and left out. ``role_name`` that names another venue's role is a mistake.
+
+    :param names: of all roles that were looked for.
+    :raises VenueError: see above.
+    """
+    own = refused.get(options.role_name.lower())
+    if options.by_receipt:
+        is_mistake = all(name.lower() in refused for name in names)
+    elif options.every_role:
+        is_mistake = options.role_given and isinstance(own, OwnershipConflict)
+    else:
+        is_mistake = own is not None
+    if refused and is_mistake:
+        raise own or next(refused[name.lower()] for name in names if name.lower() in refused)
