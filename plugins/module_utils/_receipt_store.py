@@ -8,9 +8,10 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, BinaryIO
 
 from ._aws.calls import call
@@ -214,27 +215,65 @@ class ReceiptSources:
         :raises TooManyReceipts: a place has more receipts than are read.
         :raises VenueError: AWS does not let a place be read.
         """
-        stored: list[Stored] = []
-        unreadable = 0
-        for name, contents in self._stored(clients, stored_since - LONGEST_LIFE, venue):
+        found: list[Contents] = []
+        for name, load in self._stored(clients, stored_since - LONGEST_LIFE, venue):
+            contents = load()
             if contents.truncated:
-                raise TooManyReceipts(
-                    f"{name} has more receipts than are read at once, so the tokens that they are about are not known. "
-                    "Remove receipts of tokens that ended long ago, or name a session, or all tokens.",
-                    place=name,
-                )
-            stored += contents.receipts
-            unreadable += contents.unreadable
-        log = read_log(itertools.chain(_file_lines(self.file), stored), since)
-        return log._replace(unreadable=log.unreadable + unreadable)
+                raise _too_many(name)
+            found.append(contents)
+        return self._joined(found, since)
 
-    def _stored(self, clients: Clients, oldest: datetime, venue: Venue | None) -> Iterator[tuple[str, Contents]]:
+    def read_available(self, clients: Clients, stored_since: datetime) -> tuple[ReceiptLog, list[str]]:
+        """The receipts of every place that can be read, and why others, or parts of them, could not be.
+
+        :param stored_since: leave out tokens of a bucket that had surely ended by then.
+        :raises InvalidInput: the file cannot be read.
+        """
+        found: list[Contents] = []
+        problems: list[str] = []
+        for name, load in self._stored(clients, stored_since - LONGEST_LIFE, None):
+            try:
+                contents = load()
+            except VenueError as error:
+                problems.append(error.message)
+                continue
+            if contents.truncated:
+                problems.append(_too_many(name).message)
+            found.append(contents)
+        return self._joined(found, None), problems
+
+    def _joined(self, found: Sequence[Contents], since: datetime | None) -> ReceiptLog:
+        stored = (one for contents in found for one in contents.receipts)
+        log = read_log(itertools.chain(_file_lines(self.file), stored), since)
+        return log._replace(unreadable=log.unreadable + sum(one.unreadable for one in found))
+
+    def _stored(
+        self, clients: Clients, oldest: datetime, venue: Venue | None
+    ) -> Iterator[tuple[str, Callable[[], Contents]]]:
+        """The places in AWS, each with the function that reads it."""
+        depth = 0 if venue else len(Venue._fields)  # a folder for each project, in it one for each venue
         for bucket, prefix in self.s3:
             name = f"s3://{'/'.join(part for part in (bucket, prefix) if part)}"
-            depth = 0 if venue else len(Venue._fields)  # a folder for each project, in it one for each venue
-            yield name, read_bucket(clients.client("s3"), bucket, _folder(prefix, venue), depth, f"r-{stamp(oldest)}")
+            folder, first = _folder(prefix, venue), f"r-{stamp(oldest)}"
+            yield name, partial(_load_bucket, clients, bucket, folder, depth, first)
         for path in self.ssm_paths:
-            yield path, read_parameters_below(clients.client("ssm"), path)
+            yield path, partial(_load_parameters, clients, path)
+
+
+def _load_bucket(clients: Clients, bucket: str, folder: str, depth: int, first: str) -> Contents:
+    return read_bucket(clients.client("s3"), bucket, folder, depth, first)
+
+
+def _load_parameters(clients: Clients, path: str) -> Contents:
+    return read_parameters_below(clients.client("ssm"), path)
+
+
+def _too_many(place: str) -> TooManyReceipts:
+    return TooManyReceipts(
+        f"{place} has more receipts than are read at once, so the tokens that they are about are not known. "
+        "Remove receipts of tokens that ended long ago, or name a session, or all tokens.",
+        place=place,
+    )
 
 
 def _folder(prefix: str, venue: Venue | None) -> str:

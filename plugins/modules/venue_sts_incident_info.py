@@ -142,7 +142,8 @@ role:
       type: bool
       sample: false
 lease:
-  description: The recipient's lease in the venue; null if there is none.
+  description: The recipient's lease in the venue; null if there is none. Without a receipt, the lease of the user for
+    whom the name of the session is made. The state V(unknown) means that the leases could not be read.
   returned: success
   type: dict
 parent_keys:

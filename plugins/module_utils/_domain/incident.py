@@ -12,6 +12,7 @@ from typing import Any
 from .receipts import CLOCK_TOLERANCE, Receipt
 from .sessions import Session, from_event, from_receipt, join
 from .times import iso
+from .users import is_generated, is_session_of
 from .uses import DERIVE, Use, use_from
 
 S3_OBJECTS = (
@@ -56,13 +57,9 @@ def identify(
     :param receipts: all receipts that are known.
     """
     named = [one for one in receipts if one.access_key_id == access_key_id]
-    believed = [one for one in named if account_id in (None, one.account_id)]
-    problems = [
-        f"The receipt {one.id} says that the key is of account {one.account_id}, but AWS says {account_id}. The "
-        "receipt is not believed."
-        for one in named
-        if one not in believed
-    ]
+    reasons = {id(one): _disbelief(one, account_id) for one in named}
+    believed = [one for one in named if not reasons[id(one)]]
+    problems = [f"{reasons[id(one)]} The receipt is not believed." for one in named if reasons[id(one)]]
     issues = [one for one in map(from_event, events) if one and one.access_key_id == access_key_id]
     held = join(issues, [from_receipt(one) for one in believed])
     seen = [one for one in held if "cloudtrail" in one.sources]
@@ -77,6 +74,20 @@ def identify(
         )
         return Identified(None, None, tuple(problems), ambiguous=True)
     return Identified(held[0] if held else None, believed[-1] if believed else None, tuple(problems))
+
+
+def _disbelief(receipt: Receipt, account_id: str | None) -> str:
+    """Why a receipt cannot be true; '' if it can. Whoever may write receipts could end the tokens of somebody else."""
+    if account_id not in (None, receipt.account_id):
+        return (
+            f"The receipt {receipt.id} says that the key is of account {receipt.account_id}, but AWS says {account_id}."
+        )
+    if is_generated(receipt.session_name) and not is_session_of(receipt.recipient, receipt.session_name):
+        return (
+            f"The receipt {receipt.id} says that the session {receipt.session_name} is of {receipt.recipient}, but the "
+            "name is made for another user."
+        )
+    return ""
 
 
 def _is_about(receipt: Receipt, session: Session) -> bool:
@@ -117,22 +128,24 @@ def gaps(
     *,
     asked: bool,
     truncated: bool,
-    failed: str,
+    failed: Mapping[str, str],
 ) -> list[str]:
     """What could not be seen, one sentence each.
 
     :param regions: where CloudTrail was asked.
     :param asked: whether CloudTrail was asked at all.
-    :param failed: why it did not answer; '' if it did.
+    :param failed: the regions in which it did not answer, each with the reason.
     """
     said = []
-    if failed:
-        said.append(f"CloudTrail could not be read, so only receipts are known: {failed}")
+    answered = [one for one in regions if one not in failed]
+    if failed and not answered:
+        said.append(f"CloudTrail could not be read, so only receipts are known: {next(iter(failed.values()))}")
     elif not asked:
         said.append("CloudTrail was not asked, so only receipts are known. What was done with the key is not known.")
     else:
         said += [
-            f"Only events of these regions were read: {', '.join(regions)}. Name others with regions.",
+            *[f"CloudTrail of {region} could not be read: {why}" for region, why in failed.items()],
+            f"Only events of these regions were read: {', '.join(answered)}. Name others with regions.",
             LATE,
             S3_OBJECTS,
         ]

@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -248,15 +248,26 @@ def dead_principals(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
     return tuple(who for who in principals(policy) if _DEAD.fullmatch(who))
 
 
-def is_locked(policy: Mapping[str, Any] | None, action: str = ASSUME) -> bool:
-    """Whether a Deny without conditions keeps everybody from an action, whoever wrote it."""
+def is_locked(policy: Mapping[str, Any] | None, action: str | None = None) -> bool:
+    """Whether a Deny without conditions keeps everybody from assuming the role, whoever wrote it.
+
+    :param action: the way to assume it; None for each that the policy allows, and ``sts:AssumeRole`` in any case.
+    """
+    found = read_statements(policy)
+    if action is None:
+        allowed = [way for way in ASSUME_ACTIONS if any(one.effect == "Allow" and one.is_about(way) for one in found)]
+        return all(_is_closed(found, way) for way in {ASSUME, *allowed})
+    return _is_closed(found, action)
+
+
+def _is_closed(statements: Iterable[Statement], action: str) -> bool:
     return any(
         statement.effect == "Deny"
         and not statement.inverted
         and _EVERYBODY in statement.principals
         and statement.is_about(action)
         and not statement.element("Condition")
-        for statement in read_statements(policy)
+        for statement in statements
     )
 
 

@@ -83,6 +83,11 @@ def is_session_of(user: str, name: str) -> bool:
     return bool(re.fullmatch(rf"{re.escape(_fit(user))}-[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{6}}", name))
 
 
+def is_generated(name: str) -> bool:
+    """Whether a session name is one that ``session_name`` makes for somebody."""
+    return bool(re.fullmatch(r".+-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}", name))
+
+
 def session_pattern(user: str) -> str:
     """Return IAM's pattern for the names that ``session_name`` makes for a user. It makes none of them for another.
 

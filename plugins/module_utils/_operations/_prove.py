@@ -14,7 +14,7 @@ from .._domain.arns import session_role_name
 from .._domain.errors import AwsRefused, NotAssumable
 from .._domain.role_plan import Parameter, Role
 from .._domain.sessions import CHECK_SESSION
-from .._domain.trust_reader import dead_principals, external_ids, foreign_statements, is_locked, principals
+from .._domain.trust_reader import ASSUME, dead_principals, external_ids, foreign_statements, is_locked, principals
 from ._operation import Runtime
 from .patience import role_may_be_new
 
@@ -75,7 +75,7 @@ def diagnose(role: Role | None, parameter: Parameter | None, caller: Caller, run
     """The likeliest reason for AccessDenied at AssumeRole, which AWS does not give."""
     if role is None:
         return "IAM does not show the role yet. Run again in a minute."
-    if is_locked(role.trust):
+    if is_locked(role.trust, ASSUME):
         return "The venue is locked: a Deny statement in the trust policy keeps everybody from assuming the role."
     if not parameter or parameter.value not in external_ids(role.trust):
         return "The external ID in SSM is not one that the trust policy accepts. Run the provision playbook."

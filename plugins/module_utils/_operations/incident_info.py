@@ -19,7 +19,7 @@ from .._domain import uses as key_uses
 from .._domain.errors import AwsRefused, InvalidInput, VenueError
 from .._domain.incident import Identified, gaps, identify, is_of, parent_of, provenance
 from .._domain.incident_text import next_step
-from .._domain.leases import find_leases, lease_path
+from .._domain.leases import FoundLeases, StoredLease, find_leases, lease_path
 from .._domain.names import Venue
 from .._domain.receipts import Receipt, ReceiptLog
 from .._domain.revocation import standing
@@ -28,6 +28,7 @@ from .._domain.role_plan import Role
 from .._domain.sessions import Session
 from .._domain.times import iso
 from .._domain.trust_reader import is_locked
+from .._domain.users import is_session_of
 from .._domain.uses import MOST_SHOWN, Use, distinct, queries, summary, use_from
 from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
@@ -73,23 +74,23 @@ class Trail:
     """CloudTrail in several regions, asked one request after the other.
 
     :param now: the time of AWS's clock.
-    :param failed: why it did not answer; '' while it does.
+    :param failed: the regions in which it did not answer, each with the reason. They are not asked again.
     """
 
     clients: Mapping[str, Any]
     now: datetime
     runtime: Runtime
     max_pages: int
-    failed: str = ""
+    failed: dict[str, str] = field(default_factory=dict)
     truncated: bool = False
     _asked: bool = field(default=False)
 
     def events(self, attribute: tuple[str, str], since: datetime) -> list[str]:
         """The events of an attribute in all regions, as their own JSON."""
         found: list[str] = []
-        for client in self.clients.values():
-            if self.failed:
-                break
+        for region, client in self.clients.items():
+            if region in self.failed:
+                continue
             if self._asked:
                 self.runtime.sleep(SECONDS_A_REQUEST)
             self._asked = True
@@ -102,8 +103,8 @@ class Trail:
                     sleep=self.runtime.sleep,
                 )
             except VenueError as error:
-                self.failed = error.message
-                break
+                self.failed[region] = error.message
+                continue
             found += looked.events
             self.truncated = self.truncated or looked.truncated
         return found
@@ -186,13 +187,10 @@ def _receipts(
     options: IncidentOptions, clients: Clients, runtime: Runtime, now: datetime
 ) -> tuple[ReceiptLog, list[str]]:
     """All receipts that can be read, and what could not be. CloudTrail may know the key without them."""
-    try:
-        log = options.sources.read(clients, now - KEPT)
-    except VenueError as error:
-        return ReceiptLog([]), [f"The receipts could not be read: {error.message}"]
+    log, problems = options.sources.read_available(clients, now - KEPT)
     if log.unreadable:
         runtime.warn(f"{log.unreadable} receipts could not be read or are no receipts. They were skipped.")
-    return log, []
+    return log, [f"The receipts could not be read: {one}" for one in problems]
 
 
 def _regions(options: IncidentOptions, receipts: Sequence[Receipt], clients: Clients) -> tuple[str, ...]:
@@ -315,12 +313,14 @@ def _token(found: Identified, lease_option: str | None, clients: Clients, now: d
     role_id = role.role_id if role else ""
     tagged = owner(role.tags) if role else None
     venue = tagged or (receipt.venue if receipt else None)
+    lease = _lease(clients, lease_path(venue, lease_option), venue, found, now) if venue else None
+    origin = provenance(session, receipt)
     return {
         "session": session.shown(standing(inline, role_id), now, role_id),
-        "provenance": dict(provenance(session, receipt)),
+        "provenance": {**origin, "recipient": origin["recipient"] or (lease or {}).get("user")},
         "venue": _venue_shown(venue),
         "role": {**_role_shown(role), "owned": tagged is not None} if role else None,
-        "lease": _lease(clients, lease_path(venue, lease_option), venue, receipt, now) if venue and receipt else None,
+        "lease": lease,
     }
 
 
@@ -332,16 +332,24 @@ def _role_shown(role: Role) -> dict[str, Any]:
     return {"arn": role.arn, "name": role.name, "role_id": role.role_id, "locked": is_locked(role.trust)}
 
 
-def _lease(clients: Clients, path: str, venue: Venue, receipt: Receipt, now: datetime) -> dict[str, Any] | None:
-    """The lease of the recipient in the venue, whichever token it was first for."""
+def _lease(clients: Clients, path: str, venue: Venue, found: Identified, now: datetime) -> dict[str, Any] | None:
+    """The lease of the recipient in the venue, whichever token it was first for.
+
+    Without a receipt it is the lease of the user for whom the session's name is made.
+    """
+    receipt, session = found.receipt, found.session
     try:
-        found = find_leases(read_below(clients.client("ssm"), path), path, venue).of(receipt.recipient)
-    except AwsRefused as error:
-        return {"id": receipt.context.get("lease"), "state": "unknown", "problem": error.message}
-    if found is None:
+        leases = find_leases(read_below(clients.client("ssm"), path), path, venue)
+    except VenueError as error:
+        named = {"id": receipt.context.get("lease"), "user": receipt.recipient} if receipt else {}
+        return {"id": None, "user": None, **named, "state": "unknown", "problem": error.message}
+    name = session.session_name if session else ""
+    stored = leases.of(receipt.recipient) if receipt else _of_session(leases, name)
+    if stored is None:
         return None
-    lease = found.lease
+    lease = stored.lease
     return {
+        "user": lease.user,
         "id": lease.id,
         "state": lease.state(now),
         "starts_at": iso(lease.starts_at),
@@ -349,6 +357,10 @@ def _lease(clients: Clients, path: str, venue: Venue, receipt: Receipt, now: dat
         "approver": lease.approver,
         "problem": None,
     }
+
+
+def _of_session(leases: FoundLeases, session_name: str) -> StoredLease | None:
+    return next((one for one in leases.stored if is_session_of(one.lease.user, session_name)), None)
 
 
 OPERATION = Operation(

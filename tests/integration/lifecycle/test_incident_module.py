@@ -17,12 +17,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import incident_info, role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
 from tests.support.cloudtrail import CloudTrail, derive_event, issue_event, use_event
+from tests.support.fault_proxy import Answer, Call, in_front_of
 from tests.support.leases import lease
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook, run_tasks
@@ -33,6 +35,7 @@ MODULE = "mdps.venue_sts.venue_sts_incident_info"
 VENUE = {"project": "sbg", "venue": "dev"}
 ROLE = "unity-sbg-dev-sts"
 KEY, CHILD = "ASIAEXAMPLE000000001", "ASIAEXAMPLEEXAMPLE0C"
+USERS = ("jane", "jdoe")
 SECRET = "an-external-id-that-nobody-may-see"
 
 
@@ -254,12 +257,53 @@ def test_both_front_ends(found: Found, shipped: bool) -> None:
     assert "nobody-may-see" not in json.dumps(result)
 
 
+def test_one_region_of_cloudtrail_that_fails_hides_no_other(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = incident_info.look_up
+
+    def refused(client: Any, *arguments: Any, **options: Any) -> Any:
+        if client.meta.region_name == "eu-west-1":
+            raise AwsRefused("denied.", operation="cloudtrail:LookupEvents", code="AccessDeniedException")
+        return looked(client, *arguments, **options)
+
+    monkeypatch.setattr(incident_info, "look_up", refused)
+    found.use(20)
+    found.write()
+    result = found.look(regions=["eu-west-1", "us-west-2"])
+    assert (result["session"]["sources"], result["use"]["events"]) == (["cloudtrail"], 1)
+    assert "CloudTrail of eu-west-1 could not be read: denied." in result["gaps"]
+
+
+def test_one_store_of_receipts_that_fails_hides_no_other(found: Found) -> None:
+    found.events.clear()
+    result = found.look(receipts_s3=["s3://no-such-bucket/receipts"], receipts_ssm_path=["/nothing/here"])
+    assert (result["session"]["session_name"], result["session"]["sources"]) == ("jdoe-1", ["receipt"])
+    assert ["no-such-bucket" in one for one in result["gaps"] if "receipts could not be read" in one] == [True]
+
+
+def test_without_a_receipt_the_lease_is_found_by_the_name_of_the_session(found: Found) -> None:
+    now = datetime.now(UTC)
+    held = {one: lease(one, starts_at=now - timedelta(hours=1), ends_at=now + timedelta(days=2)) for one in USERS}
+    for user, one in held.items():
+        found.moto.client("ssm").put_parameter(
+            Name=f"/unity/sbg/dev/cs/sts/leases/{user}", Value=one.to_line(), Type="String"
+        )
+    found.write()
+    found.events.clear()
+    found.issue(session=issued("jdoe").session_name)
+    result = found.look()
+    assert (result["lease"]["user"], result["lease"]["id"]) == ("jdoe", held["jdoe"].id)
+    assert result["provenance"]["recipient"] == "jdoe"
+    found.events.clear()
+    found.issue(session="somebody")
+    assert found.look()["lease"] is None
+
+
 # The playbook.
 
 
-def play(found: Found, *options: str, code: int = 0) -> str:
+def play(found: Found, *options: str, code: int = 0, behind: str = "") -> str:
     command = ["mdps.venue_sts.incident", "-e", "receipts_file=receipts.jsonl", *options]
-    with CloudTrail(found.moto.url, found.events) as double:
+    with CloudTrail(behind or found.moto.url, found.events) as double:
         env = {**found.moto.environment(), "AWS_URL": double.url}
         return ansible_playbook(*command, env=env, cwd=found.folder).expect(code).output
 
@@ -429,3 +473,20 @@ def test_the_lease_behind_a_key_that_has_ended_ends_and_is_shown(found: Found) -
     acted = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true")
     assert "LEASE         of jdoe: has ended" in acted
     assert "ENDED         the key, before this run" in acted
+
+
+def test_leases_that_cannot_be_read_are_on_the_last_screen_and_the_run_fails(found: Found) -> None:
+    def no_leases(call: Call) -> Answer:
+        if call.action == "ssm:GetParametersByPath":
+            return call.refuse("AccessDeniedException", "not allowed", 400)
+        return call.forward()
+
+    with in_front_of(found.moto.url) as proxy:
+        proxy.set(no_leases)
+        options = ("-e", f"access_key_id={KEY}", "-e", "act=true", "-e", "verify=false")
+        acted = play(found, *options, code=2, behind=proxy.url)
+    last = acted[acted.rindex("fatal:") :]
+    assert "NOT EVERYTHING SUCCEEDED" in last
+    assert "NOT KNOWN     whether a lease renews such keys" in last
+    assert "ENDED         session jdoe-1" in last
+    assert any("=jdoe-1" in one for one in policies(found))

@@ -680,3 +680,24 @@ def test_a_proof_that_fails_says_whether_anything_was_changed(venue: Moto) -> No
     assert (first["error"], first["changed"], second["changed"]) == ("NotProven", True, False)
     assert "the change was made, but it is not proven" in first["msg"]
     assert "nothing had to be changed, but it is not proven" in second["msg"]
+
+
+@pytest.mark.parametrize(("typed", "warned"), [("jdoe", 1), ("", 0)])
+def test_a_session_that_no_receipt_names_may_be_mistyped(
+    venue: Moto, tmp_path: pathlib.Path, typed: str, warned: int
+) -> None:
+    said: list[str] = []
+    known = recent()
+    options = {**VENUE, "session_name": typed or known.session_name, "receipts_file": write(tmp_path / "known", known)}
+    result = perform(revocation.OPERATION, Runtime(warn=said.append), **options)
+    assert result["changed"]
+    assert len([one for one in said if "Is the name spelled" in one]) == warned
+
+
+def test_a_proof_of_nothing_is_said_to_be_none(venue: Moto, tmp_path: pathlib.Path) -> None:
+    said: list[str] = []
+    over = issued(at=datetime.now(UTC) - timedelta(days=2))
+    options = {**VENUE, "user": "jdoe", "receipts_file": write(tmp_path / "over", over), "verify": True}
+    result = perform(revocation.OPERATION, Runtime(warn=said.append), **options)
+    assert (result["verified"], result["changed"]) == ([], False)
+    assert any("Nothing was proven" in one for one in said)

@@ -85,6 +85,26 @@ def test_the_lock_is_the_statement_that_is_reserved() -> None:
     assert LOCK["Sid"] == trust_reader.LOCK_SID
 
 
+@pytest.mark.parametrize(
+    ("denied", "allowed", "locked"),
+    [
+        (["sts:AssumeRole"], ["sts:AssumeRole"], True),
+        (["sts:AssumeRole"], [], True),
+        (["sts:AssumeRole"], ["sts:AssumeRole", "sts:AssumeRoleWithSAML"], False),
+        (["sts:AssumeRole"], ["sts:AssumeRoleWithWebIdentity"], False),
+        (["sts:AssumeRoleWithSAML"], ["sts:AssumeRoleWithSAML"], False),  # whoever is allowed by an identity policy
+        (["sts:AssumeRole*"], ["sts:*"], True),
+        (["sts:assumerole", "STS:AssumeRoleWithSAML"], ["sts:AssumeRoleWithSAML", "sts:TagSession"], True),
+    ],
+)
+def test_a_role_is_locked_if_every_way_that_its_policy_opens_is_closed(
+    denied: list[str], allowed: list[str], locked: bool
+) -> None:
+    opened = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": allowed}
+    policy = {"Statement": [{**LOCK, "Action": denied}, *([opened] if allowed else [])]}
+    assert trust_reader.is_locked(policy) is locked
+
+
 @pytest.mark.parametrize("action", trust_reader.ASSUME_ACTIONS)
 def test_a_lock_covers_every_way_to_assume_the_role(action: str) -> None:
     assert trust_reader.is_locked({"Statement": [LOCK]}, action)

@@ -25,6 +25,7 @@ from tests.support.receipts import ACCOUNT, NOW, ROLE_ID, issued
 
 KEY, CHILD = "ASIAEXAMPLE000000001", "ASIAEXAMPLEEXAMPLE0C"
 AT = "2026-11-22T09:30:15Z"
+REGIONS = ["us-west-2", "us-east-1"]
 OTHER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/unity-emit-ops-sts"
 
 
@@ -68,6 +69,22 @@ def test_a_receipt_of_another_account_than_aws_says_is_not_believed() -> None:
     assert f"of account {ACCOUNT}, but AWS says 210987654321" in found.problems[0]
 
 
+@pytest.mark.parametrize("events", [[event()], []], ids=["with CloudTrail", "receipts alone"])
+def test_a_receipt_that_gives_a_session_to_somebody_else_is_not_believed(events: list[str]) -> None:
+    forged = issued(recipient="jane")
+    assert forged.session_name == issued().session_name
+    alone = identify(KEY, ACCOUNT, events, [forged])
+    assert (alone.receipt, bool(alone.session)) == (None, bool(events))
+    assert "the name is made for another user. The receipt is not believed." in alone.problems[0]
+    for receipts in ([forged, issued()], [issued(), forged]):
+        assert identify(KEY, ACCOUNT, events, receipts).receipt == issued()
+
+
+def test_a_session_that_an_identity_provider_named_may_be_of_any_recipient() -> None:
+    named = issued(session_name="jane@example.org")
+    assert identify(KEY, ACCOUNT, [], [named]).receipt == named
+
+
 def test_receipts_that_contradict_each_other_are_not_chosen_from() -> None:
     found = identify(KEY, ACCOUNT, [], [issued(), issued(role_arn=OTHER_ROLE)])
     assert (found.session, found.ambiguous) == (None, True)
@@ -106,7 +123,7 @@ def test_a_session_name_alone_is_no_session() -> None:
     assert is_of(used("AROAOFANOTHERVENUE00"), session, [CHILD])
 
 
-SEEN: dict[str, Any] = {"asked": True, "truncated": False, "failed": ""}
+SEEN: dict[str, Any] = {"asked": True, "truncated": False, "failed": {}}
 
 
 @pytest.mark.parametrize(
@@ -119,14 +136,16 @@ SEEN: dict[str, Any] = {"asked": True, "truncated": False, "failed": ""}
         (False, True, {}, "CloudTrail has no event of the issue"),
         (False, False, {}, "Neither a receipt nor an event"),
         (False, True, {"asked": False}, "CloudTrail was not asked"),
-        (False, True, {"failed": "denied."}, "only receipts are known: denied."),
+        (False, True, {"failed": dict.fromkeys(REGIONS, "denied.")}, "only receipts are known: denied."),
+        (True, True, {"failed": {"us-east-1": "denied."}}, "CloudTrail of us-east-1 could not be read: denied."),
+        (True, True, {"failed": {"us-east-1": "denied."}}, "of these regions were read: us-west-2. Name"),
     ],
 )
 def test_what_could_not_be_seen_is_said(
     with_event: bool, with_receipt: bool, changes: dict[str, Any], sentence: str
 ) -> None:
     found = identify(KEY, ACCOUNT, [event()] if with_event else [], [issued()] if with_receipt else [])
-    said = gaps(found.session, found.receipt, ["us-west-2", "us-east-1"], **{**SEEN, **changes})
+    said = gaps(found.session, found.receipt, REGIONS, **{**SEEN, **changes})
     assert sentence in " ".join(said)
 
 

@@ -128,7 +128,7 @@ def test_one_that_was_altered_is_written_again() -> None:
 
 def test_the_quota_is_kept_and_room_for_revoking_everything() -> None:
     fitting: list[Revocation] = []
-    with pytest.raises(QuotaReached, match="Nothing was changed") as reached:
+    with pytest.raises(QuotaReached, match="It is not written") as reached:
         for number in range(200):
             one = Revocation("session", f"user{number:04}-20261122T091500Z", NOW)
             assert steps(standing(*fitting), one)

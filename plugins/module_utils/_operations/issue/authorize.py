@@ -26,7 +26,7 @@ from ..._domain.role_plan import Parameter, Role
 from ..._domain.session_tags import session_names
 from ..._domain.tags import check_ownership
 from ..._domain.times import iso
-from ..._domain.trust_reader import decide, external_ids, is_locked
+from ..._domain.trust_reader import ASSUME, decide, external_ids, is_locked
 from .. import _saml, _web_identity
 from .._operation import Runtime
 from ..accounts import check_account
@@ -303,7 +303,7 @@ def check_unlocked(role: Role | None) -> None:
 
     :raises NotAssumable: the venue is locked.
     """
-    if role and is_locked(role.trust):
+    if role and is_locked(role.trust, ASSUME):
         raise NotAssumable(
             f"the venue is locked: a Deny statement in the trust policy of the role {role.name} keeps everybody from "
             "assuming it. No token was issued. Ask who locked it, and why."

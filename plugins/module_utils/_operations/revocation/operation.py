@@ -49,6 +49,8 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
         failure.facts["changed"] = bool(steps) or open_leases is not None  # some leases may have ended
         raise failure
     attempts = [] if runtime.check_mode else attempts_of(options, run.state, run.plans, clients, before)
+    if options.proof and not attempts and not runtime.check_mode:
+        runtime.warn("Nothing was proven, because no token had to be revoked.")
     return {**result, "verified": verify(options, attempts, steps, runtime)}
 
 

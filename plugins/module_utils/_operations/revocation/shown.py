@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..._domain.leases import FoundLeases, StoredLease
@@ -23,46 +23,63 @@ from .state import Known, State, unknown
 
 def warn(options: RevocationOptions, known: Known, state: State, plans: Sequence[RolePlan], runtime: Runtime) -> None:
     """Warn of what the result alone does not make plain."""
-    for note in [note for one in plans for note in one.plan.notes]:
-        runtime.warn(note)
+    notes = [note for one in plans for note in one.plan.notes]
+    for sentence in (*notes, *_target(options, known, state, plans), *_roles(options, state), *_receipts(known, state)):
+        runtime.warn(sentence)
+
+
+def _target(options: RevocationOptions, known: Known, state: State, plans: Sequence[RolePlan]) -> Iterator[str]:
+    """About what was asked for."""
     if options.target == "web_identity_subject" and options.state == "present":
-        runtime.warn(
+        yield (
             "Sessions of this subject that have no receipt are not ended by this, since their names are not known. "
             "CloudTrail has them (venue_sts_session_info): revoke them by session_name, or revoke all."
         )
     if options.state == "unlocked" and any(one.plan.locked for one in plans):
-        runtime.warn("The venue stays locked: another Deny statement keeps everybody from assuming the role.")
+        yield "The venue stays locked: another Deny statement keeps everybody from assuming the role."
     if options.by_receipt and not known.found and not state.lease_of(options.value):
-        runtime.warn(f"{unknown(options).message} Is the name spelled as at the issue?")
+        yield f"{unknown(options).message} Is the name spelled as at the issue?"
     elif options.by_receipt and not known.receipts and not state.lease_of(options.value):
-        runtime.warn("No token of this venue that the receipts name is alive any more. There is nothing to revoke.")
-    if not options.by_receipt and not any(one.role.name.lower() == options.role_name.lower() for one in state.roles):
-        runtime.warn(
+        yield "No token of this venue that the receipts name is alive any more. There is nothing to revoke."
+    others = [one.session_name for one in known.receipts if options.target == "session_name"]
+    if options.state == "present" and others and options.value not in others:
+        yield (
+            f"None of the {len(others)} receipts of living tokens of {options.venue} names the session "
+            f"{options.value}. Is the name spelled as in the receipt or in CloudTrail?"
+        )
+
+
+def _roles(options: RevocationOptions, state: State) -> Iterator[str]:
+    """About roles that are left as they are."""
+    if state.own_missing:
+        yield (
             f"There is no role {options.role_name} in account {state.caller.account_id}. Only tokens of the venue's "
             "other roles were revoked. If the venue's role has another name, set role_name."
         )
     for reason in state.not_reached:
-        runtime.warn(f"The venue may have other roles, and these are left as they are: {reason}")
+        yield f"The venue may have other roles, and these are left as they are: {reason}"
     for reason in dict.fromkeys(why for _one, why in state.left_out):
         names = [one.session_name for one, why in state.left_out if why == reason]
         done = "lifted" if options.state == "absent" else "revoked"
-        runtime.warn(
-            f"Not {done}: {first_of(names)}. Either the receipt is false, or somebody else must do it: {reason}"
-        )
-    early = [one.session_name for one in known.receipts if one.requested_at > state.now + CLOCK_TOLERANCE]
-    if early:
-        runtime.warn(
-            f"Receipts are dated in the future: {first_of(early)}. Either the clock of the machine that issued the "
-            "token was wrong, or somebody else has written them. What was issued until now is revoked."
-        )
-    ended = [one.session_name for one in state.gone]
-    if ended:
-        runtime.warn(f"The role of these sessions does not exist any more, so they have ended: {first_of(ended)}.")
+        yield f"Not {done}: {first_of(names)}. Either the receipt is false, or somebody else must do it: {reason}"
+    if state.gone:
+        names = [one.session_name for one in state.gone]
+        yield f"The role of these sessions does not exist any more, so they have ended: {first_of(names)}."
     replaced = [one.session_name for role in state.roles for one in role.receipts if is_replaced(role.role, one)]
     if replaced and options.by_receipt:
-        runtime.warn(
+        yield (
             "The role of these sessions was deleted and created again, so they ended with the old role: "
             f"{first_of(replaced)}. They are revoked for the new role as well."
+        )
+
+
+def _receipts(known: Known, state: State) -> Iterator[str]:
+    """About receipts that say something strange."""
+    early = [one.session_name for one in known.receipts if one.requested_at > state.now + CLOCK_TOLERANCE]
+    if early:
+        yield (
+            f"Receipts are dated in the future: {first_of(early)}. Either the clock of the machine that issued the "
+            "token was wrong, or somebody else has written them. What was issued until now is revoked."
         )
 
 

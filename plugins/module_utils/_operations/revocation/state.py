@@ -69,6 +69,7 @@ class State:
     :param not_reached: why other roles of the venue are left as they are.
     :param passed_over: the names of further roles that receipts name, too many to be read.
     :param failed: roles that must be dealt with and could not be read, each with the reason.
+    :param own_missing: whether the venue's own role was looked for and does not exist.
     """
 
     caller: Caller
@@ -80,6 +81,7 @@ class State:
     not_reached: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
     failed: Mapping[str, VenueError] = field(default_factory=dict)
+    own_missing: bool = False
 
     def lease_of(self, user: str) -> StoredLease | None:
         """Return the lease of a user, or None."""
@@ -172,6 +174,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     gone = [one for one in receipts if not any(_is_of(one, role) for role, _inline in states)]
     gone = [one for one in gone if one.role_name.lower() not in refused]
     own = (options.role_name, *further) if options.every_role else ()
+    there = {role.name.lower() for role, _inline in states} | refused.keys()
     not_reached += [f"{name}: {refused[name.lower()].message}" for name in own if name.lower() in reported]
     return State(
         caller=caller,
@@ -183,6 +186,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
         not_reached=tuple(not_reached),
         passed_over=tuple(passed_over),
         failed=failed,
+        own_missing=not options.by_receipt and options.role_name.lower() not in there,
     )
 
 
