@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.driver import REGION
+from tests.support.connections import REGION
 
 DENIALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 LAYER = "sha256:" + "0" * 64

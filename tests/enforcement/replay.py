@@ -25,7 +25,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from tests.conftest import ROOT
-from tests.support import driver
+from tests.support import connections
 
 AWS_CLI = "/usr/bin/aws"  # version 2; what else is called aws on PATH may be version 1
 DENIALS = {"AccessDenied", "AccessDeniedException", "403"}
@@ -64,7 +64,7 @@ class Session:
     def client(self, service: str) -> Any:
         """A boto3 client with the token's keys, made once."""
         if service not in self.clients:
-            self.clients[service] = driver.client(service, self.url, self.keys)
+            self.clients[service] = connections.client(service, self.url, self.keys)
         return self.clients[service]
 
     def environment(self) -> dict[str, str]:
@@ -73,8 +73,8 @@ class Session:
             "PATH": "/usr/bin:/bin",
             "HOME": str(self.home),
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_REGION": driver.REGION,
-            "AWS_DEFAULT_REGION": driver.REGION,
+            "AWS_REGION": connections.REGION,
+            "AWS_DEFAULT_REGION": connections.REGION,
             "AWS_ACCESS_KEY_ID": self.keys["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": self.keys["SecretAccessKey"],
             "AWS_SESSION_TOKEN": self.keys["SessionToken"],

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from tests.support import driver, world
+from tests.support import connections, world
 from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
-from tests.support.runners import Runner, runner
+from tests.support.killable_runs import Runner, runner
 
 OLD, BUCKET = "0ld" * 14, "fault-data"
 POINT = tuple[str, int]
@@ -113,7 +113,7 @@ class Bench:
 
         :param patience: seconds until an answer that does not come is given up.
         """
-        connection = driver.connection(self.proxy.url, self.account.admin) | {
+        connection = connections.connection(self.proxy.url, self.account.admin) | {
             "session_token": self.account.admin["SessionToken"]
         }
         job = {"operation": "role", "options": {**connection, "aws_config": {"read_timeout": patience}, **options}}
@@ -386,7 +386,7 @@ def test_a_new_role_that_aws_does_not_know_everywhere_yet(
                 refused(call) if call.action == "sts:AssumeRole" and call.number <= first else call.forward()
             )
         )
-        connection = driver.connection(bench.proxy.url, bench.account.admin)
+        connection = connections.connection(bench.proxy.url, bench.account.admin)
         asked = {**connection, "project": project, "venue": "dev", **options}
         (outcome,) = bench.runner.run({"operation": operation, "options": asked})
         assert outcome and outcome["succeeded"] == known_in_time, outcome
@@ -399,7 +399,7 @@ def test_a_new_role_that_aws_does_not_know_everywhere_yet(
 @pytest.mark.parametrize("minutes", [-10, 10])
 def test_a_clock_that_is_off_is_named(bench: Bench, minutes: int) -> None:
     project = bench.fresh()
-    options = {**driver.connection(bench.proxy.url, bench.account.admin), "project": project, "venue": "dev"}
+    options = {**connections.connection(bench.proxy.url, bench.account.admin), "project": project, "venue": "dev"}
     bench.proxy.set()
     (outcome,) = bench.runner.run({"operation": "role", "options": options, "skew": 60 * minutes})
     assert outcome and not outcome["succeeded"] and "clock" in outcome["msg"], outcome

@@ -13,7 +13,7 @@ import pytest
 import venues
 from botocore.exceptions import ClientError
 
-from tests.support import driver, world
+from tests.support import connections, world
 
 
 def allowed(call: Callable[[], Any], answers: tuple[str, ...] = ()) -> bool:
@@ -55,7 +55,7 @@ def _external_id(home: world.Account, project: str, venue: str) -> str:
 def _assume(account: world.Account, keys: dict[str, str], role: str, **arguments: Any) -> dict[str, str]:
     """AssumeRole as anybody can ask for it, without the collection's own checks in front."""
     arn = f"arn:aws:iam::{world.HOME}:role/{role}"
-    sts = driver.client("sts", account.url, keys)
+    sts = connections.client("sts", account.url, keys)
     return dict(sts.assume_role(RoleArn=arn, RoleSessionName="door", **arguments)["Credentials"])
 
 
@@ -144,9 +144,9 @@ def test_dead_and_damaged_tokens_are_refused(home: world.Account) -> None:
     }
     for label, (wrong, code) in damaged.items():
         with pytest.raises(ClientError) as refused:
-            driver.client("s3", home.url, wrong).list_objects_v2(Bucket=bucket)
+            connections.client("s3", home.url, wrong).list_objects_v2(Bucket=bucket)
         assert refused.value.response["Error"]["Code"] == code, label
-    s3 = driver.client("s3", home.url, keys)
+    s3 = connections.client("s3", home.url, keys)
     s3.list_objects_v2(Bucket=bucket)
     assert home.run("role", project="dead", venue="dev", state="absent")[0]
     assert not allowed(functools.partial(s3.list_objects_v2, Bucket=bucket))

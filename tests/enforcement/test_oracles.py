@@ -19,7 +19,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access impo
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.oidc import GITHUB, OidcProvider
 
-from tests.support import driver, oracles, world
+from tests.support import connections, oracles, world
 
 # Policies do not decide about it: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 NEVER_DENIED = "say who it is"
@@ -214,9 +214,9 @@ def test_trust_policies(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_keys_of_encrypted_buckets_are_usable_through_s3_alone() -> None:
-    key = f"arn:aws:kms:{driver.REGION}:{world.HOME}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-    place = permissions.Place("aws", driver.REGION, world.HOME)
-    s3, ec2 = ({"kms:ViaService": f"{service}.{driver.REGION}.amazonaws.com"} for service in ("s3", "ec2"))
+    key = f"arn:aws:kms:{connections.REGION}:{world.HOME}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    place = permissions.Place("aws", connections.REGION, world.HOME)
+    s3, ec2 = ({"kms:ViaService": f"{service}.{connections.REGION}.amazonaws.com"} for service in ("s3", "ec2"))
     cells = [
         (True, ("s3_read",), "kms:Decrypt", key, s3),
         (False, ("s3_read",), "kms:GenerateDataKey", key, s3),
@@ -256,9 +256,9 @@ OWNER = {"aws:ResourceAccount": world.HOME}
 SSE, KMS_KEY = "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id"
 SSE_C = "s3:x-amz-server-side-encryption-customer-algorithm"
 OBJECT, RECEIPT = "arn:aws:s3:::sbg-dev-data/a.dat", "arn:aws:s3:::sbg-dev-data/mdps-venue-sts/a.json"
-OWN_KEY = f"arn:aws:kms:{driver.REGION}:{world.HOME}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+OWN_KEY = f"arn:aws:kms:{connections.REGION}:{world.HOME}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 FOREIGN_KEY = OWN_KEY.replace(world.HOME, world.OTHER)
-PLACE = permissions.Place("aws", driver.REGION, world.HOME)
+PLACE = permissions.Place("aws", connections.REGION, world.HOME)
 VENUE = permissions.Grant(["sbg-dev-data"], ["sbg/*"], delete=True)
 # Each refusal has a twin that is allowed: a condition that refuses everything would pass for a right one.
 DENIED_CELLS: list[PolicyCell] = [
@@ -368,7 +368,7 @@ def test_listing_shows_the_folders_of_the_token_alone(kind: str) -> None:
 IAM = f"arn:aws:iam::{world.HOME}"
 BOUNDARY = {"iam:PermissionsBoundary": f"{IAM}:policy/{world.BOUNDARY}"}
 OTHER_BOUNDARY = {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}
-PARAMETERS = f"arn:aws:ssm:{driver.REGION}:{world.HOME}:parameter/unity"
+PARAMETERS = f"arn:aws:ssm:{connections.REGION}:{world.HOME}:parameter/unity"
 EXTERNAL_ID, DATA_BUCKET = f"{PARAMETERS}/sbg/dev/cs/sts/role/external-id", f"{PARAMETERS}/sbg/dev/ds/datastore-bucket"
 SECRET, ADMINISTRATOR = f"{PARAMETERS}/sbg/dev/some/secret", f"{IAM}:role/Administrator"
 HERE = {"aws:PrincipalAccount": world.HOME, "aws:ResourceAccount": world.HOME}
@@ -556,8 +556,8 @@ YOUNGER = (
 
 
 def test_parliament_finds_nothing_wrong_in_any_permission_policy() -> None:
-    place = permissions.Place("aws", driver.REGION, world.HOME)
-    key = f"arn:aws:kms:{driver.REGION}:{world.HOME}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    place = permissions.Place("aws", connections.REGION, world.HOME)
+    key = f"arn:aws:kms:{connections.REGION}:{world.HOME}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     words = [subset for size in range(1, 6) for subset in itertools.combinations(ACCESS, size)]
     grants = [
         permissions.Grant(["sbg-dev-data"], ["sbg/*", "sbg/app"], prefixes, keys, access, delete)

@@ -16,7 +16,7 @@ from typing import Any
 import pyrage
 import pytest
 
-from tests.support import driver, oracles, people, world
+from tests.support import connections, operations, oracles, people, world
 from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
 
 # AWS asks for these as well, as its Service Authorization Reference lists under "dependent actions". ministack does
@@ -88,7 +88,7 @@ class Person:
     def _is_allowed(self, action: str, call: Call) -> bool:
         account = self.account.account_id
         role = call.parameters.get("RoleArn") or f"arn:aws:iam::{account}:role/{call.parameters.get('RoleName')}"
-        parameter = f"arn:aws:ssm:{driver.REGION}:{account}:parameter{call.parameters.get('Name')}"
+        parameter = f"arn:aws:ssm:{connections.REGION}:{account}:parameter{call.parameters.get('Name')}"
         provider = f"arn:aws:iam::{account}:oidc-provider/login.example.org"
         where = parameter if action.startswith("ssm:") else provider if "OpenID" in action else role
         answer = self.account.as_root("iam").simulate_principal_policy(
@@ -98,8 +98,8 @@ class Person:
 
     def run(self, operation: str, venue: str, **options: Any) -> Outcome:
         """An operation on a venue of the project ``trial``."""
-        connection = driver.connection(self.proxy.url, self.keys)
-        return driver.run(operation, connection | {"project": "trial", "venue": venue} | options)
+        connection = connections.connection(self.proxy.url, self.keys)
+        return operations.run(operation, connection | {"project": "trial", "venue": venue} | options)
 
 
 @pytest.fixture(scope="module")
@@ -197,17 +197,17 @@ def revoke(person: Person, venue: str) -> Iterator[Outcome]:
     yield person.run("revocation", venue, all=True)
     yield person.run("revocation", venue, state="locked", verify=True, wait_timeout=0)
     yield person.run("revocation", venue, state="unlocked")
-    connection = driver.connection(person.proxy.url, person.keys)
-    yield driver.run("incident_info", connection | {"access_key_id": "ASIAEXAMPLEEXAMPLE01"})
+    connection = connections.connection(person.proxy.url, person.keys)
+    yield operations.run("incident_info", connection | {"access_key_id": "ASIAEXAMPLEEXAMPLE01"})
 
 
 def report(person: Person, venue: str) -> Iterator[Outcome]:
     """Compare the roles of the account with what they should be."""
     bucket = prepared(person, venue)
-    connection = driver.connection(person.proxy.url, person.keys)
-    yield driver.run("role_info", connection)
+    connection = connections.connection(person.proxy.url, person.keys)
+    yield operations.run("role_info", connection)
     for place in stored_receipts(person, venue, bucket):
-        yield driver.run("session_info", connection | {"cloudtrail": False} | place)
+        yield operations.run("session_info", connection | {"cloudtrail": False} | place)
 
 
 TASKS = {"provisioner": provision, "issuer": issue, "revoker": revoke, "reporter": report}

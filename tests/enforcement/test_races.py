@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import driver, playbooks, world
-from tests.support.runners import runner
+from tests.support import connections, playbook, world
+from tests.support.killable_runs import runner
 
 RUNS = 8
 
@@ -30,7 +30,7 @@ def assert_one_external_id(home: world.Account, project: str) -> None:
 def test_operations(home: world.Account, round_: int) -> None:
     project = f"race{round_}"
     home.publish_venue(project, "dev")
-    options = driver.connection(home.url, home.admin) | {"project": project, "venue": "dev"}
+    options = connections.connection(home.url, home.admin) | {"project": project, "venue": "dev"}
     with runner() as processes:
         outcomes = processes.run(*[{"operation": "role", "options": options, "clock": "real"}] * RUNS)
     assert [bool(outcome and outcome.get("succeeded")) for outcome in outcomes] == [True] * RUNS, outcomes
@@ -42,9 +42,9 @@ def test_playbook(home: world.Account, tmp_path: Path, front_end: str) -> None:
     project = f"race-{front_end}"
     home.publish_venue(project, "dev")
     hosts = {f"run{number}": {"project": project, "venue": "dev"} for number in range(RUNS)}
-    inventory = playbooks.write_inventory(tmp_path / "inventory.json", hosts, {"venues": list(hosts)})
-    shipped = ("-e", f"ansible_python_interpreter={playbooks.other_python()}") if front_end == "shipped" else ()
-    done = playbooks.run(
+    inventory = playbook.write_inventory(tmp_path / "inventory.json", hosts, {"venues": list(hosts)})
+    shipped = ("-e", f"ansible_python_interpreter={playbook.other_python()}") if front_end == "shipped" else ()
+    done = playbook.run_isolated(
         "mdps.venue_sts.provision",
         tmp_path / "home",
         home.environment(),
@@ -54,7 +54,7 @@ def test_playbook(home: world.Account, tmp_path: Path, front_end: str) -> None:
         *shipped,
         inventory=inventory,
     )
-    assert done.returncode == 0, done.stdout
-    assert ("AnsiballZ" in done.stdout) == bool(shipped)
-    assert done.stdout.count("failed=0") >= RUNS
+    assert done.code == 0, done.output
+    assert ("AnsiballZ" in done.output) == bool(shipped)
+    assert done.output.count("failed=0") >= RUNS
     assert_one_external_id(home, project)

@@ -27,7 +27,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils.renewal_place impor
 from desks import environment_of
 
 from tests.conftest import free_port
-from tests.support import driver, people, world
+from tests.support import connections, people, world
 
 pytestmark = pytest.mark.clients
 
@@ -50,7 +50,7 @@ class Lease:
     def renew(self) -> bytes:
         """Issue a token, put its sealed bundle into the bucket, and return the zip file."""
         now = datetime.now(UTC)
-        sts = driver.client("sts", self.account.url, self.account.root)
+        sts = connections.client("sts", self.account.url, self.account.root)
         answer = sts.assume_role(RoleArn=self.role_arn, RoleSessionName="jdoe", DurationSeconds=self.life)
         keys = {**answer["Credentials"], "Expiration": iso(answer["Credentials"]["Expiration"])}
         token = {"AssumedRoleUser": answer["AssumedRoleUser"], "Credentials": keys}

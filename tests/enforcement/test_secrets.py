@@ -16,7 +16,7 @@ import pytest
 import secrets_play as script
 from ansible_collections.mdps.venue_sts.plugins.module_utils._masking import NATIVE
 
-from tests.support import driver, playbooks, secrets_search
+from tests.support import connections, playbook, secrets_search
 from tests.support.fault_proxy import Answer, Call, FaultProxy, in_front_of
 from tests.support.servers import ANYTHING, Moto
 
@@ -108,8 +108,8 @@ def host(front_end: str, folder: Path) -> dict[str, Any]:
             "ansible_ssh_transfer_method": "piped",
             "ansible_host": "127.0.0.1",
         }
-        return ssh | {"ansible_python_interpreter": playbooks.other_python()}
-    python = playbooks.other_python() if front_end == "shipped" else "{{ ansible_playbook_python }}"
+        return ssh | {"ansible_python_interpreter": playbook.other_python()}
+    python = playbook.other_python() if front_end == "shipped" else "{{ ansible_playbook_python }}"
     return {"ansible_connection": "local", "ansible_python_interpreter": python}
 
 
@@ -122,12 +122,12 @@ def prepare(front_end: str, folder: Path, plays: list[dict[str, Any]]) -> dict[s
     (project / "marks.json").write_text(json.dumps(variables))
     (project / "play.json").write_text(json.dumps([one | {"vars_files": ["marks.json"]} for one in plays]))
     (folder / "tokens").mkdir(mode=0o700)
-    playbooks.write_inventory(folder / "inventory.json", {"venue": host(front_end, folder)}, {})
+    playbook.write_inventory(folder / "inventory.json", {"venue": host(front_end, folder)}, {})
     return {
         "AWS_ACCESS_KEY_ID": "ASIAEXAMPLEEXAMPLE00",
         "AWS_SECRET_ACCESS_KEY": script.MARKS["secret_key"],
         "AWS_SESSION_TOKEN": script.MARKS["session_token"],
-        "AWS_REGION": driver.REGION,
+        "AWS_REGION": connections.REGION,
         "ANSIBLE_LOG_PATH": str(folder / "out" / "ansible.log"),
         "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "out" / "facts"),
@@ -140,9 +140,9 @@ def prepare(front_end: str, folder: Path, plays: list[dict[str, Any]]) -> dict[s
 
 def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str]) -> None:
     """Run the play; all it says goes to files below ``out``."""
-    environment = playbooks.environment(folder / "out" / "home", settings)
-    inventory, playbook = folder / "inventory.json", folder / "project" / "play.json"
-    command = playbooks.command(str(playbook), f"-{'v' * verbosity}", inventory=inventory)
+    environment = playbook.isolated_environment(folder / "out" / "home", settings)
+    inventory, play = folder / "inventory.json", folder / "project" / "play.json"
+    command = playbook.command_line(str(play), f"-{'v' * verbosity}", inventory=inventory)
     if front_end == "runner":
         (folder / "out" / "runner").mkdir()
         program = (
@@ -154,7 +154,7 @@ def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str])
             "-c",
             program,
             str(folder / "out" / "runner"),
-            str(playbook),
+            str(play),
             str(inventory),
             str(verbosity),
         ]
@@ -165,7 +165,7 @@ def play(front_end: str, verbosity: int, folder: Path, settings: dict[str, str])
             cwd=folder / "out",
             stdout=output,
             stderr=output,
-            timeout=playbooks.TIMEOUT,
+            timeout=playbook.TIMEOUT,
             check=False,
         )
     assert done.returncode == 0, (folder / "out" / "stdout").read_text()[-6000:]

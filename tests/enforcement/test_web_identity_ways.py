@@ -21,7 +21,7 @@ import botocore.session
 import pytest
 import yaml
 
-from tests.support import driver, oidc, oracles, world
+from tests.support import connections, oidc, operations, oracles, world
 from tests.support.playbook import ansible_playbook
 
 PAGE = (world.ROOT / "docs" / "web-identity.md").read_text()
@@ -58,7 +58,7 @@ def venue(home: world.Account) -> Iterator[world.Account]:
 
 def assume(account: world.Account, token: str) -> Any:
     """What whoever holds a token does without this collection."""
-    sts = driver.client("sts", account.url, {"AccessKeyId": "nobody", "SecretAccessKey": "nothing"})
+    sts = connections.client("sts", account.url, {"AccessKeyId": "nobody", "SecretAccessKey": "nothing"})
     return sts.assume_role_with_web_identity(RoleArn=ROLE, RoleSessionName="jdoe", WebIdentityToken=token)
 
 
@@ -68,7 +68,7 @@ def of_pool(**changes: Any) -> str:
 
 def surroundings(account: world.Account, home: Path, **more: str) -> dict[str, str]:
     """An environment without any AWS key."""
-    return {"AWS_ENDPOINT_URL": account.url, "AWS_REGION": driver.REGION, "HOME": str(home), **more}
+    return {"AWS_ENDPOINT_URL": account.url, "AWS_REGION": connections.REGION, "HOME": str(home), **more}
 
 
 # A recipient -------------------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_a_recipients_token_is_issued_with_a_receipt(venue: world.Account, tmp_p
     done.expect(0)
     (file,) = (tmp_path / "tokens").iterdir()
     keys = json.loads(file.read_text())["Credentials"]
-    arn = driver.client("sts", venue.url, keys).get_caller_identity()["Arn"]
+    arn = connections.client("sts", venue.url, keys).get_caller_identity()["Arn"]
     *_lines, last = (tmp_path / ".mdps" / "receipts.jsonl").read_text().splitlines()
     receipt = json.loads(last)
     assert arn.endswith(f"unity-webid-dev-sts/{receipt['session_name']}")
@@ -162,8 +162,8 @@ def test_a_subject_that_is_too_wide_is_refused(venue: world.Account, change: dic
 def test_a_person_is_ended_and_let_in_again(venue: world.Account) -> None:
     options = {"project": "webid", "venue": "dev", "web_identity_issuer": POOL, "web_identity_subject": PERSON}
     assert assume(venue, of_pool())
-    connection = driver.connection(venue.url, venue.admin)
-    succeeded, result = driver.run("revocation", connection | options)
+    connection = connections.connection(venue.url, venue.admin)
+    succeeded, result = operations.run("revocation", connection | options)
     assert succeeded, result
     with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
         assume(venue, of_pool())
@@ -171,7 +171,7 @@ def test_a_person_is_ended_and_let_in_again(venue: world.Account) -> None:
     assert assume(venue, workflow), "others are not refused"
     policy = venue.as_root("iam").get_role(RoleName=ROLE.rpartition("/")[2])["Role"]["AssumeRolePolicyDocument"]
     assert judged(policy, POOL, CLIENT, PERSON, GITHUB, MAIN) == [False, True]
-    assert driver.run("revocation", connection | options | {"state": "absent"})[0]
+    assert operations.run("revocation", connection | options | {"state": "absent"})[0]
     assert assume(venue, of_pool())
 
 
@@ -232,7 +232,7 @@ def test_the_steps_of_the_workflow(venue: world.Account, tmp_path: Path) -> None
     assert f"push {registry}/sbg/app:0123abcd" in log.read_text()
     # What docker would do with the login, as the session that the token brings.
     keys = assume(venue, (tmp_path / "web-identity-token").read_text().strip())["Credentials"]
-    ecr = driver.client("ecr", venue.url, keys)
+    ecr = connections.client("ecr", venue.url, keys)
     manifest = json.dumps({"schemaVersion": 2, "config": {"digest": f"sha256:{'0' * 64}"}, "layers": []})
     pushed = ecr.put_image(repositoryName="sbg/app", imageManifest=manifest, imageTag="0123abcd")
     assert pushed["image"]["imageId"]["imageTag"] == "0123abcd"

@@ -11,7 +11,7 @@ from typing import Any
 
 import matrix
 
-from tests.support import driver, playbooks, world
+from tests.support import connections, playbook, world
 
 S3_ONLY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 READ_ONLY = {
@@ -70,13 +70,13 @@ def issue_all(account: world.Account, folder: Path) -> dict[str, Token]:
     hosts = {name: {**options, "provision_wait": True} for name, options in VENUES.items()}
     recipients = {name: {"project": "sbg", "venue": "dev", "user": name, **options} for name, options in TOKENS.items()}
     groups = {"venues": list(hosts), "recipients": list(recipients)}
-    inventory = playbooks.write_inventory(folder / "inventory.json", hosts | recipients, groups)
+    inventory = playbook.write_inventory(folder / "inventory.json", hosts | recipients, groups)
     for run, line in (("first", "changed=1"), ("second", "changed=0")):
-        done = playbooks.run("mdps.venue_sts.provision", folder / "home", environment, inventory=inventory)
-        assert done.returncode == 0 and done.stdout.count(line) >= len(hosts), f"{run} provision run:\n{done.stdout}"
+        done = playbook.run_isolated("mdps.venue_sts.provision", folder / "home", environment, inventory=inventory)
+        assert done.code == 0 and done.output.count(line) >= len(hosts), f"{run} provision run:\n{done.output}"
     arguments = ("-e", "target=recipients", "-e", f"dest={folder}/tokens/")
-    done = playbooks.run("mdps.venue_sts.issue", folder / "home", environment, *arguments, inventory=inventory)
-    assert done.returncode == 0, done.stdout
+    done = playbook.run_isolated("mdps.venue_sts.issue", folder / "home", environment, *arguments, inventory=inventory)
+    assert done.code == 0, done.output
     return {name: _token(folder, name, host, account) for name, host in recipients.items()}
 
 
@@ -111,4 +111,4 @@ def _token(folder: Path, name: str, host: dict[str, Any], account: world.Account
 
 def client(account: world.Account, token: Token, service: str) -> Any:
     """A client with a token's keys."""
-    return driver.client(service, account.url, token.keys)
+    return connections.client(service, account.url, token.keys)

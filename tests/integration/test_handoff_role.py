@@ -16,8 +16,8 @@ import pytest
 pytest.importorskip("pyrage", reason="pyrage is not installed")
 from tests.support import people, places
 from tests.support.playbook import ansible_playbook
+from tests.support.provisioned import provision
 from tests.support.servers import Moto
-from tests.support.venues import provision
 
 pytestmark = pytest.mark.skipif(not shutil.which("age"), reason="not installed: age (tools/debian.txt)")
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "receipt.schema.json").read_text())

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.support.playbook import run_tasks
+from tests.support.provisioned import provision
 from tests.support.recorded import Recorded, recorded_moto, without_chance
-from tests.support.venues import provision
 
 ACCOUNT = "123456789012"
 KNOWN = "(the venue's external ID)"

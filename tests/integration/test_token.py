@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from tests.support.playbook import ansible_playbook, run_tasks
+from tests.support.provisioned import provision
 from tests.support.recorded import Recorded, recorded_moto, without_chance
-from tests.support.venues import provision
 
 ACCOUNT = "123456789012"
 ARN = f"arn:aws:iam::{ACCOUNT}:role/unity-sbg-dev-sts"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support import driver
+from tests.support import connections, operations
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME, OTHER = "111122223333", "444455556666"
@@ -44,16 +44,16 @@ class Account:
     def as_root(self, service: str) -> Any:
         """A client with all rights."""
         if service not in self._clients:
-            self._clients[service] = driver.client(service, self.url, self.root)
+            self._clients[service] = connections.client(service, self.url, self.root)
         return self._clients[service]
 
     def as_admin(self, service: str) -> Any:
         """A client with the admin's rights."""
-        return driver.client(service, self.url, self.admin)
+        return connections.client(service, self.url, self.admin)
 
     def run(self, operation: str, **options: Any) -> tuple[bool, dict[str, Any]]:
         """An operation of the collection as the admin."""
-        return driver.run(operation, driver.connection(self.url, self.admin) | options)
+        return operations.run(operation, connections.connection(self.url, self.admin) | options)
 
     def need_repositories(self, *names: str) -> None:
         """Create repositories, unless another suite has created them in the same account."""
@@ -64,7 +64,7 @@ class Account:
     def publish_venue(self, project: str, venue: str, bucket: str = "") -> str:
         """Make a venue's bucket and publish its name where MDPS does; gives the name."""
         bucket = bucket or f"{project}-{venue}-unity-data"
-        location = {"LocationConstraint": driver.REGION}
+        location = {"LocationConstraint": connections.REGION}
         self.as_root("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
         self.as_root("ssm").put_parameter(
             Name=f"/unity/{project}/{venue}/ds/datastore-bucket", Value=bucket, Type="String", Overwrite=True
@@ -77,7 +77,7 @@ class Account:
             "AWS_ACCESS_KEY_ID": self.admin["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": self.admin["SecretAccessKey"],
             "AWS_SESSION_TOKEN": self.admin["SessionToken"],
-            "AWS_REGION": driver.REGION,
+            "AWS_REGION": connections.REGION,
             "AWS_ENDPOINT_URL": self.url,
         }
 
@@ -116,7 +116,7 @@ def role_session(account: Account, name: str, policy: dict[str, Any]) -> dict[st
         RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
     )["Role"]
     iam.put_role_policy(RoleName=name, PolicyName="admin", PolicyDocument=json.dumps(policy))
-    sts = driver.client("sts", account.url, broker)
+    sts = connections.client("sts", account.url, broker)
     return dict(sts.assume_role(RoleArn=role["Arn"], RoleSessionName="jane.admin")["Credentials"])
 
 

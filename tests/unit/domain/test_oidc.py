@@ -15,8 +15,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan i
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import TRUST_POLICY_LENGTH, Trust, length
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust_reader import foreign_statements
 
+from tests.support.described_roles import ROOT, current, desired, role
 from tests.support.golden import assert_golden
-from tests.support.venue import ROOT, current, desired, role
 
 ACCOUNT = "123456789012"
 POOL = "cognito-idp.us-west-2.amazonaws.com/us-west-2_Example01"

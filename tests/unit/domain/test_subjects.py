@@ -21,7 +21,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust_reade
     is_locked,
 )
 
-from tests.support.venue import EXTERNAL_ID, ROOT, current, desired, role
+from tests.support.described_roles import EXTERNAL_ID, ROOT, current, desired, role
 
 ISSUER = "cognito-idp.us-west-2.amazonaws.com/us-west-2_Example01"
 OTHER = "login.example.org"

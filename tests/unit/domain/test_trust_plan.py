@@ -21,8 +21,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.steps impor
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import TRUST_POLICY_LENGTH, Trust, length
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust_reader import is_locked, read_trust
 
+from tests.support.described_roles import EXTERNAL_ID, current, desired, role
 from tests.support.trust_documents import LOCK, PARTNER_ROOT, ROOT, allow, deny, is_
-from tests.support.venue import EXTERNAL_ID, current, desired, role
 
 LEAKED = "a-leaked-external-id"
 INCIDENT = deny(is_("StringEquals", LEAKED), Sid="IncidentOf20261122")

@@ -27,7 +27,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.users impor
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tests.support.venue import POLICY, ROLE_ID
+from tests.support.described_roles import POLICY, ROLE_ID
 
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 ROLE = "unity-sbg-dev-sts"

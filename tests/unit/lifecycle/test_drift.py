@@ -12,7 +12,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_facts 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Parameter, plan_present
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust
 
-from tests.support.venue import EXTERNAL_ID, POLICY, ROOT, current, desired, role
+from tests.support.described_roles import EXTERNAL_ID, POLICY, ROOT, current, desired, role
 
 OTHER = "arn:aws:iam::999999999999:role/old"
 WIDE = {

@@ -19,7 +19,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan i
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.steps import Plan
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 
-from tests.support.venue import POLICY, ROLE_ID, ROOT, role
+from tests.support.described_roles import POLICY, ROLE_ID, ROOT, role
 
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 AHEAD = Revocation("all", "", cutoff(NOW + PROPAGATION))

@@ -22,7 +22,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation 
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import INLINE_POLICY_LENGTH
 
-from tests.support.venue import POLICY, ROLE_ID
+from tests.support.described_roles import POLICY, ROLE_ID
 
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 ROLE = "unity-sbg-dev-sts"

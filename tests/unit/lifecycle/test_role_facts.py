@@ -13,8 +13,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names impor
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Parameter
 
+from tests.support.described_roles import EXTERNAL_ID, ROLE_ID, VENUE, role
 from tests.support.trust_documents import A, B, allow, is_
-from tests.support.venue import EXTERNAL_ID, ROLE_ID, VENUE, role
 
 
 @pytest.mark.parametrize(

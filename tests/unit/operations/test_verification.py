@@ -25,7 +25,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.verific
 )
 from botocore.stub import Stubber
 
-from tests.support.venue import ROLE_ID, role
+from tests.support.described_roles import ROLE_ID, role
 
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 FAKE = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-west-2"}

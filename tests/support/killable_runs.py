@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Talk to tests/support/runner.py."""
+"""Talk to tests/support/killable_worker.py."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Runner:
 @contextlib.contextmanager
 def runner() -> Iterator[Runner]:
     """A runner, until the block ends."""
-    command = [sys.executable, str(Path(__file__).with_name("runner.py"))]
+    command = [sys.executable, str(Path(__file__).with_name("killable_worker.py"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Runner(process)

@@ -24,7 +24,7 @@ import botocore.auth  # noqa: E402 - the path is set above
 import botocore.retries.standard  # noqa: E402
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import speed  # noqa: E402
 
-from tests.support import driver  # noqa: E402
+from tests.support import operations  # noqa: E402
 
 
 def say(**line: Any) -> None:
@@ -59,7 +59,7 @@ def child(number: int, run: dict[str, Any]) -> None:
         os.read(int(run["gate"]), 1)  # all start at once
     skew(run.get("skew", 0))
     try:
-        succeeded, result = driver.run(run["operation"], run["options"], **patient)
+        succeeded, result = operations.run(run["operation"], run["options"], **patient)
         say(
             run=number,
             outcome={

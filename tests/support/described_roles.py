@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A venue's role as IAM would describe it, for the tests of this folder."""
+"""A venue's role as IAM would describe it, for tests of pure functions."""
 
 from __future__ import annotations
 
