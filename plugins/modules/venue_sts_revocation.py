@@ -107,6 +107,11 @@ options:
       - Only with O(state=present) and O(state=locked). Nothing is proven in check mode.
     type: bool
     default: false
+  external_id_parameter:
+    description:
+      - The SSM parameter of the external ID, with which O(verify) tries a lock. The default is
+        C(/unity/<project>/<venue>/cs/sts/role/external-id).
+    type: str
   keys_file:
     description:
       - A file with the keys of a revoked token, as JSON, as a profile of a credentials file, or as lines such as

@@ -701,3 +701,18 @@ def test_a_proof_of_nothing_is_said_to_be_none(venue: Moto, tmp_path: pathlib.Pa
     result = perform(revocation.OPERATION, Runtime(warn=said.append), **options)
     assert (result["verified"], result["changed"]) == ([], False)
     assert any("Nothing was proven" in one for one in said)
+
+
+@pytest.mark.parametrize("option", [{}, {"external_id_parameter": "/mdps/sbg/external-id"}], ids=["default", "named"])
+def test_a_lock_is_tried_with_the_external_id_of_the_parameter_that_is_named(
+    venue: Moto, monkeypatch: pytest.MonkeyPatch, option: dict[str, str]
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(verification, "try_to_assume", lambda _sts, _role, value: asked.append(value))
+    ssm = venue.client("ssm")
+    ssm.put_parameter(Name="/mdps/sbg/external-id", Value="an-external-id-for-tests", Type="String")
+    conventional = ssm.get_parameter(Name="/unity/sbg/dev/cs/sts/role/external-id")["Parameter"]["Value"]
+    perform(revocation.OPERATION, **VENUE, state="locked", verify=True, wait_timeout=0, **option)
+    assert {str(getattr(one, "value", one)) for one in asked} == {
+        "an-external-id-for-tests" if option else conventional
+    }

@@ -15,7 +15,7 @@ from ..._domain.errors import (
     InvalidInput,
 )
 from ..._domain.leases import lease_path
-from ..._domain.names import Venue, check_role_name, check_session_name, make_venue
+from ..._domain.names import Venue, check_role_name, check_session_name, make_venue, parameter_names
 from ..._domain.oidc import read_issuer
 from ..._domain.receipts import CLOCK_TOLERANCE, Receipt, parse_receipt
 from ..._domain.subjects import check_subject
@@ -52,6 +52,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "web_identity_issuer": {"type": "str"},
     **READING,
     "lease_path": {"type": "str"},
+    "external_id_parameter": {"type": "str"},
     **verification.ARGUMENT_SPEC,
 }
 
@@ -67,6 +68,7 @@ class RevocationOptions:
     :param role_name: the venue's role, where receipts do not name one.
     :param role_given: whether the admin named it.
     :param lease_path: where the venue's leases are.
+    :param external_id_parameter: the SSM parameter of the external ID, with which the proof of a lock is tried.
     :param receipt: the one that is given, if it is the target.
     :param sources: where the other receipts are. Where receipts are not the target, they name further roles that the
         venue's tokens may be of.
@@ -83,6 +85,7 @@ class RevocationOptions:
     expected_account_id: str | None
     before: datetime | None
     lease_path: str
+    external_id_parameter: str
     receipt: Receipt | None
     sources: ReceiptSources
     proof: verification.Wanted | None
@@ -132,6 +135,7 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
         expected_account_id=params["expected_account_id"],
         before=_before(params["before"], runtime),
         lease_path=lease_path(venue, params["lease_path"]),
+        external_id_parameter=parameter_names(venue, params).external_id,
         receipt=_receipt(params["receipt"], venue) if target == "receipt" else None,
         sources=sources,
         proof=verification.parse(params),

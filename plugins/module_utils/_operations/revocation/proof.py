@@ -25,7 +25,7 @@ def prepare_proof(options: RevocationOptions, state: State, clients: Clients, ru
     if not options.proof or runtime.check_mode:
         return verification.Before()
     accepted = verification.check_owner(options.proof, clients, _expected(options, state))
-    parameter = options.venue.external_id_parameter
+    parameter = options.external_id_parameter
     locked = [one.role for one in state.roles if options.state == "locked"]
     return verification.Before(accepted, [verification.LockProof(clients, one, parameter) for one in locked])
 
