@@ -192,6 +192,11 @@ how_to_open:
   type: str
   sample: age --decrypt --identity YOUR-PRIVATE-KEY-FILE
     --output sbg_dev_jdoe_20261122T093015Z-3fa91c07.zip sbg_dev_jdoe_20261122T093015Z-3fa91c07.zip.age
+how_to_verify:
+  description: Lines for the recipient, to check the signature before opening.
+  returned: when it was sent, and is signed
+  type: list
+  elements: str
 receipt:
   description: The receipt. docs/receipt.schema.json describes it.
   returned: if it was found

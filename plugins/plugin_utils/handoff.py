@@ -252,7 +252,13 @@ class Resend:
         parcel = registry.read_parcel(file)
         channel.check_resend(parcel)
         channel.check(parcel.name, ("", *parcel.beside), create=not runtime.check_mode)
-        return cls(channel, file, undelivered, parcel)
+        return cls(channel, file, undelivered, channel.described(parcel))
+
+    def with_receipt(self, receipt: Receipt) -> Resend:
+        """Return the same with what the receipt says of the parcel: who can open it, and who signed it."""
+        handoff = receipt.handoff or {}
+        parcel = self.parcel.with_fingerprints(tuple(handoff.get("sealed_to") or ()))
+        return replace(self, parcel=self.channel.described(parcel, str(handoff.get("signed_by") or "")))
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -357,8 +363,7 @@ def describe(channel: Channel, parcel: Parcel) -> dict[str, Any]:
 
 def finish(facts: Result, parcel: Parcel, delivered: Delivered) -> Result:
     """Return the result of a delivery."""
-    named = Path(delivered.facts.get("path", parcel.name)).name  # the admin may have named the file
-    where = {"target": delivered.target, "how_to_open": parcel.how_to_open.replace(parcel.name, named)}
+    where = {"target": delivered.target, "how_to_open": parcel.how_to_open}
     verify = {"how_to_verify": list(parcel.how_to_verify)} if parcel.how_to_verify else {}
     return {**facts, **delivered.facts, **where, **verify, "delivered": True}
 

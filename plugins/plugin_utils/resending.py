@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..module_utils._aws.clients import Clients
@@ -72,9 +72,7 @@ def _completed(resending: Resending, clients: Clients, runtime: Runtime) -> Rese
     if receipt.expires_at is None or receipt.expires_at <= runtime.now():
         ended = iso(receipt.expires_at) if receipt.expires_at else "an unknown time"
         raise InvalidInput("resend", f"the token ended at {ended}. Issue a new one.")
-    sealed_to = tuple((receipt.handoff or {}).get("sealed_to") or ())
-    parcel = delivery.parcel.with_fingerprints(sealed_to)
-    return Resending(replace(delivery, parcel=parcel), stores, receipt)
+    return Resending(delivery.with_receipt(receipt), stores, receipt)
 
 
 def _execute(resending: Resending, clients: Clients, runtime: Runtime) -> Result:

@@ -11,11 +11,12 @@ from datetime import datetime
 
 from ..module_utils._domain.errors import InvalidInput
 from . import signing
+from .command_words import opened_name, word
 from .sealers import age, openpgp, smime
 from .sealers.recipient import PRIVATE_KEY, Keys, Recipient
 
 SUFFIXES = {age.KIND: age.SUFFIX, openpgp.KIND: openpgp.SUFFIX, smime.KIND: smime.SUFFIX}
-HOW_TO_OPEN = {age.KIND: age.HOW_TO_OPEN, openpgp.KIND: openpgp.HOW_TO_OPEN, smime.KIND: smime.HOW_TO_OPEN}
+_HOW_TO_OPEN = {age.KIND: age.HOW_TO_OPEN, openpgp.KIND: openpgp.HOW_TO_OPEN, smime.KIND: smime.HOW_TO_OPEN}
 HEADERS = {age.HEADER: age.KIND, openpgp.HEADER: openpgp.KIND, **dict.fromkeys(smime.HEADERS, smime.KIND)}
 PRIVATE_MARKS = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----", "PRIVATE KEY BLOCK-----", "PuTTY-User-Key-File")
 
@@ -127,13 +128,23 @@ def seal(
         signed = signer.sign(data, mail=mail) if isinstance(signer, signing.SmimeSigner) else data
         text = smime.seal(signed, distinct, authenticated=options.authenticated)
     elif kind == openpgp.KIND:
-        by = signer.fingerprint if isinstance(signer, signing.OpenPgpSigner) else ""
+        by = signer.key if isinstance(signer, signing.OpenPgpSigner) else ""
         text = openpgp.seal(data, distinct, by)
     else:
         text = age.seal(data, distinct)
     signature = signer.sign(text.encode()) if isinstance(signer, signing.SshSigner) else ""
     fingerprints = tuple(one.fingerprint for one in distinct)
     return Sealed(kind, text, fingerprints, signature, signer.fingerprint if signer else "")
+
+
+def how_to_open(kind: str, name: str, signed_by: str = "") -> str:
+    """Return one line for the recipient.
+
+    :param name: the name of the sealed file, as the recipient gets it.
+    :param signed_by: the fingerprint of the key that signed it. Below what a certificate signed is signed data first.
+    """
+    opened = opened_name(name) + (signing.SIGNED_SUFFIX if signing.is_certificate(signed_by) else "")
+    return _HOW_TO_OPEN[kind].format(sealed=word(name), opened=word(opened))
 
 
 def sealed_kind(text: str) -> str | None:

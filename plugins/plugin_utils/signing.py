@@ -9,6 +9,8 @@ and gpg expect it.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 import re
 import stat
@@ -21,11 +23,14 @@ from typing import ClassVar
 
 from ..module_utils._domain.errors import InvalidInput, SealingFailed
 from ..module_utils._files import absolute, open_regular
+from .command_words import opened_name, word
 from .sealers import age, openpgp, program, smime
 
 NAMESPACE, SIGNER = "mdps-venue-sts", "mdps-admin"
 SIGNATURE_SUFFIX = ".sig"
+SIGNED_SUFFIX = ".p7s"  # of what is below the encryption, where a certificate signed
 _OPENPGP = re.compile(r"(?:[0-9A-F]{4}\s*){10}|[0-9A-F]{64}", re.IGNORECASE)
+_CERTIFICATE = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){31}")
 _ADVICE = (
     "Give the path of an ssh private key, the fingerprint of an OpenPGP key, or a PEM file with certificate and key."
 )
@@ -102,32 +107,27 @@ class SshSigner(Signer):
 
     def verify_commands(self, sealed: str) -> list[str]:
         """Lines for cmd and for shells; PowerShell knows no ``<``."""
-        return [
-            "Once: save the sender's key, which you got by another way, as signers.txt. It is one line:",
-            f"  {SIGNER} {self.public}",
-            "In cmd or bash, with this file and its .sig in the same folder:",
-            f"  ssh-keygen -Y verify -f signers.txt -I {SIGNER} -n {NAMESPACE} -s {sealed}{SIGNATURE_SUFFIX} < "
-            f"{sealed}",
-            f'It must print: Good "{NAMESPACE}" signature for {SIGNER}',
-        ]
+        return _verify_ssh(self.public, sealed)
 
 
 @dataclass(frozen=True)
 class OpenPgpSigner(Signer):
-    """A key of the admin's own gpg. It signs and encrypts in one step."""
+    """A key of the admin's own gpg. It signs and encrypts in one step.
+
+    :param key: the key as gpg's option ``--local-user`` has it.
+    :param shown: the fingerprints of which gpg shows one with a signature: of the key and of its signing subkeys.
+    """
 
     KINDS = (openpgp.KIND,)
+    key: str
+    shown: tuple[str, ...]
 
     def _try(self) -> None:
-        openpgp.sign(b"", self.fingerprint)
+        openpgp.sign(b"", self.key)
 
     def verify_commands(self, sealed: str) -> list[str]:
         """The check is part of the decryption."""
-        return [
-            f"gpg --output {Path(sealed).stem} --decrypt {sealed}",
-            "It must print: Good signature, and the primary key fingerprint",
-            f"  {self.fingerprint}",
-        ]
+        return _verify_openpgp(self.shown, sealed)
 
 
 @dataclass(frozen=True)
@@ -148,15 +148,76 @@ class SmimeSigner(Signer):
 
     def verify_commands(self, sealed: str) -> list[str]:
         """Decrypting gives signed data, and verifying them gives the zip file."""
-        opened = Path(sealed).stem
-        return [
-            f"openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {opened}.p7s",
-            "With the sender's certificate, which you got by another way, as sender.pem:",
-            f"  openssl cms -verify -binary -inform DER -in {opened}.p7s -nointern -noverify -certfile sender.pem "
-            f"-out {opened}",
-            "It must print: CMS Verification successful. The certificate has the SHA-256 fingerprint",
-            f"  {self.fingerprint}",
-        ]
+        return _verify_smime(self.fingerprint, sealed)
+
+
+def is_certificate(fingerprint: str) -> bool:
+    """Whether this is the fingerprint of a certificate, as ``signed_by`` has it."""
+    return _CERTIFICATE.fullmatch(fingerprint) is not None
+
+
+def verify_commands(sealed: str, signed_by: str, signature: str = "") -> list[str]:
+    """Return the lines of ``Signer.verify_commands`` for what was signed before; none if it is not known how.
+
+    :param signed_by: the fingerprint of the key that signed.
+    :param signature: the armored signature of an ssh key, which has the public key in it.
+    """
+    if is_certificate(signed_by):
+        return _verify_smime(signed_by, sealed)
+    if _OPENPGP.fullmatch(signed_by):
+        return _verify_openpgp([signed_by], sealed)
+    public = _public_key_of(signature) if signed_by else ""
+    return _verify_ssh(public, sealed) if public and age.fingerprint(public) == signed_by else []
+
+
+def _verify_ssh(public: str, sealed: str) -> list[str]:
+    signature = word(f"{sealed}{SIGNATURE_SUFFIX}")
+    return [
+        "Once: save the sender's key, which you got by another way, as signers.txt. It is one line:",
+        f"  {SIGNER} {public}",
+        "In cmd or bash, with this file and its .sig in the same folder:",
+        f"  ssh-keygen -Y verify -f signers.txt -I {SIGNER} -n {NAMESPACE} -s {signature} < {word(sealed)}",
+        f'It must print: Good "{NAMESPACE}" signature for {SIGNER}',
+    ]
+
+
+def _verify_openpgp(shown: Sequence[str], sealed: str) -> list[str]:
+    return [
+        f"gpg --output {word(opened_name(sealed))} --decrypt {word(sealed)}",
+        'It must print: Good signature, and with it (after "key" or "fingerprint")',
+        f"  {' or '.join(shown)}",
+    ]
+
+
+def _verify_smime(fingerprint: str, sealed: str) -> list[str]:
+    opened = opened_name(sealed)
+    opened, signed, sealed = word(opened), word(f"{opened}{SIGNED_SUFFIX}"), word(sealed)
+    return [
+        "Open it with a PIV card (on Windows, see the guide for recipients), or with a key in a file:",
+        f"  gpgsm --output {signed} --decrypt {sealed}",
+        f"  openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {signed}",
+        "With the sender's certificate, which you got by another way, as sender.pem:",
+        f"  openssl cms -verify -binary -inform DER -in {signed} -nointern -noverify -certfile sender.pem "
+        f"-out {opened}",
+        "It must print: CMS Verification successful. The certificate has the SHA-256 fingerprint",
+        f"  {fingerprint}",
+    ]
+
+
+def _public_key_of(signature: str) -> str:
+    """Return the public key in an armored ssh signature (PROTOCOL.sshsig of OpenSSH), or '' if it is not one."""
+    try:
+        data = base64.b64decode("".join(signature.split("-----")[2].split()), validate=True)
+    except (IndexError, binascii.Error):
+        return ""
+    start = len(b"SSHSIG") + 4
+    blob = _ssh_string(data[start:])
+    kind = _ssh_string(blob).decode(errors="replace")
+    return f"{kind} {base64.b64encode(blob).decode()}" if data.startswith(b"SSHSIG") and kind.isprintable() else ""
+
+
+def _ssh_string(data: bytes) -> bytes:
+    return data[4 : 4 + int.from_bytes(data[:4], "big")]
 
 
 def read_signer(text: str) -> Signer:
@@ -165,7 +226,8 @@ def read_signer(text: str) -> Signer:
     :raises InvalidInput: it is not a key, or others may read its file.
     """
     if _OPENPGP.fullmatch(text.strip()):
-        return OpenPgpSigner(openpgp.secret_key("".join(text.split()).upper()))
+        fingerprint = "".join(text.split()).upper()
+        return OpenPgpSigner(fingerprint, *openpgp.secret_key(fingerprint))
     path = absolute("sign_with", text)
     try:
         with open(path, encoding="utf-8", errors="replace", opener=open_regular) as stream:

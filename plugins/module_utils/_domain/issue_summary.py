@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an admin reads after an issue: up to six lines for one token, a table for several. Contains no secret."""
+"""What an admin reads after an issue: a card for one token, a table for several. Contains no secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,13 @@ def card(result: Mapping[str, Any]) -> list[str]:
         ("Delivered" if result.get("delivered") else "Kept in" if handoff else "Status", _place(result, handoff)),
         ("To open", result.get("how_to_open") or ""),
     ]
-    return [f"{f'{name}:':<{WIDTH}} {value}" for name, value in lines if value]
+    card = [f"{f'{name}:':<{WIDTH}} {value}" for name, value in lines if value]
+    return [*card, *_verification(result.get("how_to_verify") or ())]
+
+
+def _verification(lines: Sequence[str]) -> list[str]:
+    """The lines that the admin sends along, so that the recipient can check the signature before opening the file."""
+    return [f"{'' if number else 'To verify:':<{WIDTH}} {line}" for number, line in enumerate(lines)]
 
 
 def _about(receipt: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -7,12 +7,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 from ...module_utils._domain.errors import InvalidInput
 from ...module_utils._operations.issue.parts import Delivered
-from .. import sealing
+from .. import sealing, signing
 from ..bundle import Bundle
 from ..sealers.recipient import Recipient
 from ..signing import SIGNATURE_SUFFIX
@@ -128,7 +127,7 @@ class Channel(ABC):
     def recognize(cls, name: str, body: bytes) -> Parcel | None:
         """Return a stored file as a parcel of this channel, or None if it is not sealed in the channel's form."""
         kind = sealing.sealed_kind(body.decode(errors="replace"))
-        return Parcel(name, body, SEALED_ZIP, kind, how_to_open=_how_to_open(kind, name)) if kind else None
+        return Parcel(name, body, SEALED_ZIP, kind, how_to_open=sealing.how_to_open(kind, name)) if kind else None
 
     def seal(self, bundle: Bundle, keys: Sequence[Recipient], address: str, options: sealing.SealOptions) -> Parcel:
         """Seal the zip file to the recipient's keys.
@@ -143,7 +142,7 @@ class Channel(ABC):
             SEALED_ZIP,
             sealed.kind,
             sealed.fingerprints,
-            _how_to_open(sealed.kind, name),
+            sealing.how_to_open(sealed.kind, self.delivered_name(name), sealed.signed_by),
             sealed.signature,
             sealed.signed_by,
             self.how_to_verify(bundle.stem, keys, options),
@@ -156,7 +155,27 @@ class Channel(ABC):
 
     def how_to_verify(self, stem: str, keys: Sequence[Recipient], options: sealing.SealOptions) -> tuple[str, ...]:
         """Return lines for the recipient, to check the signature before opening; none if it is not signed."""
-        return tuple(options.signer.verify_commands(self.name_of(stem, keys))) if options.signer else ()
+        name = self.delivered_name(self.name_of(stem, keys))
+        return tuple(options.signer.verify_commands(name)) if options.signer else ()
+
+    def delivered_name(self, name: str) -> str:
+        """Return the name of the file that the recipient gets, where the admin may have chosen another one."""
+        return name
+
+    def described(self, parcel: Parcel, signed_by: str = "") -> Parcel:
+        """Return a parcel that was sealed before, with what the recipient does with it.
+
+        :param signed_by: the fingerprint that its receipt names.
+        """
+        if not parcel.kind or parcel.media_type != SEALED_ZIP:
+            return replace(parcel, signed_by=signed_by)
+        name = self.delivered_name(parcel.name)
+        return replace(
+            parcel,
+            signed_by=signed_by,
+            how_to_open=sealing.how_to_open(parcel.kind, name, signed_by),
+            how_to_verify=tuple(signing.verify_commands(name, signed_by, parcel.signature)),
+        )
 
     @abstractmethod
     def deliver(self, parcel: Parcel) -> Delivered:
@@ -176,7 +195,3 @@ def unsealed(bundle: Bundle) -> Parcel:
 def unsealed_name(stem: str) -> str:
     """Return the name of the file that is not sealed."""
     return f"{stem}.zip"
-
-
-def _how_to_open(kind: str, name: str) -> str:
-    return sealing.HOW_TO_OPEN[kind].format(sealed=name, opened=Path(name).stem)

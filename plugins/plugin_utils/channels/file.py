@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ...module_utils._operations.issue.parts import Delivered
@@ -33,6 +34,10 @@ class FileChannel(Channel):
     def check(self, name: str, suffixes: Sequence[str], *, create: bool) -> None:
         """Check that the files can be created safely."""
         destinations.check("dest", self.dest, name, suffixes, create=create)
+
+    def delivered_name(self, name: str) -> str:
+        """Return the last part of ``dest``, where that is the file itself."""
+        return Path(destinations.path_of("dest", self.dest, name)).name
 
     def deliver(self, parcel: Parcel) -> Delivered:
         """Create the file, and its signature beside it. Existing ones are never overwritten."""

@@ -124,7 +124,7 @@ def _recipient(line: str, number: int) -> Recipient:
         problem = f"line {number} is not a whole age1... recipient, ssh-ed25519 or ssh-rsa public key. Copy it again."
         raise InvalidInput("recipients", problem) from None
     ssh = _SSH_KEY.fullmatch(line)
-    return Recipient(KIND, line.encode(), _fingerprint(line), (ssh[3] or "") if ssh else "")
+    return Recipient(KIND, line.encode(), fingerprint(line), (ssh[3] or "") if ssh else "")
 
 
 class _Refused(Exception):
@@ -155,7 +155,7 @@ def _is_weak(line: str) -> bool:
     return False
 
 
-def _fingerprint(line: str) -> str:
+def fingerprint(line: str) -> str:
     """Return an age recipient itself, which is short enough, or the fingerprint that ``ssh-keygen -l`` prints."""
     if not line.startswith(SSH):
         return line

@@ -88,7 +88,7 @@ def _check(records: list[list[str]], fingerprint: str, now: datetime) -> None:
 def seal(data: bytes, recipients: Sequence[Recipient], signer: str = "") -> str:
     """Encrypt to all of them, armored (``gpg --decrypt`` opens it).
 
-    :param signer: the fingerprint of the admin's own key, to sign as well; '' for no signature.
+    :param signer: the admin's own key, as `secret_key` returns it, to sign as well; '' for no signature.
     :raises SealingFailed: gpg refuses a key.
     """
     with _gpg(*(one.key for one in recipients)) as (gpg, files):
@@ -97,26 +97,42 @@ def seal(data: bytes, recipients: Sequence[Recipient], signer: str = "") -> str:
         return program.run([*start, "--armor", "--cipher-algo", "AES256", "--encrypt", *chosen], data).decode()
 
 
-def _own_gpg(signer: str) -> list[str]:
+def _own_gpg(key: str) -> list[str]:
     """Return the command line of gpg with the keys of the user who runs it."""
-    return ["gpg", "--no-options", "--batch", "--no-tty", "--quiet", "--local-user", f"{signer}!"]
+    return ["gpg", "--no-options", "--batch", "--no-tty", "--quiet", "--local-user", key]
 
 
-def sign(data: bytes, signer: str) -> bytes:
+def sign(data: bytes, key: str) -> bytes:
     """Return signed data.
 
+    :param key: as `secret_key` returns it.
     :raises SealingFailed: gpg has no such private key, or it asks for a passphrase.
     """
-    return program.run([*_own_gpg(signer), "--sign"], data)
+    return program.run([*_own_gpg(key), "--sign"], data)
 
 
-def secret_key(fingerprint: str) -> str:
-    """Return the fingerprint of a private key of the user's.
+def secret_key(fingerprint: str) -> tuple[str, tuple[str, ...]]:
+    """Find a private key of the user's that can sign.
 
+    A primary key may be kept elsewhere. gpg then signs with a subkey of it, and shows that one's fingerprint.
+
+    :param fingerprint: of a primary key, for which gpg chooses among it and its subkeys; or of a subkey.
+    :returns: how to name it to gpg, and the fingerprints of which gpg shows one with a signature.
     :raises InvalidInput: gpg has none.
     """
+    listing = ["gpg", "--no-options", "--batch", "--no-tty", "--with-colons", "--list-secret-keys", fingerprint]
     try:
-        program.run(["gpg", "--no-options", "--batch", "--no-tty", "--with-colons", "--list-secret-keys", fingerprint])
+        answer = program.run(listing)
     except SealingFailed as error:
         raise InvalidInput("sign_with", f"gpg has no private key {fingerprint} ({error.message})") from None
-    return fingerprint
+    records = [line.split(":") for line in answer.decode(errors="replace").splitlines()]
+    keys = [
+        (record, next(later[9] for later in records[number:] if later[0] == "fpr"))
+        for number, record in enumerate(records)
+        if record[0] in ("sec", "ssb")
+    ]
+    if keys[0][1] != fingerprint:
+        return f"{fingerprint}!", (fingerprint,)
+    # Fields as in GnuPG's doc/DETAILS: 2 validity, 12 capabilities (small letters: its own), 15 '#' without the secret.
+    able = [one for record, one in keys if "s" in record[11] and record[1] not in STATES and record[14] != "#"]
+    return fingerprint, tuple(dict.fromkeys([*able, fingerprint]))

@@ -44,11 +44,12 @@ def test_several_tokens_are_a_table_with_one_line_each() -> None:
     ]
 
 
-def test_a_signature_takes_no_line_of_its_own() -> None:
-    signed = result()
+def test_the_lines_that_verify_a_signature_can_be_sent_along() -> None:
+    signed = result(how_to_verify=["Once: save the key", "  mdps-admin ssh-ed25519 AAAA"])
     signed["receipt"]["handoff"]["signed_by"] = "SHA256:abc"
-    assert "Sealed to:   age1abc; signed by SHA256:abc" in summary([signed])
-    assert len(summary([signed])) == len(summary([result()]))
+    lines = summary([signed])
+    assert "Sealed to:   age1abc; signed by SHA256:abc" in lines
+    assert lines[-2:] == ["To verify:   Once: save the key", "               mdps-admin ssh-ed25519 AAAA"]
 
 
 def test_a_request_that_was_only_checked_says_so() -> None:

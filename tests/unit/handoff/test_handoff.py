@@ -147,7 +147,7 @@ def test_several_hosts_never_print_at_the_same_time(desk, someone):
 def test_a_file_may_be_named(desk, someone):
     target = desk.folder / "for" / "lft.age"
     result = desk(public_keys=someone.keys, dest=str(target))
-    assert result["path"] == str(target) and result["how_to_open"].endswith(f" {STEM}.zip lft.age")
+    assert result["path"] == str(target) and result["how_to_open"].endswith(" --output lft.zip lft.age")
     with pytest.raises(VenueError, match="exists and is never overwritten"):
         desk(public_keys=someone.keys, dest=str(target))
     assert len(desk.lines) == 2, "a token was issued for a file that could not be written"

@@ -105,6 +105,40 @@ def test_an_openpgp_signature_shows_when_opening(tmp_path, new_gpg_person, monke
         assert signer.fingerprint in "".join(done.stderr.split()) or signs is stranger
 
 
+def signing_person(new_gpg_person, *, offline: bool):
+    """Somebody who signs with a subkey, whose primary key may be elsewhere."""
+    admin = new_gpg_person()
+    admin.gpg("--quick-add-key", admin.fingerprint, "ed25519", "sign", "never")
+    if offline:
+        keys = admin.gpg("--export-secret-subkeys")
+        admin.gpg("--yes", "--delete-secret-keys", admin.fingerprint)
+        admin.gpg("--import", data=keys)
+    return admin
+
+
+@pytest.mark.parametrize("offline", [False, True])
+@pytest.mark.parametrize("named", ["primary", "subkey"])
+def test_a_signature_of_a_subkey_shows_a_fingerprint_of_the_readme(
+    tmp_path, new_gpg_person, monkeypatch, offline, named
+):
+    person, admin = new_gpg_person(), signing_person(new_gpg_person, offline=offline)
+    public = person.public
+    person.gpg("--import", data=admin.public.encode())
+    listing = admin.gpg("--with-colons", "--list-keys").decode().splitlines()
+    fingerprints = [line.split(":")[9] for line in listing if line.startswith("fpr")]
+    monkeypatch.setenv("GNUPGHOME", admin.home)
+    signer = signing.read_signer(fingerprints[0 if named == "primary" else -1])
+    options = SealOptions(signer)
+    options.check(keys(public), mail=False)
+    (tmp_path / "x.zip.asc").write_text(sealing.seal(DATA, keys(public), options).text)
+    lines = signer.verify_commands("x.zip.asc")
+    trusting = ["--trust-model", "always"]  # gpg then shows the subkey's fingerprint alone
+    command = commands(lines, "gpg")[0].replace("gpg ", shlex.join(["gpg", "--batch", "--yes", *trusting]) + " ", 1)
+    done = run(command, tmp_path, GNUPGHOME=person.home)
+    assert "Good signature" in done.stderr
+    assert any(one in done.stderr for one in lines[-1].strip().split(" or ")), (lines, done.stderr)
+
+
 def test_an_smime_signature_is_checked_with_the_senders_certificate(tmp_path, admin_pem):
     card = people.card_holder(tmp_path)
     signer = signing.read_signer(str(admin_pem))
@@ -205,6 +239,62 @@ def test_a_signed_hand_off_puts_the_signature_beside_the_file(desk, someone, adm
     assert result["receipt"]["handoff"]["signed_by"] == signing.read_signer(str(admin_ssh)).fingerprint
     readme = zipfile.ZipFile(io.BytesIO(someone.open(sealed.read_text()))).read("README.txt").decode()
     assert all(line.strip() in readme for line in lines) and "certutil" not in readme
+
+
+@pytest.mark.parametrize("name", ["token.age", "My Token (1).zip.age", "token", "token.zip", "R&D;x.zip.age"])
+def test_the_lines_name_the_file_as_the_admin_has_called_it(desk, someone, admin_ssh, name):
+    """The line to open, the lines to verify and those in the README are typed as they are, by somebody in a shell."""
+    result = desk(public_keys=someone.keys, sign_with=str(admin_ssh), dest=str(desk.folder / "out" / name))
+    folder = Path(result["path"]).parent
+    lines = result["how_to_verify"]
+    (folder / "signers.txt").write_text(commands(lines, signing.SIGNER)[0] + "\n")
+    assert run(commands(lines, "ssh-keygen")[0], folder).returncode == 0
+    opened = run(result["how_to_open"].replace("YOUR-PRIVATE-KEY-FILE", shlex.quote(str(someone.identity))), folder)
+    assert opened.returncode == 0, opened.stderr
+    (archive,) = [one for one in folder.glob("*.zip") if zipfile.is_zipfile(one)]
+    readme = zipfile.ZipFile(archive).read("README.txt").decode()
+    assert all(line.strip() in readme for line in lines)
+
+
+def test_what_a_certificate_has_signed_opens_to_signed_data_and_not_to_a_zip(desk, tmp_path, admin_pem):
+    """Also with the line to open alone, which is the one of gpgsm for a card."""
+    card = people.card_holder(tmp_path)
+    result = desk(public_keys={"unityuser": card.public}, sign_with=str(admin_pem))
+    folder, name = Path(result["path"]).parent, Path(result["path"]).name
+    (folder / "sender.pem").write_text((tmp_path / "admin.pem").read_text())
+    signed = f"{name.removesuffix('.p7m')}.p7s"
+    assert f"gpgsm --output {signed} --decrypt {name}" in result["how_to_open"]
+    assert f"  gpgsm --output {signed} --decrypt {name}" in result["how_to_verify"]
+    decrypt, verify = commands(result["how_to_verify"], "openssl")
+    assert run(decrypt.replace("YOUR-PRIVATE-KEY-FILE", shlex.quote(str(card.key))), folder).returncode == 0
+    assert not (folder / signed).read_bytes().startswith(b"PK")
+    assert run(verify, folder).returncode == 0
+    assert (folder / name.removesuffix(".p7m")).read_bytes().startswith(b"PK")
+
+
+def test_what_is_sent_again_says_as_well_how_to_verify_it(desk, someone, admin_ssh, monkeypatch):
+    def fail(self, parcel):
+        raise DeliveryFailed("no")
+
+    with monkeypatch.context() as patch, pytest.raises(DeliveryFailed) as caught:
+        patch.setattr(FileChannel, "deliver", fail)
+        desk(public_keys=someone.keys, sign_with=str(admin_ssh))
+    result = desk.resend(caught.value.facts["kept"])
+    folder, lines = Path(result["path"]).parent, result["how_to_verify"]
+    (folder / "signers.txt").write_text(commands(lines, signing.SIGNER)[0] + "\n")
+    assert run(commands(lines, "ssh-keygen")[0], folder).returncode == 0
+    assert result["receipt"]["handoff"]["signed_by"] == signing.read_signer(str(admin_ssh)).fingerprint
+
+
+def test_the_lines_of_a_signature_follow_from_the_receipt_and_the_signature(tmp_path, admin_ssh):
+    signer = signing.read_signer(str(admin_ssh))
+    signature = signer.sign(DATA)
+    assert signing.verify_commands(NAME, signer.fingerprint, signature) == signer.verify_commands(NAME)
+    other = signing.read_signer(str(people.ssh_person(tmp_path).identity))
+    for signed_by, beside in ((other.fingerprint, signature), (signer.fingerprint, "-----x-----!!-----"), ("", "x")):
+        assert signing.verify_commands(NAME, signed_by, beside) == []
+    assert "  " + "A" * 40 in signing.verify_commands("x.zip.asc", "A" * 40)
+    assert any("openssl cms -verify" in one for one in signing.verify_commands("x.zip.p7m", ":".join(["0A"] * 32)))
 
 
 def test_the_output_has_the_signature_as_well(desk, someone, admin_ssh):
