@@ -21,7 +21,8 @@ from ..module_utils._domain.errors import InvalidInput
 from ..module_utils._domain.profiles import check_profile_name
 from ..module_utils._domain.times import parse_time
 from ..module_utils._files import open_regular
-from .formats import profile_name, token_files
+from .command_words import word
+from .formats import OTHER_KEYS, profile_name, token_files
 from .readme_facts import readme_facts
 
 TEMPLATE = Path(__file__).parent / "recipient_readme.txt.j2"
@@ -155,6 +156,7 @@ def _facts(receipt: Mapping[str, Any], settings: BundleSettings, more: Mapping[s
         "ends_utc": f"{ends:%Y-%m-%d %H:%M} UTC",
         "contact": settings.contact,
         "console_link": settings.console_link,
+        "rivals": OTHER_KEYS,
         **more,
     }
 
@@ -192,6 +194,7 @@ def _compiled(text: str) -> Template:
     environment = SandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
+    environment.filters["word"] = word
     return environment.from_string(text)
 
 

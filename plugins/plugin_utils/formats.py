@@ -26,6 +26,15 @@ from ..module_utils._domain.profiles import (
 # AWS_SESSION_TOKEN, the JavaScript SDK prefers AWS_PROFILE to keys in the environment, and an AWS_CREDENTIAL_EXPIRATION
 # that has passed makes botocore refuse valid keys. For that reason no file here sets AWS_CREDENTIAL_EXPIRATION.
 RIVALS = ("AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CREDENTIAL_EXPIRATION")
+# Set in a window, these win over the profile that AWS_PROFILE names, and over its region.
+OTHER_KEYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+)
 PROFILE_FILE = "credentials"
 
 

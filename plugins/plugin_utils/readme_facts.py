@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..module_utils._domain.arns import dns_suffix
 from ..module_utils._domain.words import enumerate_words
+from .command_words import word
 
 # The words of the option ``access``, and what the templates call them.
 WORDS = {"s3_read": "reads", "s3_write": "writes", "ecr_create": "creates", "ecr_pull": "pulls", "ecr_push": "pushes"}
@@ -40,6 +41,15 @@ class Place(NamedTuple):
     def url(self) -> str:
         """The address of the place, to which a name can be added."""
         return f"s3://{self.bucket_or_placeholder}/{self.prefix}"
+
+    def at(self, name: str = "") -> str:
+        """The address of what has this name there, as one word of a command line."""
+        return word(f"{self.url}{name}")
+
+    @property
+    def folder(self) -> str:
+        """The folder as one word of a command line, after which nothing is left where it is the whole bucket."""
+        return f" {word(self.prefix)}" if self.prefix else ""
 
 
 class Repository(NamedTuple):

@@ -12,9 +12,11 @@ import shlex
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions
@@ -66,6 +68,9 @@ KINDS = {
 }
 
 
+BLOCKS = {"fish": "fish", "tcsh": "tcsh"}  # every other shell has the lines of bash
+
+
 def environment_of(name: str) -> Path:
     """The folder of an environment, which is made if it is not there."""
     command = [sys.executable, ROOT / "tools" / "environment.py", name]
@@ -91,9 +96,16 @@ class Desk:
         return self.cli.run(words[1:], self.folder, {**self.environment, **setting})
 
     def sh(self, command: str, shell: str = "bash") -> subprocess.CompletedProcess[str]:
-        setting = f"{block(self.readme, 'fish' if shell == 'fish' else 'bash')}\n{command}"
+        setting = f"{block(self.readme, BLOCKS.get(shell, 'bash'))}\n{command}"
+        return self.type(setting, shell)
+
+    def type(
+        self, lines: str, shell: str = "bash", environment: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.CompletedProcess[str]:
+        """Type lines into a shell in the folder."""
+        given = {**self.environment, **environment}
         return subprocess.run(
-            [shell, "-c", setting], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+            [shell, "-c", lines], cwd=self.folder, env=given, capture_output=True, text=True, check=False
         )
 
     @property
@@ -116,6 +128,13 @@ def block(readme: str, shell: str) -> str:
     lines = [line.strip() for line in part[1].splitlines()]
     assert len(lines) == 3 and lines[2] == "aws sts get-caller-identity"
     return "\n".join(lines[:2])
+
+
+def remover(readme: str, shell: str) -> str:
+    """The line that removes other keys from a window."""
+    part = re.search(rf"^ \* {shell}\b.*:\n    (.*)\n", readme, re.MULTILINE)
+    assert part
+    return part[1]
 
 
 def grant(**more: Any) -> permissions.Grant:

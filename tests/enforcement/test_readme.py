@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 
 import pytest
-from desks import BUCKET, KINDS, Desk
+from desks import BLOCKS, BUCKET, KINDS, Desk, block, remover
 
+NO_TCSH = pytest.mark.skipif(not shutil.which("tcsh"), reason="not installed: tcsh (tools/debian.txt)")
 # The kinds whose READMEs differ most; together they have almost every sentence. The others are of `make clients`.
 QUICK = {"deleting", "write", "folders to read", "by hand", "one repository"}
 EACH_KIND = [pytest.param(one, marks=[] if one in QUICK else pytest.mark.clients) for one in KINDS]
@@ -81,8 +83,26 @@ def test_what_is_allowed_and_refused_is_complete(issue: Callable[[str], Desk]) -
     assert not any(one.startswith(("aws s3 cp s3:", "aws s3 sync s3:", "docker", "aws ecr")) for one in writer)
 
 
-@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "fish"])
+SHELLS = ["sh", "bash", "zsh", "fish", pytest.param("tcsh", marks=NO_TCSH)]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_two_lines_are_enough_in_each_shell(issue: Callable[[str], Desk], shell: str) -> None:
     desk = issue("read")
     done = desk.sh("aws sts get-caller-identity", shell)
     assert done.returncode == 0 and "assumed-role/unity-sbg-" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_other_keys_in_the_window_are_seen_and_removed(issue: Callable[[str], Desk], shell: str) -> None:
+    """Keys of yesterday, or another account's, win over the profile. The README's line removes them."""
+    desk, name = issue("read"), BLOCKS.get(shell, "bash")
+    stale = {"AWS_ACCESS_KEY_ID": "ASIASTALE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "y"}
+    elsewhere = {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_SECURITY_TOKEN": "z"}
+    lines, show = block(desk.readme, name), "aws sts get-caller-identity"
+    before = desk.type(f"{lines}\n{show}", shell, {**stale, **elsewhere})
+    assert "/jdoe" not in before.stdout
+    done = desk.type(f"{lines}\n{remover(desk.readme, name)}\n{lines}\n{show}", shell, {**stale, **elsewhere})
+    assert done.returncode == 0 and "assumed-role/unity-sbg-" in done.stdout and '/jdoe"' in done.stdout, done.stderr
+    region = desk.type(f"{lines}\n{remover(desk.readme, name)}\n{lines}\naws configure list", shell, elsewhere)
+    assert "eu-west-1" not in region.stdout and "us-west-2" in region.stdout

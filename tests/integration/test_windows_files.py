@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import OTHER_KEYS, token_files
 
 from tests.support.tokens import TOKEN
 
@@ -88,3 +88,17 @@ def test_desktop_cmd_runs_to_its_end_and_its_undo(cmd: Callable[[str], str]) -> 
     assert "To end it, run: desktop.cmd undo" in cmd("@echo off\r\ncall desktop.cmd\r\n")
     assert "To end it" not in cmd("@echo off\r\ncall desktop.cmd undo\r\n")
     assert "Extract the whole zip file first." in cmd("@echo off\r\ndel credentials\r\ncall desktop.cmd\r\n")
+
+
+def test_the_line_that_removes_other_keys(wine: dict[str, str], tmp_path: Path) -> None:
+    """As it is typed at the prompt; in a command file, the percent sign would be doubled."""
+    typed = f'for %v in ({" ".join(OTHER_KEYS)}) do @set "%v="\r\necho now& set AWS\r\nexit\r\n'
+    stale = dict.fromkeys(OTHER_KEYS, "stale")
+    (tmp_path / "typed").write_text(typed, newline="")
+    environment = {**wine, **stale, "AWS_PROFILE": "kept"}
+    with (tmp_path / "typed").open("rb") as keyboard:  # of a pipe, wine's cmd reads too much at once
+        command = [str(WINE), "cmd"]
+        done = subprocess.run(
+            command, stdin=keyboard, cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=300
+        )
+    assert variables(done.stdout.decode("utf-8", errors="replace").replace("\r\n", "\n")) == {"AWS_PROFILE": "kept"}

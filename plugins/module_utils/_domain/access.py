@@ -457,14 +457,14 @@ def check_prefixes(prefixes: Sequence[str], option: str = "bucket_prefixes") -> 
         if (
             not prefix.strip("/")
             or prefix.startswith("/")
-            or re.search(r"[*?$\\\s]|//|(^|/)\.\.?(/|$)", prefix)
+            or re.search(r"[*?$\\\s\"`]|//|(^|/)\.\.?(/|$)", prefix)
             or not prefix.isprintable()
             or len(prefix.encode()) > 1024
         ):
             raise InvalidInput(
                 option,
                 f"'{prefix}' must be a folder such as 'incoming/jdoe', without leading slash, spaces, invisible "
-                "characters or any of *?$.",
+                'characters or any of *?$"` and backslash.',
             )
         if _below(prefix.rstrip("/"), RESERVED_PREFIX.rstrip("/")):
             raise InvalidInput(

@@ -471,6 +471,8 @@ def test_good_prefixes() -> None:
         "a\ud800",
         "é" * 513,
         "x" * 1025,
+        'a"b',  # no shell has a way to write it that all others know
+        "a`b",
     ],
 )
 def test_prefixes_that_would_widen_the_grant_or_never_match(prefix: str) -> None:

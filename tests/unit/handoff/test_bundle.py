@@ -7,6 +7,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
+import shutil
+import subprocess
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +60,9 @@ def texts(
     return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
+CONSOLE = BundleSettings(console_link=True)
+
+
 def readme(*, verify: tuple[str, ...] = (), **allows: Any) -> str:
     return texts(allows={**EVERYTHING, **allows}, verify=verify)["README.txt"]
 
@@ -82,6 +88,10 @@ def test_it_says_what_when_how_and_whom_to_ask() -> None:
         "Whom to ask: mdps@example.org",
         "unityuser12252025",
         "the refreshed credentials are still expired",
+        'account 123456789012 and, at the end of "Arn", unityuser12252025.',
+        "the keys were ended early",
+        "externally-managed-environment",
+        "python -m awscli",
     ):
         assert words in text, words
 
@@ -90,7 +100,7 @@ def test_nothing_needs_to_be_run_from_the_bundle() -> None:
     """The main way reads one file. Scripts are named only in the list of files and for the desktop."""
     use = readme().partition("Use them")[2].partition("Programs started from the desktop")[0]
     assert not re.search(r"\bcall\b|Invoke-Expression|\. \./|source|env\.", use)
-    for shell in ("Command Prompt", "PowerShell:", "bash ", "fish:"):
+    for shell in ("Command Prompt", "PowerShell:", "bash ", "fish:", "tcsh and csh:"):
         lines = use.split(shell, 1)[1].split("\r\n\r\n")[0].splitlines()[1:]
         assert len(lines) == 3 and lines[2].strip() == "aws sts get-caller-identity"
 
@@ -134,6 +144,28 @@ def test_a_pattern_of_repositories_becomes_a_name_to_fill_in(pattern: str, name:
     assert f"--repository-name {name}\r\n" in text
     assert f"(ECR): {pattern}\r\n" in text
     assert ("NAME stands for a name of yours, in lower case" in text) is (name != pattern)
+
+
+@pytest.mark.parametrize("folder", ["R&D", "a;b", "it's", "l(2)", "x|y>z", "Núñez", "#1", "a,b=c", "{n}"])
+@pytest.mark.parametrize("shell", ["sh", "bash", "fish"])
+def test_a_folder_of_any_name_stays_one_word_in_every_shell(tmp_path: Path, folder: str, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"not installed: {shell} (tools/debian.txt)")
+    (tmp_path / "aws").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    (tmp_path / "aws").chmod(0o755)
+    files = texts(allows={**EVERYTHING, "bucket_prefixes": [folder], "delete": True}, settings=CONSOLE)
+    url = f"s3://sbg-dev-unity-data/{folder}/"
+    commands = re.findall(r"^    (aws s3 .*)\r$", files["README.txt"], re.MULTILINE)
+    assert len(commands) == 6
+    for command in commands:
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            [shell, "-c", command], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert any(word in (url, f"{url}NAME", f"{url}FOLDER/") for word in done.stdout.splitlines()), done.stdout
+    assert shlex.split(re.findall(r"^    (python .*)\r$", files["README.txt"], re.MULTILINE)[-1])[-1] == f"{folder}/"
+    part = files["CLIENTS.txt"].replace("\r", "").partition("boto3)\n")[2].partition("Python: s3fs")[0]
+    compile("\n".join(re.findall(r"^    (.*)$", part, re.MULTILINE)), "CLIENTS.txt", "exec")
 
 
 def test_what_is_not_known_is_not_claimed() -> None:
