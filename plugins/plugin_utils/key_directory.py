@@ -21,7 +21,7 @@ from . import sealing
 from .sealers.recipient import Recipient
 
 DEFAULT = HANDOFF["key_directory"]["default"]
-SUFFIXES = (".age", ".pub", ".keys", ".asc", ".gpg", ".pem", ".crt", ".cer", ".txt")
+SUFFIXES = (".age", ".pub", ".keys", ".asc", ".gpg", ".pem", ".crt", ".cer", ".p7b", ".txt")
 # The dot-atom of RFC 5322 at a host name of RFC 1123: what every mail server takes, and what is sent as it is written.
 # Anything else, such as a trailing dot or a port, the email library may change or leave out.
 _ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"

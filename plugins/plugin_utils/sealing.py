@@ -75,14 +75,10 @@ def read_keys(material: str | bytes, now: datetime) -> Keys:
     text = raw.decode(errors="replace")
     if any(mark in text for mark in PRIVATE_MARKS):
         raise InvalidInput("recipients", PRIVATE_KEY)
-    if (
-        "-----BEGIN PGP PUBLIC KEY BLOCK-----" in text or raw[:1] >= b"\x80"
-    ):  # RFC 9580, section 4.2: a packet's first bit is set
+    if "-----BEGIN PGP PUBLIC KEY BLOCK-----" in text or _is_packet(raw):
         return openpgp.read(raw, now)
-    if (
-        "-----BEGIN CERTIFICATE-----" in text or raw[:1] == b"\x30"
-    ):  # ASN.1: a sequence; also the digit 0, which starts no key
-        return smime.read(raw, now)
+    if any(header in text for header in smime.PUBLIC_HEADERS) or raw[:1] == b"\x30":
+        return smime.read(raw, now)  # ASN.1: a sequence; also the digit 0, which starts no key
     found = age.read(text)
     if not found.usable:
         raise InvalidInput(
@@ -90,6 +86,15 @@ def read_keys(material: str | bytes, now: datetime) -> Keys:
             "there is no key in it. An age recipient, an ssh key, an OpenPGP public key or a certificate is needed.",
         )
     return found
+
+
+def _is_packet(raw: bytes) -> bool:
+    """Whether data may be OpenPGP packets, whose first bit is set (RFC 9580, section 4.2), and is not text."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return raw[0] >= 0x80
+    return False
 
 
 def one_kind(recipients: Iterable[Recipient]) -> str:

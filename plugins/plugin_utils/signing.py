@@ -211,13 +211,9 @@ def _public_key_of(signature: str) -> str:
     except (IndexError, binascii.Error):
         return ""
     start = len(b"SSHSIG") + 4
-    blob = _ssh_string(data[start:])
-    kind = _ssh_string(blob).decode(errors="replace")
+    blob = age.ssh_text(data[start:])
+    kind = age.ssh_text(blob).decode(errors="replace")
     return f"{kind} {base64.b64encode(blob).decode()}" if data.startswith(b"SSHSIG") and kind.isprintable() else ""
-
-
-def _ssh_string(data: bytes) -> bytes:
-    return data[4 : 4 + int.from_bytes(data[:4], "big")]
 
 
 def read_signer(text: str) -> Signer:

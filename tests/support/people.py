@@ -157,9 +157,16 @@ USAGES = (
 
 
 def certificate(
-    key, *, usage: str | None = None, purpose=None, authority: bool | None = None, start=NOW - DAY, end=NOW + DAY
+    key,
+    *,
+    usage: str | None = None,
+    purpose=None,
+    authority: bool | None = None,
+    start=NOW - DAY,
+    end=NOW + DAY,
+    subject="Some Body",
 ):
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Some Body")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)

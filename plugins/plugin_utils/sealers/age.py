@@ -28,9 +28,10 @@ HOW_TO_OPEN = "age --decrypt --identity YOUR-PRIVATE-KEY-FILE --output {opened} 
 # Of the ssh keys, age defines encryption for these two only.
 SSH = ("ssh-ed25519", "ssh-rsa")
 
-# What age-keygen prints to the screen, and writes as a comment into the file with the private key.
-_LABEL = re.compile(r"\s*public key:\s*", re.IGNORECASE)
-_COMMENTED_LABEL = re.compile(r"#\s*(?=public key:)", re.IGNORECASE)
+# What age-keygen and plugins print to the screen, and write as a comment into the file with the private key.
+_LABEL = re.compile(r"\s*(?:public key|recipient):\s*", re.IGNORECASE)
+_COMMENTED_LABEL = re.compile(r"#\s*(?=(?:public key|recipient):)", re.IGNORECASE)
+_INVISIBLE = "\u200b\u2060\ufeff"  # which copying from a web page may bring
 # An authorized_keys line may begin with options: words and quoted texts without a blank between them. See sshd(8).
 _OPTIONS = re.compile(r'(?:[^\s"]|"(?:\\.|[^"\\])*")+\s+')
 _SSH_KEY = re.compile(r"([a-z0-9@.-]+)\s+(AAAA[A-Za-z0-9+/]*={0,3})(?:\s+(.*))?")
@@ -42,6 +43,8 @@ _NOT_SSH_RECIPIENTS = (
     (re.compile(r"ecdsa-.*"), "age defines no encryption to ECDSA keys"),
     (re.compile(r"ssh-dss"), "DSA keys are too weak and cannot be encrypted to"),
 )
+# The form of RFC 4716, in which PuTTYgen saves public keys.
+_SSH2 = re.compile(r"^---- BEGIN SSH2 PUBLIC KEY ----[ \t]*\n((?:(?!----).*\n)*)---- END SSH2 .*$", re.MULTILINE)
 LONGEST_LINE = 16_384  # characters; sshd reads no longer one of an authorized_keys file
 _ADVICE = "Ask for an age key or an ssh-ed25519 key"
 
@@ -57,7 +60,7 @@ def read(text: str) -> Keys:
     """
     usable: list[Recipient] = []
     unusable: list[str] = []
-    raws = text.split("\n")  # as age: no other character ends a line
+    raws = _SSH2.sub(_from_ssh2, text.replace("\r\n", "\n")).split("\n")  # as age: no other character ends a line
     if not any(_key_of_line(raw) for raw in raws if len(raw) <= LONGEST_LINE):
         raws = [_COMMENTED_LABEL.sub("", raw.strip(), count=1) for raw in raws]
     for number, raw in enumerate(raws, 1):
@@ -77,19 +80,41 @@ def read(text: str) -> Keys:
 
 def _key_of_line(raw: str) -> str:
     """Return the key of a line in its plain form; '' for a blank line or a comment."""
-    line = _LABEL.sub("", raw.strip(), count=1)
+    line = _LABEL.sub("", raw.strip().strip(_INVISIBLE), count=1)
     if not line or line.startswith("#"):
         return ""
     if line.upper().startswith("AGE1") and line == line.upper():
         return line.lower()  # both cases are allowed (BIP 173); libraries write lower case
     if _SSH_KEY.fullmatch(line):
-        return line
+        return " ".join(line.split(None, 2))  # a tab comes from a table
     options = _OPTIONS.match(line)
     rest = line[options.end() :] if options else ""
     if _SSH_KEY.fullmatch(rest):
         is_authority = "cert-authority" in line[: len(line) - len(rest)].strip().split(",")
         return f"cert-authority {rest}" if is_authority else rest
     return line
+
+
+def _from_ssh2(block: re.Match[str]) -> str:
+    """Return a key of RFC 4716 in one line, as OpenSSH has it; the block itself if it is damaged."""
+    headers, data, goes_on = "", "", False
+    for line in block[1].splitlines():
+        if goes_on or ":" in line:  # a header; one that ends in a backslash goes on
+            goes_on = line.endswith("\\")
+            headers += line.removesuffix("\\") + ("" if goes_on else "\n")
+        else:
+            data += line.strip()
+    comment = re.search(r"^Comment: *\"?([^\"\n]*)", headers, re.MULTILINE | re.IGNORECASE)
+    try:
+        kind = ssh_text(base64.b64decode(data, validate=True)).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        return block[0]
+    return f"{kind} {data} {comment[1] if comment else ''}".strip()
+
+
+def ssh_text(data: bytes) -> bytes:
+    """Return the text at the beginning of data in the encoding of ssh (RFC 4251, section 5); of a key, its type."""
+    return data[4 : 4 + int.from_bytes(data[:4], "big")]
 
 
 def _unusable(line: str) -> str:

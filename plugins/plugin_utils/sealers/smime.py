@@ -19,6 +19,7 @@ from .recipient import Keys, Recipient
 
 try:
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.ciphers import algorithms
@@ -35,13 +36,18 @@ HOW_TO_OPEN = (
     "gpgsm --output {opened} --decrypt {sealed}   (with a PIV card, or in Kleopatra; with a key in a file: "
     "openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {opened})"
 )
+PUBLIC_HEADERS = ("-----BEGIN CERTIFICATE-----", "-----BEGIN X509 CERTIFICATE-----", "-----BEGIN PKCS7-----")
 HEADERS = ("-----BEGIN PKCS7-----", "-----BEGIN CMS-----")
 
 
 def read(material: bytes, now: datetime) -> Keys:
-    """Return the one certificate of a file, PEM or DER, after every check.
+    """Return the one certificate of a person, after every check.
 
-    :raises InvalidInput: not a certificate, not within its validity, weak (RSA under 2048 bits), or not for encryption.
+    The file may hold others as well: those of authorities, as Windows exports them (``.p7b``), and those of the same
+    card that are for other purposes or have expired. They are named.
+
+    :raises InvalidInput: not a certificate, not within its validity, weak (RSA under 2048 bits), not for encryption, or
+        of several people.
     :raises MissingDependency: cryptography is missing or old.
     """
     if not HAS_CRYPTOGRAPHY:
@@ -49,20 +55,47 @@ def read(material: bytes, now: datetime) -> Keys:
             "a current cryptography is not installed for the Python that runs Ansible. "
             "Run: pip install --upgrade cryptography"
         )
-    try:
-        armored = b"-----BEGIN" in material
-        found = x509.load_pem_x509_certificates(material) if armored else [x509.load_der_x509_certificate(material)]
-    except ValueError:
-        raise InvalidInput("recipients", "this is not a whole certificate in PEM or DER form.") from None
-    if len(found) != 1:
+    found = list(dict.fromkeys(_certificates(material)))
+    problems = {one: _validity(one, now) or _strength(one) or _purpose(one) for one in found}
+    fit = [one for one, problem in problems.items() if not problem]
+    others = {one.subject for one in found if not _is_authority(one)}
+    if len(fit) > 1 or len(others) > 1:
         raise InvalidInput("recipients", f"the file holds {len(found)} certificates: keep only the person's own.")
-    certificate = found[0]
-    fingerprint = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-    problem = _validity(certificate, now) or _strength(certificate) or _purpose(certificate)
-    if problem:
-        raise InvalidInput("recipients", f"the certificate of {certificate.subject.rfc4514_string()} {problem}.")
-    subject = certificate.subject.rfc4514_string()
-    return Keys((Recipient(KIND, certificate.public_bytes(Encoding.PEM), fingerprint, subject),))
+    if not fit:
+        said = " ".join(f"The certificate of {_name(one)} {problem}." for one, problem in problems.items())
+        raise InvalidInput("recipients", f"{said[0].lower()}{said[1:]}" if said else "there is no certificate in it.")
+    fingerprint = fit[0].fingerprint(hashes.SHA256()).hex(":").upper()
+    unusable = tuple(
+        f"The certificate of {_name(one)} cannot be sealed to, because it {problem}."
+        for one, problem in problems.items()
+        if problem and not _is_authority(one)
+    )
+    return Keys((Recipient(KIND, fit[0].public_bytes(Encoding.PEM), fingerprint, _name(fit[0])),), unusable)
+
+
+def _certificates(material: bytes) -> list[x509.Certificate]:
+    """Read certificates in PEM or DER form, also those of a PKCS #7 file."""
+    plain = material.replace(b" X509 CERTIFICATE-----", b" CERTIFICATE-----")
+    try:
+        if b"-----BEGIN CERTIFICATE-----" in plain:
+            return x509.load_pem_x509_certificates(plain)
+        if b"-----BEGIN" in plain:
+            return pkcs7.load_pem_pkcs7_certificates(plain)
+        try:
+            return [x509.load_der_x509_certificate(material)]
+        except ValueError:
+            return pkcs7.load_der_pkcs7_certificates(material)
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidInput("recipients", "this is not a whole certificate in PEM or DER form.") from None
+
+
+def _name(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    found = [one.value for one in certificate.extensions if isinstance(one.value, x509.BasicConstraints)]
+    return any(one.ca for one in found)
 
 
 def _validity(certificate: x509.Certificate, now: datetime) -> str:
@@ -85,8 +118,8 @@ def _strength(certificate: x509.Certificate) -> str:
 def _purpose(certificate: x509.Certificate) -> str:
     """Return what forbids encryption by RFC 8550, section 4.4. What a certificate does not restrict, it allows."""
     rule = {type(extension.value): extension.value for extension in certificate.extensions}
-    basic, usage, extended = (rule.get(name) for name in (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage))
-    if basic is not None and basic.ca:
+    usage, extended = (rule.get(name) for name in (x509.KeyUsage, x509.ExtendedKeyUsage))
+    if _is_authority(certificate):
         return "is that of a certificate authority, not of a person"
     is_ec = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
     if usage is not None and not (usage.key_agreement if is_ec else usage.key_encipherment):

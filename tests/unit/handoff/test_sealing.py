@@ -18,7 +18,10 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 )
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers import age, program, smime
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.support import people
@@ -232,8 +235,43 @@ def test_a_key_that_only_signs_is_refused(tmp_path):
     )
 
 
-def test_a_chain_is_refused(tmp_path):
-    assert "holds 2 certificates" in refusal(people.card_holder(tmp_path).public * 2)
+def der(pem: str):
+    return x509.load_pem_x509_certificate(pem.encode())
+
+
+FORMS = {
+    "PEM": lambda found: "".join(found).encode(),
+    "the other way round": lambda found: "".join(reversed(found)).encode(),
+    "twice": lambda found: "".join(found * 2).encode(),
+    "p7b": lambda found: pkcs7.serialize_certificates([der(one) for one in found], serialization.Encoding.DER),
+    "p7b in PEM": lambda found: pkcs7.serialize_certificates([der(one) for one in found], serialization.Encoding.PEM),
+    "BOM, CRLF": lambda found: b"\xef\xbb\xbf" + "".join(found).replace("\n", "\r\n").encode(),
+    "old name": lambda found: "".join(found).replace(" CERTIFICATE", " X509 CERTIFICATE").encode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_certificate_with_those_of_its_chain_and_of_its_card(tmp_path, form):
+    """As Windows exports it, and as a card has them: the one for encryption counts, and the others are named."""
+    mine = people.card_holder(tmp_path)
+    old = {"start": NOW - 3 * people.DAY, "end": NOW - people.DAY}
+    signs = people.card_holder(tmp_path, name="signs", usage="digital_signature").public
+    expired = people.card_holder(tmp_path, name="old", **old).public
+    root = people.card_holder(tmp_path, name="root", authority=True, usage="key_cert_sign", subject="Agency").public
+    found = sealing.read_keys(FORMS[form]([signs, mine.public, expired, root]), NOW)
+    assert mine.open(sealing.seal(SECRET, found.usable, PLAIN).text) == SECRET
+    assert len(found.usable) == 1 and len(found.unusable) == 2
+    for words in ("is not for encryption", "expired at"):
+        assert sum(f"cannot be sealed to, because it {words}" in one for one in found.unusable) == 1
+
+
+def test_certificates_of_two_people_or_two_for_encryption_are_refused(tmp_path):
+    mine = people.card_holder(tmp_path).public
+    signs = people.card_holder(tmp_path, name="x", usage="digital_signature", subject="Another").public
+    for other in (people.card_holder(tmp_path, name="two").public, signs):
+        assert "holds 2 certificates: keep only the person's own" in refusal(mine + other)
+    assert "is not for encryption" in refusal(people.card_holder(tmp_path, usage="digital_signature").public)
+    assert "not a whole certificate" in refusal("-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n")
 
 
 def test_kinds_do_not_mix(tmp_path, gpg_person):
@@ -344,6 +382,34 @@ def test_lines_of_an_authorized_keys_file(tmp_path, options):
     person = people.ssh_person(tmp_path)
     assert person.open(sealing.seal(SECRET, read(options + person.public), PLAIN).text) == SECRET
     assert read(options + person.public)[0].name == "somebody@example.org"
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_key_as_putty_saves_it(tmp_path, kind, end):
+    """The form of RFC 4716, with header lines that go on."""
+    person = people.ssh_person(tmp_path, kind)
+    words = person.public.split()
+    data = "\n".join(words[1][start : start + 64] for start in range(0, len(words[1]), 64))
+    head = 'Comment: "jdoe\'s \\\nlaptop"\nSubject: jdoe\n'
+    text = f"---- BEGIN SSH2 PUBLIC KEY ----\n{head}{data}\n---- END SSH2 PUBLIC KEY ----\n".replace("\n", end)
+    (found,) = read(text)
+    assert found.name == "jdoe's laptop" and found.fingerprint == read(person.public)[0].fingerprint
+    assert person.open(sealing.seal(SECRET, [found], PLAIN).text) == SECRET
+    assert len(read(text + person.public.replace("\n", end))) == 2
+    assert "not a whole" in refusal(text.replace("AAAA", "", 1))
+    assert "not a whole" in refusal(text.replace("AAAA", "!", 1))
+
+
+@pytest.mark.parametrize("form", ["{0}\t{1}\t{2}", "\u00a0{0} {1} {2}", "\u200b{0} {1} {2}\u200b"])
+def test_a_key_copied_from_a_table_or_a_web_page(tmp_path, form):
+    person = people.ssh_person(tmp_path)
+    assert read(form.format(*person.public.split()))[0].fingerprint == read(person.public)[0].fingerprint
+
+
+@pytest.mark.parametrize("form", ["Recipient: {}", "#    Recipient: {}\n"])
+def test_a_recipient_as_a_plugin_prints_it_is_named(form):
+    assert "needs the age plugin 'yubikey'" in refusal(form.format("age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5"))
 
 
 def test_the_keys_that_github_lists(tmp_path):
