@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..module_utils._domain.arns import dns_suffix
@@ -12,13 +13,15 @@ from ..module_utils._domain.words import enumerate_words
 from .command_words import word
 
 # The words of the option ``access``, and what the templates call them.
-WORDS = {"s3_read": "reads", "s3_write": "writes", "ecr_create": "creates", "ecr_pull": "pulls", "ecr_push": "pushes"}
 PLACEHOLDER = "NAME"
+_ABILITIES = {"read": "reads", "write": "writes", "delete": "deletes", "list": "lists"}
+_WITH_IMAGES = {"create": "creates", "pull": "pulls", "push": "pushes"}
+_IN_WORDS = {"s3_read": "read", "s3_write": "write", "ecr_create": "create", "ecr_pull": "pull", "ecr_push": "push"}
 _REFUSED_IN_S3 = {
-    "writes": "write data (aws s3 cp NAME s3://...)",
-    "reads": "read data (aws s3 cp s3://... .)",
-    "deletes": "delete data (aws s3 rm s3://...)",
-    "lists": "list data (aws s3 ls s3://...)",
+    "write": "write data (aws s3 cp NAME s3://...)",
+    "read": "read data (aws s3 cp s3://... .)",
+    "delete": "delete data (aws s3 rm s3://...)",
+    "list": "list data (aws s3 ls s3://...)",
 }
 
 
@@ -26,11 +29,38 @@ class Place(NamedTuple):
     """A bucket or a folder of it that the token opens.
 
     :param bucket: '' where its name is not known.
-    :param prefix: the folder with a slash at its end, or '' for the whole bucket.
+    :param prefix: the beginning of keys, such as a folder with a slash at its end, or '' for the whole bucket.
+    :param verbs: what may be done there.
     """
 
     bucket: str
     prefix: str
+    verbs: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> bool:
+        """Whether objects may be read there."""
+        return "read" in self.verbs
+
+    @property
+    def writes(self) -> bool:
+        """Whether objects may be written there."""
+        return "write" in self.verbs
+
+    @property
+    def deletes(self) -> bool:
+        """Whether objects may be deleted there."""
+        return "delete" in self.verbs
+
+    @property
+    def lists(self) -> bool:
+        """Whether the names of objects may be listed there."""
+        return "list" in self.verbs
+
+    @property
+    def begin_of_sentence(self) -> str:
+        """What may be done with data there, as a sentence begins with it."""
+        return enumerate_words([one for one in self.verbs if one != "list"]).capitalize()
 
     @property
     def bucket_or_placeholder(self) -> str:
@@ -56,60 +86,96 @@ class Repository(NamedTuple):
     """An ECR repository, or a pattern of names.
 
     :param name: the repository as commands have it, with ``NAME`` in the place of each ``*``.
+    :param verbs: what may be done there.
     """
 
     pattern: str
     name: str
     placeholder: bool
+    verbs: tuple[str, ...] = ()
 
 
-UNKNOWN_REPOSITORY = Repository("(ask for their names)", "REPOSITORY", placeholder=True)
+UNKNOWN = "(ask for their names)"
 
 
 def readme_facts(receipt: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts that templates use. ``known`` is false where the receipt does not say what the token allows."""
     allows: Mapping[str, Any] = receipt.get("allows") or {}
-    access: Sequence[str] | None = allows.get("access")
-    can = {name: access is not None and word in access for word, name in WORDS.items()}
-    can["pulls"] = can["pulls"] or can["pushes"]  # who pushes may pull
-    can["deletes"] = allows.get("delete") is True
-    verbs = [verb for verb in ("read", "write", "delete") if can[f"{verb}s"]]
-    can["lists"] = bool(verbs) and allows.get("list") is not False  # a policy that is not known may allow it
-    places = _places(allows) if verbs else []
-    repositories = [_repository(one) for one in allows.get("ecr_repositories") or ()] or [UNKNOWN_REPOSITORY]
+    places, repositories = _places(allows), _repositories(allows)
+    can = {ability: any(verb in one.verbs for one in places) for verb, ability in _ABILITIES.items()}
+    can |= {ability: any(verb in one.verbs for one in repositories) for verb, ability in _WITH_IMAGES.items()}
+    verbs = [verb for verb in ("read", "write", "delete") if can[_ABILITIES[verb]]]
     suffix = dns_suffix("aws-cn" if receipt["region"].startswith("cn-") else "aws")
     return {
         **{name: receipt[name] for name in ("recipient", "project", "venue", "account_id", "region", "session_name")},
         **can,
-        "known": access is not None,
+        "known": allows.get("access") is not None,
+        "narrowed": allows.get("narrowed") is True,
         "places": places,
+        "data": [(words, list(group)) for words, group in groupby(places, lambda one: one.begin_of_sentence)],
         "verbs": enumerate_words(verbs).capitalize() if verbs else "",
         "repositories": repositories,
-        "example": repositories[0],
+        "created": [one for one in repositories if "create" in one.verbs],
+        "pulled": [one for one in repositories if "pull" in one.verbs],
+        "pushed": [one for one in repositories if "push" in one.verbs],
+        "example": repositories[0] if repositories else _repository(UNKNOWN),
         "registry": f"{receipt['account_id']}.dkr.ecr.{receipt['region']}.{suffix}",
-        "refused": _refused(can, places, repositories),
+        "refused": _refused(can, places, repositories, allows),
     }
 
 
 def _places(allows: Mapping[str, Any]) -> list[Place]:
+    """The places in S3, sorted by what may be done there; those that the receipt names one by one, or the product."""
+    if allows.get("places") is not None:
+        parts = [one.partition(" ") for one in allows["places"]]
+        found = [Place(*_bucket_and_prefix(where, allows), tuple(verbs.split(","))) for verbs, _blank, where in parts]
+        return sorted(found, key=lambda one: -len(one.verbs))
+    verbs = [_IN_WORDS[word] for word in allows.get("access") or () if word in ("s3_read", "s3_write")]
+    verbs += ["delete"] if allows.get("delete") is True else []
+    if verbs and allows.get("list") is not False:  # a policy that is not known may allow it
+        verbs.append("list")
     prefixes = [f"{prefix.rstrip('/')}/" for prefix in allows.get("bucket_prefixes") or ()]
-    return [Place(bucket, prefix) for bucket in allows.get("buckets") or [""] for prefix in prefixes or [""]]
+    pairs = [(bucket, prefix) for bucket in allows.get("buckets") or [""] for prefix in prefixes or [""]]
+    return [Place(bucket, prefix, tuple(verbs)) for bucket, prefix in pairs] if verbs else []
 
 
-def _repository(pattern: str) -> Repository:
+def _bucket_and_prefix(where: str, allows: Mapping[str, Any]) -> tuple[str, str]:
+    bucket, _slash, prefix = where.partition("/")
+    known: Sequence[str] = allows.get("buckets") or ()
+    return (bucket if "*" not in bucket else known[0] if len(known) == 1 else ""), prefix
+
+
+def _repositories(allows: Mapping[str, Any]) -> list[Repository]:
+    if allows.get("repositories") is not None:
+        parts = [one.partition(" ") for one in allows["repositories"]]
+        return [_repository(pattern, tuple(verbs.split(","))) for verbs, _blank, pattern in parts]
+    words = allows.get("access") or ()
+    verbs = [_IN_WORDS[word] for word in words if word.startswith("ecr_")]
+    if "push" in verbs and "pull" not in verbs:
+        verbs.append("pull")  # who pushes may pull
+    patterns = allows.get("ecr_repositories") or (UNKNOWN,)
+    return [_repository(pattern, tuple(verbs)) for pattern in patterns] if verbs else []
+
+
+def _repository(pattern: str, verbs: tuple[str, ...] = ()) -> Repository:
+    if pattern in (UNKNOWN, "*"):
+        return Repository(UNKNOWN, "REPOSITORY", placeholder=True, verbs=verbs)
     name = pattern.replace("*", PLACEHOLDER).replace("?", "x")
-    return Repository(pattern, name, placeholder=name != pattern)
+    return Repository(pattern, name, placeholder=name != pattern, verbs=verbs)
 
 
-def _refused(can: Mapping[str, bool], places: Sequence[Place], repositories: Sequence[Repository]) -> list[str]:
+def _refused(
+    can: Mapping[str, bool],
+    places: Sequence[Place],
+    repositories: Sequence[Repository],
+    allows: Mapping[str, Any],
+) -> list[str]:
     """Return what the token does not allow, in words that a test can try out."""
     found = ["list all buckets (aws s3 ls without an address)"]
-    if not places:
-        found.append("read or write data in Amazon S3")
-    else:
-        found += [sentence for ability, sentence in _REFUSED_IN_S3.items() if not can[ability]]
-    if any(place.prefix for place in places):
-        found.append("read, write or list outside the folders above, the top of the bucket included")
+    if places or not allows.get("narrowed"):
+        found += _refused_in_s3(can, places)
+    if allows.get("narrowed") and not repositories:
+        return found
     if not can["pulls"]:
         found.append("log docker in, push or pull container images")
     elif not can["pushes"]:
@@ -118,4 +184,20 @@ def _refused(can: Mapping[str, bool], places: Sequence[Place], repositories: Seq
         found.append("create container repositories")
     if can["pulls"] or can["creates"]:
         found.append("use container repositories of other names")
+    for verb, ability in _WITH_IMAGES.items():
+        lacking = [one.pattern for one in repositories if can[ability] and verb not in one.verbs]
+        found += [f"{verb} {'' if verb == 'create' else 'images of '}{pattern}" for pattern in lacking]
+    return found
+
+
+def _refused_in_s3(can: Mapping[str, bool], places: Sequence[Place]) -> list[str]:
+    if not places:
+        return ["read or write data in Amazon S3"]
+    found = [sentence for verb, sentence in _REFUSED_IN_S3.items() if not can[_ABILITIES[verb]]]
+    for verb in _ABILITIES:
+        able = [one for one in places if verb in one.verbs]
+        if able and len(able) < len(places):
+            found.append(f"{verb} data elsewhere than in {', '.join(one.url for one in able)}")
+    if any(one.prefix for one in places) and all(one.prefix for one in places):
+        found.append("read, write or list outside the folders above, the top of the bucket included")
     return found

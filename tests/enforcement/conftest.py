@@ -53,7 +53,7 @@ def data_account(home: world.Account) -> world.Account:
     for bucket in (BUCKET, f"{BUCKET}-2", f"{BUCKET}-3"):
         if bucket not in there:
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-        for prefix in ("", "pub/", "pub/deep/", "incoming/jdoe/", "products/", "private/"):
+        for prefix in ("", "pub", "pub/", "pub/deep/", "incoming/jdoe/", "products/", "private/"):
             for name in ("name-1", "folder-1/inside"):
                 s3.put_object(Bucket=bucket, Key=prefix + name, Body=b"data")
     home.need_repositories("sbg/app", "other/app")

@@ -48,6 +48,21 @@ BY_HAND = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/pub/*"}],
 }
+
+
+def narrowed(*statements: dict[str, Any]) -> Kind:
+    """A kind of token with a session policy that the admin wrote."""
+    return Kind(by_hand={"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def says(action: str | list[str], *resources: str, effect: str = "Allow") -> dict[str, Any]:
+    """A statement about objects or repositories."""
+    arns = [f"{REPOSITORIES}{one[4:]}" if one.startswith("ecr:") else f"arn:aws:s3:::{one}" for one in resources]
+    return {"Effect": effect, "Action": action, "Resource": arns or "*"}
+
+
+REPOSITORIES = f"arn:aws:ecr:us-west-2:{world.HOME}:repository/"
+LOGIN = says("ecr:GetAuthorizationToken")
 KINDS = {
     "full": Kind(),
     "read": Kind(request={"access": ("s3_read",)}),
@@ -62,6 +77,22 @@ KINDS = {
     "deleting": Kind(role={"delete": True, "buckets": (f"{BUCKET}-3",)}),
     "reader of a role that deletes": Kind(role={"delete": True}, request={"access": ("s3_read",)}),
     "by hand": Kind(by_hand=BY_HAND),
+    "read here, write there": narrowed(
+        says("s3:GetObject", f"{BUCKET}/pub/*"), says("s3:PutObject", f"{BUCKET}/products/*")
+    ),
+    "write in a folder of what is read": narrowed(
+        says("s3:GetObject", f"{BUCKET}/*"), says("s3:PutObject", f"{BUCKET}/products/*"), says("s3:ListBucket", BUCKET)
+    ),
+    "beginning of names": narrowed(says("s3:GetObject", f"{BUCKET}/pub*")),
+    "denied by hand": narrowed(
+        says("*"), says("s3:Put*", effect="Deny"), says(["ecr:PutImage", "ecr:Initiate*"], effect="Deny")
+    ),
+    "denied in part": narrowed(says("*"), says("s3:*", f"{BUCKET}/private/*", effect="Deny")),
+    "containers apart": narrowed(
+        LOGIN,
+        says(["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], "ecr:sbg/app"),
+        says("ecr:Create*", "ecr:sbg/n*"),
+    ),
     "two buckets": Kind(role={"buckets": (BUCKET, f"{BUCKET}-2")}),
     "names with a beginning": Kind(request={"repositories": ("sbg/pre*",)}),
     "one repository": Kind(request={"repositories": ("sbg/app",), "access": ("ecr_pull", "ecr_push")}),

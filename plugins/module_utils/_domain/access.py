@@ -12,6 +12,7 @@ from typing import Any
 from .errors import InvalidInput, LimitExceeded
 from .names import Venue, check_range
 from .patterns import has_wildcard, matches, overlap, within, within_any
+from .places import Exactly, exactly
 from .policies import statements, values
 from .token_request import LONGEST, SHORTEST
 
@@ -50,6 +51,8 @@ class Access:
     :param repositories: ECR repository names and patterns.
     :param delete: objects may be deleted.
     :param lists: the names of objects may be listed.
+    :param exactly: what a policy that was written by hand leaves of it, place by place; None if there is none.
+    :param narrowed: a policy may take away more than is said here.
     """
 
     access: tuple[str, ...] | None = None
@@ -58,6 +61,8 @@ class Access:
     repositories: tuple[str, ...] | None = None
     delete: bool | None = None
     lists: bool | None = None
+    exactly: Exactly | None = None
+    narrowed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The ``allows`` of a receipt: null where it is not known."""
@@ -68,7 +73,16 @@ class Access:
             "ecr_repositories": _as_list(self.repositories),
             "delete": self.delete,
             "list": self.lists,
+            **(_exactly_to_json(self.exactly) if self.exactly else {}),
+            **({"narrowed": True} if self.narrowed else {}),
         }
+
+
+def _exactly_to_json(found: Exactly) -> dict[str, list[str]]:
+    return {
+        "places": [one.to_json() for one in found.places],
+        "repositories": [one.to_json() for one in found.repositories],
+    }
 
 
 def _as_list(items: tuple[str, ...] | None) -> list[str] | None:
@@ -243,18 +257,35 @@ def _below(prefix: str, folder: str) -> bool:
 
 
 def allowed(
-    role_policy: Mapping[str, Any] | None, request: Request, session_policy: Mapping[str, Any] | None = None
+    role_policy: Mapping[str, Any] | None,
+    request: Request,
+    session_policy: Mapping[str, Any] | None = None,
+    *,
+    narrowed: bool = False,
 ) -> Access:
     """What a token really allows at most: what role, limits, request and session policy have in common.
 
     :param role_policy: the role's inline policy; None if it has none that the collection wrote.
     :param request: the request after ``authorize``.
     :param session_policy: a session policy that was written by hand.
+    :param narrowed: managed policies limit the token as well. They were not read.
     """
     delete = None if "s3_write" in request.words else False
     asked = Access(request.access, request.buckets, request.bucket_prefixes, request.repositories, delete)
     common = _common(read_policy(role_policy), asked)
-    return common if session_policy is None else _common(common, read_policy(session_policy))
+    if session_policy is None:
+        return replace(common, narrowed=narrowed)
+    words = common.access if common.access is not None else ACCESS
+    found = exactly(
+        session_policy,
+        words,
+        common.buckets,
+        common.bucket_prefixes,
+        common.repositories,
+        delete=common.delete is not False,
+        lists=common.lists is not False,
+    )
+    return replace(_common(common, read_policy(session_policy)), exactly=found, narrowed=found.narrowed)
 
 
 def check_usable(role_policy: Mapping[str, Any] | None, request: Request) -> tuple[str, ...]:
@@ -309,13 +340,10 @@ def read_policy(policy: Mapping[str, Any] | None) -> Access:
     ]
     words = tuple(word for word, action in _PROOF.items() if _naming(allows, action) and not _naming(denies, action))
     buckets, prefixes = _read_objects(words, allows)
-    return Access(
-        words,
-        buckets,
-        prefixes,
-        _read_repositories(words, allows),
-        *(bool(_naming(allows, one) and not _naming(denies, one)) for one in ("s3:DeleteObject", "s3:ListBucket")),
+    delete, lists = (
+        bool(_naming(allows, one) and not _naming(denies, one)) for one in ("s3:DeleteObject", "s3:ListBucket")
     )
+    return Access(words, buckets, prefixes, _read_repositories(words, allows), delete, lists)
 
 
 def _is_about_renewals(statement: Mapping[str, Any]) -> bool:

@@ -19,13 +19,23 @@ def describe_access(allows: Mapping[str, Any]) -> str:
 
     :param allows: the ``allows`` of a receipt. What is null there is not known.
     """
+    most = " (at most: a policy may refuse a part of it)" if allows.get("narrowed") else ""
+    named = [one.partition(" ") for one in (*(allows.get("places") or ()), *(allows.get("repositories") or ()))]
+    if named:
+        return "; ".join(_place(verbs.split(","), where) for verbs, _blank, where in named) + most
     words = ALL if allows.get("access") is None else allows["access"]
     s3 = [S3[word] for word in words if word in S3] + (["delete"] if allows.get("delete") else [])
     parts = [
         _part(s3, _folders(allows)),
         _part([ECR[word] for word in words if word in ECR], _repositories(allows)),
     ]
-    return "; ".join(one for one in parts if one) or "nothing"
+    return ("; ".join(one for one in parts if one) or "nothing") + most
+
+
+def _place(verbs: Sequence[str], where: str) -> str:
+    of_images = any(one in ECR.values() for one in verbs)
+    shown = [one for one in verbs if one != "list"]
+    return _part(shown, f"the repositories {where}" if of_images else f"s3://{where}")
 
 
 def _part(verbs: Sequence[str], where: str) -> str:

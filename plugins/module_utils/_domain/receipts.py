@@ -45,7 +45,8 @@ NOTES = {
     "web_identity": "Receipts of this method are not complete: whoever holds a web identity token can also get tokens "
     "from STS without this collection. CloudTrail has them all."
 }
-ALLOWS = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "delete", "list")
+ALLOWS_LISTS = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "places", "repositories")
+ALLOWS_FLAGS = ("delete", "list", "narrowed")
 # AWS accepts a request that is signed by a clock which is off by up to this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 LONGEST_SESSION = timedelta(hours=12)  # no role allows longer sessions
@@ -322,7 +323,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "external_id_source": or_null(one_line),
     "source_identity": or_null(matching(_SESSION)),
     "allows": or_null(
-        an_object({**dict.fromkeys(ALLOWS, or_null(text_list)), **dict.fromkeys(("delete", "list"), or_null(flag))})
+        an_object({**dict.fromkeys(ALLOWS_LISTS, or_null(text_list)), **dict.fromkeys(ALLOWS_FLAGS, or_null(flag))})
     ),
     "context": lambda value: {} if value is None else _context(value),
     "access_key_id": or_null(matching(_KEY_ID)),

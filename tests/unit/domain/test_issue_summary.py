@@ -82,6 +82,14 @@ def test_a_file_that_is_sent_again_without_its_receipt_has_fewer_lines() -> None
             {"access": ["s3_read", "ecr_create", "ecr_push"], "buckets": ["b"]},
             "read s3://b/; create and push the venue's repositories",
         ),
+        (
+            {"places": ["read,list b/in/", "read,write c/"], "repositories": ["create,pull sbg/*"]},
+            "read s3://b/in/; read and write s3://c/; create and pull the repositories sbg/*",
+        ),
+        (
+            {"access": ["s3_read"], "buckets": ["b"], "places": [], "repositories": [], "narrowed": True},
+            "read s3://b/ (at most: a policy may refuse a part of it)",
+        ),
     ],
 )
 def test_access_in_one_line(allows: dict[str, Any], words: str) -> None:

@@ -178,6 +178,36 @@ def test_what_is_not_known_is_not_claimed() -> None:
     assert "(ECR): (ask for their names)" in readme(ecr_repositories=None)
 
 
+def test_places_that_differ_are_described_one_by_one() -> None:
+    places = ["read,list data/", "read,write,list data/out/", "write more/pub"]
+    text = readme(places=places, repositories=["create sbg/n*", "pull,push sbg/app", "pull shared/*"])
+    assert " * Read and write data in Amazon S3:\r\n     s3://data/out/\r\n * Read data in" in text
+    for line in (
+        "    aws s3 cp NAME s3://data/out/NAME",
+        "    aws s3 cp NAME s3://more/pubNAME",
+        " * write data elsewhere than in s3://data/out/, s3://more/pub",
+        " * Push container images (ECR): sbg/app",
+        " * Pull container images (ECR): sbg/app, shared/*",
+        " * push images of shared/*",
+        "    aws ecr create-repository --repository-name sbg/nNAME",
+        "    docker push 123456789012.dkr.ecr.us-west-2.amazonaws.com/sbg/app:TAG",
+    ):
+        assert f"{line}\r\n" in text, line
+    for line in ("aws s3 cp NAME s3://data/NAME", "aws s3 ls s3://more/", "aws s3 cp s3://more/pubNAME ."):
+        assert f"    {line}\r\n" not in text
+    assert "the most that they open" not in text
+
+
+def test_what_a_policy_may_take_away_is_not_promised() -> None:
+    text = readme(narrowed=True)
+    assert "This is the most that they open." in text and "aws s3 ls s3://sbg-dev-unity-data/" in text
+    one_object = readme(access=["s3_read"], places=[], repositories=[], narrowed=True)
+    assert "aws s3 cp" not in one_object and "read or write data" not in one_object
+    assert "s3://BUCKET/in/" in readme(buckets=None, places=["read */in/"], repositories=[])
+    assert "s3://known/in/" in readme(buckets=["known"], places=["read */in/"], repositories=["pull *"])
+    assert "(ECR): (ask for their names)" in readme(places=[], repositories=["pull *"])
+
+
 def test_the_sender_is_checked_before_anything_is_used() -> None:
     unsigned, signed = readme(), readme(verify=("ssh-keygen -Y verify -f signers.txt",))
     for text in (unsigned, signed):

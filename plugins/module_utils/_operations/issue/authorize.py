@@ -153,7 +153,7 @@ def authorize_found(
         role_arn=role.arn,
         session_name=options.session_name,
         duration=duration,
-        allows=allowed(role_policy, request, options.session_policy),
+        allows=allowed(role_policy, request, options.session_policy, narrowed="PolicyArns" in options.extras),
         issuer_arn=caller.arn,
         external_id_source="parameter+requester" if options.external_id else "parameter",
         source_identity={**arguments, **names}.get("SourceIdentity"),
@@ -240,7 +240,7 @@ def _unsigned_grounds(options: TokenOptions, account: str, role_arn: str, sessio
         role_arn=role_arn,
         session_name=session_name,
         duration=options.duration,
-        allows=allowed(None, options.request, options.session_policy),
+        allows=allowed(None, options.request, options.session_policy, narrowed="PolicyArns" in options.extras),
     )
 
 

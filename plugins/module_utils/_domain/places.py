@@ -1,0 +1,215 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a session policy that was written by hand leaves of a token, place by place.
+
+Such a policy may allow to read here and to write there, which no list of words and folders can say. What cannot be
+decided, such as a condition, is reported and not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .patterns import has_wildcard, matches, overlap, within, within_any
+from .policies import statements, values
+
+# What each verb needs at a place, in the order in which people name them.
+S3_VERBS = {"read": ("s3:GetObject",), "write": ("s3:PutObject",), "delete": ("s3:DeleteObject",)}
+LIST, LIST_ACTION = "list", "s3:ListBucket"
+_PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+_PUSH = (*(f"ecr:{one}LayerUpload" for one in ("Initiate", "Complete")), "ecr:UploadLayerPart", "ecr:PutImage")
+ECR_VERBS = {
+    "create": ("ecr:CreateRepository",),
+    "pull": _PULL,
+    "push": (*_PUSH, "ecr:BatchCheckLayerAvailability"),
+}
+_LOGIN = "ecr:GetAuthorizationToken"
+_ARN = re.compile(r"arn:[^:]*:(s3|ecr):[^:]*:[^:]*:(.*)", re.DOTALL)
+_REPOSITORY = "repository/"
+
+
+class Place(NamedTuple):
+    """The beginning of object keys, or of repository names, and what may be done there.
+
+    :param where: of S3 ``bucket/prefix``, of ECR a name or pattern.
+    """
+
+    verbs: tuple[str, ...]
+    where: str
+
+    def covers(self, other: Place) -> bool:
+        """Whether everything that may be done at another place may be done here."""
+        return set(other.verbs) <= set(self.verbs)
+
+    def to_json(self) -> str:
+        """One text, as receipts have it."""
+        return f"{','.join(self.verbs)} {self.where}"
+
+
+@dataclass(frozen=True)
+class Exactly:
+    """What a policy leaves, as far as it can be decided.
+
+    :param narrowed: it may take away more than is said here.
+    """
+
+    places: tuple[Place, ...] = ()
+    repositories: tuple[Place, ...] = ()
+    narrowed: bool = False
+
+
+def exactly(
+    policy: Mapping[str, Any],
+    words: Sequence[str],
+    buckets: Sequence[str] | None,
+    prefixes: Sequence[str] | None,
+    repositories: Sequence[str] | None,
+    *,
+    delete: bool,
+    lists: bool,
+) -> Exactly:
+    """Weigh a policy at each place that the role and the request have in common.
+
+    :param words: access words that role and request allow.
+    :param buckets: None where they are not known, as without AWS credentials.
+    :param prefixes: folders of the buckets; none for the whole buckets.
+    """
+    judge = _Judge(policy)
+    verbs = [verb for verb in S3_VERBS if (verb == "delete" and delete) or f"s3_{verb}" in words]
+    outer = [f"{bucket}/{prefix}" for bucket in buckets or ["*"] for prefix in _begins(prefixes)]
+    found = [judge.place(verbs, where, lists=lists) for where in judge.candidates("s3", outer, S3_VERBS.values())]
+    used = [verb for verb in ECR_VERBS if f"ecr_{verb}" in words or (verb == "pull" and "ecr_push" in words)]
+    named = judge.candidates("ecr", [_REPOSITORY + one for one in repositories or ["*"]], ECR_VERBS.values())
+    opened = [judge.repository(used, where) for where in named]
+    return Exactly(_without_repetition(found), _without_repetition(opened), narrowed=judge.unsure)
+
+
+def _without_repetition(places: Sequence[Place]) -> tuple[Place, ...]:
+    """The places without those where nothing may be done, or nothing more than in a wider one before them."""
+    kept: list[Place] = []
+    for one in places:
+        if one.verbs and not any(within(one.where, f"{wider.where}*") and wider.covers(one) for wider in kept):
+            kept.append(one)
+    return tuple(kept)
+
+
+def _begins(prefixes: Sequence[str] | None) -> list[str]:
+    return [f"{prefix}/*" for prefix in prefixes or ()] or ["*"]
+
+
+class _Judge:
+    """One policy, and whether anything in it could not be decided so far."""
+
+    def __init__(self, policy: Mapping[str, Any]) -> None:
+        readable = [one for one in statements(policy) if isinstance(one, Mapping)]
+        self._allows = [one for one in readable if one.get("Effect") == "Allow"]
+        self._denies = [one for one in readable if one.get("Effect") == "Deny"]
+        self.unsure = len(self._allows) + len(self._denies) != len(statements(policy))
+
+    def candidates(self, service: str, outer: Sequence[str], needs: Iterable[Sequence[str]]) -> list[str]:
+        """The places that a statement names within outer ones, from the widest on, without repetition."""
+        actions = [action for one in needs for action in one]
+        named = [one for one in self._allows if any(_names(one, action) for action in actions)]
+        found = [place for one in named for pattern in _resources(one, service) for place in _inside(pattern, outer)]
+        usable = [place for place in dict.fromkeys(found) if service == "ecr" or _is_beginning(place)]
+        self.unsure |= len(usable) != len(set(found))
+        return sorted(usable, key=lambda place: (len(place), place))
+
+    def place(self, verbs: Sequence[str], where: str, *, lists: bool) -> Place:
+        """Weigh what may be done with objects."""
+        bucket, _slash, prefix = where.partition("/")
+        can = [verb for verb in verbs if all(self._allow(action, "s3", where) for action in S3_VERBS[verb])]
+        if can and lists and self._allow(LIST_ACTION, "s3", bucket, prefix):
+            can.append(LIST)
+        return Place(tuple(can), where.removesuffix("*"))
+
+    def repository(self, verbs: Sequence[str], where: str) -> Place:
+        """Weigh what may be done with images; a docker that cannot log in can do nothing."""
+        can = [verb for verb in verbs if all(self._allow(action, "ecr", where) for action in ECR_VERBS[verb])]
+        login = self._allow(_LOGIN, "ecr", "*")
+        return Place(tuple(verb for verb in can if login or verb == "create"), where.removeprefix(_REPOSITORY))
+
+    def _allow(self, action: str, service: str, where: str, prefix: str = "") -> bool:
+        allows = [one for one in self._allows if _names(one, action) and _covers(one, service, where) == "all"]
+        certain = [one for one in allows if _holds(one, prefix)]
+        denies = [one for one in self._denies if _names(one, action) and _covers(one, service, where)]
+        if not allows or any(_covers(one, service, where) == "all" and "Condition" not in one for one in denies):
+            return False
+        is_list = action == LIST_ACTION
+        self.unsure |= not certain or bool(denies)
+        return bool(certain) or not is_list
+
+
+def _names(statement: Mapping[str, Any], action: str) -> bool:
+    """Whether a statement is about an action. Actions have no case."""
+
+    def listed(key: str) -> bool:
+        return any(matches(str(one).lower(), action.lower()) for one in values(statement.get(key, [])))
+
+    return not listed("NotAction") if "NotAction" in statement else listed("Action")
+
+
+def _covers(statement: Mapping[str, Any], service: str, where: str) -> str:
+    """Return ``all`` or ``part`` of a place, or '' for none of it."""
+    key = "NotResource" if "NotResource" in statement else "Resource"
+    patterns = list(_patterns(statement, key, service))
+    whole, part = within_any(where, patterns), any(overlap(where, one) for one in patterns)
+    if key == "NotResource":
+        return "" if whole else "part" if part else "all"
+    return "all" if whole else "part" if part else ""
+
+
+def _resources(statement: Mapping[str, Any], service: str) -> list[str]:
+    return ["*"] if "NotResource" in statement else list(_patterns(statement, "Resource", service))
+
+
+def _patterns(statement: Mapping[str, Any], key: str, service: str) -> Iterator[str]:
+    """Yield what a statement names of a service, without what ARNs of this service have in front."""
+    for one in values(statement.get(key, [])):
+        found = _ARN.fullmatch(str(one))
+        if found and found[1] == service:
+            yield found[2]
+        elif not found and matches(str(one), f"arn:aws:{service}:::x"):  # such as ``*``
+            yield "*"
+
+
+def _inside(pattern: str, outer: Sequence[str]) -> Iterator[str]:
+    """Yield what a pattern and outer ones have in common: the narrower one of each pair."""
+    for one in outer:
+        if within(pattern, one):
+            yield pattern
+        elif within(one, pattern):
+            yield one
+        elif overlap(one, pattern):
+            yield _meet(pattern, one)
+
+
+def _meet(pattern: str, one: str) -> str:
+    """Return what a pattern of buckets has in common with a place whose bucket is known, and the other way round."""
+    bucket, _slash, key = pattern.partition("/")
+    known, _slash, begin = one.partition("/")
+    narrower = key if within(key, begin) else begin
+    name = known if not has_wildcard(known) else bucket
+    return f"{name}/{narrower}" if within(f"{name}/{narrower}", one) else pattern
+
+
+def _is_beginning(place: str) -> bool:
+    """Whether a place is a bucket and the beginning of keys, to which a name can be added."""
+    bucket, _slash, key = place.partition("/")
+    return not has_wildcard(bucket.removesuffix("*")) and key.endswith("*") and not has_wildcard(key[:-1])
+
+
+def _holds(statement: Mapping[str, Any], prefix: str) -> bool:
+    """Whether a statement has no condition, or one that listing below a prefix meets."""
+    tests = statement.get("Condition") or {}
+    if not isinstance(tests, Mapping):
+        return False
+    for operator, keys in tests.items():
+        wanted = {str(key).lower(): values(value) for key, value in keys.items()} if isinstance(keys, Mapping) else {}
+        patterns = [str(one) for one in wanted.get("s3:prefix", [])]
+        if str(operator) != "StringLike" or set(wanted) != {"s3:prefix"} or not within_any(prefix or "*", patterns):
+            return False
+    return True
