@@ -36,6 +36,7 @@ OTHER_KEYS = (
     "AWS_DEFAULT_REGION",
 )
 PROFILE_FILE = "credentials"
+NOTICE = "MDPS_VENUE_STS"  # a variable that is set and removed, for SETX to tell the desktop of a change
 
 
 def token_files(token: Mapping[str, Any], region: str = "us-west-2", profile: str = "") -> dict[str, str]:
@@ -140,7 +141,9 @@ def _desktop(profile: str, region: str, until: str) -> str:
     """Return a Windows command file for programs that are not started from a prompt.
 
     SETX keeps variables in the registry. It gets the path of the profile file and no key: keys would stay there in
-    clear, SETX cuts long values off, and it takes a value that begins with a slash for an option of its own.
+    clear, SETX cuts long values off, and it takes a value that begins with a slash for an option of its own. REG DELETE
+    removes them, but tells no program of it, so that the desktop would start programs with them until the user logs
+    off. SETX tells: so undo sets another variable last.
     """
     variables = {
         "AWS_SHARED_CREDENTIALS_FILE": f"%~dp0{PROFILE_FILE}",
@@ -152,11 +155,14 @@ def _desktop(profile: str, region: str, until: str) -> str:
         f"@REM For programs started from the desktop, and prompts opened after this. {until}",
         '@IF "%~1"=="undo" GOTO undo',
         f'@IF NOT EXIST "%~dp0{PROFILE_FILE}" (ECHO Extract the whole zip file first.& EXIT /B 1)',
+        *(f'@IF DEFINED {name} ECHO Replaced, and not brought back by undo: "{name}=%{name}%"' for name in variables),
         *(f'@SETX {name} "{value}"' for name, value in variables.items()),
         "@ECHO To end it, run: desktop.cmd undo",
         "@EXIT /B 0",
         ":undo",
         *(f"@REG DELETE HKCU\\Environment /V {name} /F" for name in variables),
+        f"@SETX {NOTICE} ended",
+        f"@REG DELETE HKCU\\Environment /V {NOTICE} /F",
     ]
     return _crlf(lines)
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import NOTICE, token_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -172,13 +172,26 @@ def test_setx_gets_a_path_and_a_name_but_no_key(secret):
         "AWS_PROFILE": "123456789012-sbg-dev",
         "AWS_REGION": "us-west-2",
     }
-    assert set(re.findall(r"^@REG DELETE HKCU\\Environment /V ([A-Z_]+) /F\r$", text, re.MULTILINE)) == set(pairs)
+    assert set(re.findall(r"^@REG DELETE HKCU\\Environment /V ([A-Z_]+) /F\r$", text, re.MULTILINE)) == {*pairs, NOTICE}
     assert not any(value.startswith("/") for value in pairs.values())
     assert secret not in text
     assert all(line.startswith(("@", ":")) for line in text.splitlines())
 
 
 # --- documents ---
+
+
+def test_undo_removes_every_variable_and_tells_the_desktop():
+    lines = token_files(make_token())["desktop.cmd"].splitlines()
+    undo = lines.index(":undo")
+    kept = [line.split()[1] for line in lines[:undo] if line.startswith("@SETX")]
+    steps = [line.split() for line in lines[undo + 1 :]]
+    removed = [words[4] for words in steps if words[:2] == ["@REG", "DELETE"]]
+    assert removed == [*kept, NOTICE]
+    assert steps[-2:] == [["@SETX", NOTICE, "ended"], steps[-1]] and len(kept) == 4
+    first = next(number for number, line in enumerate(lines) if line.startswith("@SETX"))
+    for name in kept:
+        assert any(line.startswith(f"@IF DEFINED {name} ECHO Replaced") for line in lines[:first])
 
 
 def test_token_json_is_the_procedures_document():
