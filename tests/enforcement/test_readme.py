@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from desks import BLOCKS, BUCKET, KINDS, Desk, block, remover
 
+CLI_2 = Path("/usr/bin/aws")
 NO_TCSH = pytest.mark.skipif(not shutil.which("tcsh"), reason="not installed: tcsh (tools/debian.txt)")
 # The kinds whose READMEs differ most; together they have almost every sentence. The others are of `make clients`.
 QUICK = {
@@ -19,6 +23,9 @@ QUICK = {
 }
 EACH_KIND = [pytest.param(one, marks=[] if one in QUICK else pytest.mark.clients) for one in KINDS]
 
+
+# The kinds that are tried with version 2 of the AWS CLI as well, which is slower.
+WITH_VERSION_2 = ["full", "folders to read", "one repository", "read here, write there"]
 
 # What the README says that a token does not allow, as commands to try.
 REFUSED: dict[str, list[str]] = {
@@ -94,17 +101,42 @@ def refused_commands(sentence: str) -> list[str]:
     return [AT_REPOSITORY[of_images[1]].format(name=of_images[2].replace("*", "ame"))]
 
 
+@pytest.fixture(scope="module")
+def cli_2(tmp_path_factory: pytest.TempPathFactory, enforcing: str) -> Path:
+    """A folder for PATH: Debian's AWS CLI, sent to the emulator."""
+    folder = tmp_path_factory.mktemp("bin2")
+    (folder / "aws").write_text(f'#!/bin/sh\nexec {CLI_2} --endpoint-url {enforcing} "$@"\n')
+    (folder / "aws").chmod(0o755)
+    return folder
+
+
+@pytest.mark.clients
+@pytest.mark.skipif(not CLI_2.exists(), reason="not installed: awscli (tools/debian.txt)")
+@pytest.mark.parametrize("kind", WITH_VERSION_2)
+def test_the_readme_is_true_with_version_2_of_the_aws_cli(issue: Callable[[str], Desk], cli_2: Path, kind: str) -> None:
+    first = issue(kind)
+    environment = {**first.environment, "PATH": f"{cli_2}:{first.environment['PATH']}", "AWS_PAGER": ""}
+    desk = dataclasses.replace(first, environment=environment)
+    assert desk.sh("aws --version").stdout.startswith("aws-cli/2.")
+    check_readme(desk, desk.sh)
+
+
 @pytest.mark.parametrize("kind", EACH_KIND)
 def test_the_readme_of_each_kind_of_token_is_true(issue: Callable[[str], Desk], kind: str) -> None:
     desk = issue(kind)
+    check_readme(desk, desk.aws)
+
+
+def check_readme(desk: Desk, run: Callable[[str], Any]) -> None:
+    """Type every command of the README, and what a recipient would try of what it says is refused."""
     assert len(desk.commands) > 4
     for command in desk.commands:
-        done = desk.aws(command)
+        done = run(command)
         assert done.returncode == 0 or "RepositoryAlreadyExists" in done.stderr, f"{command}: {done.stderr}"
     said = re.findall(r"^ \* (.*)$", desk.readme.partition("they do not:")[2].partition("Use them")[0], re.MULTILINE)
     assert said[0] == "list all buckets (aws s3 ls without an address)"
     for command in (one for sentence in said for one in refused_commands(sentence)):
-        done = desk.aws(command)
+        done = run(command)
         assert done.returncode != 0 and re.search(r"AccessDenied|Forbidden", done.stderr), f"{command}: {done.stderr}"
 
 

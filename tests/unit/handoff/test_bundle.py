@@ -105,6 +105,19 @@ def test_nothing_needs_to_be_run_from_the_bundle() -> None:
         assert len(lines) == 3 and lines[2].strip() == "aws sts get-caller-identity"
 
 
+def test_the_lines_for_powershell_are_powershell() -> None:
+    """Those of the README, and those of the guide for recipients. No PowerShell runs on this machine."""
+    tree_sitter = pytest.importorskip("tree_sitter", reason="tree-sitter is not installed in this environment")
+    grammar = pytest.importorskip("tree_sitter_powershell", reason="its grammar is not installed in this environment")
+    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
+    blocks = re.findall(r"^ (?:\* )?PowerShell:\r\n((?:    .*\r\n)+)", readme(), re.MULTILINE)
+    guide = (Path(__file__).parents[3] / "docs" / "recipients.md").read_text(encoding="utf-8")
+    blocks += re.findall(r"```powershell\n(.*?)```", guide, re.DOTALL)
+    assert len(blocks) == 5
+    for block in blocks:
+        assert not parser.parse(block.encode()).root_node.has_error, block
+
+
 @pytest.mark.parametrize("words", [("s3_read",), ("s3_write",), ("s3_read", "s3_write")])
 def test_only_what_the_token_allows_is_described(words: tuple[str, ...]) -> None:
     text = readme(access=list(words), bucket_prefixes=["pub/l2", "calibration/"], ecr_repositories=[])
