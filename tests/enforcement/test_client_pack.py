@@ -33,7 +33,7 @@ def _data(data_account: world.Account, clients: Path, tmp_path_factory: pytest.T
     """A Zarr group and a GeoTIFF at every place that a token may open."""
     folder = tmp_path_factory.mktemp("data")
     subprocess.run([clients / "bin/python", "-W", "ignore", "-c", MAKE_DATA], cwd=folder, check=True)
-    places = [(BUCKET, ""), (BUCKET, "pub/"), (f"{BUCKET}-3", "")]
+    places = [(BUCKET, ""), (BUCKET, "pub/"), (BUCKET, "products/"), (f"{BUCKET}-3", "")]
     for bucket, prefix in places:
         for file in (one for one in folder.rglob("*") if one.is_file()):
             key = prefix + str(file.relative_to(folder))
@@ -84,7 +84,7 @@ def pack(desk: Desk) -> str:
     return (desk.folder / "CLIENTS.txt").read_text(encoding="utf-8")
 
 
-KINDS = ["full", "read", "write", "folder", "folders to read", "deleting"]
+KINDS = ["full", "read", "write", "folder", "folders to read", "deleting", "write in a folder of what is read"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

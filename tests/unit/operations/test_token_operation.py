@@ -144,6 +144,15 @@ def test_a_session_policy_reaches_sts_without_white_space(issue: Runner, account
     assert account.asked("sts:AssumeRole")["Policy"] == '{"Version":"2012-10-17","Statement":[]}'
 
 
+def test_the_receipt_says_what_other_policies_leave(issue: Runner, account: Account) -> None:
+    managed = issue.execute(policy_arns=["arn:aws:iam::aws:policy/ReadOnlyAccess"])["receipt"]["allows"]
+    assert managed["narrowed"] is True and "places" not in managed
+    statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::*/out/*"}
+    by_hand = issue.execute(session_policy=json.dumps({"Statement": statement}))["receipt"]["allows"]
+    assert [one.split("/", 1) for one in by_hand["places"]] == [[f"write {by_hand['buckets'][0]}", "out/"]]
+    assert "narrowed" not in by_hand and "narrowed" not in issue.execute()["receipt"]["allows"]
+
+
 def test_the_receipt_says_everything_but_secrets(issue: Runner, account: Account) -> None:
     result = issue.execute(
         access=["s3_read", "ecr_pull"],
