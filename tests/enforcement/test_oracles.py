@@ -585,21 +585,34 @@ class SimulatedIam:
             [json.loads(one) for one in asked[name]]
             for name in ("PolicyInputList", "PermissionsBoundaryPolicyInputList")
         )
-        cells = list(itertools.product(asked["ActionNames"], asked["ResourceArns"]))
-        ask = functools.partial(oracles.request, ADMIN, account=world.HOME, context=OWNER)
+        actions, resources = asked["ActionNames"], asked["ResourceArns"]
+        cells = list(itertools.product(actions, resources))
+        known = {one["ContextKeyName"]: one["ContextKeyValues"][0] for one in asked["ContextEntries"]}
+        ask = functools.partial(oracles.request, ADMIN, account=world.HOME, context=OWNER | known)
         within = oracles.simulate([ask(*cell, [EVERYTHING], boundary=boundary) for cell in cells])
         allowed = oracles.simulate([ask(*cell, [policy], boundary=boundary) for cell in cells])
         assert not [cell for cell, yes, inside in zip(cells, allowed, within, strict=True) if yes and not inside]
-        results = [
+        answers = dict(zip(cells, zip(allowed, within, strict=True), strict=True))
+        results = [self._result(action, {one: answers[action, one] for one in resources}) for action in actions]
+        return {"EvaluationResults": results, "IsTruncated": False}
+
+    @staticmethod
+    def _result(action: str, answers: dict[str, tuple[bool, bool]]) -> dict[str, Any]:
+        """One answer for each action, with one for each resource in it."""
+        specific = [
             {
-                "EvalActionName": action,
                 "EvalResourceName": resource,
-                "EvalDecision": "allowed" if yes else "implicitDeny",
+                "EvalResourceDecision": "allowed" if yes else "implicitDeny",
                 "PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": inside},
             }
-            for (action, resource), yes, inside in zip(cells, allowed, within, strict=True)
+            for resource, (yes, inside) in answers.items()
         ]
-        return {"EvaluationResults": results, "IsTruncated": False}
+        return {
+            "EvalActionName": action,
+            "EvalResourceName": next(iter(answers)),
+            "EvalDecision": "allowed" if all(yes for yes, _inside in answers.values()) else "implicitDeny",
+            "ResourceSpecificResults": specific,
+        }
 
 
 def limited(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -614,6 +627,8 @@ CUTS: list[tuple[dict[str, Any], set[str]]] = [
     (limited({**ALLOW_ALL, "Action": ["ecr:*", "s3:Get*", "s3:List*"]}), {"s3:PutObject", "s3:DeleteObject"}),
     (limited(ALLOW_ALL, {"Effect": "Deny", "Action": "ecr:CreateRepository", "Resource": "*"}), {"ecr:CreateRepo"}),
     (limited({**ALLOW_ALL, "Resource": "arn:aws:ecr:*:*:repository/*"}), {"s3:", "ecr:GetAuthorizationToken"}),
+    (limited({**ALLOW_ALL, "Condition": {"StringEquals": {"aws:RequestedRegion": "us-west-2"}}}), set()),
+    (limited({**ALLOW_ALL, "Condition": {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}}), {"s3:", "ecr:"}),
 ]
 
 
@@ -621,11 +636,12 @@ CUTS: list[tuple[dict[str, Any], set[str]]] = [
 def test_a_simulated_preflight_names_every_promise_that_the_boundary_cuts(
     boundary: dict[str, Any], cut: set[str]
 ) -> None:
-    policy = permissions.policy(VENUE, PLACE)
+    policy = simulation.unconditional(permissions.policy(VENUE, PLACE))
+    simulated = references.Simulated(json.dumps(policy), json.dumps(boundary), {"aws:RequestedRegion": PLACE.region})
     evaluations = [
         one
         for actions, resources in simulation.promises(policy)
-        for one in references.simulate(SimulatedIam(), policy, boundary, actions, resources)
+        for one in references.simulate(SimulatedIam(), simulated, actions, resources)
     ]
     sentences = simulation.findings("the boundary", evaluations)
     named = {word.strip(",") for one in sentences for word in one.split() if word.startswith(("s3:", "ecr:"))}

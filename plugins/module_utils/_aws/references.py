@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._domain.errors import AwsRefused
 from .._domain.policies import compact
@@ -73,33 +73,57 @@ def key_exists(kms: Any, key_id: str) -> bool:
     return True
 
 
-def simulate(
-    iam: Any, policy: dict[str, Any], boundary: dict[str, Any], actions: Sequence[str], resources: Sequence[str]
-) -> Iterator[Evaluation]:
+class Simulated(NamedTuple):
+    """Two policies, as text, that IAM evaluates together, and what is known of every request.
+
+    :param context: condition keys and their values.
+    """
+
+    policy: str
+    boundary: str
+    context: Mapping[str, str]
+
+
+def simulate(iam: Any, simulated: Simulated, actions: Sequence[str], resources: Sequence[str]) -> Iterator[Evaluation]:
     """What a policy below a boundary allows (iam:SimulateCustomPolicy)."""
+    entries = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for key, value in simulated.context.items()
+    ]
     more: dict[str, str] = {}
     while True:
         answer = call(
             iam,
             "simulate_custom_policy",
             "evaluate the permissions below the boundary",
-            PolicyInputList=[compact(policy)],
-            PermissionsBoundaryPolicyInputList=[compact(boundary)],
+            PolicyInputList=[simulated.policy],
+            PermissionsBoundaryPolicyInputList=[simulated.boundary],
             ActionNames=list(actions),
             ResourceArns=list(resources),
+            ContextEntries=entries,
             **more,
         )
         for one in answer["EvaluationResults"]:
-            detail = one.get("PermissionsBoundaryDecisionDetail", {})
-            yield Evaluation(
-                action=one["EvalActionName"],
-                resource=one.get("EvalResourceName", "*"),
-                within_boundary=detail.get("AllowedByPermissionsBoundary"),
-                missing_keys=tuple(one.get("MissingContextValues", [])),
-            )
+            yield from _evaluations(one)
         if not answer.get("IsTruncated"):
             return
         more = {"Marker": answer["Marker"]}
+
+
+def _evaluations(result: Mapping[str, Any]) -> Iterator[Evaluation]:
+    """The answers about one action: one for each resource.
+
+    Where resources are named, IAM gives the missing condition keys with each of them, and not with the action:
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
+    """
+    for one in result.get("ResourceSpecificResults") or [result]:
+        detail = one.get("PermissionsBoundaryDecisionDetail", {})
+        yield Evaluation(
+            action=result["EvalActionName"],
+            resource=one.get("EvalResourceName", "*"),
+            within_boundary=detail.get("AllowedByPermissionsBoundary"),
+            missing_keys=tuple(one.get("MissingContextValues", [])),
+        )
 
 
 def validate(analyzer: Any, kind: str, document: Mapping[str, Any]) -> Iterator[str]:

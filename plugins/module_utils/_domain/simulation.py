@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .policies import statements, values
+from .policies import document, statements, values
 
 
 class Evaluation(NamedTuple):
@@ -52,6 +52,16 @@ def promises(policy: Mapping[str, Any]) -> Iterator[tuple[list[str], list[str]]]
         actions = [str(one) for one in values(statement.get("Action", [])) if "*" not in str(one)]
         if statement["Effect"] == "Allow" and actions:
             yield actions, [str(one) for one in values(statement.get("Resource", "*"))]
+
+
+def unconditional(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """What a policy promises, without its conditions and without its denials.
+
+    A simulation reports every condition key of the policies for which it has no value, whichever policy it is of. So
+    the keys that it reports for this policy below a boundary are those of the boundary.
+    """
+    allowed = [one for one in statements(policy) if one["Effect"] == "Allow"]
+    return document([{key: value for key, value in one.items() if key != "Condition"} for one in allowed])
 
 
 def findings(boundary: str, evaluations: Iterable[Evaluation]) -> list[str]:

@@ -20,9 +20,9 @@ from .._domain.errors import AwsRefused, InvalidInput, MissingReference
 from .._domain.missing import missing_reference
 from .._domain.oidc import OidcProvider
 from .._domain.oidc_plan import missing_audiences
-from .._domain.policies import size
+from .._domain.policies import compact, size
 from .._domain.role_plan import INLINE_POLICY_LENGTH, POLICY_NAME, Desired
-from .._domain.simulation import findings, promises
+from .._domain.simulation import findings, promises, unconditional
 from .._domain.steps import Plan
 from .._domain.trust_reader import principals
 from ._operation import Runtime
@@ -109,11 +109,17 @@ class Preflight:
 
     def _simulate(self, iam: Any, version: str) -> list[str]:
         boundary = references.read_document(iam, self.desired.boundary, version)
-        policy = dict(self.desired.policy)
+        policy, account = unconditional(self.desired.policy), self.found.caller.account_id
+        known = {
+            "aws:RequestedRegion": self.found.region,
+            "aws:PrincipalAccount": account,
+            "aws:SecureTransport": "true",
+        }
+        simulated = references.Simulated(compact(policy), compact(boundary), known)
         evaluations = [
             one
             for actions, resources in promises(policy)
-            for one in references.simulate(iam, policy, boundary, actions, resources)
+            for one in references.simulate(iam, simulated, actions, resources)
         ]
         return findings(self.desired.boundary, evaluations)
 

@@ -687,35 +687,69 @@ def test_inline_policies_of_others_count(role: Runner, account: Account) -> None
     assert account.writes == []
 
 
-def evaluation(action: str, *, allowed: bool, missing: tuple[str, ...] = ()) -> dict[str, Any]:
+DATA, OTHER_DATA = "arn:aws:s3:::sbg-dev-unity-data/*", "arn:aws:s3:::sbg-dev-more/*"
+
+
+def evaluation(action: str, within: dict[str, bool], missing: tuple[str, ...] = ()) -> dict[str, Any]:
+    """IAM's answer for one action, as its API reference describes it where resources are named."""
     return {
         "EvalActionName": action,
-        "EvalResourceName": "arn:aws:s3:::sbg-dev-unity-data/*",
-        "EvalDecision": "allowed" if allowed else "implicitDeny",
-        "PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": allowed},
-        "MissingContextValues": list(missing),
+        "EvalResourceName": next(iter(within)),
+        "EvalDecision": "implicitDeny",
+        "MissingContextValues": [],
+        "ResourceSpecificResults": [
+            {
+                "EvalResourceName": resource,
+                "EvalResourceDecision": "allowed" if allowed else "implicitDeny",
+                "MissingContextValues": list(missing),
+                "PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": allowed},
+            }
+            for resource, allowed in within.items()
+        ],
     }
 
 
 def test_a_simulation_names_what_the_boundary_cuts(role: Runner, account: Account) -> None:
+    on_all = {
+        "EvalActionName": "ecr:GetAuthorizationToken",
+        "EvalResourceName": "*",
+        "EvalDecision": "implicitDeny",
+        "MissingContextValues": ["aws:SourceIp"],
+        "PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": False},
+    }
     results = [
-        evaluation("s3:PutObject", allowed=False),
-        evaluation("s3:GetObject", allowed=True),
-        evaluation("s3:ListBucket", allowed=False, missing=("aws:SourceVpc",)),
+        evaluation("s3:PutObject", {DATA: True, OTHER_DATA: False}),
+        evaluation("s3:GetObject", {DATA: True, OTHER_DATA: True}),
+        evaluation("s3:ListBucket", {DATA: False}, missing=("aws:SourceVpc",)),
+        on_all,
     ]
     first = answer({"EvaluationResults": results[:1], "IsTruncated": True, "Marker": "m"})
     rest = [answer({"EvaluationResults": results[1:]})] + [answer({"EvaluationResults": []})] * 10
     account.before("iam:SimulateCustomPolicy", first, *rest)
     result = role.execute(preflight="simulate")
     assert result["notes"] == [
-        f"The permissions boundary {HERE} does not allow s3:PutObject on arn:aws:s3:::sbg-dev-unity-data/*.",
-        "The simulation could not decide whether the boundary allows s3:ListBucket on "
-        "arn:aws:s3:::sbg-dev-unity-data/*.",
+        f"The permissions boundary {HERE} does not allow s3:PutObject on {OTHER_DATA}.",
+        f"The simulation could not decide whether the boundary allows s3:ListBucket on {DATA}, "
+        "ecr:GetAuthorizationToken on *.",
     ]
     assert role.warnings == result["notes"]
+
+
+def test_a_simulation_asks_about_the_boundary_and_not_about_the_conditions_of_the_role(
+    role: Runner, account: Account
+) -> None:
+    """IAM reports the missing keys of every policy that it is given: those of the role would make all undecided."""
+    account.before("iam:SimulateCustomPolicy", *[answer({"EvaluationResults": []})] * 10)
+    role.execute(preflight="simulate")
     asked = account.asked("iam:SimulateCustomPolicy")
     assert json.loads(asked["PermissionsBoundaryPolicyInputList"][0])["Statement"][0]["Effect"] == "Allow"
     assert not [action for action in asked["ActionNames"] if "*" in action]
+    for policy in map(json.loads, asked["PolicyInputList"]):
+        assert {one["Effect"] for one in policy["Statement"]} == {"Allow"}
+        assert not [one for one in policy["Statement"] if "Condition" in one]
+    known = {one["ContextKeyName"]: one["ContextKeyValues"] for one in asked["ContextEntries"]}
+    assert known["aws:RequestedRegion"] == ["us-west-2"]
+    assert known["aws:PrincipalAccount"] == [MOTO_ACCOUNT]
 
 
 def test_a_simulation_that_is_refused_is_said_to_be(role: Runner, account: Account) -> None:
