@@ -223,6 +223,7 @@ options:
   kms_key_id:
     description:
       - The KMS key for a V(SecureString), used when it is written. The default is the account's key for SSM.
+      - An error if the external ID is stored as V(String).
     type: str
   on_external_id_conflict:
     description:

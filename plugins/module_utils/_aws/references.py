@@ -62,15 +62,26 @@ def read_audiences(iam: Any, provider_arn: str) -> list[str] | None:
     return None if answer is None else list(answer.get("ClientIDList", []))
 
 
-def key_exists(kms: Any, key_id: str) -> bool:
-    """Whether a KMS key exists (kms:DescribeKey)."""
+class Key(NamedTuple):
+    """A KMS key.
+
+    :param state: ``Enabled``, or why it cannot be used.
+    :param spec: ``SYMMETRIC_DEFAULT``, or that of a key with which SSM cannot encrypt.
+    """
+
+    state: str
+    spec: str
+
+
+def read_key(kms: Any, key_id: str) -> Key | None:
+    """A KMS key (kms:DescribeKey), or None."""
     try:
-        call(kms, "describe_key", f"check the KMS key {key_id}", KeyId=key_id)
+        found = call(kms, "describe_key", f"check the KMS key {key_id}", KeyId=key_id)["KeyMetadata"]
     except AwsRefused as error:
         if error.code == "NotFoundException":
-            return False
+            return None
         raise
-    return True
+    return Key(str(found.get("KeyState", "Enabled")), str(found.get("KeySpec", "SYMMETRIC_DEFAULT")))
 
 
 class Simulated(NamedTuple):

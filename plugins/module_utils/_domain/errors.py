@@ -88,7 +88,7 @@ class NotProvisioned(VenueError):
 
 
 class MissingReference(VenueError):
-    """A boundary, KMS key or principal that the options name does not exist."""
+    """A boundary, KMS key, principal or provider that the options name does not exist, or cannot be used."""
 
 
 class UnconfirmedChange(VenueError):

@@ -246,6 +246,12 @@ def _parameter_steps(
 ) -> Iterator[Step]:
     path = desired.external_id_parameter
     kind = desired.parameter_type or (parameter.type if parameter else "String")
+    if desired.kms_key_id and kind != "SecureString":
+        raise InvalidInput(
+            "kms_key_id",
+            f"encrypts a SecureString, and the external ID is stored as {kind}: set external_id_type to SecureString, "
+            "or leave the key out.",
+        )
     key = {"KeyId": desired.kms_key_id} if kind == "SecureString" and desired.kms_key_id else {}
     arguments = {"Name": path, "Value": chosen.current, "Type": kind, **key}
     if parameter and parameter.type != kind:

@@ -31,6 +31,7 @@ from .role_state import Discovered, Found
 BOUNDARY_STEPS = ("create_role", "put_role_permissions_boundary")
 TRUST_STEPS = ("create_role", "update_assume_role_policy")
 ANALYZER = "accessanalyzer"
+USABLE_KEYS = ("Enabled", "Updating")
 
 AnswerT = TypeVar("AnswerT")
 
@@ -139,10 +140,19 @@ class Preflight:
 
     def _check_key(self) -> list[str]:
         kms, key = self.clients.client("kms"), self.desired.kms_key_id
-        found, _may = self._ask("kms:DescribeKey", lambda: references.key_exists(kms, key))
-        if found is False:
+        found, may_read = self._ask("kms:DescribeKey", lambda: references.read_key(kms, key))
+        if not may_read:
+            return []
+        advice = "Set kms_key_id to a key of this account and region."
+        if found is None:
             where = f"{self.found.caller.account_id}, region {self.found.region}"
-            raise missing_reference("KMS key", key, where, "Set kms_key_id to a key of this account and region.")
+            raise missing_reference("KMS key", key, where, advice)
+        if found.state not in USABLE_KEYS or found.spec != "SYMMETRIC_DEFAULT":
+            problem = f"in the state {found.state}" if found.state not in USABLE_KEYS else f"of the kind {found.spec}"
+            raise MissingReference(
+                f"the KMS key {key} cannot encrypt the external ID: it is {problem}. Nothing was changed. Let its "
+                f"administrator enable it, or choose another one. {advice}"
+            )
         return []
 
     def _new_principals(self) -> Iterator[str]:

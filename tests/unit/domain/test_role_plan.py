@@ -382,9 +382,10 @@ def test_quotas_are_used_to_the_last_character() -> None:
         present(Current(), wanted(policy={"Statement": padded["Statement"] + "x"}))
 
 
-def test_a_kms_key_is_named_for_secure_strings_only() -> None:
-    step = present(Current(), wanted(kms_key_id="alias/venues")).steps[0]
-    assert (step.arguments["Type"], "KeyId" in step.arguments) == ("String", False)
+@pytest.mark.parametrize("before", [Current(), having(parameter=Parameter(ID))], ids=["new", "a String"])
+def test_a_kms_key_for_a_parameter_in_clear_text_is_refused(before: Current) -> None:
+    with pytest.raises(InvalidInput, match=r"kms_key_id: encrypts a SecureString, and .* is stored as String"):
+        present(before, wanted(kms_key_id="alias/venues"))
 
 
 @pytest.mark.parametrize("name", PLANS)

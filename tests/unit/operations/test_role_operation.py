@@ -673,6 +673,24 @@ def test_a_kms_key_must_exist(role: Runner, account: Account) -> None:
     assert account.writes == []
 
 
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [
+        ({"KeyState": "Disabled"}, "in the state Disabled"),
+        ({"KeyState": "PendingDeletion"}, "in the state PendingDeletion"),
+        ({"KeyState": "Enabled", "KeySpec": "RSA_2048"}, "of the kind RSA_2048"),
+    ],
+)
+def test_a_kms_key_must_be_usable(
+    role: Runner, account: Account, metadata: dict[str, str], problem: str, check: bool
+) -> None:
+    account.before("kms:DescribeKey", answer({"KeyMetadata": {"KeyId": "x", **metadata}}))
+    with pytest.raises(MissingReference, match=f"the KMS key alias/venues cannot encrypt .* it is {problem}"):
+        role.execute(check=check, external_id_type="SecureString", kms_key_id="alias/venues")
+    assert account.writes == []
+
+
 def test_inline_policies_of_others_count(role: Runner, account: Account) -> None:
     role.execute()
     large = {
