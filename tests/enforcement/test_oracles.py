@@ -542,7 +542,7 @@ def test_the_policies_of_people_give_nothing_beyond_the_boundary(name: str, cell
     assert judged(world.POLICIES[name], cells) == expected(cells)
     told = {action for allowed, action, _resource, _context in cells if allowed}
     checks = {"iam:GetUser", "iam:GetPolicyVersion", "iam:ListPolicies", "iam:SimulateCustomPolicy", "kms:DescribeKey"}
-    checks.add("access-analyzer:ValidatePolicy")
+    checks |= {"access-analyzer:ValidatePolicy", "iam:GetSAMLProvider"}
     checks |= {"iam:ListRoles", "iam:GetAccountAuthorizationDetails"} if name == "provisioner" else set()
     assert set(world.actions(world.POLICIES[name])) - told == (checks if name == "provisioner" else set())
 

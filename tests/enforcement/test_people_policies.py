@@ -36,6 +36,7 @@ ONLY_FOR_CHECKS = {
     "iam:GetUser",
     "iam:GetPolicy",
     "iam:GetPolicyVersion",
+    "iam:GetSAMLProvider",
     "iam:ListPolicies",
     "iam:SimulateCustomPolicy",
     "kms:DescribeKey",

@@ -62,6 +62,11 @@ def read_audiences(iam: Any, provider_arn: str) -> list[str] | None:
     return None if answer is None else list(answer.get("ClientIDList", []))
 
 
+def saml_provider_exists(iam: Any, arn: str) -> bool:
+    """Whether a SAML identity provider of the account exists (iam:GetSAMLProvider)."""
+    return call_or_none(iam, "get_saml_provider", f"check the SAML provider {arn}", SAMLProviderArn=arn) is not None
+
+
 class Key(NamedTuple):
     """A KMS key.
 

@@ -71,6 +71,7 @@ class Preflight:
             checks += [functools.partial(self._check_principal, arn) for arn in self._new_principals()]
             providers = self.desired.trust.oidc_providers
             checks += [functools.partial(self._check_provider, one) for one in providers if not one.create]
+            checks += [functools.partial(self._check_saml_provider, arn) for arn in self.desired.trust.saml_providers]
         if self.found.current.role and "put_role_policy" in operations:
             checks.append(self._check_inline_quota)
         if self.analyze:
@@ -170,6 +171,19 @@ class Preflight:
             account = self.found.caller.account_id
             advice = "Correct trusted_principals; the ARN of a role includes its path."
             raise missing_reference("trusted principal", arn, account, advice)
+        return []
+
+    def _check_saml_provider(self, arn: str) -> list[str]:
+        """Check that the account has a SAML provider: IAM takes any name, and nobody could log in through it."""
+        iam, account = self.clients.client("iam"), self.found.caller.account_id
+
+        def is_here() -> bool:
+            return arn.split(":")[4] == account and references.saml_provider_exists(iam, arn)
+
+        found, _may = self._ask("iam:GetSAMLProvider", is_here)
+        if found is False:
+            advice = "Correct saml_provider_arns: a role can only trust providers of its own account."
+            raise missing_reference("SAML provider", arn, account, advice)
         return []
 
     def _check_provider(self, provider: OidcProvider) -> list[str]:

@@ -666,6 +666,27 @@ def test_a_trusted_principal_of_the_account_must_exist(role: Runner, account: Ac
         role.execute(trusted_principals=[arn.replace("/team/", "/")])
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_a_saml_provider_must_exist(role: Runner, account: Account, check: bool) -> None:
+    arn = f"arn:aws:iam::{MOTO_ACCOUNT}:saml-provider/MDPS"
+    with pytest.raises(MissingReference, match=rf"the SAML provider {arn} does not exist in account"):
+        role.execute(check=check, saml_provider_arns=[arn])
+    assert account.writes == []
+    account.iam.create_saml_provider(Name="MDPS", SAMLMetadataDocument="<x/>" * 300)
+    assert role.execute(check=check, saml_provider_arns=[arn])["changed"]
+
+
+def test_a_saml_provider_of_another_account_does_not_exist_for_the_role(role: Runner, account: Account) -> None:
+    with pytest.raises(MissingReference, match="a role can only trust providers of its own account"):
+        role.execute(saml_provider_arns=["arn:aws:iam::210987654321:saml-provider/MDPS"])
+
+
+def test_a_saml_provider_that_may_not_be_read_is_warned_about(role: Runner, account: Account) -> None:
+    account.before("iam:GetSAMLProvider", refuse("AccessDenied"))
+    assert role.execute(saml_provider_arns=[f"arn:aws:iam::{MOTO_ACCOUNT}:saml-provider/MDPS"])["changed"]
+    assert any("iam:GetSAMLProvider" in one for one in role.warnings)
+
+
 def test_a_kms_key_must_exist(role: Runner, account: Account) -> None:
     given = {"external_id_type": "SecureString", "kms_key_id": "alias/no-such-key"}
     with pytest.raises(MissingReference, match=r"the KMS key alias/no-such-key does not exist .* region us-west-2"):
