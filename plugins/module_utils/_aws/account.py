@@ -42,6 +42,12 @@ def names_of_roles(iam: Any, venue: Venue) -> list[str]:
     return [role.name for role in roles if (found := owner(role.tags)) and found.key == venue.key]
 
 
+def other_spellings(iam: Any, role_name: str) -> list[str]:
+    """The names of the roles of the account that differ from a name in upper and lower case only (iam:ListRoles)."""
+    names = [str(one["RoleName"]) for one in _pages(iam, "list_roles", "Roles")]
+    return [one for one in names if one != role_name and one.lower() == role_name.lower()]
+
+
 def _observed(described: dict[str, Any]) -> Observed:
     used = described.get("RoleLastUsed", {})
     return Observed(

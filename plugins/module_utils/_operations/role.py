@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .._aws.account import read_roles
-from .._aws.calls import apply
+from .._aws.account import other_spellings, read_roles
+from .._aws.calls import DENIED, apply
 from .._aws.clients import Clients
-from .._domain.errors import OwnershipConflict, VenueError
+from .._domain.errors import AwsRefused, OwnershipConflict, VenueError
 from .._domain.external_id import Request
 from .._domain.published import check_confirmed
 from .._domain.role_facts import still_using
@@ -64,6 +64,7 @@ class RoleRun:
         discovered = self.discovered = self.discovered or discover(self.options, found)
         desired = desired_state(self.options, found, discovered)
         if number:
+            _check_spelling(self.options, found, self.clients)
             # Whoever wrote the parameter last has decided; a rotation must not start a second time.
             request = self.options.external_id
             desired = replace(desired, external_id=Request(request.given, "use_parameter", False, request.retire))
@@ -89,6 +90,11 @@ class RoleRun:
         plan = plan_absent(found.current, options.venue, options.role_name, name, adopt=options.adopt)
         if found.current.parameter and not self.done:
             _check_unused(options, found, self.clients)
+        if found.current.role and not found.current.parameter:
+            self.notes = [
+                f"There is no SSM parameter {name} in region {found.region} of account {found.caller.account_id}. If "
+                "the external ID is in another region, it stays there: remove it with the region of the venue."
+            ]
         return plan, {}
 
 
@@ -102,6 +108,27 @@ def _sources(discovered: Discovered, found: Found) -> dict[str, str]:
         if source != option:
             sources[what] = f"the SSM parameter {source}"
     return sources
+
+
+def _check_spelling(options: RoleOptions, found: Found, clients: Clients) -> None:
+    """Refuse a role whose name IAM takes for that of a role in another spelling, where IAM does not show that one.
+
+    :raises OwnershipConflict: as said.
+    """
+    if found.current.role:
+        return
+    try:
+        others = other_spellings(clients.client("iam"), options.role_name)
+    except AwsRefused as refusal:
+        if refusal.code in DENIED:
+            return  # the run ends with what IAM says
+        raise
+    if others:
+        raise OwnershipConflict(
+            f"the role {options.role_name} cannot be created: account {found.caller.account_id} has the role "
+            f"{others[0]}, and role names have no case. If that is this venue's role, use the spelling of its tags, "
+            f"and delete the SSM parameter {options.parameters.external_id}. Otherwise set role_name or name_prefix."
+        )
 
 
 def _check_unused(options: RoleOptions, found: Found, clients: Clients) -> None:

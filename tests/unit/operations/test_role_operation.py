@@ -497,6 +497,25 @@ def test_removal_reads_what_hangs_on_the_role_and_takes_all_of_it(role: Runner, 
     assert (again["changed"], again["steps"]) == (False, [])
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_a_removal_in_another_region_says_that_the_external_id_stays(
+    role: Runner, account: Account, check: bool
+) -> None:
+    role.execute()
+    result = role.execute(check=check, state="absent", region="us-east-1")
+    assert result["changed"]
+    (warning,) = role.warnings
+    assert f"no SSM parameter {PATH} in region us-east-1 of account {MOTO_ACCOUNT}" in warning
+    assert "it stays there" in warning and result["notes"] == [warning]
+
+
+def test_a_removal_that_finds_everything_warns_of_nothing(role: Runner, account: Account) -> None:
+    role.execute()
+    assert role.execute(state="absent")["changed"]
+    assert role.execute(state="absent")["changed"] is False
+    assert role.warnings == []
+
+
 def test_a_removal_that_meets_another_one_ends_well(role: Runner, account: Account) -> None:
     role.execute()
     other = Runner(OPERATION, account, project="sbg", venue="dev")
@@ -1030,6 +1049,24 @@ def test_a_venue_keeps_its_spelling(account: Account) -> None:
     account.publish_names("sbg", "dev_1")
     with pytest.raises(OwnershipConflict, match="in another spelling"):
         lower.execute()
+
+
+def test_a_role_in_another_spelling_that_iam_does_not_show_is_named(role: Runner, account: Account) -> None:
+    """Emulators tell names apart by their case; IAM refuses to create the second one."""
+    account.iam.create_role(RoleName="unity-SBG-dev-sts", AssumeRolePolicyDocument=DENY)
+    taken = refuse("EntityAlreadyExists", f"Role with name {NAME} already exists.")
+    account.before("iam:CreateRole", *[taken] * ATTEMPTS)
+    with pytest.raises(OwnershipConflict, match="has the role unity-SBG-dev-sts, and role names have no case"):
+        role.execute()
+    assert account.calls.count("iam:CreateRole") == 1
+
+
+def test_who_may_not_list_roles_is_told_what_iam_says(role: Runner, account: Account) -> None:
+    taken = refuse("EntityAlreadyExists", f"Role with name {NAME} already exists.")
+    account.before("iam:CreateRole", *[taken] * ATTEMPTS)
+    account.before("iam:ListRoles", *[refuse("AccessDenied")] * ATTEMPTS)
+    with pytest.raises(ConcurrentChange, match="already exists"):
+        role.execute()
 
 
 # Foreign statements, the lock, and a role under another name.
