@@ -22,6 +22,7 @@ from .._domain.errors import (
 from .._domain.steps import Step
 from .._domain.trust_reader import named_external_ids
 from .._masking import register_result
+from .advice import ADVICE
 from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
@@ -42,35 +43,6 @@ OVERTAKEN = {
     "ConcurrentModification",
     "TooManyUpdates",
     "DeleteConflict",
-}
-ADVICE = {
-    "PackedPolicyTooLarge": " Session policy, policy ARNs and session tags together are too large for STS. Name fewer "
-    "buckets, folders, repositories or tags, or limit the role instead.",
-    "MalformedPolicyDocument": " A principal in trusted_principals does not exist, or was made moments ago and is not "
-    "visible yet.",
-    **dict.fromkeys(
-        ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"),
-        " Either the secret key does not belong to the key id, or this machine's clock is off: compare 'date -u' "
-        "with the "
-        "time.",
-    ),
-    **dict.fromkeys(
-        ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"),
-        " AWS still limited the rate after several tries: run again, with fewer forks.",
-    ),
-    **dict.fromkeys(
-        ("RegionDisabledException", "RegionDisabled"),
-        " STS is not activated in this region for the account. Set the region to an active one (MDPS uses "
-        "us-west-2), or "
-        "let an administrator activate STS for it (IAM > Account settings).",
-    ),
-    # What SSM says of a parameter's KMS key, and KMS of itself.
-    **dict.fromkeys(
-        ("InvalidKeyId", "KMSInvalidStateException", "DisabledException", "KeyUnavailableException"),
-        " The KMS key of the parameter is disabled, is pending deletion, or does not exist. Let its administrator "
-        "enable "
-        "it, or set kms_key_id to another key.",
-    ),
 }
 # AWS may quote these parameters in an error message; trust policies hold external IDs.
 SECRET_ARGUMENTS = ("ExternalId", "Value", "SAMLAssertion", "WebIdentityToken", "TokenCode")

@@ -194,5 +194,10 @@ class Clients:
 def _retries(session: Any) -> Any:
     """How often botocore repeats a call that AWS throttles: as the environment or the profile says, or six times."""
     mode = os.environ.get("AWS_RETRY_MODE") or session.get_scoped_config().get("retry_mode")
-    attempts = session.get_config_variable("max_attempts")
+    try:
+        attempts = session.get_config_variable("max_attempts")
+    except ValueError:
+        raise ConnectionProblem(
+            "AWS_MAX_ATTEMPTS, or max_attempts in the profile, is not a number. Correct it, or remove it."
+        ) from None
     return {"mode": mode or "standard", **({} if attempts else {"total_max_attempts": MOST_ATTEMPTS})}

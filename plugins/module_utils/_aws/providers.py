@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from .._domain.errors import ConnectionProblem, CredentialsProblem, MissingDependency, VenueError
 from .._domain.secret_text import is_key
 from .._masking import register
+from .advice import ADVICE
 
 with contextlib.suppress(ImportError):  # Clients reports a missing botocore before anything here is used
     from botocore import exceptions as botocore_errors
@@ -223,12 +224,21 @@ def _bad_answer(error: Exception, session: Any) -> VenueError:
         return CredentialsProblem(
             f"The AWS credentials of {_source(session)} have expired, and getting new ones returned expired ones again."
         )
+    if isinstance(error, IndexError) and "credential_process" in session.get_scoped_config():
+        return CredentialsProblem(f"{_helper(session)} cannot be started: the setting is empty.")
     if any(os.environ.get(name) for name in CONTAINER_ADDRESSES):
         return _bad_container(session)
     if os.environ.get(WEB_IDENTITY_FILE):
         return _bad_token_file(error, session)
     configured = (one for setting, one in _BAD_ANSWERS.items() if _setting(session, setting))
     return next(configured, _not_obtained)(error, session)
+
+
+def _bad_parameter(error: Any, session: Any) -> VenueError:
+    """What botocore says of a call of a provider that it does not even send: a token that is empty, for example."""
+    if os.environ.get(WEB_IDENTITY_FILE) or _setting(session, "web_identity_token_file"):
+        return _bad_token_file(error, session)
+    return _not_obtained(error, session)
 
 
 def _bad_token_file(error: Any, session: Any) -> VenueError:
@@ -263,6 +273,13 @@ def _refused(error: Any, session: Any) -> VenueError:
     what, advice = _REFUSALS.get(error.operation_name, ("could not be fetched", ""))
     if "MultiFactorAuthentication" in said:
         advice = "Start the session with the AWS CLI again, with the code that the MFA device shows then."
+    elif code == "ValidationError" and "DurationSeconds" in said:
+        advice = (
+            "The profile asks for a longer session than the role allows, or than the hour that AWS gives a session "
+            "of another role. Set its duration_seconds to 3600, or remove it."
+        )
+    else:
+        advice = ADVICE.get(code, advice).strip()
     return CredentialsProblem(
         f"The AWS credentials of {_source(session)} {what}: AWS said {quoted}. {advice}".strip(), **facts
     )
@@ -306,6 +323,7 @@ _EXPLANATIONS: dict[str, Callable[[Any, Any], VenueError]] = {
     "NoAuthTokenError": _not_signed_in,
     "NoRegionError": _settings_do_not_work,
     "OSError": _file_problem,
+    "ParamValidationError": _bad_parameter,
     "PartialCredentialsError": _incomplete,
     "ProfileNotFound": _settings_do_not_work,
     "RefreshWithMFAUnsupportedError": _no_terminal,

@@ -166,6 +166,15 @@ FAILURES = {
         lambda home: (home / "jwt").write_bytes(b"\xff\xfe\x00"),
         "The web identity token file does not contain a token",
     ),
+    **{
+        f"token file has {name}": (
+            f"role_arn = {ROLE}\nweb_identity_token_file = HOME/jwt",
+            lambda home, text=text: (home / "jwt").write_text(text),
+            "The web identity token file does not contain a token. Write a fresh token to it",
+        )
+        for name, text in {"nothing": "", "a line end": "\n", "too little": "x"}.items()
+    },
+    "helper not set": ("credential_process =", None, "cannot be started: the setting is empty"),
     "MFA": (
         f"role_arn = {ROLE}\nsource_profile = source\nmfa_serial = {MFA}\n{SOURCE}",
         None,
@@ -216,6 +225,21 @@ REFUSALS = [
         f"role_arn = {ROLE}\nweb_identity_token_file = HOME/jwt",
         {"AssumeRoleWithWebIdentity": (400, sts_error("ExpiredTokenException", "Token expired: the-jwt"))},
         "come from a web identity token that AWS did not accept: AWS said ExpiredTokenException. Write a fresh token",
+    ),
+    (
+        f"role_arn = {ROLE}\nsource_profile = source\n{SOURCE}",
+        {"AssumeRole": (403, sts_error("RegionDisabledException", "STS is not activated in this region"))},
+        "AWS said RegionDisabledException. STS is not activated in this region for the account.",
+    ),
+    (
+        f"role_arn = {ROLE}\nsource_profile = source\nduration_seconds = 43200\n{SOURCE}",
+        {"AssumeRole": (400, sts_error("ValidationError", "The requested DurationSeconds exceeds the 1 hour session"))},
+        "AWS said ValidationError. The profile asks for a longer session than the role allows",
+    ),
+    (
+        f"role_arn = {ROLE}\nsource_profile = source\n{SOURCE}",
+        {"AssumeRole": (403, sts_error("SignatureDoesNotMatch", "x"))},
+        "AWS said SignatureDoesNotMatch. Either the secret key does not belong to the key id",
     ),
     (
         SSO,
