@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import codecs
 import html
+import itertools
 import json
+import quopri
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,13 +25,17 @@ LONGEST_PASTE = 10 * LONGEST
 TERMINAL_LINE = 4095
 FRESH_ONE = "Log in at the identity provider again and copy the new SAMLResponse whole."
 FIELD = "SAMLResponse"
+MOST_FIELDS = 50  # places of its name that are looked at
 
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _INPUT = re.compile(rf"<input\b[^>]*\bname\s*=\s*[\"']?{FIELD}\b[^>]*>", re.IGNORECASE)
 _VALUE = re.compile(r"\bvalue\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
-# The field with its value, as forms, tables and copied commands have it; what follows belongs to other fields.
-_LABELLED = re.compile(rf"{FIELD}[\"']?\s*[=:]?\s*[\"']?([A-Za-z0-9+/=%_\s-]*)")
-_NEXT_FIELD = re.compile(r"\bRelayState\b")
+# The field before its value, as forms, tables and copied commands have it; what follows belongs to other fields.
+_LABEL = re.compile(rf"{FIELD}[\"']?\s*[=:]?\s*[\"']?")
+_BASE64 = re.compile(r"[A-Za-z0-9+/=%_\s-]*")
+# The next field of a form, or of a list with a field in each line. A line of base64 has neither colon nor tab.
+_NEXT_FIELD = re.compile(r"\bRelayState\b|\n[ \t]*[\w.-]+[ ]*[:\t]")
+_SOFT_LINE_END = re.compile(r"=\r?\n")  # of quoted-printable, in which mail and saved pages (.eml, .mhtml) are
 
 
 class SamlProblem(VenueError):
@@ -56,7 +63,7 @@ def extract(text: str) -> str:
     """
     if len(text) > LONGEST_PASTE:
         raise SamlProblem(f"This text has {len(text)} characters, more than any SAML response. {FRESH_ONE}")
-    bare = _value(text.replace("\ufeff", "").strip())
+    bare = _value(_unwrapped(text.replace("\ufeff", "")).strip())
     if "%" in bare:
         bare = unquote(bare)
     bare = "".join(bare.split())
@@ -72,6 +79,15 @@ def extract(text: str) -> str:
     return bare
 
 
+def _unwrapped(text: str) -> str:
+    """Return a text without what the shell of Windows (``copy as cURL (cmd)``) or a mail has put into it."""
+    if "^&" in text or '^"' in text or "^%" in text:
+        text = text.replace("^", "")
+    if "=3D" in text and _SOFT_LINE_END.search(text):
+        text = quopri.decodestring(text.encode()).decode(errors="replace")
+    return text
+
+
 def _value(text: str) -> str:
     """Return the value of the field in JSON, in HTML, or in a form; else the text itself, without quotation marks."""
     if text[:1] in ("{", "["):
@@ -80,19 +96,28 @@ def _value(text: str) -> str:
     if tag:
         value = _VALUE.search(tag[0])
         return html.unescape(value[1] or value[2] or "") if value else ""
-    labelled = _LABELLED.search(text)
+    labelled = [_first_value(text[one.end() :]) for one in itertools.islice(_LABEL.finditer(text), MOST_FIELDS)]
     if labelled:
-        return _NEXT_FIELD.split(labelled[1])[0]
+        return max(labelled, key=len)  # the name may stand in another field as well, such as RelayState
     if "SAMLRequest" in text:
         raise SamlProblem("This is the SAMLRequest, the question of AWS. Copy the SAMLResponse, the answer to it.")
     return re.sub(r"^['\"]|['\"]$", "", text).partition("&")[0]
 
 
+def _first_value(text: str) -> str:
+    """Return the base64 text at the beginning, without the name of the next field."""
+    found = _BASE64.match(_NEXT_FIELD.split(text, maxsplit=1)[0])
+    return found[0] if found else ""
+
+
 def _in_json(text: str) -> str:
     try:
-        found = _search(json.loads(text))
+        content = json.loads(text)
     except (ValueError, RecursionError):
         raise SamlProblem(f"This looks like JSON, but it was cut off in copying. {FRESH_ONE}") from None
+    found = _search(content)
+    if found is None:
+        found = next((value for one in _texts(content) if (value := _value(one))), None)
     if found is None:
         raise SamlProblem(f"This is JSON without a field {FIELD}. {FRESH_ONE}")
     return found
@@ -112,6 +137,17 @@ def _search(content: Any) -> str | None:
                 return value
             waiting += one.values()
     return None
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """Yield the texts that name the field, the last one first: form data and pages, as HTTP archives have them."""
+    waiting = [content]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, (list, dict)):
+            waiting += one.values() if isinstance(one, dict) else one
+        elif isinstance(one, str) and FIELD in one and one.strip()[:1] not in ("{", "["):
+            yield one
 
 
 def _check_characters(bare: str) -> None:

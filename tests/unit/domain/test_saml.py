@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import quopri
 import re
 import socket
 from datetime import UTC, datetime, timedelta
@@ -311,6 +312,21 @@ def har(text):
     return json.dumps({"request": {"postData": {"params": [{"name": "SAMLResponse", "value": quote(text, safe="")}]}}})
 
 
+def archive(**entry):
+    return json.dumps({"log": {"entries": [{"request": {"postData": None}}, entry]}})
+
+
+def for_cmd(text):
+    """As Chromium's ``Copy as cURL (cmd)`` writes it: a caret before each character that the shell would read."""
+    command = f'curl "https://signin.aws.amazon.com/saml" --data-raw "SAMLResponse={quote(text, safe="")}&RelayState="'
+    return re.sub(r"%(?=[a-zA-Z0-9_])", "%^", re.sub(r"([\"%&])", r"^\1", command))
+
+
+def quoted_printable(text):
+    page = f'<input type="hidden" name="SAMLResponse" value="{text}"/>'
+    return quopri.encodestring(page.encode()).decode()
+
+
 PASTES = {
     "developer tools, parsed": lambda text: f"SAMLResponse: {text}\nRelayState: https://x/y\n",
     "developer tools, other order": lambda text: f"RelayState: \nSAMLResponse: {text}",
@@ -325,6 +341,19 @@ PASTES = {
     "copied as cURL": lambda text: (
         f"curl 'https://signin.aws.amazon.com/saml' --data-raw 'SAMLResponse={quote(text)}&R='"
     ),
+    "copied as cURL on Windows": for_cmd,
+    "an HTTP archive with the form data as text": lambda text: archive(
+        request={"postData": {"text": f"RelayState=&SAMLResponse={quote(text, safe='')}"}}
+    ),
+    "an HTTP archive with the page": lambda text: archive(
+        response={"content": {"text": f'<form><input name="SAMLResponse" value="{text}"/></form>'}}
+    ),
+    "developer tools, with other fields": lambda text: f"SAMLResponse: {text}\nSubmit: Continue\nSigAlg: http://x",
+    "a table, with other fields": lambda text: f"SAMLResponse\t{text}\nSubmit\tContinue\n",
+    "a RelayState with the name of the field": lambda text: (
+        f"RelayState=https%3A%2F%2Fx%2F%3Fa%3DSAMLResponse&SAMLResponse={quote(text, safe='')}"
+    ),
+    "a saved page (.mhtml)": quoted_printable,
     "the page": lambda text: f'<form><input type="hidden" name="SAMLResponse" value="{text}"/></form>',
     "the page, other order": lambda text: f"<INPUT value='{text.replace('+', '&#x2b;')}' NAME='SAMLResponse'>",
     "a byte order mark": lambda text: f"\ufeff{text}\r\n",
