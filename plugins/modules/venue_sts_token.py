@@ -195,6 +195,7 @@ options:
       - At most 10 managed policies that limit the token. They cannot be combined with O(access), O(buckets),
         O(bucket_prefixes), O(ecr_repositories), limits on these, or O(session_policy), since STS allows what any of the
         session policies allows.
+      - They are not read, so the receipt says the most that the token may allow.
     type: list
     elements: str
   tags:

@@ -17,8 +17,9 @@ ALL = (*S3, *ECR)
 def describe_access(allows: Mapping[str, Any]) -> str:
     """Return the access of a receipt as text, such as ``read s3://sbg-dev-unity-data/incoming/; pull sbg/*``.
 
-    :param allows: the ``allows`` of a receipt. What is null there is not known.
+    :param allows: the ``allows`` of a receipt. What is null there is not known: the text then says the most there is.
     """
+    unknown = "at most " if allows.get("access") is None else ""
     most = " (at most: a policy may refuse a part of it)" if allows.get("narrowed") else ""
     named = [one.partition(" ") for one in (*(allows.get("places") or ()), *(allows.get("repositories") or ()))]
     if named:
@@ -29,7 +30,7 @@ def describe_access(allows: Mapping[str, Any]) -> str:
         _part(s3, _folders(allows)),
         _part([ECR[word] for word in words if word in ECR], _repositories(allows)),
     ]
-    return ("; ".join(one for one in parts if one) or "nothing") + most
+    return unknown + ("; ".join(one for one in parts if one) or "nothing") + most
 
 
 def _place(verbs: Sequence[str], where: str) -> str:

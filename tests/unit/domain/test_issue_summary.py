@@ -68,7 +68,7 @@ def test_a_file_that_is_sent_again_without_its_receipt_has_fewer_lines() -> None
 @pytest.mark.parametrize(
     ("allows", "words"),
     [
-        ({}, "read and write the venue's bucket; create, pull and push the venue's repositories"),
+        ({}, "at most read and write the venue's bucket; create, pull and push the venue's repositories"),
         ({"access": []}, "nothing"),
         ({"access": ["s3_read"], "buckets": ["b"]}, "read s3://b/"),
         ({"access": ["s3_write"], "buckets": ["b"], "bucket_prefixes": ["x", "y"]}, "write s3://b/x/, s3://b/y/"),

@@ -472,6 +472,27 @@ def test_managed_policies_would_add_to_what_narrows_a_token(
     assert account.calls == []
 
 
+def allow(action: str, resource: str) -> str:
+    return json.dumps({"Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]})
+
+
+@pytest.mark.parametrize(
+    ("policy", "warned"),
+    [
+        (allow("ec2:*", "*"), True),
+        (allow("s3:GetObject", "arn:aws:s3:::another-bucket/*"), True),
+        (allow("s3:GetObject", "arn:aws:s3:::sbg-dev-unity-data/x/*"), False),
+        (allow("s3:*", "*"), False),
+    ],
+)
+def test_a_session_policy_that_leaves_nothing_is_warned_about(issue: Runner, policy: str, warned: bool) -> None:
+    issue.execute(session_policy=policy)
+    assert [one.startswith("session_policy: the policy that provisioning gave") for one in issue.warnings] == (
+        [True] if warned else []
+    )
+
+
+
 def test_without_narrowing_there_is_no_session_policy(issue: Runner, account: Account) -> None:
     issue.execute()
     assert "Policy" not in account.asked("sts:AssumeRole")

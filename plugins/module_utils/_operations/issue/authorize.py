@@ -131,7 +131,9 @@ def authorize_found(
     check_account(caller, options.role_account or None)
     role, parameter = _provisioned(options, found.role, parameters.get(options.parameters.external_id), caller)
     request = _with_buckets(options, role_policy, parameters, caller)
-    for warning in (_compare(options, clients.client("ssm"), role, parameter), *check_usable(role_policy, request)):
+    allows = _allowed(options, role_policy, request)
+    compared = _compare(options, clients.client("ssm"), role, parameter)
+    for warning in (compared, *check_usable(role_policy, request), _useless(options, allows)):
         if warning:
             runtime.warn(warning)
     policy = options.session_policy or (
@@ -153,7 +155,7 @@ def authorize_found(
         role_arn=role.arn,
         session_name=options.session_name,
         duration=duration,
-        allows=allowed(role_policy, request, options.session_policy, narrowed="PolicyArns" in options.extras),
+        allows=allows,
         issuer_arn=caller.arn,
         external_id_source="parameter+requester" if options.external_id else "parameter",
         source_identity={**arguments, **names}.get("SourceIdentity"),
@@ -162,6 +164,21 @@ def authorize_found(
         receipt=_receipt(options, grounds, runtime),
         assume=lambda: assume(question, clients, runtime),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
+    )
+
+
+def _allowed(options: TokenOptions, role_policy: Mapping[str, Any] | None, request: Request) -> Access:
+    """Return what the token really allows. Managed policies that narrow it are not read, so it is the most then."""
+    return allowed(role_policy, request, options.session_policy, narrowed="PolicyArns" in options.extras)
+
+
+def _useless(options: TokenOptions, allows: Access) -> str:
+    """Return a warning about a session policy that leaves nothing of the role's policy, or an empty text."""
+    if not options.session_policy or allows.access != ():
+        return ""
+    return (
+        "session_policy: the policy that provisioning gave the role allows nothing of it. The token can only be used "
+        "if somebody has added another policy to the role."
     )
 
 
@@ -240,7 +257,7 @@ def _unsigned_grounds(options: TokenOptions, account: str, role_arn: str, sessio
         role_arn=role_arn,
         session_name=session_name,
         duration=options.duration,
-        allows=allowed(None, options.request, options.session_policy, narrowed="PolicyArns" in options.extras),
+        allows=_allowed(options, None, options.request),
     )
 
 
