@@ -7,10 +7,12 @@ from __future__ import annotations
 import ast
 import pathlib
 import re
+import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 from ansible_collections.mdps.venue_sts.plugins.modules import venue_sts_handoff, venue_sts_token
@@ -36,7 +38,46 @@ GENERATED = sorted(
 )
 RESEND = yaml.safe_load(venue_sts_handoff.DOCUMENTATION)
 TOKEN = yaml.safe_load(venue_sts_token.DOCUMENTATION)
+TEMPLATES = sorted(
+    path
+    for folder in ("roles", "playbooks")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in (".j2", ".yml") and path.is_file()
+)
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "roles").glob("*/README.md")]
+
+
+def _texts_of(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, (dict, list)):
+        for one in content.values() if isinstance(content, dict) else content:
+            yield from _texts_of(one)
+
+
+def _templates(path: pathlib.Path) -> Iterator[str]:
+    """Every template of a file: the file itself, or the texts of its YAML."""
+    if path.suffix == ".j2":
+        yield path.read_text()
+        return
+    for document in yaml.load_all(path.read_text(), Loader=_Tolerant):
+        yield from (text for text in _texts_of(document) if "{{" in text or "{%" in text)
+
+
+class _Tolerant(yaml.SafeLoader):
+    """Ansible's own tags are texts."""
+
+
+_Tolerant.add_multi_constructor("!", lambda loader, _tag, node: str(node.value))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_template_brings_a_deprecation_warning_of_python(path: pathlib.Path) -> None:
+    """Such as an escape in a text of Jinja that is none: a later Python refuses it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for text in _templates(path):
+            jinja2.Environment(autoescape=True, extensions=["jinja2.ext.do"]).parse(text)
 
 
 def test_no_two_test_files_have_one_name() -> None:
