@@ -14,7 +14,12 @@ from ._operation import Runtime
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0
 # What AWS says of a wrong MFA code or device, and of a caller whom a policy denies the call or no policy allows it.
-_FINAL = re.compile(r"\bMFA\b|MultiFactorAuthentication|explicit deny|because no ", re.IGNORECASE)
+# That no trust policy allows it may go away: the one that was written a moment ago is not known everywhere yet.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+_FINAL = re.compile(
+    r"\bMFA\b|MultiFactorAuthentication|explicit deny|because no (?!role trust policy|resource-based policy)",
+    re.IGNORECASE,
+)
 
 
 def role_may_be_new(refusal: AwsRefused) -> bool:
