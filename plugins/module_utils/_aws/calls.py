@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -174,12 +175,13 @@ def _apply_one(client: Any, step: Step, again: Callable[[AwsRefused], bool]) -> 
 def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
     """Run reads side by side, at most SIDE_BY_SIDE at once; results come in the order of the calls.
 
-    A few take one round trip's time. There may be many, since receipts and options of others say what to read.
+    A few take one round trip's time. There may be many, since receipts and options of others say what to read. Each has
+    the context of the caller: by that, ansible-core finds the task whose result a warning belongs to.
 
     :raises VenueError: that of the first call, in this order, that failed.
     """
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-        running = [pool.submit(one) for one in calls]
+        running = [pool.submit(contextvars.copy_context().run, one) for one in calls]
     return [one.result() for one in running]
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import socket
 import ssl
 import threading
@@ -370,6 +371,14 @@ def test_reads_run_side_by_side_and_come_back_in_order() -> None:
 
     assert calls.run_concurrently(lambda: read(1), lambda: read(2), lambda: read(3)) == [1, 2, 3]
     assert calls.run_concurrently() == []
+
+
+def test_side_by_side_calls_have_the_context_of_the_task() -> None:
+    """The core keeps the warnings of a task in a context variable: one from another context is in no result."""
+    of_task: contextvars.ContextVar[list[str]] = contextvars.ContextVar("of_task")
+    of_task.set([])
+    calls.run_concurrently(*[lambda text=text: of_task.get().append(text) for text in ("one", "two")])
+    assert sorted(of_task.get()) == ["one", "two"]
 
 
 def test_no_number_of_reads_starts_more_threads_than_there_are_connections() -> None:
