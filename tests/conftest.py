@@ -31,7 +31,8 @@ init_plugin_loader([str(COLLECTIONS)])
 __all__ = ["free_port"]
 
 # A busy machine is no reason for a property to fail.
-hypothesis.settings.register_profile("patient", deadline=None)
+_SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=_SLOW)
 hypothesis.settings.load_profile("patient")
 
 
