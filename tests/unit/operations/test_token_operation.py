@@ -10,6 +10,7 @@ import pathlib
 import re
 import stat
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue import assume as asking
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer, refuse, trust_of
@@ -818,3 +821,30 @@ def test_parameters_may_have_other_names(issue: Runner, account: Account) -> Non
     assert "arn:aws:s3:::sbg-dev-unity-data" in asked["Policy"]
     with pytest.raises(NotProvisioned, match="there is no SSM parameter /y/external-id in region us-west-2"):
         issue.execute(external_id_parameter="/y/external-id")
+
+
+@pytest.mark.parametrize("method", ["saml", "web_identity"])
+def test_a_token_without_credentials_that_is_nearly_full_is_warned_about(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {
+        "Credentials": {
+            "AccessKeyId": "ASIAFAKE",
+            "SecretAccessKey": "fake",
+            "SessionToken": "fake",
+            "Expiration": datetime(2026, 11, 22, 10, 30, 15, tzinfo=UTC),
+        },
+        "AssumedRoleUser": {
+            "AssumedRoleId": "AROAFAKE:jdoe",
+            "Arn": f"arn:aws:sts::{MOTO_ACCOUNT}:assumed-role/r/jdoe",
+        },
+        "SessionTokenUtilization": 93,
+    }
+    warnings: list[str] = []
+    monkeypatch.setattr(asking, "_saml", SimpleNamespace(assume=lambda *_: answer))
+    monkeypatch.setattr(asking, "_web_identity", SimpleNamespace(assume=lambda *_: answer))
+    question: Any = SimpleNamespace(response=None, pair=None, token=None, role_arn="", arguments={})
+    ask: Any = getattr(asking, f"assume_with_{method}")
+    assert ask(question, None, Runtime(warn=warnings.append)).access_key_id == "ASIAFAKE"
+    (warning,) = warnings
+    assert "take 93 % of what STS accepts" in warning

@@ -89,9 +89,7 @@ def _assume(question: Question, client: Any, runtime: Runtime) -> Issued:
             if not patience.again(error):
                 reason = diagnose(question.role, question.parameter, question.caller, runtime)
                 raise NotAssumable(f"{error.message} {reason}", **error.facts) from None
-    if warning := nearly_full(answer):
-        runtime.warn(warning)
-    return replace(_issued(answer), source_identity=arguments.get("SourceIdentity"))
+    return replace(_issued(answer, runtime), source_identity=arguments.get("SourceIdentity"))
 
 
 def _ask(question: Question, client: Any, runtime: Runtime) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -112,23 +110,25 @@ def _ask(question: Question, client: Any, runtime: Runtime) -> tuple[dict[str, A
     return answer, question.arguments
 
 
-def assume_with_saml(question: SamlQuestion, clients: Clients) -> Issued:
+def assume_with_saml(question: SamlQuestion, clients: Clients, runtime: Runtime) -> Issued:
     """Call AssumeRoleWithSAML.
 
     :raises SamlProblem: STS refuses the response.
     """
-    return _issued(_saml.assume(clients, question.response, question.pair, question.arguments))
+    return _issued(_saml.assume(clients, question.response, question.pair, question.arguments), runtime)
 
 
-def assume_with_web_identity(question: WebIdentityQuestion, clients: Clients) -> Issued:
+def assume_with_web_identity(question: WebIdentityQuestion, clients: Clients, runtime: Runtime) -> Issued:
     """Call AssumeRoleWithWebIdentity.
 
     :raises WebIdentityProblem: STS refuses the token.
     """
-    return _issued(_web_identity.assume(clients, question.token, question.role_arn, question.arguments))
+    return _issued(_web_identity.assume(clients, question.token, question.role_arn, question.arguments), runtime)
 
 
-def _issued(answer: dict[str, Any]) -> Issued:
+def _issued(answer: dict[str, Any], runtime: Runtime) -> Issued:
+    if warning := nearly_full(answer):
+        runtime.warn(warning)
     token = token_document(answer)
     # With SAML, the identity provider names session and subject.
     claims = {"saml_subject": answer.get("Subject"), "saml_issuer": answer.get("Issuer")}

@@ -210,7 +210,7 @@ def _authorize_saml(options: TokenOptions, saml: _saml.SamlOptions, clients: Cli
     grounds = _unsigned_grounds(options, account, pair.role_arn, session)
     return Authorized(
         receipt=_receipt(options, grounds, runtime),
-        assume=lambda: assume_with_saml(question, clients),
+        assume=lambda: assume_with_saml(question, clients, runtime),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
     )
 
@@ -227,7 +227,7 @@ def _authorize_web_identity(
     grounds = _unsigned_grounds(options, account, role_arn, options.session_name)
     return Authorized(
         receipt=_receipt(options, replace(grounds, context=token.context), runtime),
-        assume=lambda: assume_with_web_identity(question, clients),
+        assume=lambda: assume_with_web_identity(question, clients, runtime),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
     )
 
