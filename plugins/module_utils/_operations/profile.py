@@ -112,7 +112,7 @@ def _known(value: Any, spec: Mapping[str, Any]) -> Any:
     return {
         name: _known(value[name], one.get("options", {})) if "options" in one else value[name]
         for name, one in spec.items()
-        if name in value and (value[name] is not None or one.get("required"))
+        if name in value and not (name == "Expiration" and value[name] is None)
     }
 
 
