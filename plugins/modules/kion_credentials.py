@@ -152,7 +152,7 @@ region:
   returned: success
 token:
   description: The same keys as the AWS CLI would print them, for M(mdps.venue_sts.venue_sts_profile) and
-    P(mdps.venue_sts.token_files#filter).
+    P(mdps.venue_sts.token_files#filter). Without C(Expiration) where Kion does not say when they expire.
   type: dict
   returned: success
 receipt:

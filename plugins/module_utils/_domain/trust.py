@@ -36,6 +36,7 @@ class Trust(NamedTuple):
     :param patterns: ARN patterns of the callers; the principals are then the accounts that the patterns name.
     :param region: whose sign-in address assertions may be for, as well as the global one.
     :param oidc_providers: whose users may come with a web identity token instead; their accounts are known.
+    :param audiences: the sign-in addresses that assertions may be for, if not those of the region and the global one.
     """
 
     principals: Sequence[str]
@@ -46,6 +47,7 @@ class Trust(NamedTuple):
     patterns: Sequence[str] = ()
     region: str = ""
     oidc_providers: Sequence[OidcProvider] = ()
+    audiences: Sequence[str] = ()
 
     def policy(self, partition: str, foreign: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """The trust policy document.
@@ -65,7 +67,8 @@ class Trust(NamedTuple):
         yield _allow("NameSession", who, ["sts:TagSession", "sts:SetSourceIdentity"])
         if self.saml_providers:
             actions = ["sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity"]
-            audience = {"StringEquals": {"SAML:aud": saml_audiences(partition, self.region)}}
+            addresses = list(self.audiences) or saml_audiences(partition, self.region)
+            audience = {"StringEquals": {"SAML:aud": addresses}}
             yield _allow("AssumeWithSaml", {"Federated": list(self.saml_providers)}, actions, audience)
         for number, provider in enumerate(self.oidc_providers, start=1):
             yield provider.statement(number, partition)
@@ -214,3 +217,19 @@ def check_saml_providers(arns: Sequence[str], partition: str) -> tuple[str, ...]
         )
         for arn in arns
     )
+
+
+def check_audiences(option: str, addresses: Sequence[str], partition: str) -> tuple[str, ...]:
+    """Sign-in addresses of AWS, as identity providers send users to them.
+
+    :raises InvalidInput: not such an address of this partition, or none.
+    """
+    host = _SIGN_IN.get(partition, "signin.aws.amazon.com")
+    for address in addresses:
+        if not re.fullmatch(rf"https://(?:[a-z0-9-]+\.)?{re.escape(host)}/saml(?:/acs/[\w-]+)?", address, re.ASCII):
+            raise InvalidInput(
+                option,
+                f"'{address}' is not a sign-in address of AWS, such as https://{host}/saml or "
+                f"https://REGION.{host}/saml. It is the Recipient in the SAML response.",
+            )
+    return tuple(dict.fromkeys(addresses))

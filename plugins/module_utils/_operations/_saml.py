@@ -29,7 +29,7 @@ ADVICE = {
     "InvalidIdentityToken": "AWS does not accept the response: the provider's metadata in IAM may be old, or the "
     "response was changed on its way.",
     "AccessDenied": "The role's trust policy must name the provider and the sign-in address that the response is for "
-    "(saml_provider_arns of the provision playbook).",
+    "(saml_provider_arns and saml_audiences of the provision playbook).",
 }
 
 

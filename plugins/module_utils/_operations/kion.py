@@ -229,7 +229,8 @@ def _result(options: KionOptions, keys: Keys) -> Result:
             "session_token": credentials["SessionToken"],
             "expiration": expiration,
         },
-        "token": {"Credentials": {**credentials, "Expiration": expiration}},
+        # A field without a value would be refused wherever the document is an option, as in venue_sts_profile.
+        "token": {"Credentials": {**credentials, **({"Expiration": expiration} if expiration else {})}},
         "region": options.region or None,
         "receipt": {
             "url": options.url,

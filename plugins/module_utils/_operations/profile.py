@@ -97,7 +97,6 @@ def with_known_token(args: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a task with those parts of the token that are used here.
 
     STS adds fields to its answer from time to time, such as SessionTokenSize; Ansible refuses what it does not know.
-    Where the end of the keys is not known, as with some servers of Kion, the field has no value.
     """
     token = args.get("token")
     if isinstance(token, str):
@@ -112,7 +111,7 @@ def _known(value: Any, spec: Mapping[str, Any]) -> Any:
     return {
         name: _known(value[name], one.get("options", {})) if "options" in one else value[name]
         for name, one in spec.items()
-        if name in value and not (name == "Expiration" and value[name] is None)
+        if name in value
     }
 
 

@@ -47,6 +47,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "trusted_principals": {"type": "list", "elements": "str"},
     "trusted_principal_patterns": {"type": "list", "elements": "str"},
     "saml_provider_arns": {"type": "list", "elements": "str", "default": []},
+    "saml_audiences": {"type": "list", "elements": "str"},
     "oidc_providers": {**OIDC_PROVIDERS, "default": []},
     "require_mfa": {"type": "bool", "default": False},
     "remove_foreign_statements": {"type": "bool", "default": False},
@@ -97,6 +98,7 @@ class RoleOptions:
     trusted_principals: tuple[str, ...]
     patterns: tuple[str, ...]
     saml_providers: tuple[str, ...]
+    saml_audiences: tuple[str, ...]
     oidc_providers: tuple[oidc.OidcProvider, ...]
     require_mfa: bool
     remove_foreign: bool
@@ -197,11 +199,19 @@ def _parse_trust(params: Params, partition: str) -> dict[str, Any]:
     return {
         "trusted_principals": principals,
         "patterns": checked,
-        "saml_providers": trust.check_saml_providers(params["saml_provider_arns"], partition),
+        **_parse_saml(params, partition),
         "oidc_providers": oidc.check_providers(params["oidc_providers"], partition),
         "require_mfa": params["require_mfa"],
         "remove_foreign": params["remove_foreign_statements"],
     }
+
+
+def _parse_saml(params: Params, partition: str) -> dict[str, Any]:
+    providers = trust.check_saml_providers(params["saml_provider_arns"], partition)
+    if params["saml_audiences"] is not None and not providers:
+        raise InvalidInput("saml_audiences", "has no meaning without saml_provider_arns.")
+    audiences = trust.check_audiences("saml_audiences", params["saml_audiences"] or (), partition)
+    return {"saml_providers": providers, "saml_audiences": audiences}
 
 
 def _parse_grant(params: Params, venue: Venue, buckets: tuple[str, ...], partition: str) -> dict[str, Any]:

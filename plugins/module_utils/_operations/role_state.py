@@ -153,6 +153,7 @@ def desired_state(options: RoleOptions, found: Found, discovered: Discovered) ->
             principals,
             "",
             saml_providers=options.saml_providers,
+            audiences=options.saml_audiences,
             require_mfa=options.require_mfa,
             patterns=options.patterns,
             region=found.region,

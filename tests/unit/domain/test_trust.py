@@ -160,6 +160,31 @@ def test_patterns_that_are_refused(text: str, message: str) -> None:
     assert message in caught.value.message
 
 
+def test_sign_in_addresses_that_are_named_replace_those_of_the_region() -> None:
+    address = "https://us-east-1.signin.aws.amazon.com/saml"
+    value = Trust([ROOT], "id", saml_providers=[IDP], region="us-west-2", audiences=[address])
+    assert value.policy("aws")["Statement"][-1]["Condition"] == {"StringEquals": {"SAML:aud": [address]}}
+
+
+def test_sign_in_addresses() -> None:
+    good = ["https://signin.aws.amazon.com/saml", "https://us-east-1.signin.aws.amazon.com/saml/acs/SAMLSP1A-b"]
+    assert trust.check_audiences("saml_audiences", [*good, good[0]], "aws") == tuple(good)
+    gov = "https://us-gov-west-1.signin.amazonaws-us-gov.com/saml"
+    assert trust.check_audiences("saml_audiences", [gov], "aws-us-gov") == (gov,)
+    for address in (
+        "*",
+        "https://*.signin.aws.amazon.com/saml",
+        "https://signin.aws.amazon.com.example.org/saml",
+        "https://signinXaws.amazon.com/saml",
+        "http://signin.aws.amazon.com/saml",
+        "https://signin.aws.amazon.com/saml\n",
+        "urn:amazon:webservices",
+        gov,
+    ):
+        with pytest.raises(InvalidInput, match=r"^saml_audiences: .* is not a sign-in address of AWS"):
+            trust.check_audiences("saml_audiences", [address], "aws")
+
+
 def test_saml_providers() -> None:
     assert trust.check_saml_providers([IDP], "aws") == (IDP,)
     for arn in (

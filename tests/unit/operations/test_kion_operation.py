@@ -139,7 +139,9 @@ def test_the_expiry_is_what_kion_says_or_unknown(kion, duration, setting, expire
     kion.duration, kion.setting = duration, setting
     result = succeed(kion)
     assert (result["receipt"]["expires_at"], result["receipt"]["expiry_source"]) == (expires, source)
-    assert result["sts_creds"]["expiration"] == result["token"]["Credentials"]["Expiration"] == expires
+    assert result["sts_creds"]["expiration"] == expires
+    # A field without a value would be refused by a task that takes the document, such as venue_sts_profile.
+    assert result["token"]["Credentials"].get("Expiration", "no such field") == (expires or "no such field")
 
 
 def test_keys_that_do_not_live_long_enough_are_refused(kion):

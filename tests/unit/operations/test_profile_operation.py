@@ -284,13 +284,6 @@ def test_fields_that_sts_adds_are_left_out(form):
     assert with_known_token({"token": form(answer), "venue": "dev"}) == {"token": token(), "venue": "dev"}
 
 
-def test_an_end_that_is_not_known_is_left_out():
-    """The module kion_credentials gives null there, where Kion does not say when the keys expire."""
-    keys = {**token()["Credentials"], "Expiration": None}
-    known = with_known_token({"token": {**token(), "Credentials": keys}})["token"]["Credentials"]
-    assert "Expiration" not in known and set(known) == set(keys) - {"Expiration"}
-
-
 @pytest.mark.parametrize(
     "value", [None, 5, "text", "[1]", "[" * 100_000, {}, {"Credentials": 5}, {"Credentials": None}]
 )

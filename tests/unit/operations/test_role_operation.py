@@ -695,6 +695,25 @@ def test_a_saml_provider_must_exist(role: Runner, account: Account, check: bool)
     assert role.execute(check=check, saml_provider_arns=[arn])["changed"]
 
 
+def test_sign_in_addresses_reach_the_trust_policy_and_stay(role: Runner, account: Account) -> None:
+    account.iam.create_saml_provider(Name="MDPS", SAMLMetadataDocument="<x/>" * 300)
+    address = "https://us-east-1.signin.aws.amazon.com/saml"
+    given = {
+        "saml_provider_arns": [f"arn:aws:iam::{MOTO_ACCOUNT}:saml-provider/MDPS"],
+        "saml_audiences": [address],
+    }
+    role.execute(**given)
+    (statement,) = [
+        one
+        for one in account.iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]["Statement"]
+        if one["Sid"] == "AssumeWithSaml"
+    ]
+    assert statement["Condition"] == {"StringEquals": {"SAML:aud": [address]}}
+    assert role.execute(**given)["changed"] is False
+    with pytest.raises(InvalidInput, match="saml_audiences: has no meaning without saml_provider_arns"):
+        role.execute(saml_audiences=[address])
+
+
 def test_a_saml_provider_of_another_account_does_not_exist_for_the_role(role: Runner, account: Account) -> None:
     with pytest.raises(MissingReference, match="a role can only trust providers of its own account"):
         role.execute(saml_provider_arns=["arn:aws:iam::210987654321:saml-provider/MDPS"])

@@ -69,14 +69,7 @@ def every_option(spec: dict[str, Any], above: tuple[str, ...] = ()) -> list[tupl
     return found
 
 
-# Options whose null is data: kion_credentials gives it where Kion does not say when keys expire.
-MAY_BE_NONE = {("venue_sts_profile", ("token", "Credentials", "Expiration"))}
-EVERY = [
-    (name, path)
-    for name, operation in OPERATIONS.items()
-    for path in every_option(dict(operation.argument_spec))
-    if (name, path) not in MAY_BE_NONE
-]
+EVERY = [(name, path) for name, operation in OPERATIONS.items() for path in every_option(dict(operation.argument_spec))]
 SITUATIONS = {"in process": Situation(), "shipped": Situation(keywords={"environment": [{"X": "y"}]})}
 
 
