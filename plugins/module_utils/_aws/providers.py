@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -111,16 +111,25 @@ def _profile(session: Any) -> str:
     return str(session.get_config_variable("profile") or "default")
 
 
-def _setting(session: Any, name: str) -> str:
-    """A setting of the profile in force, or of one that it takes credentials from."""
+def _chain(session: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The profile in force, and those that it takes credentials from, with their settings."""
     profiles: Mapping[str, Any] = session.full_config.get("profiles", {})
     current, seen = _profile(session), set()
     while current in profiles and current not in seen:
         seen.add(current)
-        if name in profiles[current]:
-            return str(profiles[current][name])
+        yield current, profiles[current]
         current = profiles[current].get("source_profile", "")
-    return ""
+
+
+def _setting(session: Any, name: str) -> str:
+    """A setting of the profile in force, or of one that it takes credentials from."""
+    return next((str(settings[name]) for _profile_name, settings in _chain(session) if name in settings), "")
+
+
+def _profile_with(session: Any, *names: str) -> str:
+    """The profile that has one of these settings: the one in force, or one that it takes credentials from."""
+    having = (profile for profile, settings in _chain(session) if any(name in settings for name in names))
+    return next(having, _profile(session))
 
 
 def _settings_do_not_work(error: Any, session: Any) -> VenueError:
@@ -148,21 +157,23 @@ def _not_obtained(error: Any, session: Any) -> VenueError:
 
 
 def _not_signed_in(error: Any, session: Any) -> VenueError:
+    profile = _profile_with(session, "sso_session", "sso_start_url")
     return CredentialsProblem(
-        f"You are not signed in to IAM Identity Center for the profile '{_profile(session)}', or the session has "
-        f"expired. Run 'aws sso login --profile {_profile(session)}'."
+        f"You are not signed in to IAM Identity Center for the profile '{profile}', or the session has expired. "
+        f"Run 'aws sso login --profile {profile}'."
     )
 
 
 def _login_needed(error: Any, session: Any) -> VenueError:
+    profile = _profile_with(session, "login_session")
     return CredentialsProblem(
-        f"The profile '{_profile(session)}' has no valid login session. Run 'aws login --profile {_profile(session)}'."
+        f"The profile '{profile}' has no valid login session. Run 'aws login --profile {profile}'."
     )
 
 
 def _login_not_allowed(error: Any, session: Any) -> VenueError:
     return CredentialsProblem(
-        f"The login session of the profile '{_profile(session)}' cannot be refreshed: "
+        f"The login session of the profile '{_profile_with(session, 'login_session')}' cannot be refreshed: "
         "its user needs the permission signin:CreateOAuth2Token."
     )
 
@@ -201,7 +212,7 @@ def _retrieval(error: Any, session: Any) -> VenueError:
 
 
 def _helper(session: Any) -> str:
-    return f"The credential_process program of the profile '{_profile(session)}'"
+    return f"The credential_process program of the profile '{_profile_with(session, 'credential_process')}'"
 
 
 def _bad_helper_output(error: Any, session: Any) -> VenueError:
@@ -224,7 +235,7 @@ def _bad_answer(error: Exception, session: Any) -> VenueError:
         return CredentialsProblem(
             f"The AWS credentials of {_source(session)} have expired, and getting new ones returned expired ones again."
         )
-    if isinstance(error, IndexError) and "credential_process" in session.get_scoped_config():
+    if isinstance(error, IndexError) and any("credential_process" in one for _name, one in _chain(session)):
         return CredentialsProblem(f"{_helper(session)} cannot be started: the setting is empty.")
     if any(os.environ.get(name) for name in CONTAINER_ADDRESSES):
         return _bad_container(session)

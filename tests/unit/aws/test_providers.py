@@ -174,6 +174,19 @@ FAILURES = {
         )
         for name, text in {"nothing": "", "a line end": "\n", "too little": "x"}.items()
     },
+    **{
+        f"{name} of another profile": (
+            f"role_arn = {ROLE}\nsource_profile = q\n[profile q]\n{profile}",
+            None,
+            words,
+        )
+        for name, (profile, words) in {
+            "not signed in (legacy)": (SSO, "profile 'q', or .* Run 'aws sso login --profile q'"),
+            "not signed in": (SSO_SESSION, "profile 'q', or .* Run 'aws sso login --profile q'"),
+            "helper missing": ("credential_process = HOME/gone", r"of the profile 'q' cannot be started: '.*/gone'"),
+            "helper not set": ("credential_process =", "of the profile 'q' cannot be started: the setting is empty"),
+        }.items()
+    },
     "helper not set": ("credential_process =", None, "cannot be started: the setting is empty"),
     "MFA": (
         f"role_arn = {ROLE}\nsource_profile = source\nmfa_serial = {MFA}\n{SOURCE}",
