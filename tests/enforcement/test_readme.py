@@ -169,5 +169,7 @@ def test_other_keys_in_the_window_are_seen_and_removed(issue: Callable[[str], De
     assert "/jdoe" not in before.stdout
     done = desk.type(f"{lines}\n{remover(desk.readme, name)}\n{lines}\n{show}", shell, {**stale, **elsewhere})
     assert done.returncode == 0 and "assumed-role/unity-sbg-" in done.stdout and '/jdoe"' in done.stdout, done.stderr
+    ecr = [one for one in issue("create").commands if one.startswith("aws ecr create-repository")]
+    assert ecr and all("--region us-west-2" in one for one in ecr)  # docker does not say that it is the region
     region = desk.type(f"{lines}\n{remover(desk.readme, name)}\n{lines}\naws configure list", shell, elsewhere)
     assert "eu-west-1" not in region.stdout and "us-west-2" in region.stdout

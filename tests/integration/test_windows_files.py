@@ -4,21 +4,42 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.bundle import BundleSettings, build_bundle
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import OTHER_KEYS, token_files
 
 from tests.support.tokens import TOKEN
 
 WINE = next((one for one in ("wine64", "wine", "/usr/lib/wine/wine64") if shutil.which(one)), None)
 pytestmark = pytest.mark.skipif(WINE is None, reason="wine is not installed (Debian package wine64)")
-README_LINES = 'set "AWS_SHARED_CREDENTIALS_FILE=%CD%\\credentials"\r\nset "AWS_PROFILE=123456789012-sbg-dev"\r\n'
+RECEIPT = {
+    "recipient": "jdoe",
+    "project": "sbg",
+    "venue": "dev",
+    "account_id": "123456789012",
+    "region": "us-west-2",
+    "session_name": "jdoe",
+    "issued_at": "2026-03-15T00:05:08Z",
+    "expires_at": "2026-03-15T01:05:07Z",
+    "allows": {"access": ["s3_read"], "buckets": ["sbg-dev-unity-data"]},
+}
+
+
+def readme_lines() -> list[str]:
+    """What the README has for cmd: the two lines, the third, and the one that removes other keys."""
+    made = build_bundle(RECEIPT, TOKEN, BundleSettings(), "stem")
+    text = zipfile.ZipFile(io.BytesIO(made.zip)).read("README.txt").decode()
+    found = re.findall(r"^ (?:\* )?Command Prompt \(cmd\):\r\n((?:    .*\r\n)+)", text, re.MULTILINE)
+    return [line.strip() for block in found for line in block.splitlines()]
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +100,9 @@ def test_a_caller_with_echo_keeps_it(cmd: Callable[[str], str]) -> None:
 
 
 def test_the_two_lines_of_the_readme(cmd: Callable[[str], str]) -> None:
-    found = variables(cmd(f"@echo off\r\n{README_LINES}set AWS\r\n"))
+    first, second, third, _remover = readme_lines()
+    assert third.startswith("aws ")
+    found = variables(cmd(f"@echo off\r\n{first}\r\n{second}\r\nset AWS\r\n"))
     assert found["AWS_PROFILE"] == "123456789012-sbg-dev"
     assert re.fullmatch(r"[A-Z]:\\.*\\Users\\Jos. N..ez & Co \(x\)\\credentials", found["AWS_SHARED_CREDENTIALS_FILE"])
 
@@ -94,7 +117,7 @@ def test_desktop_cmd_runs_to_its_end_and_its_undo(cmd: Callable[[str], str]) -> 
 
 def test_the_line_that_removes_other_keys(wine: dict[str, str], tmp_path: Path) -> None:
     """As it is typed at the prompt; in a command file, the percent sign would be doubled."""
-    typed = f'for %v in ({" ".join(OTHER_KEYS)}) do @set "%v="\r\necho now& set AWS\r\nexit\r\n'
+    typed = f"{readme_lines()[-1]}\r\necho now& set AWS\r\nexit\r\n"
     stale = dict.fromkeys(OTHER_KEYS, "stale")
     (tmp_path / "typed").write_text(typed, newline="")
     environment = {**wine, **stale, "AWS_PROFILE": "kept"}

@@ -81,10 +81,10 @@ def test_it_says_what_when_how_and_whom_to_ask() -> None:
         'export AWS_SHARED_CREDENTIALS_FILE="$PWD/credentials"',
         "CPL_AWS_CREDENTIALS_FILE",
         'set "AWS_REGION=us-west-2"',
-        "aws ecr get-login-password | docker login --username AWS --password-stdin 123456789012.dkr.ecr.us-west-2",
+        "aws ecr get-login-password --region us-west-2 | docker login --username AWS ",
         "docker logout 123456789012.dkr.ecr.us-west-2.amazonaws.com",
         "12 hours",
-        "aws ecr create-repository --repository-name sbg/NAME",
+        "aws ecr create-repository --region us-west-2 --repository-name sbg/NAME",
         "Whom to ask: mdps@example.org",
         "unityuser12252025",
         "the refreshed credentials are still expired",
@@ -202,7 +202,7 @@ def test_places_that_differ_are_described_one_by_one() -> None:
         " * Push container images (ECR): sbg/app",
         " * Pull container images (ECR): sbg/app, shared/*",
         " * push images of shared/*",
-        "    aws ecr create-repository --repository-name sbg/nNAME",
+        "    aws ecr create-repository --region us-west-2 --repository-name sbg/nNAME",
         "    docker push 123456789012.dkr.ecr.us-west-2.amazonaws.com/sbg/app:TAG",
     ):
         assert f"{line}\r\n" in text, line
