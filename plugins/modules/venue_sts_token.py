@@ -372,7 +372,7 @@ options:
       key_directory:
         description:
           - The folder with the public keys of the recipients. Each has one file, named after the user with the ending
-            C(.age), C(.pub), C(.keys), C(.asc), C(.gpg), C(.pem), C(.crt), C(.cer) or C(.txt).
+            C(.age), C(.pub), C(.keys), C(.asc), C(.gpg), C(.pem), C(.crt), C(.cer), C(.p7b) or C(.txt).
           - Keys are age recipients, ssh-ed25519 or ssh-rsa keys, OpenPGP public keys, or S/MIME certificates. All keys
             of a user must be of one kind.
           - The folder, the folders above it and its files must belong to the user or root, and nobody else may write to
