@@ -10,7 +10,7 @@ from typing import Any
 
 from .._domain.names import Venue
 from .._domain.role_facts import Observed, owner
-from .._domain.role_plan import Parameter
+from .._domain.role_plan import Parameter, Role
 from .calls import call, run_concurrently
 from .venue_state import read_parameters, role_from
 
@@ -33,13 +33,13 @@ def read_roles(iam: Any) -> list[Observed]:
     return [_observed({**settings.get(one["RoleName"], {}), **one}) for one in details]
 
 
-def names_of_roles(iam: Any, venue: Venue) -> list[str]:
-    """The names of the roles of the account that belong to a venue by their tags.
+def roles_of(iam: Any, venue: Venue) -> list[Role]:
+    """The roles of the account that belong to a venue by their tags.
 
     iam:GetAccountAuthorizationDetails is the only call that tells the tags of several roles.
     """
     roles = map(role_from, _pages(iam, "get_account_authorization_details", "RoleDetailList", Filter=["Role"]))
-    return [role.name for role in roles if (found := owner(role.tags)) and found.key == venue.key]
+    return [role for role in roles if (found := owner(role.tags)) and found.key == venue.key]
 
 
 def other_spellings(iam: Any, role_name: str) -> list[str]:

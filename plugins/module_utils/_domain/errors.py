@@ -111,6 +111,10 @@ class NotAssumable(VenueError):
     """The role exists, yet AssumeRole does not succeed."""
 
 
+class VenueLocked(VenueError):
+    """The venue is locked, and what was asked for would open it."""
+
+
 class NotProven(VenueError):
     """Something was revoked or locked, but the proof that was asked for did not succeed."""
 

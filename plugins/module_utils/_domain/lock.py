@@ -28,19 +28,30 @@ def has_lock(role: Role) -> bool:
     return any(is_lock(one) for one in read_statements(role.trust))
 
 
-def plan_lock(role: Role, inline: Mapping[str, Mapping[str, Any]], now: datetime, *, revoke: bool = True) -> Plan:
+def plan_lock(
+    role: Role,
+    inline: Mapping[str, Mapping[str, Any]],
+    now: datetime,
+    *,
+    revoke: bool = True,
+    newest: datetime | None = None,
+) -> Plan:
     """The steps that lock a role.
 
     The revocation is written before the lock, so a role with the lock needs no second revocation, and a second run
-    changes nothing.
+    changes nothing, unless a token is known that was issued all the same.
 
     :param inline: all inline policies of the role, by name.
     :param now: the time of AWS's clock.
     :param revoke: whether tokens of before end as well.
+    :param newest: when the last token may have been issued that is known; None if none is.
     :raises QuotaReached: the revocation does not fit on the role.
     """
     everything = Revocation("all", "", cutoff(now + PROPAGATION))
-    ended = any(one.kind == "all" and one.live(now) for one in standing(inline, role.role_id))
+    ended = any(
+        one.kind == "all" and one.live(now) and (newest is None or one.before > min(newest, now))
+        for one in standing(inline, role.role_id)
+    )
     locked = has_lock(role)
     revoked = plan_revoke(
         role.name, role.role_id, inline, [] if not revoke or (locked and ended) else [everything], now

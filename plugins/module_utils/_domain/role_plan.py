@@ -20,7 +20,7 @@ from .steps import Plan, Step
 from .tags import MOST_TAGS, check_ownership, merged, tag_value
 from .trust import Trust
 from .trust_plan import TrustChange, change_trust, check_length, undecided
-from .trust_reader import read_trust
+from .trust_reader import is_locked, read_trust
 
 POLICY_NAME = "venue-access"
 INLINE_POLICY_LENGTH = 10240  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -195,15 +195,25 @@ def plan_absent(current: Current, venue: Venue, role_name: str, parameter_name: 
     :raises OwnershipConflict: the role is another venue's, or nobody's and not to be adopted.
     """
     steps: list[Step] = []
+    notes: list[str] = []
     if current.role:
         check_ownership(venue, current.role.name, current.role.tags, adopt=adopt)
+        notes += _lost_lock(current.role)
         steps += _removal_steps(current, current.role.name)
     if current.parameter:
         steps.append(
             Step("ssm", "delete_parameter", parameter_name, "delete the external ID", {"Name": parameter_name})
         )
     labels = {current.parameter.value: KNOWN} if current.parameter else {}
-    return Plan(steps, _current_state(current, labels), {})
+    return Plan(steps, _current_state(current, labels), {}, notes)
+
+
+def _lost_lock(role: Role) -> Iterator[str]:
+    if is_locked(role.trust):
+        yield (
+            f"The role {role.name} is locked, and the lock goes with the role: if the venue is provisioned again, "
+            "tokens can be issued."
+        )
 
 
 def _removal_steps(current: Current, role_name: str) -> Iterator[Step]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .._aws import references
+from .._aws.account import roles_of
 from .._aws.calls import DENIED, run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import read_inline_names, read_policies
-from .._domain.errors import AwsRefused, InvalidInput, MissingReference
+from .._domain.errors import AwsRefused, InvalidInput, MissingReference, VenueLocked
 from .._domain.missing import missing_reference
 from .._domain.oidc import OidcProvider
 from .._domain.oidc_plan import missing_audiences
@@ -24,7 +25,8 @@ from .._domain.policies import compact, size
 from .._domain.role_plan import INLINE_POLICY_LENGTH, POLICY_NAME, Desired
 from .._domain.simulation import findings, promises, unconditional
 from .._domain.steps import Plan
-from .._domain.trust_reader import principals
+from .._domain.trust_reader import is_locked, principals
+from .._domain.words import first_of
 from ._operation import Runtime
 from .role_state import Discovered, Found
 
@@ -59,10 +61,13 @@ class Preflight:
         :returns: what the simulation and Access Analyzer found, one sentence each.
         :raises MissingReference: something does not exist.
         :raises InvalidInput: a quota is not enough.
+        :raises VenueLocked: another role of the venue is locked, and the plan creates one that is not.
         """
         operations = {step.operation for step in self.plan.steps}
         checks: list[Callable[[], list[str]]] = []
         judged = {*BOUNDARY_STEPS, *(("put_role_policy",) if self.simulate else ())}
+        if "create_role" in operations:
+            checks.append(self._check_lock)
         if self.desired.boundary and operations & judged:
             checks.append(self._check_boundary)
         if any("KeyId" in step.arguments for step in self.plan.steps):
@@ -80,6 +85,19 @@ class Preflight:
         for service in (name for name, is_needed in services.items() if is_needed):
             self.clients.client(service)  # before the threads start
         return [sentence for found in run_concurrently(*checks) for sentence in found]
+
+    def _check_lock(self) -> list[str]:
+        """Check that no other role of the venue is locked: nobody may get tokens from a new one meanwhile."""
+        iam, venue = self.clients.client("iam"), self.desired.venue
+        roles, _may = self._ask("iam:GetAccountAuthorizationDetails", lambda: roles_of(iam, venue))
+        locked = [role.name for role in roles or () if is_locked(role.trust)]
+        if locked:
+            raise VenueLocked(
+                f"the venue is locked (role {first_of(locked)} in account {self.found.caller.account_id}), and the role "
+                f"{self.desired.role_name} does not exist. A new role would not be locked, so nothing was changed. Ask "
+                "who locked the venue, and why. Unlock it first."
+            )
+        return []
 
     def _check_boundary(self) -> list[str]:
         iam, arn = self.clients.client("iam"), self.desired.boundary

@@ -90,11 +90,13 @@ class RoleRun:
         plan = plan_absent(found.current, options.venue, options.role_name, name, adopt=options.adopt)
         if found.current.parameter and not self.done:
             _check_unused(options, found, self.clients)
+        missing = []
         if found.current.role and not found.current.parameter:
-            self.notes = [
+            missing.append(
                 f"There is no SSM parameter {name} in region {found.region} of account {found.caller.account_id}. If "
                 "the external ID is in another region, it stays there: remove it with the region of the venue."
-            ]
+            )
+        self.notes = self.notes or [*plan.notes, *missing]  # a second attempt may find no role
         return plan, {}
 
 

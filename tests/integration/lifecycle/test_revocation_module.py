@@ -19,6 +19,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases impo
     parameter_name,
     renewal_name,
 )
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lock import has_lock
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import parse_time
@@ -292,6 +293,28 @@ def test_keys_of_another_account_change_nothing(venue: Moto, tmp_path: pathlib.P
         assert (result["error"], result["expected_account_id"]) == ("AccountMismatch", other), result
         assert f'broker_account: "{other}"' in result["msg"]
         assert policies(venue) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"state": "locked"}, {"state": "unlocked"}, {"all": True}, {"session_name": "jdoe-1"}, {"source_identity": "jdoe"}],
+    ids=str,
+)
+def test_what_receipts_do_not_name_is_not_changed_in_another_account_than_theirs(
+    venue: Moto, tmp_path: pathlib.Path, options: dict[str, Any]
+) -> None:
+    other, mine = "210987654321", "123456789012"
+    foreign = recent(account_id=other, role_arn=f"arn:aws:iam::{other}:role/{ROLE}", session_name="jdoe-1")
+    asked = {**VENUE, **options, "receipts_file": write(tmp_path / "receipts", foreign)}
+    refused = perform(revocation.OPERATION, **asked)
+    assert (refused["error"], refused["expected_account_id"]) == ("AccountMismatch", other), refused
+    assert f'broker_account: "{other}"' in refused["msg"] and f"set expected_account_id to {mine}" in refused["msg"]
+    assert policies(venue) == [] and not has_lock(read_role(venue.client("iam"), ROLE))
+    # False receipts keep nobody from it who names the account; nor do they beside a receipt of this account.
+    assert "failed" not in perform(revocation.OPERATION, **asked, expected_account_id=mine)
+    both = write(tmp_path / "both", foreign, recent(number=2))
+    beside = perform(revocation.OPERATION, **{**asked, "receipts_file": both})
+    assert beside.get("error") == ("AccountMismatch" if "session_name" in options else None)
 
 
 def test_receipts_that_cannot_be_followed_stop_no_other_revocation(venue: Moto, tmp_path: pathlib.Path) -> None:
@@ -607,7 +630,7 @@ def test_a_revoker_who_may_not_look_for_other_roles_is_told_so(venue: Moto, monk
     def denied(*_arguments: Any) -> list[str]:
         raise AwsRefused("not allowed", operation="iam:GetAccountAuthorizationDetails", code="AccessDenied")
 
-    monkeypatch.setattr(state, "names_of_roles", denied)
+    monkeypatch.setattr(state, "roles_of", denied)
     warned: list[str] = []
     result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, state="locked", **FILE)
     assert result["locked"]

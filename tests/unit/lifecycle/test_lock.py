@@ -88,6 +88,20 @@ def test_what_is_missing_of_a_lock_is_put_again() -> None:
     assert steps(plan_lock(role(), inline(UNTIL_NOW), NOW))[0] == ("put_role_policy", AHEAD.policy_name)
 
 
+def test_a_token_that_was_issued_under_the_lock_is_revoked_by_locking_again() -> None:
+    locked, old = with_statements(lock_statement()), Revocation("all", "", cutoff(NOW - timedelta(hours=1)))
+    for newest, needed in (
+        (None, False),
+        (old.before - timedelta(seconds=1), False),
+        (old.before, True),
+        (NOW + timedelta(days=400), True),
+    ):
+        made = plan_lock(locked, inline(old), NOW, newest=newest)
+        assert [one for one, _target in steps(made)] == ["put_role_policy", "delete_role_policy"] * needed
+    # A receipt from the future needs nothing that is not there yet.
+    assert steps(plan_lock(locked, inline(AHEAD), NOW, newest=NOW + timedelta(days=400))) == []
+
+
 def test_an_altered_lock_is_replaced() -> None:
     made = plan_lock(with_statements(WEAK), inline(AHEAD), NOW)
     assert trust_after(made)["Statement"][-1] == lock_statement()

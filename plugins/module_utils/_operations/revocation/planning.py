@@ -21,7 +21,7 @@ from ..._domain.steps import Plan
 from ..._domain.subjects import with_subject, without_subject, without_subjects
 from ..._domain.trust_reader import is_locked
 from ..._domain.users import is_session_of
-from .options import LOCKING, RevocationOptions
+from .options import RevocationOptions
 from .state import RoleState, State
 
 Confirmed = Mapping[str, Collection[str]]  # the names of sessions, by the name of their role
@@ -120,8 +120,10 @@ def _nothing(one: RoleState) -> Plan:
 
 
 def _plan_role(options: RevocationOptions, one: RoleState, state: State, now: datetime, confirmed: Confirmed) -> Plan:
-    if options.state in LOCKING:
-        return (plan_lock if options.state == "locked" else plan_unlock)(one.role, one.inline, now)
+    if options.state == "locked":
+        return plan_lock(one.role, one.inline, now, newest=_newest(one.receipts))
+    if options.state == "unlocked":
+        return plan_unlock(one.role, one.inline, now)
     asked = asked_of(options, state, one)
     locked = is_locked(one.role.trust)
     if options.state == "absent":
@@ -137,6 +139,11 @@ def _plan_role(options: RevocationOptions, one: RoleState, state: State, now: da
     if options.target == "web_identity_subject":
         planned = with_subject(planned, one.role, options.issuer, options.value)
     return replace(planned, locked=locked)
+
+
+def _newest(receipts: Iterable[Receipt]) -> datetime | None:
+    """When the last token of receipts may have been issued, by AWS's clock; None if there are none."""
+    return max((CLOCK_TOLERANCE + (one.issued_at or one.issue_until) for one in receipts), default=None)
 
 
 def fewer_of(options: RevocationOptions, asked: Sequence[Revocation], known: Collection[str]) -> list[Revocation]:

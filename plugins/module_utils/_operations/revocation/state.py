@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..._aws.account import names_of_roles
+from ..._aws.account import roles_of
 from ..._aws.calls import DENIED, run_concurrently
 from ..._aws.clients import Clients
 from ..._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
@@ -231,7 +231,7 @@ def _further_roles(options: RevocationOptions, iam: Any, names: Sequence[str]) -
     if not options.every_role:
         return [], []
     try:
-        found = names_of_roles(iam, options.venue)
+        found = [role.name for role in roles_of(iam, options.venue)]
     except VenueError as refusal:
         return [], [f"roles that are not named were not looked for. {refusal.message}"]
     known = {name.lower() for name in names}
@@ -274,24 +274,33 @@ def _by_account(
 ) -> tuple[list[Receipt], list[tuple[Receipt, str]]]:
     """The receipts of the caller's account, and the others with what to say of them.
 
-    :raises AccountMismatch: all receipts that say what to revoke are of other accounts. One such receipt among others
+    :raises AccountMismatch: all receipts of what is asked for are of other accounts. One such receipt among others
         does not keep the others from being revoked: anybody who may write receipts could add it.
     """
     mine = [one for one in known.receipts if one.account_id == caller.account_id]
-    other = sorted({one.account_id for one in known.receipts} - {caller.account_id})
-    if other and options.by_receipt and not mine:
-        advice = "Set expected_account_id and run once for each account." if len(other) > 1 else ""
-        raise AccountMismatch(
-            f"the tokens were issued in account {', '.join(other)}, but the credentials are for account "
-            f"{caller.account_id} ({caller.arn}). Nothing was changed. Get keys for account {', '.join(other)}, for "
-            f'example from Kion with broker_account: "{other[0]}". {advice}'.rstrip(),
-            account_id=caller.account_id,
-            expected_account_id=other[0],
-        )
     foreign = [one for one in known.receipts if one.account_id != caller.account_id]
+    asked = [one for one in known.receipts if options.target == "session_name" and one.session_name == options.value]
+    # Where receipts do not say what to revoke, an account that the admin has named outranks them.
+    compared = options.by_receipt or not options.expected_account_id
+    if compared and foreign and caller.account_id not in [one.account_id for one in asked or known.receipts]:
+        raise _other_account(options, asked or foreign, caller)
     return mine, [
         (one, f"the receipt is of account {one.account_id}. Run again with keys of that account.") for one in foreign
     ]
+
+
+def _other_account(options: RevocationOptions, receipts: Iterable[Receipt], caller: Caller) -> AccountMismatch:
+    other = sorted({one.account_id for one in receipts})
+    advice = "Set expected_account_id and run once for each account. " if len(other) > 1 else ""
+    if not options.by_receipt:
+        advice += f"If these receipts are false, set expected_account_id to {caller.account_id} and run again."
+    return AccountMismatch(
+        f"the tokens were issued in account {', '.join(other)}, but the credentials are for account "
+        f"{caller.account_id} ({caller.arn}). Nothing was changed. Get keys for account {', '.join(other)}, for "
+        f'example from Kion with broker_account: "{other[0]}". {advice}'.rstrip(),
+        account_id=caller.account_id,
+        expected_account_id=other[0],
+    )
 
 
 def _read_role(iam: Any, name: str) -> tuple[Role, Mapping[str, Mapping[str, Any]]] | VenueError | None:
