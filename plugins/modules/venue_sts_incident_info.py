@@ -60,7 +60,7 @@ extends_documentation_fragment:
 notes:
   - An option that is given must have a value. An empty text, list or mapping is an error.
   - Needs cloudtrail:LookupEvents, iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, sts:GetAccessKeyInfo and
-    ssm:GetParametersByPath. Without the first and the last two it goes on, and says what is not known.
+    ssm:GetParametersByPath. Without any of them it goes on, and says what is not known.
 seealso:
   - module: mdps.venue_sts.venue_sts_revocation
   - module: mdps.venue_sts.venue_sts_session_info
@@ -117,7 +117,8 @@ venue:
   type: dict
   sample: {"project": "sbg", "venue": "dev"}
 role:
-  description: The role as it is now, with RV(role.locked); null if it does not exist.
+  description: The role as it is now, with RV(role.locked); null if it does not exist. If it may not be read, RV(gaps)
+    says so.
   returned: success
   type: dict
   contains:
@@ -134,11 +135,11 @@ role:
       type: bool
       sample: true
     role_id:
-      description: Its unique id.
+      description: Its unique id; null if the role may not be read.
       type: str
       sample: AROAEXAMPLEEXAMPLEEX
     locked:
-      description: Whether nobody can assume it.
+      description: Whether nobody can assume it; null if the role may not be read.
       type: bool
       sample: false
 lease:
@@ -165,6 +166,13 @@ ambiguous:
   description: Whether receipts name several tokens with this key, and CloudTrail does not say which it is.
   returned: success
   type: bool
+candidates:
+  description: The tokens that the receipts then name, with project, venue, role, session and recipient. If they agree
+    on the venue, RV(venue) has it.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 problems:
   description: What contradicts itself, one sentence each.
   returned: success

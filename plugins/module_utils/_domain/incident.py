@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from .names import Venue
 from .receipts import CLOCK_TOLERANCE, Receipt
 from .sessions import Session, from_event, from_receipt, join
 from .times import iso
@@ -29,13 +30,28 @@ class Identified:
     :param session: the token that the key is of; None if nothing names it.
     :param receipt: the receipt of that token; None if there is none that agrees.
     :param problems: what contradicts itself, one sentence each.
-    :param ambiguous: whether receipts name several tokens and nothing says which one it is.
+    :param candidates: the receipts that may be true, where they name several tokens and nothing says which one it is.
     """
 
     session: Session | None
     receipt: Receipt | None
     problems: tuple[str, ...] = ()
-    ambiguous: bool = False
+    candidates: tuple[Receipt, ...] = ()
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether it is not known which of several tokens the key is of."""
+        return bool(self.candidates)
+
+    def venue(self, account_id: str) -> Venue | None:
+        """The venue that all receipts agree on which may be true, and None if they do not.
+
+        :param account_id: the account that it must be in.
+        """
+        receipts = [self.receipt] if self.receipt else self.candidates
+        venues = {one.venue.key: one.venue for one in receipts}
+        elsewhere = self.ambiguous and any(one.account_id != account_id for one in receipts)
+        return next(iter(venues.values())) if len(venues) == 1 and not elsewhere else None
 
 
 def parent_of(events: Iterable[str], access_key_id: str) -> str:
@@ -72,7 +88,7 @@ def identify(
         problems.append(
             f"Receipts name several tokens with this key, and CloudTrail does not say which it is: {names}."
         )
-        return Identified(None, None, tuple(problems), ambiguous=True)
+        return Identified(None, None, tuple(problems), tuple(believed))
     return Identified(held[0] if held else None, believed[-1] if believed else None, tuple(problems))
 
 

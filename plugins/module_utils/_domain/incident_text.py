@@ -23,10 +23,11 @@ STATES = {
 }
 _OVER = "The key has ended. Find out how it got out, and what was done with it."
 _LEASE = "The lease of the recipient is alive and renews such keys: -e act=true ends it as well."
+_ENDED = ("role_gone", "failed", "expired")
 _NEXT = {
     "live": "To end it, repeat the command with -e act=true; to lock the venue as well, add -e lock=true.",
     "revoked": "The key is revoked. To prove it, repeat the command with -e act=true.",
-    **dict.fromkeys(("role_gone", "failed", "expired"), _OVER),
+    **dict.fromkeys(_ENDED, _OVER),
 }
 
 
@@ -51,15 +52,47 @@ def next_step(info: Mapping[str, Any]) -> str:
     if info["in_account"] is False:
         return f"Run this again with keys of account {info['account_id']}."
     if info["ambiguous"]:
-        return "Revoke each of the sessions named above with revoke.yml and -e session_name=…"
+        return _end_all(info)
     if not session:
-        return "Ask in the account whose key it is: aws iam get-access-key-last-used --access-key-id …"
-    if not info["venue"]:
-        return f"The role {session['role_name']} is no venue's: revoke its sessions in the IAM console."
+        return _find(info["access_key_id"])
     said = _NEXT.get(session["state"], _NEXT["live"])
+    if not info["venue"] and session["state"] not in _ENDED:
+        return _of_no_venue(session["role_name"], info["role"])
     if (info["lease"] or {}).get("state") in ("pending", "active"):
         return f"{said} {_LEASE}"
     return said
+
+
+def _of_no_venue(role_name: str, role: Mapping[str, Any] | None) -> str:
+    if role and role["locked"] is None:
+        return f"Run this again with credentials that may read the role {role_name} (iam:GetRole)."
+    return f"The role {role_name} is no venue's: revoke its sessions in the IAM console."
+
+
+def _end_all(info: Mapping[str, Any]) -> str:
+    """What to do where receipts name several tokens: no receipt says which of them must end."""
+    if info["venue"]:
+        lock = "To end them all, repeat the command with -e act=true -e lock=true, which locks the venue."
+        venues = [info["venue"]]
+    else:
+        lock = "To end them all, lock each of their venues with mdps.venue_sts.lock."
+        venues = info["candidates"]
+    key = info["access_key_id"]
+    named = dict.fromkeys(f"-e project={one['project']} -e venue={one['venue']}" for one in venues)
+    each = [f"ansible-playbook mdps.venue_sts.revoke {one} -e access_key_id={key}" for one in named]
+    return f"{lock} To end only those that the receipts name, use the same receipts with: {first_of(each)}."
+
+
+def _find(key: str) -> str:
+    if key.startswith("AKIA"):
+        return (
+            f"This is a long-term key of an IAM user: aws iam get-access-key-last-used --access-key-id {key} names the "
+            "user. Set the key to Inactive in the IAM console."
+        )
+    return (
+        "Name further regions and further places of receipts, and run this again. If the key may be of a venue, lock "
+        "the venue meanwhile: ansible-playbook mdps.venue_sts.lock -e project=… -e venue=…"
+    )
 
 
 def _account(info: Mapping[str, Any]) -> str:
@@ -74,9 +107,10 @@ def _account(info: Mapping[str, Any]) -> str:
 def _token(info: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     session, origin, role, venue = (info[name] for name in ("session", "provenance", "role", "venue"))
     yield "STATE", STATES[session["state"]].format(**session)
-    locked = "LOCKED" if role and role["locked"] else "not locked"
-    name = f"{venue['project']} / {venue['venue']}" if venue else "of no venue"
-    yield "VENUE", f"{name}, role {session['role_name']} ({locked if role else 'not read'})"
+    locked = {True: "LOCKED", False: "not locked", None: "not read"}[role["locked"]] if role else "does not exist"
+    unknown = "not known" if role and role["locked"] is None else "of no venue"
+    name = f"{venue['project']} / {venue['venue']}" if venue else unknown
+    yield "VENUE", f"{name}, role {session['role_name']} ({locked})"
     yield "SESSION", session["session_name"]
     yield "RECIPIENT", origin["recipient"] or "not known"
     yield "ISSUED", f"{origin['issued_at']} by {origin['issuer_arn'] or 'not known'}"

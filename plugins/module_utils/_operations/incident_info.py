@@ -166,7 +166,7 @@ def _facts(options: IncidentOptions, clients: Clients, runtime: Runtime) -> Resu
     else:
         cloudtrail = {one: clients.client_in("cloudtrail", one) for one in _regions(options, log.tokens, clients)}
         trail = Trail(cloudtrail, now, runtime, options.max_pages)
-        found = _here(options, log.tokens, account, clients, trail)
+        found = _here(options, log.tokens, account, clients, trail, caller_account=caller.account_id)
     return {**result, **found, "gaps": [*unread, *found["gaps"]]}
 
 
@@ -203,25 +203,34 @@ def _regions(options: IncidentOptions, receipts: Sequence[Receipt], clients: Cli
 
 
 def _here(
-    options: IncidentOptions, receipts: Sequence[Receipt], account: str | None, clients: Clients, trail: Trail
+    options: IncidentOptions,
+    receipts: Sequence[Receipt],
+    account: str | None,
+    clients: Clients,
+    trail: Trail,
+    *,
+    caller_account: str,
 ) -> Result:
     """What there is to say of a key of this account, or of one whose account is not known."""
     regions, now = list(trail.clients), trail.now
     parents, found = _identify(options, receipts, trail, account, now)
     session = found.session
+    token, unread = _token(found, options.lease_path, clients, now)
     calls, derived, others = _uses(options, trail, session, parents, now)
     known = [options.access_key_id, *parents, *derived]
     asked, cut = bool(regions), trail.truncated
     return {
-        **_token(found, options.lease_path, clients, now),
+        **token,
+        "venue": token["venue"] or _venue_shown(found.venue(caller_account)),
         "parent_keys": list(parents),
         "derived_keys": list(derived),
         "other_keys": list(others),
         "ambiguous": found.ambiguous,
+        "candidates": _candidates(found),
         "problems": list(found.problems),
         "regions": regions,
         "truncated": cut,
-        "gaps": gaps(session, found.receipt, regions, asked=asked, truncated=cut, failed=trail.failed),
+        "gaps": [*unread, *gaps(session, found.receipt, regions, asked=asked, truncated=cut, failed=trail.failed)],
         "use": summary(calls),
         "calls": [one.shown() for one in calls[:MOST_SHOWN]],
         "queries": queries(known, session.issued_at if session else now - KEPT),
@@ -258,6 +267,7 @@ def _elsewhere(
         "derived_keys": [],
         "other_keys": [],
         "ambiguous": found.ambiguous,
+        "candidates": _candidates(found),
         "problems": [problem, *found.problems],
         "regions": [],
         "truncated": False,
@@ -302,26 +312,52 @@ def _uses(
     return calls, tuple(one for one in derived if one != options.access_key_id), tuple(others)
 
 
-def _token(found: Identified, lease_option: str | None, clients: Clients, now: datetime) -> Result:
-    """The token as it is now: its role, its state, its venue, and the lease behind it."""
+def _token(
+    found: Identified, lease_option: str | None, clients: Clients, now: datetime
+) -> tuple[Result, Sequence[str]]:
+    """The token as it is now: its role, its state, its venue, and the lease behind it. And what could not be read."""
     session, receipt = found.session, found.receipt
     if session is None:
-        return dict.fromkeys(("session", "provenance", "venue", "role", "lease"))
-    iam = clients.client("iam")
-    role = read_role(iam, session.role_name)
-    inline = read_policies(iam, role.name, read_inline_names(iam, role.name)) if role else {}
-    role_id = role.role_id if role else ""
+        return dict.fromkeys(("session", "provenance", "venue", "role", "lease")), ()
+    role, inline, unread = _read_role(clients.client("iam"), session.role_name)
+    hidden = role is None and bool(unread)
     tagged = owner(role.tags) if role else None
     venue = tagged or (receipt.venue if receipt else None)
     lease = _lease(clients, lease_path(venue, lease_option), venue, found, now) if venue else None
     origin = provenance(session, receipt)
+    # A role that nobody has read has not been deleted for that.
+    role_id = role.role_id if role else (session.role_id or "unknown") if hidden else ""
+    not_read = {"arn": session.role_arn, "name": session.role_name, "role_id": None, "locked": None, "owned": False}
     return {
         "session": session.shown(standing(inline, role_id), now, role_id),
         "provenance": {**origin, "recipient": origin["recipient"] or (lease or {}).get("user")},
         "venue": _venue_shown(venue),
-        "role": {**_role_shown(role), "owned": tagged is not None} if role else None,
+        "role": {**_role_shown(role), "owned": tagged is not None} if role else not_read if hidden else None,
         "lease": lease,
-    }
+    }, unread
+
+
+def _read_role(iam: Any, name: str) -> tuple[Role | None, Mapping[str, Mapping[str, Any]], Sequence[str]]:
+    """A role, its inline policies, and what of it could not be read. The key may be of any role of the account."""
+    role = None
+    try:
+        role = read_role(iam, name)
+        return role, read_policies(iam, name, read_inline_names(iam, name)) if role else {}, ()
+    except AwsRefused as error:
+        what = "whether the token is revoked" if role else "whose it is, and whether the token is revoked"
+        return role, {}, (f"The role {name} could not be read, so it is not known {what}. {error.message}",)
+
+
+def _candidates(found: Identified) -> list[dict[str, str]]:
+    return [
+        {
+            **one.venue._asdict(),
+            "role_arn": one.role_arn,
+            "session_name": one.session_name,
+            "recipient": one.recipient,
+        }
+        for one in found.candidates
+    ]
 
 
 def _venue_shown(venue: Venue | None) -> dict[str, str] | None:

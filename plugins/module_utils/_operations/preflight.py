@@ -92,10 +92,11 @@ class Preflight:
         roles, _may = self._ask("iam:GetAccountAuthorizationDetails", lambda: roles_of(iam, venue))
         locked = [role.name for role in roles or () if is_locked(role.trust)]
         if locked:
+            account = self.found.caller.account_id
             raise VenueLocked(
-                f"the venue is locked (role {first_of(locked)} in account {self.found.caller.account_id}), and the role "
-                f"{self.desired.role_name} does not exist. A new role would not be locked, so nothing was changed. Ask "
-                "who locked the venue, and why. Unlock it first."
+                f"the venue is locked (role {first_of(locked)} in account {account}), and there is no role "
+                f"{self.desired.role_name}. A new role would not be locked, so nothing was changed. Ask who locked the "
+                "venue, and why. Unlock it first."
             )
         return []
 

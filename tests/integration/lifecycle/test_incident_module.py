@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import incident_info, role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
@@ -453,6 +454,66 @@ def test_a_file_of_other_keys_is_noticed_before_anything_ends(found: Found, text
     assert message in acted
     assert "FAKEFAKE" not in acted
     assert policies(found) == []
+
+
+def test_receipts_that_contradict_each_other_keep_nobody_from_the_lock(found: Found) -> None:
+    found.events.clear()
+    found.write(receipt(), receipt(session_name="jane-1", user="jane"))
+    options = ("-e", f"access_key_id={KEY}", "-e", "act=true", "-e", "verify=false")
+    refused = play(found, *options, code=2)
+    assert "Nothing was changed" in refused and "-e lock=true, which locks the venue" in refused
+    assert policies(found) == []
+    acted = play(found, *options, "-e", "lock=true", code=2)
+    assert "MdpsVenueLocked" in trust(found) and [one[-4:] for one in policies(found)] == ["-all"]
+    last = acted[acted.rindex("fatal:") :]
+    assert "LOCKED        the venue sbg / dev" in last and "ENDED         the key, before" not in last
+    assert "It is not known which of these tokens" in last and "(jane, jdoe)" in last
+
+
+def test_receipts_that_contradict_each_other_on_the_venue_lock_none(found: Found) -> None:
+    found.events.clear()
+    emit = Venue("emit", "ops")
+    found.write(receipt(), receipt(venue=emit, role_arn="arn:aws:iam::123456789012:role/unity-emit-ops-sts"))
+    refused = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true", "-e", "lock=true", code=2)
+    assert "Nothing was changed" in refused and "-e project=emit -e venue=ops -e access_key_id" in refused
+    assert "MdpsVenueLocked" not in trust(found)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["without a receipt", "with a receipt"])
+def test_a_role_that_may_not_be_read_hides_nothing_else(found: Found, known: bool) -> None:
+    """The policy for revokers shows the roles of venues only, and the key may be of any role of the account."""
+    admin = "arn:aws:iam::123456789012:role/Admin"
+    found.events.clear()
+    found.issue(requestParameters={"roleArn": admin, "roleSessionName": "jdoe-1", "durationSeconds": 3600})
+    found.write(*([receipt(role_arn=admin)] if known else []))
+
+    def no_admin(call: Call) -> Answer:
+        if call.action == "iam:GetRole" and "Admin" in str(call.parameters):
+            return call.refuse("AccessDenied", "not allowed", 403)
+        return call.forward()
+
+    with in_front_of(found.moto.url) as proxy:
+        proxy.set(no_admin)
+        options = ("-e", f"access_key_id={KEY}", "-e", "act=true")
+        shown = play(found, *options, code=2, behind=proxy.url)
+    assert "STATE         LIVE until" in shown and "role Admin (not read)" in shown
+    assert "The role Admin could not be read" in shown
+    assert "Nothing was changed" in shown[shown.rindex("fatal:") :]
+
+
+def test_receipts_are_read_where_the_playbook_issue_keeps_them(found: Found) -> None:
+    found.events.clear()
+    with CloudTrail(found.moto.url, found.events) as double:
+        env = {**found.moto.environment(), "AWS_URL": double.url}
+        command = [
+            "mdps.venue_sts.incident",
+            "-e",
+            f"access_key_id={KEY}",
+            "-e",
+            f"handoff_receipts_file={found.receipts}",
+        ]
+        shown = ansible_playbook(*command, env=env, cwd=found.folder).expect(0).output
+    assert "RECIPIENT     jdoe" in shown
 
 
 def test_a_lock_without_act_is_an_error(found: Found) -> None:

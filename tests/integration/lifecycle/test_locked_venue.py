@@ -54,9 +54,7 @@ def test_a_role_that_was_removed_is_not_made_again_while_another_is_locked(venue
     assert "failed" not in perform(role.OPERATION, **VENUE)
 
 
-def test_another_venue_and_a_role_that_exists_are_not_concerned(
-    locked: Moto, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_venue_and_a_role_that_exists_are_not_concerned(locked: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
     locked.publish(project="emit", venue="dev")
     assert "failed" not in perform(role.OPERATION, project="emit", venue="dev")
 

@@ -297,7 +297,13 @@ def test_keys_of_another_account_change_nothing(venue: Moto, tmp_path: pathlib.P
 
 @pytest.mark.parametrize(
     "options",
-    [{"state": "locked"}, {"state": "unlocked"}, {"all": True}, {"session_name": "jdoe-1"}, {"source_identity": "jdoe"}],
+    [
+        {"state": "locked"},
+        {"state": "unlocked"},
+        {"all": True},
+        {"session_name": "jdoe-1"},
+        {"source_identity": "jdoe"},
+    ],
     ids=str,
 )
 def test_what_receipts_do_not_name_is_not_changed_in_another_account_than_theirs(

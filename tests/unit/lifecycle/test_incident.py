@@ -17,6 +17,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.incident im
     provenance,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.incident_text import lines, next_step
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions import from_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.uses import queries, summary, use_from
 
@@ -227,12 +228,46 @@ def test_the_screen_with_everything() -> None:
     ("changes", "words"),
     [
         ({"in_account": False, "account_id": "210987654321"}, "with keys of account 210987654321"),
-        ({"ambiguous": True, "session": None}, "Revoke each of the sessions named above"),
-        ({"session": None}, "get-access-key-last-used"),
+        (
+            {"ambiguous": True, "session": None, "candidates": []},
+            "with -e act=true -e lock=true, which locks the venue",
+        ),
+        ({"ambiguous": True, "session": None, "candidates": []}, f"-e access_key_id={KEY}"),
+        (
+            {"ambiguous": True, "session": None, "venue": None, "candidates": [{"project": "a", "venue": "b"}]},
+            "-e project=a -e venue=b",
+        ),
+        ({"session": None, "access_key_id": "AKIAEXAMPLEEXAMPLE22"}, "get-access-key-last-used --access-key-id AKIA"),
+        ({"session": None}, "mdps.venue_sts.lock -e project=… -e venue=…"),
     ],
 )
 def test_what_to_do_next(changes: dict[str, Any], words: str) -> None:
-    assert words in screen(**changes)
+    assert words in " ".join(screen(**changes).split())
+
+
+def test_a_role_that_was_not_read_is_not_said_to_be_gone_or_no_venues() -> None:
+    role = {"arn": "a", "name": "Admin", "role_id": None, "locked": None, "owned": False}
+    shown = screen(role=role, venue=None)
+    assert "VENUE         not known, role unity-sbg-dev-sts (not read)" in shown
+    assert "(iam:GetRole)" in shown and "no venue's" not in shown
+    gone = screen(role=None, venue=None, session={**info()["session"], "state": "role_gone"})
+    assert "(does not exist)" in gone and "has ended" in gone and "no venue's" not in gone
+
+
+@pytest.mark.parametrize(
+    ("changes", "venue"),
+    [
+        ({}, ("sbg", "dev")),
+        ({"venue": Venue("emit", "ops")}, None),
+        ({"account_id": "210987654321", "role_arn": OTHER_ROLE.replace(ACCOUNT, "210987654321")}, None),
+    ],
+    ids=["same venue", "another venue", "another account"],
+)
+def test_receipts_that_contradict_each_other_may_agree_on_the_venue(
+    changes: dict[str, Any], venue: tuple[str, str] | None
+) -> None:
+    found = identify(KEY, None, [], [issued(), issued(**{"role_arn": OTHER_ROLE, **changes})])
+    assert (found.session, found.ambiguous, found.venue(ACCOUNT)) == (None, True, venue)
 
 
 @pytest.mark.parametrize(
