@@ -15,6 +15,8 @@ description:
   - With O(receipt), O(user) and O(access_key_id), the receipts say which role the tokens are of, whatever its name. If
     they are of another account than the credentials, nothing is changed. A request whose answer was never recorded is
     revoked as well, since its token may have been issued.
+  - With every other option, nothing is changed either if all receipts of living tokens of the venue are of another
+    account. O(expected_account_id) overrides receipts that are false.
   - Each revocation is an inline policy of the role, named C(revoked-<UTC time>-<what>), that denies everything to
     sessions issued before that time. Provisioning leaves them alone, two admins at once cannot undo each other's, and
     deprovisioning removes them with the role. A policy whose content was changed by hand does not count and is written
@@ -40,7 +42,7 @@ options:
         ID, until V(unlocked). The trust policy of each of the venue's roles, also of those for web identity, gets a
         C(Deny) statement with the Sid C(MdpsVenueLocked) for everybody, and every token is revoked. Tokens that AWS
         issues while the change spreads, up to five minutes later, are revoked as well. Provisioning and rotation keep
-        the lock and report it.
+        the lock and report it. A second run changes nothing, unless receipts show a token that was issued since.
       - V(unlocked) removes the lock. The tokens of before stay revoked.
       - V(locked) and V(unlocked) are about the whole venue, so no option says which tokens.
     type: str

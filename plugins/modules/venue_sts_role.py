@@ -18,6 +18,8 @@ description:
   - Tags that others put on the role stay, and so do other inline policies, such as those that revoke tokens.
   - Statements of the trust policy that others wrote are named in the result. An C(Allow) is removed, a C(Deny) stays.
     The lock of an incident (the statement C(MdpsVenueLocked)) always stays.
+  - While a role of the venue is locked, no further role of it is created or adopted, since that one would not be locked
+    (iam:GetAccountAuthorizationDetails). If a locked role is removed, a warning says that the lock goes with it.
   - Before anything is created, and before a boundary changes, the module checks that the boundary, a KMS key, and the
     trusted principals and OIDC providers of the account exist, in check mode too. Where the caller may not look them
     up, it says so and goes on.

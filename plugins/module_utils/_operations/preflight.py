@@ -22,6 +22,7 @@ from .._domain.missing import missing_reference
 from .._domain.oidc import OidcProvider
 from .._domain.oidc_plan import missing_audiences
 from .._domain.policies import compact, size
+from .._domain.role_facts import owner
 from .._domain.role_plan import INLINE_POLICY_LENGTH, POLICY_NAME, Desired
 from .._domain.simulation import findings, promises, unconditional
 from .._domain.steps import Plan
@@ -61,12 +62,12 @@ class Preflight:
         :returns: what the simulation and Access Analyzer found, one sentence each.
         :raises MissingReference: something does not exist.
         :raises InvalidInput: a quota is not enough.
-        :raises VenueLocked: another role of the venue is locked, and the plan creates one that is not.
+        :raises VenueLocked: another role of the venue is locked, and the plan adds one that is not.
         """
         operations = {step.operation for step in self.plan.steps}
         checks: list[Callable[[], list[str]]] = []
         judged = {*BOUNDARY_STEPS, *(("put_role_policy",) if self.simulate else ())}
-        if "create_role" in operations:
+        if self._adds_a_role(operations):
             checks.append(self._check_lock)
         if self.desired.boundary and operations & judged:
             checks.append(self._check_boundary)
@@ -86,6 +87,12 @@ class Preflight:
             self.clients.client(service)  # before the threads start
         return [sentence for found in run_concurrently(*checks) for sentence in found]
 
+    def _adds_a_role(self, operations: set[str]) -> bool:
+        """Whether the plan creates a role, or adopts one of nobody that a lock of the venue did not find."""
+        role = self.found.current.role
+        adopts = role is not None and owner(role.tags) is None and "tag_role" in operations
+        return "create_role" in operations or (adopts and not self.plan.locked)
+
     def _check_lock(self) -> list[str]:
         """Check that no other role of the venue is locked: nobody may get tokens from a new one meanwhile."""
         iam, venue = self.clients.client("iam"), self.desired.venue
@@ -94,9 +101,9 @@ class Preflight:
         if locked:
             account = self.found.caller.account_id
             raise VenueLocked(
-                f"the venue is locked (role {first_of(locked)} in account {account}), and there is no role "
-                f"{self.desired.role_name}. A new role would not be locked, so nothing was changed. Ask who locked the "
-                "venue, and why. Unlock it first."
+                f"the venue is locked (role {first_of(locked)} in account {account}), and {self.desired.role_name} "
+                "would become a further role of it that is not locked. Nothing was changed. Ask who locked the venue, "
+                "and why. Unlock it first."
             )
         return []
 

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust_reader import ASSUME_ACTIONS
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import preflight, role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
@@ -52,6 +54,16 @@ def test_a_role_that_was_removed_is_not_made_again_while_another_is_locked(venue
     assert perform(role.OPERATION, **VENUE)["error"] == "VenueLocked"
     assert "failed" not in perform(revocation.OPERATION, **VENUE, state="unlocked", role_name=OTHER)
     assert "failed" not in perform(role.OPERATION, **VENUE)
+
+
+@pytest.mark.parametrize("itself", [False, True], ids=["open", "locked as well"])
+def test_a_role_of_nobody_is_not_adopted_while_the_venue_is_locked(locked: Moto, itself: bool) -> None:
+    iam, everybody = locked.client("iam"), {"Effect": "Deny", "Principal": "*", "Action": list(ASSUME_ACTIONS)}
+    trust = {"Version": "2012-10-17", "Statement": [everybody] if itself else []}
+    iam.create_role(RoleName=OTHER, AssumeRolePolicyDocument=json.dumps(trust))
+    result = perform(role.OPERATION, **VENUE, role_name=OTHER, adopt=True)
+    assert result.get("error") == (None if itself else "VenueLocked"), result
+    assert bool(iam.list_role_tags(RoleName=OTHER)["Tags"]) is itself
 
 
 def test_another_venue_and_a_role_that_exists_are_not_concerned(locked: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
