@@ -55,3 +55,15 @@ def test_an_inventory_in_which_some_venues_fail(office: Office) -> None:
     assert re.search(r"^sbg-dev +jane +failed .*has changed since", shown, re.MULTILINE), shown
     assert re.search(r"^sbg-dev +broken +failed +- +- +- .*broken is not a lease", shown, re.MULTILINE), shown
     assert re.search(r"^sbg-ops +no lease", shown, re.MULTILINE), shown
+
+
+def test_the_table_is_shown_if_every_venue_has_a_lease_that_fails(office: Office) -> None:
+    for user in ("jdoe", "jane"):
+        assert office.lease(user)["changed"]
+    office.people["jane"] = office.people["jdoe"]
+    shown = play(office, "renew", *ONE, code=2)
+    assert re.search(r"^sbg-dev +jdoe +renewed ", shown, re.MULTILINE), shown
+    assert re.search(r"^sbg-dev +jane +failed .*has changed since", shown, re.MULTILINE), shown
+    assert "sbg-dev: not every lease was renewed." in shown
+    nobody = play(office, "renew", *ONE, "-e", "user=nobody", code=2)
+    assert re.search(r"^sbg-dev +.*nobody has no lease", nobody, re.MULTILINE), nobody
