@@ -112,6 +112,13 @@ options:
     description:
       - The path of an ssh private key that signs the lease.
     type: str
+  signers:
+    description:
+      - The public ssh keys of which renewal requires a signature
+        (O(mdps.venue_sts.venue_sts_renewal#module:lease_signers)). With it, an approval that is not signed by one of
+        them is refused.
+    type: list
+    elements: str
   leases_file:
     description:
       - The file on the controller to which approvals and endings are added, as lines of JSON without secrets.

@@ -36,15 +36,29 @@ def read_lease_signer(text: str) -> SshSigner:
     return signer
 
 
-def check_signers(signers: Sequence[str]) -> tuple[str, ...]:
+def check_signers(option: str, signers: Sequence[str]) -> tuple[str, ...]:
     """Return public keys, each as its type and its text.
 
     :raises InvalidInput: one is not the line of an ssh public key.
     """
     found = [_PUBLIC_KEY.fullmatch(one.strip()) for one in signers]
     if not all(found):
-        raise InvalidInput("lease_signers", "must be ssh public keys, such as 'ssh-ed25519 AAAA…'.")
+        raise InvalidInput(option, "must be ssh public keys, such as 'ssh-ed25519 AAAA…'.")
     return tuple(one[1] for one in found if one)
+
+
+def check_signer(signer: SshSigner | None, signers: Sequence[str]) -> None:
+    """Refuse an approval that renewal would refuse for its signature.
+
+    :param signers: the public keys of which renewal requires a signature; empty if it requires none.
+    :raises InvalidInput: it would not be signed, or by another key.
+    """
+    if not signers:
+        return
+    if signer is None:
+        raise InvalidInput("sign_with", "is required: lease_signers is set, so renewal refuses what is not signed.")
+    if signer.public not in signers:
+        raise InvalidInput("sign_with", "is none of lease_signers, so renewal would refuse its signature.")
 
 
 def sign(lease: Lease, signer: SshSigner) -> Lease:
@@ -60,6 +74,20 @@ def check_signature(lease: Lease, signers: Sequence[str]) -> None:
     """
     if lease.signature is None:
         raise LeaseRefused("the lease is not signed, and lease_signers requires that. Approve it again with a key.")
+    if not is_signed(lease, signers):
+        raise LeaseRefused(
+            "the signature of the lease is not by one of lease_signers, or the lease was altered. Nothing was "
+            "issued. Find out who wrote it, and approve it again."
+        )
+
+
+def is_signed(lease: Lease, signers: Sequence[str]) -> bool:
+    """Return whether one of some keys has signed the lease as it is.
+
+    :raises MissingDependency: ssh-keygen is not installed.
+    """
+    if lease.signature is None:
+        return False
     with tempfile.TemporaryDirectory(prefix="venue_sts_") as folder:
         allowed, signature = Path(folder, "signers"), Path(folder, "signature")
         allowed.write_text("".join(f'{SIGNER} namespaces="{NAMESPACE}" {one}\n' for one in signers), encoding="ascii")
@@ -68,7 +96,5 @@ def check_signature(lease: Lease, signers: Sequence[str]) -> None:
         try:
             program.run([*command, "-s", str(signature)], lease.signed_text)
         except SealingFailed:
-            raise LeaseRefused(
-                "the signature of the lease is not by one of lease_signers, or the lease was altered. Nothing was "
-                "issued. Find out who wrote it, and approve it again."
-            ) from None
+            return False
+    return True

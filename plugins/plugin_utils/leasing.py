@@ -32,7 +32,7 @@ from ..module_utils._domain.steps import Step
 from ..module_utils._domain.times import iso, parse_time
 from ..module_utils._domain.token_request import SHORTEST
 from ..module_utils._domain.users import check_user
-from ..module_utils._files import append_private, check_append_file
+from ..module_utils._files import absolute, append_private, check_append_file, open_regular
 from ..module_utils._handoff_options import HANDOFF
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in
 from ..module_utils._operations.accounts import check_account
@@ -44,7 +44,7 @@ from .channels import registry
 from .channels.channel import Channel
 from .handoff import HandoffOptions, find_person
 from .key_directory import Person, check_fingerprints
-from .lease_signing import read_lease_signer, sign
+from .lease_signing import check_signer, check_signers, is_signed, read_lease_signer, sign
 from .signing import SshSigner
 
 NAME = "venue_sts_lease"
@@ -70,6 +70,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "channel": {"type": "str", "choices": list(CHANNELS), "default": "s3"},
     "handoff": {"type": "dict", "options": HANDOFF},
     "sign_with": {"type": "str"},
+    "signers": {"type": "list", "elements": "str"},
     "leases_file": {"type": "path", "default": LOG},
 }
 
@@ -136,6 +137,8 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
     channel = registry.choose({**given, "channel": params["channel"]}) if params["channel"] != "s3" else None
     person = find_person(options, user, channel or _Anywhere(), runtime)
     check_fingerprints(person, (), options.fingerprints)
+    signer = read_lease_signer(params["sign_with"]) if params["sign_with"] is not None else None
+    check_signer(signer, check_signers("signers", params["signers"] or ()))
     return Approval(
         token=lease_venue.token_options(params, user, params, clients, runtime),
         request=parse_request({name: params[name] for name in ASKED}, venue),
@@ -149,7 +152,7 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
         channel=params["channel"],
         person=person,
         given=given,
-        signer=read_lease_signer(params["sign_with"]) if params["sign_with"] is not None else None,
+        signer=signer,
     )
 
 
@@ -270,12 +273,19 @@ def _wanted(
 
 def _is_same(approval: Approval, before: Lease, lease: Lease) -> bool:
     """Whether a living lease is the one that is asked for. Days count from its own start."""
-    if before.terms != lease.terms or bool(before.signature) != bool(approval.signer):
+    if before.terms != lease.terms or not _is_signed_alike(approval, before):
         return False
     starts = approval.start is None or before.starts_at == lease.starts_at
     if approval.end is not None:
         return starts and before.ends_at == lease.ends_at
     return starts and before.ends_at - before.starts_at == timedelta(days=approval.days or 0)
+
+
+def _is_signed_alike(approval: Approval, before: Lease) -> bool:
+    """Whether a living lease has the signature that it would get now, or none if it would get none."""
+    if approval.signer is None:
+        return before.signature is None
+    return is_signed(before, [approval.signer.public])
 
 
 def _check_times(approval: Approval, lease: Lease, now: datetime) -> None:
@@ -298,6 +308,20 @@ def record(file: str, lease: Lease, event: str, reason: str | None, runtime: Run
     """
     line = {"event": event, "at": iso(runtime.now()), "why": reason, "lease": lease.to_json()}
     append_private("leases_file", file, json.dumps(line, separators=(",", ":")).encode())
+
+
+def read_record(file: str) -> list[str]:
+    """Return the lines of the record of approvals and endings, oldest first; none if there is no record yet.
+
+    :raises InvalidInput: it cannot be read.
+    """
+    try:
+        with open(absolute("leases_file", file), encoding="utf-8", errors="replace", opener=open_regular) as lines:
+            return lines.readlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InvalidInput("leases_file", f"'{file}' cannot be read ({error.strerror}).") from None
 
 
 def _result(steps: Sequence[Step], before: Lease | None, after: Lease | None, runtime: Runtime) -> Result:

@@ -31,14 +31,15 @@ from ..module_utils._domain.leases import (
     parameter_name,
     plan_end,
     renewal_name,
+    why_over,
 )
 from ..module_utils._domain.names import Venue, check_range, make_venue
 from ..module_utils._domain.permissions import RenewalFolder
 from ..module_utils._domain.revocation import Revocation, found_in
-from ..module_utils._domain.times import iso, parse_time
+from ..module_utils._domain.times import iso, parse_time, stamp
 from ..module_utils._domain.token_request import LONGEST, SHORTEST
 from ..module_utils._domain.untrusted import safe_text
-from ..module_utils._domain.users import check_user
+from ..module_utils._domain.users import check_user, is_session_of
 from ..module_utils._files import check_append_file
 from ..module_utils._handoff_options import HANDOFF
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in, unexpected
@@ -56,7 +57,7 @@ from .channels.s3 import S3Channel
 from .handoff import Handoff, HandoffOptions, find_person
 from .key_directory import Person
 from .lease_signing import check_signature, check_signers
-from .leasing import LOG, check_days, given_handoff, record
+from .leasing import LOG, check_days, given_handoff, read_record, record
 from .renewal_place import RenewalPlace
 
 NAME = "venue_sts_renewal"
@@ -132,7 +133,7 @@ def _parse(params: Params, _clients: Clients, runtime: Runtime) -> RenewalOption
         by_hand=params["by_hand"],
         renew_before=check_range("renew_before", params["renew_before"], 60, LONGEST),
         maximum_days=check_days("maximum_days", params["maximum_days"], MOST_DAYS),
-        signers=check_signers(params["lease_signers"] or ()),
+        signers=check_signers("lease_signers", params["lease_signers"] or ()),
         given=given,
         handoff=handoff,
         stores=stores,
@@ -151,6 +152,7 @@ class Run:
         self._options, self._clients, self._runtime = options, clients, runtime
         self._ssm = clients.client("ssm")
         self._venue: VenueNow | None = None
+        self._record: list[str] | None = None
         self._rows: list[dict[str, Any]] = []
         self._interrupted: IssueInterrupted | None = None
 
@@ -241,6 +243,7 @@ class Run:
         if self._options.signers:
             check_signature(lease, self._options.signers)
         self._check_length(lease)
+        self._check_record(lease)
         token = lease_venue.for_lease(
             lease_venue.token_options(
                 self._options.params, lease.user, lease.to_json()["request"], self._clients, self._runtime
@@ -253,6 +256,9 @@ class Run:
         ended_by = _revocation_of(last, venue.revocations)
         if ended_by:
             return self._end(stored, found, f"its last token was revoked ({ended_by.policy_name})")
+        ended_by = _later_revocation(lease, venue.revocations)
+        if ended_by:
+            return self._end(stored, found, f"tokens were revoked after it was approved ({ended_by.policy_name})")
         return self._renew(stored, token, venue.found)
 
     def _check_length(self, lease: Lease) -> None:
@@ -262,6 +268,17 @@ class Run:
             raise LeaseRefused(
                 f"the lease lasts from {iso(lease.starts_at)} to {iso(lease.ends_at)}, and a lease may last at most "
                 f"{most} days (lease_maximum_days). Approve it again."
+            )
+
+    def _check_record(self, lease: Lease) -> None:
+        """:raises LeaseRefused: this machine has ended or replaced the lease, and somebody has put it back."""
+        if self._record is None:
+            self._record = read_record(self._options.leases_file)
+        why = why_over(lease, self._record)
+        if why:
+            raise LeaseRefused(
+                f"by the record of leases ({self._options.leases_file}) {why}, and somebody has put it back since. "
+                "Nothing was issued. Find out who (CloudTrail, PutParameter), and end it or approve it again."
             )
 
     def _read_venue(self, token: TokenOptions) -> VenueNow:
@@ -409,6 +426,22 @@ def _revocation_of(last: Renewal | None, revocations: Sequence[Revocation]) -> R
         return None
     meant = (one for one in revocations if one.kind != "all")
     return next((one for one in meant if one.refuses(last.session_name, None, last.issued_at)), None)
+
+
+def _later_revocation(lease: Lease, revocations: Sequence[Revocation]) -> Revocation | None:
+    """Return a revocation of the user, or of a token that the user got since the approval of the lease, or None.
+
+    It has ended the lease, so one that is there without a record of its token was put back.
+    """
+
+    def is_meant(one: Revocation) -> bool:
+        if one.kind == "session" and is_session_of(lease.user, one.value):
+            return one.value.split("-")[-2] >= stamp(lease.approved_at)
+        # It refuses what was issued up to the second before its moment.
+        of_user = (one.kind, one.value) == ("user", lease.user)
+        return of_user and lease.approved_at + timedelta(seconds=1) < one.before
+
+    return next((one for one in revocations if is_meant(one)), None)
 
 
 OPERATION: Operation[RenewalOptions] = Operation(

@@ -104,6 +104,11 @@ class Lease:
         return "pending" if now < self.starts_at else "active" if now < self.ends_at else "ended"
 
     @property
+    def approved_at(self) -> datetime:
+        """When it was approved, by the clock of whoever approved it, as its id says."""
+        return datetime.fromisoformat(self.id.split("-")[1])
+
+    @property
     def terms(self) -> dict[str, Any]:
         """What was approved, without times and names of the approval itself: equal terms need no new lease."""
         told = self.to_json()
@@ -404,6 +409,10 @@ def _check_sense(lease: Lease) -> None:
         raise BadValue(f"ends_at must lie within {MOST_DAYS} days after starts_at.")
     if not lease.key_fingerprints:
         raise BadValue("key_fingerprints names no key.")
+    try:
+        _ = lease.approved_at
+    except ValueError:
+        raise BadValue("id names no time.") from None
 
 
 def _user(value: Any) -> str:
@@ -448,6 +457,43 @@ _RENEWAL_CHECKS: dict[str, Callable[[Any], Any]] = {
     "session_name": or_null(matching(_SESSION)),
     "problem": or_null(one_line),
 }
+
+
+def why_over(lease: Lease, record: Iterable[str]) -> str:
+    """Return what the record of approvals and endings says against a lease, or '' if nothing.
+
+    Whoever may write parameters can put a copy of a lease back, with its signature. A lease that was ended, or replaced
+    by another approval, gets no token any more.
+
+    :param record: lines of the record, oldest first. What is no line of a record counts for nothing.
+    """
+    seen, why = False, ""
+    for line in record:
+        if lease.user not in line:
+            continue
+        try:
+            entry = _decode_line(line)
+        except (ValueError, RecursionError):
+            continue
+        found, event, at = entry.get("lease"), entry.get("event"), entry.get("at")
+        if not isinstance(found, dict) or _whose(found) != (lease.user, lease.venue.project, lease.venue.venue):
+            continue
+        if found.get("id") == lease.id:
+            seen, why = True, why or (f"it has ended at {safe_text(str(at))}" if event == "ended" else "")
+        elif seen and event == "approved":
+            why = why or f"it was replaced at {safe_text(str(at))}"
+    return why
+
+
+def _decode_line(line: str) -> dict[str, Any]:
+    found = json.loads(line)
+    if not isinstance(found, dict):
+        raise BadValue("an object is needed.")
+    return found
+
+
+def _whose(lease: Mapping[str, Any]) -> tuple[Any, ...]:
+    return lease.get("user"), lease.get("project"), lease.get("venue")
 
 
 # Ending -------------------------------------------------------------------------------------------------------------

@@ -210,6 +210,64 @@ def test_signed_leases(office: Office, rows: Rows) -> None:
         assert rows(result) == {"jdoe": "failed"}
 
 
+def put_back(office: Office, lease: dict[str, Any]) -> None:
+    """What somebody does who may write parameters, and has kept a copy."""
+    value = json.dumps(lease, separators=(",", ":"))
+    office.moto.client("ssm").put_parameter(Name=f"{LEASES}/jdoe", Value=value, Type="String", Overwrite=True)
+
+
+def test_a_lease_does_not_come_back_after_the_user_was_revoked(office: Office, rows: Rows) -> None:
+    admin = people.ssh_person(office.folder)
+    signed = office.lease(sign_with=str(admin.identity))["lease"]
+    office.renew()
+    assert perform(revocation.OPERATION, **VENUE, user="jdoe")["changed"]
+    put_back(office, signed)
+    (office.folder / "leases.jsonl").unlink()  # another machine renews
+    issued = len(office.receipts())
+    result = office.renew(lease_signers=[admin.public])
+    assert (rows(result), office.parameters(), len(office.receipts())) == ({"jdoe": "ended"}, {}, issued)
+    assert "tokens were revoked after it was approved" in result["leases"][0]["problem"]
+    office.later = timedelta(seconds=2)
+    assert office.lease(sign_with=str(admin.identity))["changed"]
+    assert rows(office.renew(lease_signers=[admin.public])) == {"jdoe": "renewed"}
+
+
+def test_a_lease_does_not_come_back_after_it_was_ended_or_replaced(office: Office, rows: Rows) -> None:
+    admin = people.ssh_person(office.folder)
+    wide = office.lease(sign_with=str(admin.identity))["lease"]
+    narrow = office.lease(sign_with=str(admin.identity), access=["s3_read"])["lease"]
+    put_back(office, wide)
+    replaced = office.renew(lease_signers=[admin.public])
+    assert (rows(replaced), office.receipts()) == ({"jdoe": "failed"}, [])
+    assert "it was replaced at" in replaced["msg"]
+    put_back(office, narrow)
+    assert rows(office.renew(lease_signers=[admin.public])) == {"jdoe": "renewed"}
+    assert office.lease(state="absent")["changed"]
+    put_back(office, narrow)
+    ended = office.renew(lease_signers=[admin.public])
+    assert rows(ended) == {"jdoe": "failed"}
+    assert "it has ended at" in ended["msg"]
+
+
+def test_a_signature_that_renewal_would_refuse_is_made_anew(office: Office, rows: Rows) -> None:
+    before, now = people.ssh_person(office.folder), people.ssh_person(office.folder, "ecdsa", 256)
+    office.lease(sign_with=str(before.identity))
+    assert "not by one of lease_signers" in office.renew(lease_signers=[now.public])["msg"]
+    assert office.lease(sign_with=str(now.identity))["changed"]
+    assert not office.lease(sign_with=str(now.identity))["changed"]
+    assert rows(office.renew(lease_signers=[now.public])) == {"jdoe": "renewed"}
+
+
+def test_an_approval_that_renewal_would_refuse_for_its_signature(office: Office) -> None:
+    admin = people.ssh_person(office.folder)
+    stranger = people.ssh_person(office.folder, "ecdsa", 256)
+    assert "sign_with: is required" in office.lease(signers=[admin.public])["msg"]
+    other = office.lease(signers=[admin.public], sign_with=str(stranger.identity))
+    assert "is none of lease_signers" in other["msg"]
+    assert office.parameters() == {}
+    assert office.lease(signers=[admin.public], sign_with=str(admin.identity))["changed"]
+
+
 def test_by_hand_at_any_time(office: Office, rows: Rows) -> None:
     office.lease()
     assert "by_hand" in office.renew(by_hand=True)["msg"]

@@ -495,7 +495,6 @@ def test_a_session_policy_that_leaves_nothing_is_warned_about(issue: Runner, pol
     )
 
 
-
 def test_without_narrowing_there_is_no_session_policy(issue: Runner, account: Account) -> None:
     issue.execute()
     assert "Policy" not in account.asked("sts:AssumeRole")
