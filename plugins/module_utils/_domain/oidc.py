@@ -40,6 +40,39 @@ def _shared(tenant: str, example: str) -> Shared:
     return Shared(re.compile(tenant, re.ASCII), example)
 
 
+# The subjects of these say nothing of a tenant, or in forms that are not known here. So they are named one by one: the
+# rest of IAM's list, and public logins.
+_MICROSOFT_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the tenant of personal accounts
+EXACT_ISSUERS = (
+    "oidc-configuration.audit-log.githubusercontent.com",
+    "vstoken.actions.githubusercontent.com",
+    "studio.datachain.ai/api",
+    "sandboxes.cloud",
+    "tokens.cloud.shisho.dev",
+    "sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d",  # Azure Sentinel
+    "oidc.op1.openshiftapps.com/2f785sojlpb85i7402pk3qogugim5nfb",  # this and the next five: IBM Turbonomic
+    "oidc.op1.openshiftapps.com/2c51blsaqa9gkjt0o9rt11mle8mmropu",
+    "rh-oidc.s3.us-east-1.amazonaws.com/22ejnvnnturfmt6km08idd0nt4hekbn7",
+    "rh-oidc.s3.us-east-1.amazonaws.com/23e3sd27sju1hoou6ohfs68vbno607tr",
+    "rh-oidc.s3.us-east-1.amazonaws.com/23ne21h005qjl3n33d8dui5dlrmv2tmg",
+    "rh-oidc.s3.us-east-1.amazonaws.com/24jrf12m5dj7ljlfb4ta2frhrcoadm26",
+    *(f"login.microsoftonline.com/{one}" for one in ("common", "organizations", "consumers", _MICROSOFT_ACCOUNTS)),
+    f"sts.windows.net/{_MICROSOFT_ACCOUNTS}",
+    "login.live.com",
+    "www.facebook.com",
+    "graph.facebook.com",
+    "www.amazon.com",
+    "appleid.apple.com",
+    "www.linkedin.com/oauth",
+    "api.login.yahoo.com",
+    "slack.com",
+    "huggingface.co",
+    "oauth2.sigstore.dev/auth",
+    "orcid.org",
+    "cilogon.org",
+    "auth.globus.org",
+    "urs.earthdata.nasa.gov",
+)
 # Issuers that give everybody who registers a token. IAM itself refuses trust policies without the tenant for most of
 # them: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc_secure-by-default.html
 # GitHub sends the second form of repositories that were created, renamed or moved after 15 July 2026:
@@ -60,6 +93,7 @@ SHARED_ISSUERS = {
     "oidc.vercel.com": _shared(r"owner:[\w-]+:project:[\w-]+:.", "owner:TEAM:project:NAME:environment:production"),
     "api.pulumi.com/oidc": _shared(r"pulumi:[a-z]+:org:[\w-]+:.", "pulumi:deploy:org:NAME:project:NAME:*"),
     "accounts.google.com": _shared(r"\d{10,}$", "the numeric id of the account"),
+    **dict.fromkeys(EXACT_ISSUERS, _shared(r"[^*?]+$", "the whole subject of one user or job, without a wildcard")),
 }
 _IDENTITY_POOLS = "cognito-identity.amazonaws.com"
 
@@ -236,10 +270,16 @@ def _check_subjects(issuer: str, subjects: tuple[str, ...]) -> tuple[str, ...]:
         if shared and not _names_tenant(shared, one, literal):
             raise InvalidInput(
                 OPTION,
-                f"the subject '{one}' of {issuer} accepts tokens of strangers: anybody can get a token there, and a "
-                f"wildcard stands before it is settled whose token it is. Write it like {shared.example}.",
+                f"the subject '{one}' of {issuer} accepts tokens of strangers: anybody can get a token there, and "
+                f"{_why_unsettled(one)}. Write it like {shared.example}.",
             )
     return subjects
+
+
+def _why_unsettled(subject: str) -> str:
+    if has_wildcard(subject):
+        return "a wildcard stands before it is settled whose token it is"
+    return "it does not say whose token it is"
 
 
 def _names_tenant(shared: Shared, subject: str, literal: str) -> bool:

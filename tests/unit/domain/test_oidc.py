@@ -125,6 +125,7 @@ TOO_WIDE = {
     "oidc.vercel.com": ["owner:*", "owner:unity:*"],
     "api.pulumi.com/oidc": ["pulumi:deploy:*"],
     "accounts.google.com": ["1*", "123", "1234567890*"],
+    **{key: ["0000-0001-5109-3700*", "user?"] for key in oidc.EXACT_ISSUERS},
 }
 
 
@@ -132,6 +133,18 @@ TOO_WIDE = {
 def test_strangers_at_issuers_for_everybody_are_refused(issuer: str, subject: str) -> None:
     with pytest.raises(InvalidInput, match="accepts tokens of strangers"):
         check(provider=f"https://{issuer}", subjects=[subject])
+
+
+@pytest.mark.parametrize("issuer", [*oidc.SHARED_ISSUERS, "login.microsoftonline.com/common/v2.0", "orcid.org/"])
+def test_not_everybody_at_an_issuer_for_everybody_is_accepted(issuer: str) -> None:
+    for provider in (f"https://{issuer}", f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"):
+        with pytest.raises(InvalidInput, match="any_subject is refused"):
+            check(provider=provider, subjects=None, any_subject=True)
+
+
+def test_a_subject_without_a_wildcard_is_not_blamed_for_one() -> None:
+    with pytest.raises(InvalidInput, match="it does not say whose token it is"):
+        check(subjects=["repo:unity-sds/sbg"])
 
 
 def test_every_issuer_for_everybody_has_a_test() -> None:
@@ -156,7 +169,9 @@ NARROW = {
     "oidc.vercel.com": ["owner:unity:project:sbg:environment:production"],
     "api.pulumi.com/oidc": ["pulumi:deploy:org:unity:project:*"],
     "accounts.google.com": ["123456789012345678901"],
+    **{key: ["0000-0001-5109-3700", "http://cilogon.org/serverA/users/12345"] for key in oidc.EXACT_ISSUERS},
     POOL: ["11111111-2222-3333-4444-555555555555"],
+    "login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0": ["app*"],  # a tenant of one's own
     "token.actions.githubusercontent.com.example.org": ["repo:*"],  # another host
 }
 
