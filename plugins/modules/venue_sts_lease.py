@@ -98,7 +98,8 @@ options:
   channel:
     description:
       - How renewals are delivered. V(s3) replaces one object in the venue's bucket, below a prefix that no token may
-        write. The user reads it with the current token. V(https) uploads to the transfer service of C(handoff).
+        write. The user reads it with the current token, by a client that opens age and OpenPGP. V(https) uploads to the
+        transfer service of C(handoff), for every kind of key.
     type: str
     choices: [s3, https]
     default: s3

@@ -42,6 +42,7 @@ from ..module_utils._operations.leases import read_leases
 from . import lease_venue
 from .channels import registry
 from .channels.channel import Channel
+from .channels.s3 import S3Channel
 from .handoff import HandoffOptions, find_person
 from .key_directory import Person, check_fingerprints
 from .lease_signing import check_signer, check_signers, is_signed, read_lease_signer, sign
@@ -157,9 +158,9 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
 
 
 class _Anywhere(Channel):
-    """A bucket takes whatever is sealed. Its name is known only after the venue was read."""
+    """The venue's bucket, whose name is known only after the venue was read."""
 
-    NAME = "s3"
+    NAME, KINDS = S3Channel.NAME, S3Channel.KINDS
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Channel:

@@ -11,6 +11,7 @@ from typing import Any
 from ...module_utils._aws.calls import call
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput, VenueError
 from ...module_utils._operations.issue.parts import Delivered
+from ..sealers import age, openpgp
 from ..signing import SIGNATURE_SUFFIX
 from .channel import SEALED_ZIP, Channel, Parcel
 
@@ -24,6 +25,7 @@ class S3Channel(Channel):
     """
 
     NAME = "s3"
+    KINDS = (age.KIND, openpgp.KIND)  # what the recipient's client opens
     CARRIES = (SEALED_ZIP,)
     client: Any = field(repr=False)
     bucket: str

@@ -9,9 +9,9 @@ function Read-File($Path) { Read-Text ([IO.File]::Open($Path, "Open", "Read", "R
 function Get-Value($Name, $In) { [regex]::Match($In, "(?m)^ *`"$Name`": `"([ +-:=@-Z_a-z~]*)`",?\s*$").Groups[1].Value }
 function Get-Time($Name, $Text) { [DateTimeOffset]::Parse((Get-Value $Name $Text), [cultureinfo]::InvariantCulture) }
 function Assert-Fit($New, $Old) { # keys for the account, role and user of the first bundle, not older than others
-    $issued = Get-Time issued_at $New
-    if (-not (Get-Value SessionToken $New) -or $issued -ge (Get-Time expires_at $New) -or
-        $issued -lt (Get-Time issued_at $Old)) { throw "It is old or damaged." }
+    $issued = Get-Time issued_at $New; $life = ((Get-Time expires_at $New) - $issued).TotalSeconds
+    if (-not (Get-Value SessionToken $New) -or $life -le 0 -or $issued -lt (Get-Time issued_at $Old) -or
+        $life -ge 50000 -or $issued -ge $now.AddSeconds(50000)) { throw "It is old or damaged." }
     $other = "account_id", "role_arn", "user" | Where-Object { (Get-Value $_ $New) -cne (Get-Value $_ $first) }
     if ($other) { throw "It has another $other." }
 }

@@ -1,7 +1,6 @@
 #!/bin/sh
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-#
 # Prints the keys of a lease for credential_process, and fetches the next ones in time: sh renew.sh [AGE-KEY-FILE]
 # Needs aws, unzip, and age or gpg. It talks to the bucket in renewal.json only, and runs nothing that it downloads.
 CDPATH=""; umask 077 && cd -- "$(dirname -- "$0")" && work=$(mktemp -d ./renewing.XXXXXX) || exit 1
@@ -13,8 +12,9 @@ seconds() { # since 1970, of a time such as 2026-11-22T10:30:15Z; 0 if there is 
         t = ((day * 24 + $4) * 60 + $5) * 60 + $6 } END { printf "%.0f", t }'
 }
 fits() { # whether a file has keys for the account, role and user of the first bundle, not older than another file's
-    [ -n "$(value SessionToken "$1")" ] && [ "$(seconds expires_at "$1")" -gt "$(seconds issued_at "$1")" ] &&
-        [ "$(seconds issued_at "$1")" -ge "$(seconds issued_at "$2")" ] || { echo "It is old or damaged."; return 1; }
+    since=$(seconds issued_at "$1") life=$(($(seconds expires_at "$1") - since)) # AWS issues for 12 hours at most
+    [ -n "$(value SessionToken "$1")" ] && [ "$since" -ge "$(seconds issued_at "$2")" ] && [ "$life" -gt 0 ] &&
+        [ "$life" -lt 50000 ] && [ "$since" -lt $((now + 50000)) ] || { echo "It is old or damaged."; return 1; }
     for name in account_id role_arn user; do
         [ "$(value $name "$1")" = "$(value $name renewal.json)" ] || { echo "It has another $name."; return 1; }
     done

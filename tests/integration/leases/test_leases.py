@@ -83,6 +83,16 @@ def test_what_cannot_be_approved(office: Office, options: dict[str, Any], messag
     assert (office.parameters(), office.log()) == ({}, [])
 
 
+def test_a_bucket_is_for_keys_that_the_recipients_client_opens(office: Office) -> None:
+    now = datetime.now(UTC)
+    card = people.card_holder(office.folder, start=now - people.DAY, end=now + people.DAY)
+    handoff = {**office.common["handoff"], "public_keys": {"jdoe": card.certificate.read_text()}}
+    refused = office.lease(handoff=handoff)
+    assert "s3 needs a key of the kind age or openpgp" in refused["msg"]
+    https = office.lease(channel="https", handoff={**handoff, "https": {"url": "https://127.0.0.1:9/up"}})
+    assert https["changed"], https
+
+
 def test_a_locked_venue_gets_no_lease_and_renews_none(office: Office, rows: Rows) -> None:
     office.lease()
     assert perform(revocation.OPERATION, **VENUE, state="locked")["changed"]

@@ -217,6 +217,8 @@ WRONG: dict[str, Callable[[Lease], bytes]] = {
     "another user": lambda lease: lease.zip(2, MINUTE, recipient="mallory"),
     "old or damaged": lambda lease: lease.zip(2, timedelta(minutes=51)),
     "damaged": lambda lease: lease.zip(2, MINUTE, -HOUR),
+    "damaged.": lambda lease: lease.zip(2, timedelta(days=-3650)),  # later ones would seem to be old
+    "or damaged.": lambda lease: lease.zip(2, MINUTE, timedelta(days=3650)),  # nothing would be fetched any more
     "or damaged": lambda lease: cut(lease.zip(2, MINUTE), renewal="{}"),
     "It is old": lambda lease: cut(lease.zip(2, MINUTE), credential_process="x" * 50_000),
     "": lambda lease: b"no zip file",
@@ -349,7 +351,15 @@ def test_both_go_by_the_same_rules() -> None:
             "--batch --status-file",
             "^.GNUPG:. VALIDSIG .*$signer",
         ),
-        *("--cli-connect-timeout 5 --cli-read-timeout 15", "900", "/ 3", "/ 15", "no new keys", "the keys ended at"),
+        *(
+            "--cli-connect-timeout 5 --cli-read-timeout 15",
+            "900",
+            "50000",
+            "/ 3",
+            "/ 15",
+            "no new keys",
+            "the keys ended at",
+        ),
     ):
         assert words in shell and words.lower() in powershell.lower(), words
     assert not any(word in powershell for word in ("Invoke-Expression", "Invoke-WebRequest", "iex ", "DownloadString"))
