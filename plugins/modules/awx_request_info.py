@@ -10,6 +10,8 @@ version_added: 1.0.0
 description:
   - Reads who requested and who approved the workflow job that runs this, and fails if that is the same person. AWX has
     no setting for it.
+  - The requester of a workflow job that a schedule has launched is who last changed the schedule. If AWX names no
+    person, an approved request is refused as well.
   - Outside a workflow, it returns what AWX has told the job in variables. Outside AWX, it returns nothing.
   - Without an address and a token, it warns that it could not check.
 author:
@@ -91,7 +93,7 @@ context:
   returned: success
   contains:
     requester:
-      description: The user who launched the workflow job or the job.
+      description: The user who launched the workflow job or the job, or who last changed the schedule that did.
       type: str
       returned: if known
     approver:

@@ -292,7 +292,7 @@ class Job:
 def _unsafe(value: Any) -> str:
     """YAML that keeps Ansible from templating any text inside, as AWX writes variables."""
     if isinstance(value, str):
-        return f"!unsafe {json.dumps(value)}"
+        return f"!unsafe {json.dumps(value, ensure_ascii=False)}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_unsafe, value)) + "]"
     if isinstance(value, dict):

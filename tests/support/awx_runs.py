@@ -88,10 +88,22 @@ def launch_job(awx: Awx, template: JSON, body: JSON) -> tuple[int, JSON]:
 
 def launch_workflow(awx: Awx, template: JSON, body: JSON) -> tuple[int, JSON]:
     """``POST workflow_job_templates/N/launch/``: every approval node waits at once."""
+    launched_by = {"id": awx.acting["id"], "name": awx.acting["username"], "type": "user"}
+    return start_workflow(awx, template, body, launched_by)
+
+
+def run_schedule(awx: Awx, schedule: JSON) -> JSON:
+    """The time of a workflow's schedule has come: AWX names the schedule, and no user, as who launched the job."""
+    template = awx.items["workflow_job_templates"][schedule["unified_job_template"]]
+    launched_by = {"id": schedule["id"], "name": schedule["name"], "type": "schedule"}
+    return start_workflow(awx, template, {"extra_vars": schedule["extra_data"]}, launched_by)[1]
+
+
+def start_workflow(awx: Awx, template: JSON, body: JSON, launched_by: JSON) -> tuple[int, JSON]:
+    """Start a workflow, for a person or a schedule."""
     accepted, ignored = prompted(template, body)
     variables = survey_answers(awx, "workflow_job_templates", template, accepted, ignored)
     fields = {"name": template["name"], "workflow_job_template": template["id"], "extra_vars": variables}
-    launched_by = {"id": awx.acting["id"], "name": awx.acting["username"], "type": "user"}
     job = awx.add("workflow_jobs", {**fields, "status": "running", "launched_by": launched_by})
     for node in awx.items["workflow_job_template_nodes"].values():
         approval = awx.items["workflow_approval_templates"].get(node["unified_job_template"] or 0)

@@ -16,6 +16,7 @@ import json
 import re
 import threading
 import urllib.parse
+import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -191,18 +192,46 @@ def check_notification(awx: Awx, item: JSON, before: JSON | None) -> None:
         item["notification_configuration"][secret] = "$encrypted$"
 
 
+def rule_problems(rule: str) -> list[str]:
+    """What AWX finds wrong with a schedule's rule (``SchedulePreviewSerializer.validate_rrule``)."""
+    problems = []
+    begins = re.findall(r"DTSTART(?:;TZID=([^:]+))?:\d{8}T\d{6}(Z?)", rule)
+    if not begins:
+        problems.append("Valid DTSTART required in rrule. Value should start with: DTSTART:YYYYMMDDTHHMMSSZ")
+    if len(begins) > 1:
+        problems.append("Multiple DTSTART is not supported.")
+    for zone, utc in begins:
+        if not zone and not utc:
+            problems.append("DTSTART cannot be a naive datetime.  Specify ;TZINFO= or YYYYMMDDTHHMMSSZZ.")
+        if zone and zone not in zoneinfo.available_timezones():
+            problems.append(f"rrule parsing failed validation: unknown time zone {zone}")
+    if "rrule:" not in rule.lower():
+        problems.append("One or more rule required in rrule.")
+    for one in re.findall(r"RULE:\S*", rule):
+        problems += [f"INTERVAL required in rrule: {one}"] if "interval" not in one.lower() else []
+        problems += [f"SECONDLY is not supported: {one}"] if "secondly" in one.lower() else []
+    return problems
+
+
 def check_schedule(awx: Awx, item: JSON, before: JSON | None) -> None:
-    """A rule needs its beginning; variables must be answers to the survey of what is launched."""
-    if not re.match(r"DTSTART(;TZID=[\w/]+)?:\d{8}T\d{6}Z? RRULE:.*INTERVAL=", item["rrule"]):
-        _refuse(
-            rrule="Valid DTSTART required in rrule, and INTERVAL. Value should start with: DTSTART:YYYYMMDDTHHMMSSZ"
-        )
-    spec = awx.surveys.get(("job_templates", item["unified_job_template"]), {}).get("spec", [])
+    """A rule must be valid; variables must be answers to the survey of what is launched. AWX notes who wrote it."""
+    problems = rule_problems(item["rrule"])
+    if problems:
+        raise Refused(400, {"rrule": problems})
+    endpoint = next(name for name in UNIFIED if item["unified_job_template"] in awx.items[name])
+    template = awx.items[endpoint][item["unified_job_template"]]
+    spec = awx.surveys.get((endpoint, template["id"]), {}).get("spec", [])
     unknown = set(item["extra_data"]) - {one["variable"] for one in spec}
-    if item["job_type"] and not awx.items["job_templates"][item["unified_job_template"]]["ask_job_type_on_launch"]:
+    if item["job_type"] and not template.get("ask_job_type_on_launch"):
         _refuse(job_type="Field is not configured to prompt on launch.")
     if unknown:
         _refuse(extra_data=f"Variables {', '.join(sorted(unknown))} are not allowed on launch.")
+    missing = [text for one in spec for text in awx_runs.survey_problems(one, item["extra_data"])]
+    if missing:
+        raise Refused(400, {"variables_needed_to_start": missing})
+    author = dict(awx.acting)
+    made_by = author if before is None else (before.get("summary_fields") or {}).get("created_by", author)
+    item["summary_fields"] = {"created_by": made_by, "modified_by": author}
 
 
 def check_node(awx: Awx, item: JSON, before: JSON | None) -> None:

@@ -23,6 +23,10 @@ class NotApproved(VenueError):
     """A job that needs an approval has none."""
 
 
+class UnknownRequester(VenueError):
+    """A request that somebody approved, of which nobody knows who made it."""
+
+
 class UnreadableAnswer(VenueError):
     """AWX answered something else than its API's documentation says."""
 
@@ -92,6 +96,25 @@ def requester_of(workflow_job: Any) -> Person | None:
     return _person(launched_by, "name")
 
 
+def schedule_of(workflow_job: Any) -> int | None:
+    """Return the number of the schedule that launched a workflow job, or None if none did.
+
+    :raises UnreadableAnswer: the answer does not say.
+    """
+    launched_by = _mapping(workflow_job, "launched_by")
+    return _number(launched_by) if launched_by.get("type") == "schedule" else None
+
+
+def authors_of(schedule: Any) -> list[Person]:
+    """Return who has given a schedule its answers: who changed it last, and who made it.
+
+    :raises UnreadableAnswer: the answer does not say.
+    """
+    fields = _mapping(schedule, "summary_fields")
+    found = [_mapping(fields, name) for name in ("modified_by", "created_by")]
+    return list(dict.fromkeys(_person(one, "username") for one in found if one))
+
+
 def approvals_of(nodes: Any) -> list[int]:
     """Return the numbers of the approvals among the nodes of a workflow job.
 
@@ -116,10 +139,12 @@ def approver_of(approval: Any) -> Person | None:
     return _person(_mapping(_mapping(approval, "summary_fields"), "approved_or_denied_by"), "username")
 
 
-def check_two_people(requester: Person | None, approvers: list[Person]) -> None:
+def check_two_people(requesters: list[Person], approvers: list[Person]) -> None:
     """Make sure that somebody else than the requester has approved.
 
+    :param requesters: who made the request; with a schedule, it may be several.
     :raises NotApproved: nobody has.
+    :raises UnknownRequester: nobody knows who made the request, so it may be one of the approvers.
     :raises SamePerson: the requester has.
     """
     if not approvers:
@@ -127,11 +152,18 @@ def check_two_people(requester: Person | None, approvers: list[Person]) -> None:
             "This workflow asked nobody for approval, so nothing was issued. Run the playbook awx_setup again: it "
             "restores the steps of the workflow."
         )
-    if requester and requester.number in {one.number for one in approvers}:
-        raise SamePerson(
-            f"{requester.name} made this request and approved it, so nothing was issued. Somebody else must approve: "
-            "make the request again."
+    if not requesters:
+        raise UnknownRequester(
+            "AWX does not say which person made this request, so nothing was issued: it may be the person who "
+            "approved it. Launch the workflow by hand, or by a schedule whose author still has a user in AWX."
         )
+    numbers = {one.number for one in approvers}
+    for requester in requesters:
+        if requester.number in numbers:
+            raise SamePerson(
+                f"{requester.name} made this request and approved it, so nothing was issued. Somebody else must "
+                "approve: make the request again."
+            )
 
 
 def _person(found: Mapping[str, Any], key: str) -> Person:

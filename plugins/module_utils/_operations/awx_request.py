@@ -12,10 +12,13 @@ from ansible.module_utils.common.parameters import env_fallback
 from .._aws.clients import Clients
 from .._controller.client import Controller
 from .._domain.awx_request import (
+    Person,
     approvals_of,
     approver_of,
+    authors_of,
     check_two_people,
     requester_of,
+    schedule_of,
     waiting_for,
     workflows_of,
 )
@@ -81,26 +84,35 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> RequestOption
 def read_request(options: RequestOptions, _clients: Clients, runtime: Runtime) -> Result:
     """Read requester and approver. It changes nothing, so it does the same in check mode.
 
-    :raises VenueError: AWX cannot be read, nobody has approved, or the requester has.
+    :raises VenueError: AWX cannot be read, nobody has approved, the requester has, or nobody knows who that is.
     """
     if options.waiting_for:
         return {"changed": False, "waiting": _waiting(options, runtime)}
     context = {"job": options.job, "workflow": options.workflow, "requester": options.launched_by}
     checked = False
     if options.workflow and options.server:
-        workflow = options.server.get(f"/workflow_jobs/{options.workflow}/")
-        requester = requester_of(workflow)
-        context["requester"] = requester.name if requester else ""
+        requesters = _requesters(options.server, options.workflow)
+        context["requester"] = requesters[0].name if requesters else ""
         if options.approved:
             nodes = options.server.get(f"/workflow_jobs/{options.workflow}/workflow_nodes/?page_size=200")
             approvals = [options.server.get(f"/workflow_approvals/{one}/") for one in approvals_of(nodes)]
             approvers = [one for one in map(approver_of, approvals) if one]
-            check_two_people(requester, approvers)
+            check_two_people(requesters, approvers)
             context["approver"] = ", ".join(one.name for one in approvers)
             checked = True
     elif options.workflow and options.approved:
         runtime.warn(UNCHECKED)
     return {"changed": False, "checked": checked, "context": {key: value for key, value in context.items() if value}}
+
+
+def _requesters(server: Controller, workflow: str) -> list[Person]:
+    """Who made a request: who launched it, or whose schedule did."""
+    job = server.get(f"/workflow_jobs/{workflow}/")
+    schedule = schedule_of(job)
+    if schedule is not None:
+        return authors_of(server.get(f"/schedules/{schedule}/"))
+    requester = requester_of(job)
+    return [requester] if requester else []
 
 
 def _waiting(options: RequestOptions, runtime: Runtime) -> list[dict[str, Any]] | None:
