@@ -221,12 +221,36 @@ def test_a_check_of_a_request_issues_nothing(job, moto, provisioned):
         ({"issue_user": "nobody"}, "nobody"),
         ({"issue_user": "José Núñez"}, "jose.nunez"),
         ({"issue_bucket_prefixes": " "}, "bucket_prefixes"),
-        ({"request_reason": "  "}, "reason"),
+        ({"request_reason": "  "}, "The request gives no reason."),
+        ({"request_ticket": "  "}, "The request gives no ticket."),
+        # Ansible reads them as 7, as 202401, as a date, as false and as nothing.
+        ({"issue_bucket_prefixes": "007"}, "with a slash at the end"),
+        ({"issue_bucket_prefixes": "2024_01"}, "with a slash at the end"),
+        ({"issue_bucket_prefixes": "2026-11-29"}, "with a slash at the end"),
+        ({"request_reason": "no"}, "the answer to Reason"),
+        ({"request_ticket": "null"}, "the answer to Ticket"),
     ],
 )
 def test_a_request_that_cannot_succeed_fails_before_anybody_is_asked(answers, said, job, provisioned):
-    done = job("Check request", {**TOKEN_ANSWERS, **answers}).run().expect("failed")
-    assert said in done.page, "the requester reads the reason"
+    more = {"more": {"request_ticket_required": True}}
+    done = job("Check request", {**TOKEN_ANSWERS, **answers}, **more).run().expect("failed")
+    assert said in " ".join(done.page.split()), "the requester reads the reason"
+
+
+def test_answers_are_kept_as_they_were_typed(job, moto, provisioned):
+    reason = '{{ 7 * 7 }} Überprüfung "von" 数据 🙂: # !unsafe'
+    answers = {"request_reason": reason, "request_ticket": "12345", "issue_bucket_prefixes": "2024_01/"}
+    job("Issue token", {**TOKEN_ANSWERS, **answers}).run().expect()
+    (receipt,) = receipts(moto)
+    assert (receipt["context"]["reason"], receipt["context"]["ticket"]) == (reason, "12345")
+    assert "2024_01" in json.dumps(receipt["allows"])
+
+
+def test_a_reader_that_cannot_read_stops_a_request_before_anybody_is_asked(job, moto, provisioned, awx, tmp_path):
+    reader = custom_credential("MDPS AWX reader", {"host": awx.url, "token": "expired"}, tmp_path)
+    workflow = next(iter(awx.items["workflow_jobs"]))
+    done = job("Check request", TOKEN_ANSWERS, workflow=workflow, credentials=(KEYS, reader)).run().expect("failed")
+    assert "is wrong or has expired" in " ".join(done.page.split())
 
 
 @pytest.fixture
@@ -378,13 +402,15 @@ def test_a_lease_is_signed_with_the_key_of_its_credential(project, moto, provisi
         ({"lease_end": "2099-11-29T00:00:00Z"}, "mutually exclusive"),
         ({"lease_access": ["s3_write"]}, "outside the limits"),
         ({"lease_reason": "  "}, "reason"),
+        ({"lease_reason": "yes"}, "the answer to Reason"),
+        ({"lease_bucket_prefixes": "007"}, "with a slash at the end"),
     ],
 )
 def test_a_lease_that_cannot_be_granted_fails_before_anybody_is_asked(answers, said, job, moto, provisioned):
     limited = Inventory(INVENTORY.hosts, {**COMMON, "issue_limits": {"access": ["s3_read"]}})
     given = {name: value for name, value in {**LEASE_ANSWERS, **answers}.items() if value is not None}
     done = job("Check lease", given, inventory=limited).run().expect("failed")
-    assert said in done.page, "the requester reads the reason"
+    assert said in " ".join(done.page.split()), "the requester reads the reason"
     assert leases(moto) == {}
 
 
