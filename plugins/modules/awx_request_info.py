@@ -29,7 +29,7 @@ options:
     type: str
   ca_path:
     description:
-      - A file with the CA certificates to trust instead of the system's.
+      - A file with the CA certificates to trust instead of the system's. If not set, E(MDPS_AWX_CA_FILE) is used.
     type: path
   job_id:
     description:

@@ -13,6 +13,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import textwrap
 import threading
 import zipfile
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from typing import Any
 
 import pyrage
 import pytest
+import yaml
 
 from tests.support import kion as kion_support
 from tests.support import saml
 from tests.support.awx_job import (
     COLOUR,
+    ROOT,
     STORED_RECEIPTS,
     TEMPLATES,
     Credential,
@@ -511,6 +514,24 @@ def test_one_report_covers_all_accounts_and_names_the_one_that_cannot_be_read(jo
     assert_keeps_no_secret(done, {*external_ids(moto), kion_support.API_KEY, *list(kion_support.KEYS.values())[1:]})
 
 
+def test_the_example_of_the_documentation_works_as_it_is(job, moto, tmp_path):
+    publish(moto)
+    block = re.search(r"<!-- file: awx.yml -->\s*```yaml\n(.*?)```", (ROOT / "docs/awx.md").read_text(), re.DOTALL)
+    example = yaml.safe_load(textwrap.dedent(block[1])) if block else {}
+    known = example["awx_setup_inventory_variables"] | {"handoff_public_keys": COMMON["handoff_public_keys"]}
+    with Kion(tmp_path) as kion:
+        inputs = {"url": kion.url, "api_key": kion_support.API_KEY}
+        stored = custom_credential("MDPS Kion API key", inputs, tmp_path)
+        inventory = Inventory(example["awx_setup_venues"], {**known, "broker_ca_path": str(kion.ca)})
+        more = {"inventory": inventory, "credentials": (stored,)}
+        job("Provision venue", {"target": ["sbg-dev"]}, **more).run().expect()
+        assert opened(job("Issue token", TOKEN_ANSWERS, **more).run().expect().page)
+        report = job("Report", **more).run().expect("failed")
+    rows = {line[:28].strip(): line for line in report.page.splitlines() if " / " in line[:28]}
+    assert " ok " in rows["sbg / dev"]
+    assert "210987654321" in rows["emit / ops"], "the account that Kion does not give"
+
+
 class Expired(http.server.BaseHTTPRequestHandler):
     """What AWS says to keys whose time is over: IAM and STS in XML, SSM in JSON."""
 
@@ -585,3 +606,11 @@ def test_a_saml_assertion_reaches_the_job_as_a_file_alone(tmp_path):
         {f"{tmp_path}/env/credential": "PHNhbWw+"},
     )
     assert pathlib.Path(tmp_path / "env").exists() is False
+
+
+@pytest.mark.parametrize("ca", ["", "-----BEGIN CERTIFICATE-----"])
+def test_the_reader_trusts_the_ca_that_its_credential_has(ca, tmp_path):
+    stored = custom_credential("MDPS AWX reader", {"host": "https://awx.example.org", "token": "t", "ca": ca}, tmp_path)
+    file = stored.env["MDPS_AWX_CA_FILE"]
+    assert stored.files.get(file, "").strip() == ca
+    assert bool(file) is bool(ca)

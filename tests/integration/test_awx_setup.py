@@ -16,7 +16,7 @@ import yaml
 
 from tests.support.awx_job import STORED_RECEIPTS
 from tests.support.awx_runs import Refused
-from tests.support.awx_server import TOKEN, Awx, AwxServer, check_survey
+from tests.support.awx_server import TOKEN, Awx, AwxServer, check_survey, rule_problems
 from tests.support.playbook import Run, ansible_playbook
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -201,7 +201,7 @@ def test_only_the_way_without_kion_uses_the_saml_assertion(made):
     used = {name: credentials_of(made, name) for name in TEMPLATES}
     assert used.pop("Issue token with SAML") == {"MDPS SAML assertion"}
     # The approver of a request, and the requests that wait.
-    for name in ("Issue token", "Revoke"):
+    for name in ("Check request", "Issue token", "Revoke"):
         assert used.pop(name) == {"MDPS Kion API key", "MDPS AWX reader"}
     for name in ("Check lease", "Grant lease"):
         assert used.pop(name) == {"MDPS Kion API key", "MDPS AWX reader", "MDPS lease signer"}
@@ -348,19 +348,29 @@ def test_only_what_drifted_is_shown_by_a_check_and_then_repaired(made, made_serv
     project["status"] = "failed"
     with pytest.raises(Refused, match=r"Missing a revision to run"):
         launch(made, "job_templates", "Report")
+    host, schedule = find(made, "hosts", "sbg-dev"), find(made, "schedules", "Renewal of leases")
+    host["enabled"] = schedule["enabled"] = False
+    nodes = steps_of(made, "Request a token")
+    around = ("workflow_job_template_nodes", nodes["check"]["id"], "always_nodes")
+    made.associated[around] = [nodes["issue"]["id"]]
     changes = {**EVERYTHING, "awx_setup_approval_timeout": 600}
-    assert "changed=4" in setup(made_server, tmp_path, "--check", **changes).expect().output
+    assert "changed=7" in setup(made_server, tmp_path, "--check", **changes).expect().output
     assert made.writes() == [("POST", made.address("job_templates", find(made, "job_templates", "Report")) + "launch/")]
     run = setup(made_server, tmp_path, **changes).expect()
-    assert "changed=4" in run.output
+    assert "changed=7" in run.output
     assert "jobs can be launched" in run.output
     approvals = list(made.items["workflow_approval_templates"].values())
     assert made.writes() == [
         ("POST", made.address("projects", project) + "update/"),
+        ("PATCH", made.address("hosts", host)),
         ("PATCH", made.address("job_templates", template)),
         ("POST", made.address("job_templates", template) + "survey_spec/"),
-        *[("PATCH", made.address("workflow_approval_templates", one)) for one in approvals],
+        ("PATCH", made.address("workflow_approval_templates", approvals[0])),
+        ("POST", made.address("workflow_job_template_nodes", nodes["check"]) + "always_nodes/"),
+        ("PATCH", made.address("workflow_approval_templates", approvals[1])),
+        ("PATCH", made.address("schedules", schedule)),
     ]
+    assert (host["enabled"], schedule["enabled"], made.associated[around]) == (True, True, [])
     assert launch(made, "job_templates", "Report")["status"] == "pending"
     assert not template["ask_variables_on_launch"]
     assert len(made.surveys["job_templates", template["id"]]["spec"]) == 8
@@ -379,7 +389,10 @@ def test_a_project_that_cannot_be_updated_stops_the_run_and_says_why(made, made_
 
 def verify(server: AwxServer, place: pathlib.Path, **settings: object) -> Run:
     """The last part of the role alone."""
-    made = {"__awx_setup_organization": {"id": find(server.awx, "organizations", "MDPS")["id"]}}
+    made = {
+        "__awx_setup_organization": {"id": find(server.awx, "organizations", "MDPS")["id"]},
+        "__awx_setup_credential_ids": {name: one["id"] for name, one in named(server.awx, "credentials").items()},
+    }
     role = {"name": "mdps.venue_sts.awx_setup", "tasks_from": "verify"}
     tasks = [{"ansible.builtin.include_role": role, "vars": {**SETTINGS, **made, **settings}}]
     (place / "verify.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
@@ -399,6 +412,9 @@ def test_a_job_that_could_not_be_run_is_named_with_the_reason(made, made_server,
     said = " ".join(verify(made_server, tmp_path).expect().output.split())
     assert "an image that cannot be pulled is the usual reason" in said
     made.items["jobs"][job["id"]] |= {"status": "failed"}
+    for words in ("", "Job terminated due to timeout", job["job_explanation"]):
+        made.items["jobs"][job["id"]]["job_explanation"] = words
+        made.items["jobs"][job["id"]]["status"] = "failed"
     assert "jobs can be launched" in verify(made_server, tmp_path, awx_setup_require_ready=True).expect().output
 
 
@@ -408,6 +424,14 @@ def test_an_empty_reader_is_reported_until_it_is_filled(made, made_server, tmp_p
     assert "The credential MDPS AWX reader lacks host, token. Until it is filled, leases are refused" in said
     find(made, "credentials", "MDPS AWX reader")["inputs"] = {"host": "https://awx.example.org", "token": "$encrypted$"}
     assert "MDPS AWX reader lacks" not in verify(made_server, tmp_path).expect().output
+
+
+def test_an_empty_signer_is_reported_where_leases_must_be_signed(made, made_server, tmp_path):
+    fill(made)
+    signed = {"awx_setup_inventory_variables": {"lease_signers": ["ssh-ed25519 AAAA test"]}}
+    assert "leases are refused" in verify(made_server, tmp_path, **signed).expect().output.split("MDPS lease signer")[1]
+    find(made, "credentials", "MDPS lease signer")["inputs"] = {"lease_key": "$encrypted$"}
+    assert "MDPS lease signer is empty" not in " ".join(verify(made_server, tmp_path, **signed).expect().output.split())
 
 
 def test_an_external_source_fills_a_credential_as_well(made, made_server, tmp_path):
@@ -429,6 +453,22 @@ def test_the_recipient_is_a_choice_where_the_keys_are_in_the_inventory(tmp_path)
         assert (question["variable"], question["type"], question["required"]) == (variable, "multiplechoice", True)
         assert question["choices"] == ["jdoe", "jane"]
         check_survey(spec)
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "here", "choices"),
+    [
+        ({"handoff_public_keys": {"jdoe": "age1x"}}, {"handoff_public_keys": {"jane": "age1y"}}, ["jdoe", "jane"]),
+        ({}, {"handoff_public_keys": {"jane": "age1y"}}, ["jane"]),
+        ({"handoff_public_keys": {}}, {}, None),
+        ({"handoff_public_keys": {"jdoe": "age1x"}}, {"handoff_key_directory": "keys"}, None),
+    ],
+)
+def test_every_recipient_of_the_inventory_can_be_chosen(everywhere, here, choices, tmp_path):
+    venues = {**VENUES, "sbg-dev": {**VENUES["sbg-dev"], **here}}
+    exported = export(tmp_path, awx_setup_inventory_variables=everywhere, awx_setup_venues=venues)
+    question = exported["controller_templates"][1]["survey_spec"]["spec"][1]
+    assert (question["variable"], question.get("choices")) == ("issue_user", choices)
 
 
 def export(place: pathlib.Path, **settings: object) -> dict:
@@ -458,7 +498,7 @@ def test_the_export_is_the_set_up(made, tmp_path):
     for row in found["controller_templates"]:
         template = find(made, "job_templates", row["name"])
         kept = ("playbook", "job_type", "timeout", "allow_simultaneous", "ask_job_type_on_launch")
-        kept += ("ask_variables_on_launch",)
+        kept += ("ask_variables_on_launch", "description", "forks", "job_slice_count", "diff_mode")
         assert {key: row[key] for key in kept} == {key: template[key] for key in kept}
         assert row["survey_spec"] == made.surveys["job_templates", template["id"]]
         assert set(row["credentials"]) == credentials_of(made, row["name"])
@@ -466,8 +506,11 @@ def test_the_export_is_the_set_up(made, tmp_path):
     injectors = {one["name"]: one["injectors"] for one in found["controller_credential_types"]}
     assert injectors["MDPS Kion API key"]["env"]["KION_URL"] == ("unsafe", "{{ url }}"), "AWX renders it, not Ansible"
     assert not any("inputs" in one for one in found["controller_credentials"])
-    granted = {(team, one["role"]) for one in found["controller_roles"] for team in one["teams"]}
+    granted = {(team, one["role"]) for one in found["controller_roles"] for team in one.get("teams", ())}
     assert ("MDPS approvers", "approval") in granted
+    members = [one for one in found["controller_roles"] if "target_teams" in one]
+    assert {"users": ["jane"], "role": "member", "target_teams": ["MDPS approvers"]} in members
+    assert (tmp_path / "out.yml").stat().st_mode & 0o777 == 0o600
     for row in found["controller_workflows"]:
         workflow = find(made, "workflow_job_templates", row["name"])
         assert row["survey_spec"] == made.surveys["workflow_job_templates", workflow["id"]]
@@ -476,6 +519,13 @@ def test_the_export_is_the_set_up(made, tmp_path):
         assert set(steps) == {"check", "approve", "issue"}
         approval = made.items["workflow_approval_templates"][steps["approve"]["unified_job_template"]]
         assert row["workflow_nodes"][1]["unified_job_template"]["name"] == approval["name"]
+
+
+def test_the_export_has_what_large_set_ups_need(tmp_path):
+    found = export(tmp_path, awx_setup_job_slice_count=4, awx_setup_instance_groups=["inside"])
+    slices = {one["name"]: one["job_slice_count"] for one in found["controller_templates"]}
+    assert (slices["Provision venue"], slices["Report"]) == (4, 1)
+    assert {tuple(one["instance_groups"]) for one in found["controller_templates"]} == {("inside",)}
 
 
 def test_a_check_on_an_empty_server_says_what_would_be_made(awx, server, tmp_path):
@@ -512,6 +562,16 @@ def test_the_role_waits_for_running_jobs_if_asked_to(made, made_server, tmp_path
     assert job["status"] == "pending"
 
 
+def test_a_request_whose_first_step_still_runs_is_denied_after_it(made, made_server, tmp_path):
+    made.first_step = 4
+    request = launch(made, "workflow_job_templates", "Request a token", extra_vars=ANSWERS)
+    assert made.items["workflow_approvals"] == {}
+    deny = {"awx_setup_state": "absent", "awx_setup_unfinished": "deny", "awx_setup_wait_seconds": 10}
+    setup(made_server, tmp_path, **deny, __awx_setup_pause=1).expect()
+    assert made.items["workflow_jobs"][request["id"]]["status"] == "failed"
+    assert named(made, "job_templates") == {}
+
+
 def test_everything_is_removed_and_the_organization_only_when_asked(made, made_server, tmp_path):
     fill(made)
     requests = [
@@ -538,6 +598,32 @@ def test_everything_is_removed_and_the_organization_only_when_asked(made, made_s
     assert made.writes() == []
 
 
+def test_two_organizations_have_set_ups_of_their_own(made, made_server, tmp_path):
+    fill(made)
+    aws = made.add("credential_types", {"name": "Amazon Web Services", "kind": "cloud", "managed": True})
+    made.add("credentials", {"name": "Keys of GovCloud", "credential_type": aws["id"]})
+    more = {"awx_setup_organization": "MDPS GovCloud", "awx_setup_credentials": ["Keys of GovCloud"]}
+    other = {**EVERYTHING, **more}
+    setup(made_server, tmp_path, **other).expect()
+    assert [one["name"] for one in made.items["job_templates"].values()] == TEMPLATES * 2
+    organizations = {one["id"]: one["name"] for one in made.items["organizations"].values()}
+    for (kind, owner, what), members in made.associated.items():
+        if what in ("credentials", "notification_templates_error") and kind == "job_templates":
+            mine = made.items[kind][owner]["organization"]
+            for one in members:
+                endpoint = "credentials" if what == "credentials" else "notification_templates"
+                assert made.items[endpoint][one]["organization"] in (mine, None), organizations[mine]
+    for template in made.items["job_templates"].values():
+        assert made.items["inventories"][template["inventory"]]["organization"] == template["organization"]
+    made.writes()
+    assert "changed=0" in setup(made_server, tmp_path, **EVERYTHING).expect().output
+    assert made.writes() == []
+    setup(made_server, tmp_path, **{**other, "awx_setup_state": "absent"}).expect()
+    assert {"MDPS Kion API key", "MDPS AWX reader"} <= set(named(made, "credential_types"))
+    assert set(named(made, "execution_environments")) == {"MDPS venue STS"}
+    assert [one["name"] for one in made.items["job_templates"].values()] == TEMPLATES
+
+
 def test_without_a_login_that_can_remove_jobs_nothing_is_removed(made, made_server, tmp_path):
     (tmp_path / ".tower_cli.cfg").write_text(f"host = {made_server.url}\noauth_token = {TOKEN}\n")
     given = {**SETTINGS, "awx_setup_state": "absent", "awx_setup_history": "remove"}
@@ -547,18 +633,51 @@ def test_without_a_login_that_can_remove_jobs_nothing_is_removed(made, made_serv
     assert made.writes() == []
 
 
-def test_the_history_of_the_jobs_is_removed_if_asked_to(made, made_server, tmp_path):
-    fill(made)
-    request = launch(made, "workflow_job_templates", "Request a token", extra_vars=ANSWERS)
-    made.items["workflow_jobs"][request["id"]]["status"] = "successful"
-    for approval in made.items["workflow_approvals"].values():
+def ran(awx: Awx) -> dict:
+    """A request and its job that have ended, and a job of somebody else, which is returned."""
+    fill(awx)
+    request = launch(awx, "workflow_job_templates", "Request a token", extra_vars=ANSWERS)
+    awx.items["workflow_jobs"][request["id"]]["status"] = "successful"
+    for approval in awx.items["workflow_approvals"].values():
         approval["status"] = "successful"
-    launched = made.items["jobs"][launch(made, "job_templates", "Issue token", extra_vars=ANSWERS)["id"]]
+    launched = awx.items["jobs"][launch(awx, "job_templates", "Issue token", extra_vars=ANSWERS)["id"]]
     launched["status"] = "successful"
-    foreign = made.add("jobs", {"name": "Somebody else's", "status": "successful", "job_template": None})
-    setup(made_server, tmp_path, awx_setup_state="absent", awx_setup_history="remove").expect()
-    assert set(made.items["jobs"]) == {foreign["id"]}
+    mine = {"status": "successful", "job_template": None, "organization": launched["organization"]}
+    awx.add("jobs", {"name": "Issue token", "status": "successful", "job_template": None})
+    return awx.add("jobs", {**mine, "name": "Somebody else's"})
+
+
+def test_the_history_of_the_jobs_is_removed_if_asked_to(made, made_server, tmp_path):
+    foreign = ran(made)
+    absent = {"awx_setup_state": "absent", "awx_setup_history": "remove"}
+    checked = setup(made_server, tmp_path, "--check", **absent).expect().output
+    assert "3 finished jobs would be removed" in checked
+    setup(made_server, tmp_path, **absent).expect()
+    writes = made.writes()
+    removed = [path for method, path in writes if method == "DELETE"]
+    assert "/jobs/" in removed[0] or "/workflow_jobs/" in removed[0], "before the templates"
+    assert {one["name"] for one in made.items["jobs"].values()} == {"Issue token", foreign["name"]}
+    assert {one["organization"] for one in made.items["jobs"].values()} == {None, foreign["organization"]}
     assert made.items["workflow_jobs"] == {}
+
+
+def test_history_that_was_kept_can_be_removed_later(made, made_server, tmp_path):
+    ran(made)
+    said = " ".join(setup(made_server, tmp_path, awx_setup_state="absent").expect().output.split())
+    assert "3 finished jobs stay in AWX" in said
+    assert "awx_setup_history=remove." in said
+    setup(made_server, tmp_path, awx_setup_state="absent", awx_setup_history="remove").expect()
+    assert {one["name"] for one in made.items["jobs"].values()} == {"Issue token", "Somebody else's"}
+
+
+def test_the_set_up_is_removed_however_many_jobs_there_were(made, made_server, tmp_path):
+    fill(made)
+    launched = made.items["jobs"][launch(made, "job_templates", "Report")["id"]]
+    launched["status"] = "successful"
+    for number in range(10_001, 20_002):
+        made.items["jobs"][number] = {**launched, "id": number}
+    said = setup(made_server, tmp_path, awx_setup_state="absent").expect().output
+    assert "10003 finished jobs stay" in said
 
 
 def test_automation_controller_is_set_up_with_its_own_collection(tmp_path):
@@ -625,6 +744,15 @@ def test_the_platform_gateway_makes_the_teams(made, made_server, tmp_path):
         ),
         ({"awx_setup_image": ""}, "Set awx_setup_image to the execution environment's image"),
         ({"awx_setup_galaxy_credentials": ["Nobodys"]}, "credentials/?name=Nobodys returned 0 items, expected 1"),
+        ({"awx_setup_teams": {"requester": "MDPS requesters"}}, "awx_setup_teams.requester. Supported parameters"),
+        ({"awx_setup_team_members": {"approver": ["jane"]}}, "awx_setup_team_members.approver. Supported parameters"),
+        ({"awx_setup_teams": {"requesters": "R"}, "awx_setup_team_members": {"approvers": ["jane"]}}, "has members of"),
+        ({"awx_setup_notifications": [{**NOTIFICATION, "events": ["denied"]}]}, "one or more of: approval, failed"),
+        ({"awx_setup_notifications": [{**NOTIFICATION, "type": "mail"}]}, "must be one of: email, slack, webhook"),
+        (
+            {"awx_setup_schedules": [{**SCHEDULE, "answer": {"report_since": "x"}}]},
+            "awx_setup_schedules.answer. Supported",
+        ),
         (
             {"awx_setup_handoff_channel": "file"},
             "value of awx_setup_handoff_channel must be one of: output, email, https, got: file",
@@ -634,6 +762,30 @@ def test_the_platform_gateway_makes_the_teams(made, made_server, tmp_path):
 def test_what_is_wrong_is_said(settings, said, server, tmp_path):
     output = setup(server, tmp_path, **settings).expect(2).output
     assert said in " ".join(output.split()), output
+    assert "mail-password-of-awx" not in output
+
+
+def test_what_awx_says_of_a_notification_template_is_said_without_its_settings(made, made_server, tmp_path):
+    wrong = {**NOTIFICATION, "name": "Another", "settings": {**NOTIFICATION["settings"], "port": "587"}}
+    output = setup(made_server, tmp_path, awx_setup_notifications=[wrong]).expect(2).output
+    said = " ".join(output.split())
+    assert "Another: Unable to create notification_template Another" in said
+    assert "Configuration field 'port' incorrect type, expected int." in said
+    assert "mail-password-of-awx" not in output
+
+
+@pytest.mark.parametrize(
+    ("rrule", "said"),
+    [
+        ("FREQ=DAILY", "Valid DTSTART required"),
+        ("DTSTART:20261130T060000 RRULE:FREQ=DAILY;INTERVAL=1", "naive datetime"),
+        ("DTSTART;TZID=Nowhere/Land:20261130T060000 RRULE:FREQ=DAILY;INTERVAL=1", "unknown time zone"),
+        ("DTSTART;TZID=America/Los_Angeles:20261130T060000 RRULE:FREQ=DAILY", "INTERVAL required"),
+    ],
+)
+def test_a_rule_that_awx_refuses(rrule, said):
+    assert said in rule_problems(rrule)[0]
+    assert rule_problems("DTSTART;TZID=America/Los_Angeles:20261130T060000 RRULE:FREQ=DAILY;INTERVAL=1") == []
 
 
 def test_a_wrong_login_is_said(server, tmp_path):

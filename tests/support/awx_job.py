@@ -216,6 +216,7 @@ class Job:
 
     def _write(self, name: str, text: str, mode: int = 0o600) -> None:
         path = self.place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(mode)
 

@@ -7,6 +7,7 @@ Each rule was read in the source of AWX 24.6.1 or seen on a server of that versi
 
 from __future__ import annotations
 
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def sync(awx: Awx, project: JSON) -> JSON:
             "failed": status == "failed",
             "finished": "2026-11-22T09:30:15Z",
             "project": project["id"],
+            "organization": project["organization"],
             "result_traceback": awx.sync_problem,
             "scm_revision": "1" * 40,
         },
@@ -76,6 +78,7 @@ def launch_job(awx: Awx, template: JSON, body: JSON) -> tuple[int, JSON]:
     if "credentials" in accepted:
         used = replaced(awx, used, accepted["credentials"])
     fields = {"name": template["name"], "job_template": template["id"], "extra_vars": variables, "status": "pending"}
+    fields |= {"organization": template["organization"]}
     job = awx.add("jobs", fields)
     lacking = [text for one in used for text in lacking_inputs(awx, awx.items["credentials"][one])]
     if lacking:
@@ -87,7 +90,7 @@ def launch_job(awx: Awx, template: JSON, body: JSON) -> tuple[int, JSON]:
 
 
 def launch_workflow(awx: Awx, template: JSON, body: JSON) -> tuple[int, JSON]:
-    """``POST workflow_job_templates/N/launch/``: every approval node waits at once."""
+    """``POST workflow_job_templates/N/launch/``: every approval waits at once, unless ``Awx.first_step``."""
     launched_by = {"id": awx.acting["id"], "name": awx.acting["username"], "type": "user"}
     return start_workflow(awx, template, body, launched_by)
 
@@ -104,14 +107,45 @@ def start_workflow(awx: Awx, template: JSON, body: JSON, launched_by: JSON) -> t
     accepted, ignored = prompted(template, body)
     variables = survey_answers(awx, "workflow_job_templates", template, accepted, ignored)
     fields = {"name": template["name"], "workflow_job_template": template["id"], "extra_vars": variables}
+    fields |= {"organization": template["organization"]}
     job = awx.add("workflow_jobs", {**fields, "status": "running", "launched_by": launched_by})
+    if awx.first_step:
+        check = {**fields, "name": "First step", "status": "running", "job_template": first_of(awx, template)}
+        check.pop("workflow_job_template")
+        awx.first_steps.append((awx.add("jobs", check)["id"], job["id"]))
+    else:
+        ask(awx, job)
+    return 201, {**job, "ignored_fields": ignored}
+
+
+def first_of(awx: Awx, template: JSON) -> int:
+    """The job template that the first step of a workflow runs."""
+    nodes = awx.items["workflow_job_template_nodes"].values()
+    mine = [one for one in nodes if one["workflow_job_template"] == template["id"]]
+    return next(
+        one["unified_job_template"] for one in mine if one["unified_job_template"] in awx.items["job_templates"]
+    )
+
+
+def pass_time(awx: Awx) -> None:
+    """The first steps of workflows take ``Awx.first_step`` looks at what runs; then their approvals wait."""
+    if awx.first_steps:
+        awx.first_step -= 1
+    if awx.first_step <= 0:
+        for check, job in awx.first_steps:
+            awx.items["jobs"][check]["status"] = "successful"
+            ask(awx, awx.items["workflow_jobs"][job])
+        awx.first_steps.clear()
+
+
+def ask(awx: Awx, job: JSON) -> None:
+    """Let the approvals of a workflow wait."""
     for node in awx.items["workflow_job_template_nodes"].values():
         approval = awx.items["workflow_approval_templates"].get(node["unified_job_template"] or 0)
-        if node["workflow_job_template"] == template["id"] and approval:
+        if node["workflow_job_template"] == job["workflow_job_template"] and approval:
             waiting = {"name": approval["name"], "status": "pending", "workflow_job": job["id"]}
             added = awx.add("workflow_approvals", waiting)
             added["summary_fields"] = {"source_workflow_job": {"id": job["id"], "name": job["name"]}}
-    return 201, {**job, "ignored_fields": ignored}
 
 
 def prompted(template: JSON, body: JSON) -> tuple[JSON, JSON]:
@@ -200,6 +234,29 @@ def unified(job: JSON) -> JSON:
     """A run as the list of all runs shows it."""
     owner = next(job[name] for name in ("job_template", "workflow_job_template", "project") if name in job)
     return {**job, "unified_job_template": owner}
+
+
+def runs_of(awx: Awx, query: dict[str, str], path: str) -> JSON:
+    """``GET unified_jobs/``: one page of them."""
+    pass_time(awx)
+    size, page = int(query.pop("page_size", 25)), int(query.pop("page", 1))
+    found = [(name, unified(one)) for name in RUNS for one in awx.items[name].values()]
+    known = {"id", "status", "unified_job_template", "organization", "name"}
+    answer = awx.page_of(found, query, known)
+    begins = (page - 1) * size
+    more = urllib.parse.urlencode({**query, "page_size": size, "page": page + 1})
+    is_last = begins + size >= answer["count"]
+    results = answer["results"][begins : begins + size]
+    return {**answer, "results": results, "next": None if is_last else f"{path}?{more}"}
+
+
+def forget(awx: Awx, endpoint: str, item: JSON) -> None:
+    """What was run stays when its template, or its organization, goes: it belongs to none then."""
+    owner = {"job_templates": "job_template", "workflow_job_templates": "workflow_job_template"}
+    owner |= {"projects": "project", "organizations": "organization"}
+    for one in (one for name in RUNS for one in awx.items[name].values()):
+        if endpoint in owner and one.get(owner[endpoint]) == item["id"]:
+            one[owner[endpoint]] = None
 
 
 # Approvals and removal

@@ -187,6 +187,9 @@ def check_notification(awx: Awx, item: JSON, before: JSON | None) -> None:
     for texts in (item["messages"].get("success"), item["messages"].get("error"), *approval.values()):
         for text in (texts or {}).values():
             check_message(text)
+    port = item["notification_configuration"].get("port", 0)
+    if not isinstance(port, int):
+        _refuse(__all__="Configuration field 'port' incorrect type, expected int.")
     secret = SECRET_SETTINGS[item["notification_type"]]
     if item["notification_configuration"].get(secret):
         item["notification_configuration"][secret] = "$encrypted$"
@@ -232,6 +235,12 @@ def check_schedule(awx: Awx, item: JSON, before: JSON | None) -> None:
     author = dict(awx.acting)
     made_by = author if before is None else (before.get("summary_fields") or {}).get("created_by", author)
     item["summary_fields"] = {"created_by": made_by, "modified_by": author}
+
+
+def check_environment(awx: Awx, item: JSON, before: JSON | None) -> None:
+    """An execution environment stays in its organization."""
+    if before and item["organization"] not in (None, before["organization"]):
+        _refuse(organization="Cannot change the organization of an execution environment")
 
 
 def check_node(awx: Awx, item: JSON, before: JSON | None) -> None:
@@ -337,6 +346,7 @@ RESOURCES: dict[str, Resource] = {
         },
         fixed={"managed": False},
         unique=("name",),
+        check=check_environment,
     ),
     "instance_groups": Resource("instance_group", {"name": REQUIRED}, unique=("name",)),
     "credential_types": Resource(
@@ -379,19 +389,39 @@ RESOURCES: dict[str, Resource] = {
     ),
     "project_updates": Resource(
         "project_update",
-        {**NAMED, "status": "successful", "failed": False, "finished": None, "project": Link(("projects",))},
+        {
+            **NAMED,
+            "organization": Link(("organizations",)),
+            "status": "successful",
+            "failed": False,
+            "finished": None,
+            "project": Link(("projects",)),
+        },
         fixed={"result_traceback": "", "scm_revision": ""},
         unique=("id",),
     ),
     "jobs": Resource(
         "job",
-        {**NAMED, "job_template": Link(("job_templates",)), "status": "pending", "failed": False, "extra_vars": {}},
+        {
+            **NAMED,
+            "organization": Link(("organizations",)),
+            "job_template": Link(("job_templates",)),
+            "status": "pending",
+            "failed": False,
+            "extra_vars": {},
+        },
         fixed={"job_explanation": "", "finished": None},
         unique=("id",),
     ),
     "workflow_jobs": Resource(
         "workflow_job",
-        {**NAMED, "workflow_job_template": Link(("workflow_job_templates",)), "status": "pending", "extra_vars": {}},
+        {
+            **NAMED,
+            "organization": Link(("organizations",)),
+            "workflow_job_template": Link(("workflow_job_templates",)),
+            "status": "pending",
+            "extra_vars": {},
+        },
         fixed={"failed": False, "finished": None},
         unique=("id",),
     ),
@@ -589,7 +619,8 @@ class Awx:
     :param playbooks: the files that every project is said to have.
     :param prefix: where the API is: ``/api/v2/``, or ``/api/controller/v2/`` on Automation Controller.
 
-    Set ``sync_problem`` to let every update of a project fail for that reason, and ``acting`` to the user who launches
+    Set ``sync_problem`` to let every update of a project fail for that reason, ``first_step`` to let the first steps of
+    workflows run for so many looks at what runs, and ``acting`` to the user who launches
     and approves.
     """
 
@@ -600,6 +631,8 @@ class Awx:
         self.surveys: dict[tuple[str, int], JSON] = {}
         self.log: list[tuple[str, str]] = []
         self.sync_problem = ""
+        self.first_step = 0
+        self.first_steps: list[tuple[int, int]] = []
         self.acting: JSON = {"id": 1, "username": "admin"}
         self.roles: dict[tuple[str, int, str], int] = {}
         self.grants: dict[tuple[str, int, str, str], list[int]] = {}
@@ -641,14 +674,13 @@ class Awx:
         if not path.startswith(self.prefix) or not path.endswith("/"):
             raise Refused(404, {"detail": "The requested resource could not be found."})
         if parts == ["unified_job_templates"] and method == "GET":
-            return 200, self._page(
+            return 200, self.page_of(
                 [(name, one) for name in UNIFIED for one in self.items[name].values()],
                 query,
                 {"name", "organization", "id"},
             )
         if parts == ["unified_jobs"] and method == "GET":
-            found = [(name, awx_runs.unified(one)) for name in awx_runs.RUNS for one in self.items[name].values()]
-            return 200, self._page(found, query, {"id", "status", "unified_job_template"})
+            return 200, awx_runs.runs_of(self, query, path)
         if parts[0] == "roles" and len(parts) == 3:
             return awx_runs.grant(self, method, int(parts[1]), parts[2], body)
         if parts[0] not in RESOURCES:
@@ -682,7 +714,7 @@ class Awx:
         resource = RESOURCES[endpoint]
         if method == "GET":
             known = {*resource.fields, *resource.fixed, "id"}
-            return 200, self._page([(endpoint, one) for one in self.items[endpoint].values()], query, known)
+            return 200, self.page_of([(endpoint, one) for one in self.items[endpoint].values()], query, known)
         if method != "POST":
             raise Refused(405, {"detail": f'Method "{method}" not allowed.'})
         self._check_fields(endpoint, body, None)
@@ -736,7 +768,7 @@ class Awx:
             raise Refused(404, {"detail": "The requested resource could not be found."})
         members = self.associated.setdefault((endpoint, item["id"], what), [])
         if method == "GET":
-            return 200, self._page([(other, self.items[other][one]) for one in members], {}, set())
+            return 200, self.page_of([(other, self.items[other][one]) for one in members], {}, set())
         if set(body) - {"id", "disassociate"} or body.get("id") not in self.items[other]:
             raise Refused(400, {"msg": "id to associate is missing or unknown"})
         if body.get("disassociate"):
@@ -785,6 +817,7 @@ class Awx:
         if item.get("managed"):
             raise Refused(403, {"detail": "Deletion not allowed for managed objects"})
         awx_runs.check_removal(self, endpoint, item)
+        awx_runs.forget(self, endpoint, item)
         if endpoint == "credential_types" and any(
             one["credential_type"] == item["id"] for one in self.items["credentials"].values()
         ):
@@ -800,7 +833,8 @@ class Awx:
             elif RESOURCES[kind].lists[what] == endpoint and item["id"] in members:
                 members.remove(item["id"])
 
-    def _page(self, found: list[tuple[str, JSON]], query: dict[str, str], known: set[str]) -> JSON:
+    def page_of(self, found: list[tuple[str, JSON]], query: dict[str, str], known: set[str]) -> JSON:
+        """What of a list a query asks for, as one page."""
         query = {name: value for name, value in query.items() if name not in ("page_size", "order_by")}
         for name in query:
             if name.removeprefix("or__").removesuffix("__in") not in known:

@@ -28,7 +28,7 @@ from ._operation import Operation, Params, Result, Runtime, filled_in
 ARGUMENT_SPEC: dict[str, Any] = {
     "url": {"type": "str", "fallback": (env_fallback, ["MDPS_AWX_URL"])},
     "token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["MDPS_AWX_TOKEN"])},
-    "ca_path": {"type": "path"},
+    "ca_path": {"type": "path", "fallback": (env_fallback, ["MDPS_AWX_CA_FILE"])},
     "job_id": {"type": "str"},
     "workflow_job_id": {"type": "str"},
     "launched_by": {"type": "str"},
@@ -69,7 +69,7 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> RequestOption
         )
     if not (token.isascii() and token.isprintable()):
         raise InvalidInput("token", "holds characters that no token has.")
-    server = Controller(url, token, params["ca_path"]) if url else None
+    server = Controller(url, token, params["ca_path"] or None) if url else None
     workflow = params["workflow_job_id"] or ""
     return RequestOptions(
         server,
@@ -138,6 +138,6 @@ OPERATION = Operation(
     parse=parse,
     execute=read_request,
     services=(),
-    # A credential that nobody has filled in yet gives an empty address and token; the result says what was not checked.
-    narrowing=filled_in(ARGUMENT_SPEC, but=("url", "token")),
+    # A credential that nobody has filled in yet gives empty texts; the result says what was not checked.
+    narrowing=filled_in(ARGUMENT_SPEC, but=("url", "token", "ca_path")),
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._controller.client import Controller
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import awx_request
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
@@ -221,6 +222,18 @@ def test_options_that_cannot_be_right(options: dict[str, str], option: str) -> N
 )
 def test_the_address_of_awx_or_of_its_api(url: str, base: str) -> None:
     assert Controller(url, "t", None)._url == base
+
+
+@pytest.mark.parametrize(("value", "trusted"), [("/runner/ca.pem", "/runner/ca.pem"), ("", None)])
+def test_a_ca_of_ones_own_comes_from_the_credential(
+    value: str, trusted: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MDPS_AWX_CA_FILE", value)
+    given = {"url": "https://awx.example.org", "token": "t", "workflow_job_id": "3"}
+    checked = ArgumentSpecValidator(dict(OPERATION.argument_spec)).validate(given).validated_parameters
+    OPERATION.check_not_blank(checked)
+    options = OPERATION.parse(checked, Clients(checked), Runtime(warn=print))
+    assert options.server and options.server._ca_path == trusted
 
 
 KEYS = (
