@@ -296,6 +296,8 @@ def check_removal(awx: Awx, endpoint: str, item: JSON) -> None:
     """Refuse to remove what runs, and what something that runs belongs to."""
     if endpoint in ("jobs", "workflow_jobs", "workflow_approvals") and item["status"] in ACTIVE:
         raise Refused(403, {"detail": "Cannot delete running job resource."})
+    if awx.unstored_events.pop(item["id"], None) and endpoint == "jobs":
+        raise Refused(400, {"error": "Job has not finished processing events."})
     active = [one for one in awx.items["jobs"].values() if one["status"] in ACTIVE and uses(awx, one, endpoint, item)]
     if endpoint in ("workflow_job_templates", "organizations"):
         active += [one for one in awx.items["workflow_jobs"].values() if one["status"] in ACTIVE]

@@ -619,7 +619,8 @@ class Awx:
     :param playbooks: the files that every project is said to have.
     :param prefix: where the API is: ``/api/v2/``, or ``/api/controller/v2/`` on Automation Controller.
 
-    Set ``sync_problem`` to let every update of a project fail for that reason, ``first_step`` to let the first steps of
+    Set ``sync_problem`` to let every update of a project fail for that reason, ``unstored_events`` to
+    the jobs whose events are not all stored at the first look, ``first_step`` to let the first steps of
     workflows run for so many looks at what runs, and ``acting`` to the user who launches
     and approves.
     """
@@ -631,6 +632,7 @@ class Awx:
         self.surveys: dict[tuple[str, int], JSON] = {}
         self.log: list[tuple[str, str]] = []
         self.sync_problem = ""
+        self.unstored_events: dict[int, bool] = {}
         self.first_step = 0
         self.first_steps: list[tuple[int, int]] = []
         self.acting: JSON = {"id": 1, "username": "admin"}
