@@ -30,6 +30,7 @@ OPERATIONS: dict[str, Operation[Any]] = {
 MAY_BE_EMPTY = {
     ("awx_request_info", "url"),  # a credential that nobody has filled in yet
     ("awx_request_info", "token"),
+    ("awx_request_info", "ca_path"),  # the CAs of the system
     ("venue_sts_role", "confirm_changes"),  # no change is confirmed
     ("venue_sts_role", "description"),
     ("venue_sts_role", "tags"),

@@ -34,8 +34,8 @@ SPECS = {
 }
 TYPO = "a_variable_that_nobody_has_set"
 # Names whose values the collection itself has made, beside registered ones and those that begin with two underscores.
-# host, token and lease_key are fields of credentials of AWX.
-FIELDS = {"host", "token", "lease_key"}
+# host, token, ca and lease_key are fields of credentials of AWX.
+FIELDS = {"host", "token", "ca", "lease_key"}
 MADE_HERE = {"item", "row", "result", "ansible_failed_result", "hostvars", "assume_keys", *FIELDS}
 # What tasks that come before would have left behind.
 BEFORE = {"item": {}, "__report_roles": {"results": []}, "__report_tokens": {"results": []}, "__report_now": "x"}
