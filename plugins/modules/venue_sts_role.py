@@ -88,8 +88,8 @@ options:
       - The sign-in addresses that assertions may be for. Each is the C(Recipient) that the identity provider writes.
         Needed for another region than that of the venue, and for a provider of encrypted assertions, which has an
         address of its own below C(/saml/acs/).
-      - The default is the global address and that of the region, such as V(https://us-west-2.signin.aws.amazon.com/saml).
-        Those that are named replace it.
+      - The default is the global address and that of the region, such as
+        V(https://us-west-2.signin.aws.amazon.com/saml). Those that are named replace it.
     type: list
     elements: str
   oidc_providers:
