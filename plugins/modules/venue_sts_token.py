@@ -65,7 +65,9 @@ options:
     type: str
   web_identity_token_file:
     description:
-      - A file with the web identity token, on the host where the task runs.
+      - A file with the web identity token, on the host where the task runs. Without it and
+        O(web_identity_token_variable), the environment variable E(AWS_WEB_IDENTITY_TOKEN_FILE) names the file, as for
+        the AWS CLI.
     type: path
   web_identity_token_variable:
     description:

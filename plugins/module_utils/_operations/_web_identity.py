@@ -12,6 +12,7 @@ from typing import Any
 
 from .._aws.calls import call, noting_lost_answers
 from .._aws.clients import Clients
+from .._aws.providers import WEB_IDENTITY_FILE
 from .._domain import web_identity
 from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput
 from .._domain.oidc import OidcProvider, check_providers
@@ -65,9 +66,12 @@ def parse(params: Params, partition: str) -> WebIdentityOptions | None:
     if not is_method(params, METHOD, WEB_IDENTITY_ONLY, "token"):
         return None
     variable = params["web_identity_token_variable"] or ""
-    if not (params["web_identity_token_file"] or variable):
+    file = params["web_identity_token_file"] or ("" if variable else os.environ.get(WEB_IDENTITY_FILE, ""))
+    if not (file or variable):
         raise InvalidInput(
-            "web_identity_token_file", "is required, or web_identity_token_variable: where the token of the issuer is."
+            "web_identity_token_file",
+            f"is required, or web_identity_token_variable, or the environment variable {WEB_IDENTITY_FILE}: where the "
+            "token of the issuer is.",
         )
     if variable and not _VARIABLE.fullmatch(variable):
         raise InvalidInput(
@@ -75,7 +79,7 @@ def parse(params: Params, partition: str) -> WebIdentityOptions | None:
             "must be the name of an environment variable, not the token itself (the value is not shown).",
         )
     providers = check_providers(params["oidc_providers"] or [], partition)
-    return WebIdentityOptions(params["web_identity_token_file"] or "", variable, providers)
+    return WebIdentityOptions(file, variable, providers)
 
 
 def read(options: WebIdentityOptions, now: datetime) -> WebIdentity:

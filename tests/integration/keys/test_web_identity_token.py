@@ -74,6 +74,18 @@ def test_a_token_from_the_environment(aws: Any) -> None:
     assert token(ISSUER) not in json.dumps(result)
 
 
+def test_a_token_from_the_file_that_awx_and_aws_name(aws: Any, tmp_path: Any) -> None:
+    file = tmp_path / "token"
+    file.write_text(token(ISSUER))
+    assert "AWS_WEB_IDENTITY_TOKEN_FILE" in fail(web_identity_token_variable=None)
+    aws.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(file))
+    succeeded, result = run(web_identity_token_variable=None, verify=False)
+    assert succeeded, result
+    aws.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")
+    assert "'/nonexistent' cannot be read" in fail(web_identity_token_variable=None)
+    assert run(verify=False)[0], "the variable that is named comes first"
+
+
 def test_a_token_from_a_file_and_the_limits(aws: Any, tmp_path: Any) -> None:
     file = tmp_path / "token"
     file.write_text(token(ISSUER) + "\n")
