@@ -48,8 +48,8 @@ $life = ((Get-Time expires_at $keys) - (Get-Time issued_at $keys)).TotalSeconds;
 function Get-Left { ((Get-Time expires_at $keys) - $now).TotalSeconds }
 $idle = [Math]::Abs(($now.UtcDateTime - [IO.File]::GetLastWriteTimeUtc("$here\tried")).TotalSeconds)
 if ((Get-Left) -lt $margin -and (Get-Left) -gt 0 -and $idle -ge $margin / 15) {
-    [IO.File]::WriteAllText("$here\tried", "")
-    try { $keys = Get-Next } catch { [Console]::Error.WriteLine("renew.ps1: no new keys: $_") }
+    try { [IO.File]::WriteAllText("$here\tried", ""); $keys = Get-Next }
+    catch { [Console]::Error.WriteLine("renew.ps1: no new keys: $_") }
     Remove-Item $work -Recurse -Force -ErrorAction Ignore; $now = [DateTimeOffset]::UtcNow
 }
 $advice = "before new ones were fetched. Ask for a new bundle (see README.txt), and extract it into this folder: $here"

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # Prints the keys of a lease for credential_process, and fetches the next ones in time: sh renew.sh [AGE-KEY-FILE]
 # Needs aws, unzip, and age or gpg. It talks to the bucket in renewal.json only, and runs nothing that it downloads.
-CDPATH=""; umask 077 && cd -- "$(dirname -- "$0")" && work=$(mktemp -d ./renewing.XXXXXX) || exit 1
+CDPATH=""; umask 077 && cd -- "$(dirname -- "$0")" || exit 1; work=$(mktemp -d ./renewing.XXXXXX) || work=./unwritable
 trap 'rm -rf "$work"' EXIT; trap 'exit 1' HUP INT TERM; identity=$1 now=$(date +%s)
 value() { sed -n "s|^ *\"$1\": \"\([A-Za-z0-9 :/+=,.@~_-]*\)\",*[[:space:]]*\$|\1|p" "$2" | head -n 1; }
 seconds() { # since 1970, of a time such as 2026-11-22T10:30:15Z; 0 if there is none

@@ -269,6 +269,23 @@ def test_after_the_end_it_says_what_to_do_and_a_new_bundle_in_the_folder_is_take
     assert lease.number() == 3
 
 
+@pytest.mark.parametrize("shell", ["dash", "bash", "zsh"])
+def test_a_folder_that_cannot_be_written_any_more_gives_the_keys_that_it_has(lease: Lease, shell: str) -> None:
+    lease.shell = shell
+    lease.start(timedelta(minutes=50))
+    lease.publish(lease.zip(2, MINUTE))
+    programs = lease.store.parent / "bin"
+    (programs / "mktemp").write_text("#!/bin/sh\necho 'Read-only file system' >&2; exit 1\n")
+    (programs / "mktemp").chmod(0o755)
+    unused = lease.run()
+    assert (unused.returncode, unused.stdout) == (1, "")
+    (programs / "mktemp").rename(programs / "later")
+    assert lease.number() == 2
+    (programs / "later").rename(programs / "mktemp")
+    done = lease.run()
+    assert done.returncode == 0 and '"ASIAEXAMPLE000000002"' in done.stdout and "Read-only" in done.stderr
+
+
 def test_many_at_once_do_not_corrupt_the_keys(lease: Lease) -> None:
     lease.start(timedelta(minutes=50))
     lease.publish(lease.zip(2, MINUTE))
