@@ -13,6 +13,8 @@ description:
     changed.
   - The account comes from AWS, the rest from receipts and from CloudTrail. Each is enough, and RV(gaps) says what could
     not be seen. Where they contradict each other, CloudTrail counts, and RV(problems) says so.
+  - CloudTrail's event of the issue says what the token is. Where that is not found, because it is in a region that was
+    not asked, for example, the calls with the key say so.
   - Sums up the calls that were made with the key, with every key that was derived from it by C(GetScopedCredentials),
     and by its session. A session is known by the id of its role and its name together, since two venues may have
     sessions of one name.

@@ -11,7 +11,7 @@ from typing import Any
 
 from .names import Venue
 from .receipts import CLOCK_TOLERANCE, Receipt
-from .sessions import Session, from_event, from_receipt, join
+from .sessions import Session, from_event, from_receipt, from_use, join
 from .times import iso
 from .users import is_generated, is_session_of
 from .uses import DERIVE, Use, use_from
@@ -69,14 +69,16 @@ def identify(
     """Find the token that a key is of. CloudTrail outranks receipts, and AWS's word on the account outranks both.
 
     :param account_id: the account that AWS says the key belongs to; None if it is not known.
-    :param events: the JSON of events that name the key.
+    :param events: the JSON of events that name the key, and of calls that it signed, which also say whose it is.
     :param receipts: all receipts that are known.
     """
     named = [one for one in receipts if one.access_key_id == access_key_id]
     reasons = {id(one): _disbelief(one, account_id) for one in named}
     believed = [one for one in named if not reasons[id(one)]]
     problems = [f"{reasons[id(one)]} The receipt is not believed." for one in named if reasons[id(one)]]
+    events = list(events)
     issues = [one for one in map(from_event, events) if one and one.access_key_id == access_key_id]
+    issues = issues or [one for one in (from_use(text, access_key_id) for text in events) if one][:1]
     held = join(issues, [from_receipt(one) for one in believed])
     seen = [one for one in held if "cloudtrail" in one.sources]
     if seen:
@@ -173,6 +175,11 @@ def gaps(
         said.append("No receipt agrees, so recipient, requester and approver are not known.")
     elif asked and not failed and "cloudtrail" not in session.sources:
         said.append("CloudTrail has no event of the issue. The receipt alone says what the key is.")
+    if session and "cloudtrail" in session.sources and not session.issuer_arn:
+        said.append(
+            "CloudTrail has no event of the issue in these regions. The calls with the key say what it is. By whom it "
+            "was issued is not known, and the end of the token is the latest that is possible."
+        )
     return said
 
 

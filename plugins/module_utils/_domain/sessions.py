@@ -129,6 +129,37 @@ def from_event(text: str) -> Session | None:
     )
 
 
+def from_use(text: str, access_key_id: str) -> Session | None:
+    """The token that signed a call, as the event of the call describes it; None if it was another key.
+
+    It does not say when the token ends, so that is as late as it can be.
+
+    :param text: the event's own JSON.
+    """
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    who = part(event, "userIdentity") if isinstance(event, dict) else {}
+    context = part(who, "sessionContext")
+    role = _matched(_ROLE_ARN, part(context, "sessionIssuer").get("arn"))
+    session = _SESSION_ARN.fullmatch(words(who, "arn"))
+    issued = time_of(part(context, "attributes").get("creationDate"))
+    if key_id(who.get("accessKeyId")) != access_key_id or not role or not session or not issued:
+        return None
+    return Session(
+        role_arn=role,
+        session_name=session[1],
+        access_key_id=access_key_id,
+        issued_at=issued,
+        expires_at=issued + LONGEST_SESSION,
+        latest_end=issued + LONGEST_SESSION + CLOCK_TOLERANCE,
+        role_id=words(who, "principalId").partition(":")[0],
+        source_identity=_matched(_SESSION, context.get("sourceIdentity")),
+        sources=("cloudtrail",),
+    )
+
+
 def _user(who: Mapping[str, Any]) -> str:
     """The subject of a web identity token, as the event's userIdentity names it."""
     return words(who, "userName") if who.get("type") == "WebIdentityUser" else ""

@@ -25,7 +25,7 @@ from .._domain.receipts import Receipt, ReceiptLog
 from .._domain.revocation import standing
 from .._domain.role_facts import owner
 from .._domain.role_plan import Role
-from .._domain.sessions import Session
+from .._domain.sessions import Session, from_event
 from .._domain.times import iso
 from .._domain.trust_reader import is_locked
 from .._domain.users import is_session_of
@@ -85,8 +85,11 @@ class Trail:
     truncated: bool = False
     _asked: bool = field(default=False)
 
-    def events(self, attribute: tuple[str, str], since: datetime) -> list[str]:
-        """The events of an attribute in all regions, as their own JSON."""
+    def events(self, attribute: tuple[str, str], since: datetime, *, sample: bool = False) -> list[str]:
+        """The events of an attribute in all regions, as their own JSON.
+
+        :param sample: only the newest ones of each region.
+        """
         found: list[str] = []
         for region, client in self.clients.items():
             if region in self.failed:
@@ -99,14 +102,14 @@ class Trail:
                     client,
                     attribute,
                     (since, self.now + timedelta(minutes=1)),
-                    most_pages=self.max_pages,
+                    most_pages=1 if sample else self.max_pages,
                     sleep=self.runtime.sleep,
                 )
             except VenueError as error:
                 self.failed[region] = error.message
                 continue
             found += looked.events
-            self.truncated = self.truncated or looked.truncated
+            self.truncated = self.truncated or (looked.truncated and not sample)
         return found
 
 
@@ -288,6 +291,8 @@ def _identify(
         events = trail.events(("ResourceName", key), now - KEPT)
         parent = parent_of(events, key)
         if not parent or parent in (options.access_key_id, *parents) or len(parents) == LONGEST_CHAIN:
+            if not any(map(from_event, events)):
+                events += trail.events(("AccessKeyId", key), now - KEPT, sample=True)
             return tuple(parents), identify(key, account, events, receipts)
         parents.append(parent)
         key = parent

@@ -274,6 +274,26 @@ def test_one_region_of_cloudtrail_that_fails_hides_no_other(found: Found, monkey
     assert "CloudTrail of eu-west-1 could not be read: denied." in result["gaps"]
 
 
+def test_a_key_is_known_by_its_calls_where_its_issue_is_in_another_region(found: Found) -> None:
+    found.write()
+    found.events[0]["awsRegion"] = "eu-west-1"
+    who = {
+        "principalId": f"{found.role_id}:jdoe-1",
+        "arn": f"arn:aws:sts::123456789012:assumed-role/{ROLE}/jdoe-1",
+        "accessKeyId": KEY,
+        "sessionContext": {
+            "sessionIssuer": {"type": "Role", "arn": f"arn:aws:iam::123456789012:role/{ROLE}"},
+            "attributes": {"creationDate": ago(30)},
+        },
+    }
+    for minutes in (20, 10, 5):
+        found.use(minutes, userIdentity=who)
+    result = found.look(trail={"page": 2})
+    assert (result["session"]["state"], result["session"]["session_name"], result["venue"]) == ("live", "jdoe-1", VENUE)
+    assert (result["use"]["events"], result["truncated"]) == (3, False)
+    assert any("no event of the issue in these regions" in one for one in result["gaps"])
+
+
 def test_one_store_of_receipts_that_fails_hides_no_other(found: Found) -> None:
     found.events.clear()
     result = found.look(receipts_s3=["s3://no-such-bucket/receipts"], receipts_ssm_path=["/nothing/here"])

@@ -92,6 +92,48 @@ def test_receipts_that_contradict_each_other_are_not_chosen_from() -> None:
     assert "unity-emit-ops-sts" in found.problems[0]
 
 
+def used(**changes: Any) -> str:
+    session = issued().session_name
+    who = {
+        "type": "AssumedRole",
+        "principalId": f"{ROLE_ID}:{session}",
+        "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/unity-sbg-dev-sts/{session}",
+        "accessKeyId": KEY,
+        "sessionContext": {
+            "sessionIssuer": {"type": "Role", "arn": issued().role_arn},
+            "attributes": {"creationDate": AT},
+        },
+    }
+    return json.dumps(use_event(KEY, AT, userIdentity={**who, **changes}))
+
+
+def test_a_call_says_what_the_key_is_where_its_issue_was_not_seen() -> None:
+    found = identify(KEY, ACCOUNT, ["{", "[]", used()], [])
+    assert found.session
+    assert (found.session.session_name, found.session.role_id) == (issued().session_name, ROLE_ID)
+    assert (found.session.issued_at, found.session.expires_at) == (NOW, NOW + timedelta(hours=12))
+    said = gaps(found.session, None, REGIONS, asked=True, truncated=False, failed={})
+    assert any("The calls with the key say what it is" in one for one in said)
+    # The event of the issue knows more.
+    both = identify(KEY, ACCOUNT, [used(), event()], []).session
+    assert both and both.issuer_arn and both.expires_at < NOW + timedelta(hours=12)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"accessKeyId": CHILD}, {"sessionContext": None}, {"arn": f"arn:aws:iam::{ACCOUNT}:user/jdoe"}],
+    ids=str,
+)
+def test_a_call_of_another_key_or_of_no_role_says_nothing(changes: dict[str, Any]) -> None:
+    assert identify(KEY, ACCOUNT, [used(**changes)], []).session is None
+
+
+def test_a_call_settles_what_receipts_do_not_agree_on() -> None:
+    found = identify(KEY, ACCOUNT, [used()], [issued(role_arn=OTHER_ROLE), issued()])
+    assert (found.ambiguous, found.receipt) == (False, issued())
+    assert any("unity-emit-ops-sts" in one and "not believed" in one for one in found.problems)
+
+
 def test_clocks_that_differ_change_nothing_but_are_reported() -> None:
     late = "2026-11-22T09:45:15Z"
     found = identify(KEY, ACCOUNT, [event(at=late)], [issued()])
