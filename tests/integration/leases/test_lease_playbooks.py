@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from tests.integration.leases.conftest import LEASES, Office
+from tests.support import people
 from tests.support.playbook import ansible_playbook
 
 ONE = ("-e", "project=sbg", "-e", "venue=dev")
@@ -67,3 +68,11 @@ def test_the_table_is_shown_if_every_venue_has_a_lease_that_fails(office: Office
     assert "sbg-dev: not every lease was renewed." in shown
     nobody = play(office, "renew", *ONE, "-e", "user=nobody", code=2)
     assert re.search(r"^sbg-dev +.*nobody has no lease", nobody, re.MULTILINE), nobody
+
+
+def test_the_inventory_names_the_signers_for_approval_and_renewal_alike(office: Office) -> None:
+    admin = people.ssh_person(office.folder)
+    ask = (*ONE, "-e", "user=jdoe", "-e", "days=3", "-e", "reason=tests", "-e", "approver=asmith")
+    signers = ("-e", json.dumps({"lease_signers": [admin.public.strip()]}))
+    assert "sign_with: is required" in play(office, "lease", *ask, *signers, code=2)
+    assert "is approved" in play(office, "lease", *ask, *signers, "-e", f"lease_sign_with={admin.identity}")
