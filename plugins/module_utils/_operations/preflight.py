@@ -29,7 +29,7 @@ from .._domain.steps import Plan
 from .._domain.trust_reader import is_locked, principals
 from .._domain.words import first_of
 from ._operation import Runtime
-from .role_state import Discovered, Found
+from .role_state import Discovered, FoundRole
 
 BOUNDARY_STEPS = ("create_role", "put_role_permissions_boundary")
 TRUST_STEPS = ("create_role", "update_assume_role_policy")
@@ -49,7 +49,7 @@ class Preflight:
 
     plan: Plan
     desired: Desired
-    found: Found
+    found: FoundRole
     discovered: Discovered
     clients: Clients
     runtime: Runtime
@@ -88,8 +88,14 @@ class Preflight:
         return [sentence for found in run_concurrently(*checks) for sentence in found]
 
     def _adds_a_role(self, operations: set[str]) -> bool:
-        """Whether the plan creates a role, or adopts one of nobody that a lock of the venue did not find."""
+        """Whether the plan creates a role, or adopts one of nobody that a lock of the venue did not find.
+
+        A venue without an external ID has had no role yet: nothing of it can be locked, and 50 new venues need not read
+        all roles of the account each.
+        """
         role = self.found.current.role
+        if not self.found.current.parameter:
+            return False
         adopts = role is not None and owner(role.tags) is None and "tag_role" in operations
         return "create_role" in operations or (adopts and not self.plan.locked)
 
