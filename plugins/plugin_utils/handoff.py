@@ -30,7 +30,7 @@ from .bundle import EXAMPLE_TOKEN, TEMPLATE, Bundle, BundleSettings, build_bundl
 from .channels import registry
 from .channels.channel import MAIL, REASON, Channel, Parcel, unsealed, unsealed_name
 from .held import held, keep_once, remove_bundle
-from .key_directory import KeyDirectory, Person, check_fingerprints
+from .key_directory import Holder, KeyDirectory, check_fingerprints
 from .renewal_place import RenewalPlace
 from .sealing import SealOptions
 from .signing import SIGNATURE_SUFFIX, SshSigner, read_signer
@@ -81,7 +81,7 @@ class HandoffOptions:
             ),
         )
 
-    def check_places(self, channel: Channel, person: Person, venue: Venue, *, create: bool) -> None:
+    def check_places(self, channel: Channel, person: Holder, venue: Venue, *, create: bool) -> None:
         """Check that the files of a bundle can be created, where the channel puts them and where they would be kept.
 
         :param create: create missing folders; not in check mode.
@@ -94,7 +94,7 @@ class HandoffOptions:
         if not self.unsealed:
             destinations.check("undelivered", f"{self.undelivered}/", name, suffixes, create=create)
 
-    def rehearse(self, channel: Channel, person: Person) -> None:
+    def rehearse(self, channel: Channel, person: Holder) -> None:
         """Build and seal a bundle without a token in it, so that what cannot work fails before STS is asked.
 
         It is not signed: a signing key in a card would ask its owner twice.
@@ -126,7 +126,7 @@ class Handoff:
 
     options: HandoffOptions
     channel: Channel
-    person: Person
+    person: Holder
     key_changed: bool = False
     renewals: RenewalPlace | None = None
     returns_keys = False
@@ -331,13 +331,13 @@ class Resend:
         return finish(self.facts(), parcel, delivered)
 
 
-def find_person(options: HandoffOptions, user: str, channel: Channel, runtime: Runtime) -> Person:
+def find_person(options: HandoffOptions, user: str, channel: Channel, runtime: Runtime) -> Holder:
     """Return the recipient with checked keys.
 
     :raises VenueError: nothing can be sealed to them, or this channel cannot reach them.
     """
     if options.unsealed:
-        return Person(user, ())
+        return Holder(user, ())
     person = options.keys.find(user, runtime.now())
     for sentence in person.unusable:
         runtime.warn(f"{user}: {sentence}")

@@ -35,7 +35,7 @@ HOW_TO_MAKE_ONE = (
 
 
 @dataclass(frozen=True)
-class Person:
+class Holder:
     """A recipient.
 
     :param keys: public keys, all checked and of one kind.
@@ -81,7 +81,7 @@ class KeyDirectory:
             )
         return cls(folder, public_keys, shared)
 
-    def find(self, user: str, now: datetime) -> Person:
+    def find(self, user: str, now: datetime) -> Holder:
         """Look a user up.
 
         :param now: the time at which keys must be valid, aware.
@@ -103,7 +103,7 @@ class KeyDirectory:
             problem = error.message.removeprefix("recipients: ")
             raise InvalidInput(option, f"the key of {user} cannot be used: {problem}") from None
         unusable = tuple(sentence for one in found for sentence in one.unusable)
-        return Person(user, keys, email or (user if ADDRESS.fullmatch(user) else ""), unusable)
+        return Holder(user, keys, email or (user if ADDRESS.fullmatch(user) else ""), unusable)
 
     def _read(self, user: str) -> bytes:
         if not self.folder.is_dir():
@@ -190,7 +190,7 @@ def _entry(entry: Any, user: str) -> tuple[list[str | bytes], str]:
     return list(keys), email
 
 
-def check_fingerprints(person: Person, known: Sequence[str], confirmed: Sequence[str], passed_over: str = "") -> bool:
+def check_fingerprints(person: Holder, known: Sequence[str], confirmed: Sequence[str], passed_over: str = "") -> bool:
     """Compare a recipient's keys with those of their last token, and with fingerprints that the admin confirms.
 
     :param known: fingerprints that the last token was sealed to; empty if there was none.
@@ -224,7 +224,7 @@ def check_fingerprints(person: Person, known: Sequence[str], confirmed: Sequence
     return bool(changed)
 
 
-def unlisted(person: Person, fingerprints: Sequence[str]) -> str:
+def unlisted(person: Holder, fingerprints: Sequence[str]) -> str:
     """Return the first fingerprint of a person's keys that a list does not have, or ''."""
     listed = {_plain(one) for one in fingerprints}
     return next((one.fingerprint for one in person.keys if _plain(one.fingerprint) not in listed), "")

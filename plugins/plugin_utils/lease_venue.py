@@ -19,7 +19,7 @@ from ..module_utils._domain.leases import REQUEST, Lease, renewal_folder
 from ..module_utils._domain.missing import missing_parameter
 from ..module_utils._domain.permissions import RenewalFolder
 from ..module_utils._operations._operation import Params, Runtime
-from ..module_utils._operations.issue.authorize import Found
+from ..module_utils._operations.issue.authorize import FoundGrounds
 from ..module_utils._operations.issue.options import ARGUMENT_SPEC as TOKEN_SPEC
 from ..module_utils._operations.issue.options import TokenOptions
 from ..module_utils._operations.issue.options import parse as parse_token
@@ -27,7 +27,7 @@ from .channels import registry
 from .channels.channel import Channel
 from .channels.s3 import S3Channel
 from .handoff import HandoffOptions
-from .key_directory import Person, unlisted
+from .key_directory import Holder, unlisted
 from .renewal_place import renewal_key
 
 # The options that say which venue it is, and how it is named: the same as those of venue_sts_token.
@@ -70,7 +70,7 @@ def for_lease(options: TokenOptions, lease: Lease, seconds_left: int) -> TokenOp
     )
 
 
-def folder(channel: str, options: TokenOptions, found: Found) -> RenewalFolder | None:
+def folder(channel: str, options: TokenOptions, found: FoundGrounds) -> RenewalFolder | None:
     """Return the folder of the venue's bucket for the renewals of the user; None for another channel.
 
     :raises NotProvisioned: neither the role nor a parameter names a bucket.
@@ -93,7 +93,7 @@ def folder(channel: str, options: TokenOptions, found: Found) -> RenewalFolder |
 
 
 def channel_of(
-    name: str, given: Mapping[str, Any], where: RenewalFolder | None, person: Person, clients: Clients
+    name: str, given: Mapping[str, Any], where: RenewalFolder | None, person: Holder, clients: Clients
 ) -> Channel:
     """Return the channel of a lease.
 
@@ -113,7 +113,7 @@ def place_of(channel: Channel, given: Mapping[str, Any]) -> str:
     return urlsplit((given.get("https") or {}).get("url") or "")._replace(query="", fragment="").geturl()
 
 
-def check_keys(person: Person, lease: Lease) -> None:
+def check_keys(person: Holder, lease: Lease) -> None:
     """Compare the keys of the key directory with those that were approved.
 
     :raises KeyChanged: one is another.
@@ -137,6 +137,6 @@ def check_unsealed(options: HandoffOptions) -> None:
         raise InvalidInput("handoff.unsealed", "must not be set: the tokens of a lease are always sealed.")
 
 
-def fingerprints(person: Person) -> Sequence[str]:
+def fingerprints(person: Holder) -> Sequence[str]:
     """Return the fingerprints of the keys that tokens are sealed to."""
     return tuple(one.fingerprint for one in person.keys)

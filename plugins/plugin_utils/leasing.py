@@ -36,7 +36,7 @@ from ..module_utils._files import absolute, append_private, check_append_file, o
 from ..module_utils._handoff_options import HANDOFF
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in
 from ..module_utils._operations.accounts import check_account
-from ..module_utils._operations.issue.authorize import Found, authorize_found, read
+from ..module_utils._operations.issue.authorize import FoundGrounds, authorize_found, read
 from ..module_utils._operations.issue.options import TokenOptions
 from ..module_utils._operations.leases import read_leases
 from . import lease_venue
@@ -44,7 +44,7 @@ from .channels import registry
 from .channels.channel import Channel
 from .channels.s3 import S3Channel
 from .handoff import HandoffOptions, find_person
-from .key_directory import Person, check_fingerprints
+from .key_directory import Holder, check_fingerprints
 from .lease_signing import check_signer, check_signers, is_signed, read_lease_signer, sign
 from .signing import SshSigner
 
@@ -96,7 +96,7 @@ class Approval:
     ticket: str | None
     approver: str
     channel: str
-    person: Person
+    person: Holder
     given: Mapping[str, Any] = field(repr=False)
     signer: SshSigner | None
 
@@ -203,7 +203,7 @@ def _end(options: LeaseOptions, clients: Clients, runtime: Runtime) -> Result:
 
 def _approve(options: LeaseOptions, approval: Approval, clients: Clients, runtime: Runtime) -> Result:
     ssm = clients.client("ssm")
-    venue: Found
+    venue: FoundGrounds
     leases: FoundLeases
     venue, leases = run_concurrently(
         lambda: read(approval.token, clients), lambda: read_leases(ssm, options.venue, options.path)

@@ -25,7 +25,7 @@ _REFUSED_IN_S3 = {
 }
 
 
-class Place(NamedTuple):
+class OpenPlace(NamedTuple):
     """A bucket or a folder of it that the token opens.
 
     :param bucket: '' where its name is not known.
@@ -124,11 +124,13 @@ def readme_facts(receipt: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _places(allows: Mapping[str, Any]) -> list[Place]:
+def _places(allows: Mapping[str, Any]) -> list[OpenPlace]:
     """The places in S3, sorted by what may be done there; those that the receipt names one by one, or the product."""
     if allows.get("places") is not None:
         parts = [one.partition(" ") for one in allows["places"]]
-        found = [Place(*_bucket_and_prefix(where, allows), tuple(verbs.split(","))) for verbs, _blank, where in parts]
+        found = [
+            OpenPlace(*_bucket_and_prefix(where, allows), tuple(verbs.split(","))) for verbs, _blank, where in parts
+        ]
         return sorted(found, key=lambda one: -len(one.verbs))
     verbs = [_IN_WORDS[word] for word in allows.get("access") or () if word in ("s3_read", "s3_write")]
     verbs += ["delete"] if allows.get("delete") is True else []
@@ -136,7 +138,7 @@ def _places(allows: Mapping[str, Any]) -> list[Place]:
         verbs.append("list")
     prefixes = [f"{prefix.rstrip('/')}/" for prefix in allows.get("bucket_prefixes") or ()]
     pairs = [(bucket, prefix) for bucket in allows.get("buckets") or [""] for prefix in prefixes or [""]]
-    return [Place(bucket, prefix, tuple(verbs)) for bucket, prefix in pairs] if verbs else []
+    return [OpenPlace(bucket, prefix, tuple(verbs)) for bucket, prefix in pairs] if verbs else []
 
 
 def _bucket_and_prefix(where: str, allows: Mapping[str, Any]) -> tuple[str, str]:
@@ -166,7 +168,7 @@ def _repository(pattern: str, verbs: tuple[str, ...] = ()) -> Repository:
 
 def _refused(
     can: Mapping[str, bool],
-    places: Sequence[Place],
+    places: Sequence[OpenPlace],
     repositories: Sequence[Repository],
     allows: Mapping[str, Any],
 ) -> list[str]:
@@ -190,7 +192,7 @@ def _refused(
     return found
 
 
-def _refused_in_s3(can: Mapping[str, bool], places: Sequence[Place]) -> list[str]:
+def _refused_in_s3(can: Mapping[str, bool], places: Sequence[OpenPlace]) -> list[str]:
     if not places:
         return ["read or write data in Amazon S3"]
     found = [sentence for verb, sentence in _REFUSED_IN_S3.items() if not can[_ABILITIES[verb]]]

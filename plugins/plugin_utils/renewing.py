@@ -44,7 +44,7 @@ from ..module_utils._files import check_append_file
 from ..module_utils._handoff_options import HANDOFF
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in, unexpected
 from ..module_utils._operations.accounts import check_account
-from ..module_utils._operations.issue.authorize import Found, authorize_found, check_unlocked, read
+from ..module_utils._operations.issue.authorize import FoundGrounds, authorize_found, check_unlocked, read
 from ..module_utils._operations.issue.options import TokenOptions
 from ..module_utils._operations.issue.parts import Authorized, Issued
 from ..module_utils._operations.issue.pipeline import Pipeline
@@ -55,7 +55,7 @@ from .channels import registry
 from .channels.channel import Channel
 from .channels.s3 import S3Channel
 from .handoff import Handoff, HandoffOptions, find_person
-from .key_directory import Person
+from .key_directory import Holder
 from .lease_signing import check_signature, check_signers
 from .leasing import LOG, check_days, given_handoff, read_record, record
 from .renewal_place import RenewalPlace
@@ -111,7 +111,7 @@ class VenueNow:
     :param revocations: those of its role, as their names say.
     """
 
-    found: Found
+    found: FoundGrounds
     revocations: Sequence[Revocation]
 
 
@@ -293,7 +293,7 @@ class Run:
             self._venue = VenueNow(found, found_in(names))
         return self._venue
 
-    def _renew(self, stored: StoredLease, token: TokenOptions, found: Found) -> dict[str, Any]:
+    def _renew(self, stored: StoredLease, token: TokenOptions, found: FoundGrounds) -> dict[str, Any]:
         lease = stored.lease
         where = lease_venue.folder(lease.channel, token, found)
         delivery = self._delivery(stored, where)
@@ -322,7 +322,7 @@ class Run:
         channel.check_alone(self._runtime.hosts)
         return self._prepared(channel, person, standing)
 
-    def _prepared(self, channel: Channel, person: Person, standing: Channel) -> Handoff:
+    def _prepared(self, channel: Channel, person: Holder, standing: Channel) -> Handoff:
         options = self._options.handoff
         find_person(options, person.user, channel, self._runtime)
         options.check_places(channel, person, self._options.venue, create=not self._runtime.check_mode)

@@ -13,7 +13,7 @@ from ..module_utils._domain.errors import InvalidInput
 from . import signing
 from .command_words import opened_name, word
 from .sealers import age, openpgp, smime
-from .sealers.recipient import PRIVATE_KEY, Keys, Recipient
+from .sealers.recipient import PRIVATE_KEY, Recipient, RecipientKeys
 
 SUFFIXES = {age.KIND: age.SUFFIX, openpgp.KIND: openpgp.SUFFIX, smime.KIND: smime.SUFFIX}
 _HOW_TO_OPEN = {age.KIND: age.HOW_TO_OPEN, openpgp.KIND: openpgp.HOW_TO_OPEN, smime.KIND: smime.HOW_TO_OPEN}
@@ -61,7 +61,7 @@ class SealOptions:
             )
 
 
-def read_keys(material: str | bytes, now: datetime) -> Keys:
+def read_keys(material: str | bytes, now: datetime) -> RecipientKeys:
     """Return the public keys of a text or file: age or ssh keys (one a line), an OpenPGP key, or a certificate.
 
     :param now: the time at which they must be valid, aware.

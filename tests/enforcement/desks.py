@@ -26,7 +26,7 @@ from tests.conftest import ROOT
 from tests.support import world
 from tests.support.aws_cli_server import AwsCli, Done
 
-BUCKET, PLACE = "sbg-dev-unity-data", permissions.Place("aws", "us-west-2", world.HOME)
+BUCKET, PLACE = "sbg-dev-unity-data", permissions.Location("aws", "us-west-2", world.HOME)
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [

@@ -215,7 +215,7 @@ def test_trust_policies(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_keys_of_encrypted_buckets_are_usable_through_s3_alone() -> None:
     key = f"arn:aws:kms:{connections.REGION}:{world.HOME}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-    place = permissions.Place("aws", connections.REGION, world.HOME)
+    place = permissions.Location("aws", connections.REGION, world.HOME)
     s3, ec2 = ({"kms:ViaService": f"{service}.{connections.REGION}.amazonaws.com"} for service in ("s3", "ec2"))
     cells = [
         (True, ("s3_read",), "kms:Decrypt", key, s3),
@@ -258,7 +258,7 @@ SSE_C = "s3:x-amz-server-side-encryption-customer-algorithm"
 OBJECT, RECEIPT = "arn:aws:s3:::sbg-dev-data/a.dat", "arn:aws:s3:::sbg-dev-data/mdps-venue-sts/a.json"
 OWN_KEY = f"arn:aws:kms:{connections.REGION}:{world.HOME}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 FOREIGN_KEY = OWN_KEY.replace(world.HOME, world.OTHER)
-PLACE = permissions.Place("aws", connections.REGION, world.HOME)
+PLACE = permissions.Location("aws", connections.REGION, world.HOME)
 VENUE = permissions.Grant(["sbg-dev-data"], ["sbg/*"], delete=True)
 # Each refusal has a twin that is allowed: a condition that refuses everything would pass for a right one.
 DENIED_CELLS: list[PolicyCell] = [
@@ -556,7 +556,7 @@ YOUNGER = (
 
 
 def test_parliament_finds_nothing_wrong_in_any_permission_policy() -> None:
-    place = permissions.Place("aws", connections.REGION, world.HOME)
+    place = permissions.Location("aws", connections.REGION, world.HOME)
     key = f"arn:aws:kms:{connections.REGION}:{world.HOME}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     words = [subset for size in range(1, 6) for subset in itertools.combinations(ACCESS, size)]
     grants = [

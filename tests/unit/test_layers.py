@@ -118,6 +118,16 @@ def test_imports_point_one_way(path: pathlib.Path) -> None:
             )
 
 
+def test_two_classes_never_share_a_name() -> None:
+    """But for those that Ansible looks for by their names."""
+    found: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and node.name not in ("ActionModule", "FilterModule"):
+                found.setdefault(node.name, []).append(str(path.relative_to(PLUGINS)))
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
+
+
 def test_every_module_has_its_action_plugin_and_both_run_the_same_operation() -> None:
     modules = {path.stem: path.read_text() for path in (PLUGINS / "modules").glob("*.py")}
     for name, text in modules.items():

@@ -35,7 +35,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.a
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.options import parse
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_options import parse_role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_state import (
-    Found,
+    FoundRole,
     desired_state,
     discover,
 )
@@ -319,7 +319,7 @@ def test_what_a_role_is_made_from_is_what_aws_documents(given: dict[str, Any]) -
         parsed.parameters.bucket: Parameter("sbg-dev-data"),
         parsed.parameters.boundary: Parameter("boundary"),
     }
-    found = Found(Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/admin/jane", ACCOUNT), Current(), published, REGION)
+    found = FoundRole(Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/admin/jane", ACCOUNT), Current(), published, REGION)
     try:
         desired = desired_state(parsed, found, discover(parsed, found))
         plan = plan_present(Current(), desired, "c0ffee" * 6)

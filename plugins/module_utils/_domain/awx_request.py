@@ -32,7 +32,7 @@ class UnreadableAnswer(VenueError):
 
 
 @dataclass(frozen=True)
-class Person:
+class AwxUser:
     """A user of AWX."""
 
     number: int
@@ -85,7 +85,7 @@ def waiting_for(user: str, workflow_job: Any) -> Waiting | None:
     return Waiting(_number(workflow_job), requester.name if requester else "", str(target) if is_shown else "")
 
 
-def requester_of(workflow_job: Any) -> Person | None:
+def requester_of(workflow_job: Any) -> AwxUser | None:
     """Return who launched a workflow job, or None if it was no person, such as a schedule.
 
     :raises UnreadableAnswer: the answer does not say.
@@ -105,7 +105,7 @@ def schedule_of(workflow_job: Any) -> int | None:
     return _number(launched_by) if launched_by.get("type") == "schedule" else None
 
 
-def authors_of(schedule: Any) -> list[Person]:
+def authors_of(schedule: Any) -> list[AwxUser]:
     """Return who has given a schedule its answers: who changed it last, and who made it.
 
     :raises UnreadableAnswer: the answer does not say.
@@ -127,7 +127,7 @@ def approvals_of(nodes: Any) -> list[int]:
     return [_number(job) for job in jobs if job.get("type") == "workflow_approval"]
 
 
-def approver_of(approval: Any) -> Person | None:
+def approver_of(approval: Any) -> AwxUser | None:
     """Return who approved, or None if the approval was not given.
 
     :raises UnreadableAnswer: it was given, and the answer does not say by whom.
@@ -139,7 +139,7 @@ def approver_of(approval: Any) -> Person | None:
     return _person(_mapping(_mapping(approval, "summary_fields"), "approved_or_denied_by"), "username")
 
 
-def check_two_people(requesters: list[Person], approvers: list[Person]) -> None:
+def check_two_people(requesters: list[AwxUser], approvers: list[AwxUser]) -> None:
     """Make sure that somebody else than the requester has approved.
 
     :param requesters: who made the request; with a schedule, it may be several.
@@ -166,11 +166,11 @@ def check_two_people(requesters: list[Person], approvers: list[Person]) -> None:
             )
 
 
-def _person(found: Mapping[str, Any], key: str) -> Person:
+def _person(found: Mapping[str, Any], key: str) -> AwxUser:
     name = found.get(key)
     if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 256:
         raise _unreadable("a user")
-    return Person(_number(found), name)
+    return AwxUser(_number(found), name)
 
 
 def _number(found: Mapping[str, Any]) -> int:

@@ -30,7 +30,7 @@ class ExternalIds(NamedTuple):
         return (self.current, *self.previous) if self.current else self.previous
 
 
-class Request(NamedTuple):
+class ExternalIdRequest(NamedTuple):
     """What the options ask for.
 
     :param given: a value to use; '' to keep the venue's own.
@@ -63,7 +63,7 @@ def trusted_ids(reading: TrustReading, parameter: str) -> ExternalIds:
     return ExternalIds(current, tuple(one for one in offered if one != current))
 
 
-def choose(parameter: str, trusted: ExternalIds, request: Request, candidate: str) -> ExternalIds:
+def choose(parameter: str, trusted: ExternalIds, request: ExternalIdRequest, candidate: str) -> ExternalIds:
     """The external IDs that the venue has after the run.
 
     :param parameter: the value in SSM, '' if there is none.
@@ -91,7 +91,7 @@ def choose(parameter: str, trusted: ExternalIds, request: Request, candidate: st
     return present
 
 
-def _present(parameter: str, trusted: ExternalIds, request: Request) -> ExternalIds:
+def _present(parameter: str, trusted: ExternalIds, request: ExternalIdRequest) -> ExternalIds:
     if request.given and not request.rotate:
         return ExternalIds(request.given, trusted.previous if request.given == trusted.current else ())
     if not (parameter and trusted.current):
@@ -136,7 +136,7 @@ def weakness(value: str, names: Collection[str]) -> str:
     return ""
 
 
-def check_given(request: Request, known: Collection[str], names: Collection[str]) -> None:
+def check_given(request: ExternalIdRequest, known: Collection[str], names: Collection[str]) -> None:
     """Refuse a weak external ID that is not in use yet.
 
     :param known: those in use.

@@ -33,7 +33,7 @@ class RoleNotYours(VenueError):
     """The user has no such role in that account. ``roles`` among the facts are those there are."""
 
 
-class Account(NamedTuple):
+class KionAccount(NamedTuple):
     """An account by its number or by its alias; the other one is empty, as Kion wants it."""
 
     number: str
@@ -43,12 +43,12 @@ class Account(NamedTuple):
         return self.number or self.alias
 
 
-class Role(NamedTuple):
+class KionRole(NamedTuple):
     """A cloud access role of the user in one account. Names repeat within a project: name and account identify one."""
 
     name: str
     iam_role_name: str
-    account: Account
+    account: KionAccount
     account_name: str
     has_keys: bool
 
@@ -84,20 +84,20 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
-def make_account(text: str) -> Account:
+def make_account(text: str) -> KionAccount:
     """Return an account from what the user wrote: twelve digits are its number, all else its alias.
 
     :raises InvalidInput: it is neither.
     """
     if re.fullmatch(r"[0-9]{12}", text):
-        return Account(text, "")
+        return KionAccount(text, "")
     if re.fullmatch(r"\d+", text) or not text.strip() or not text.isprintable():
         raise InvalidInput(
             "account",
             f"'{text}' is neither an account number nor an alias. A number has 12 digits; "
             "put it in quotation marks in YAML, so that leading zeros stay.",
         )
-    return Account("", text)
+    return KionAccount("", text)
 
 
 def read_keys(data: Any) -> dict[str, str] | None:
@@ -137,13 +137,13 @@ def choose_identity_system(data: Any) -> int:
     raise InvalidInput("idms", f"this Kion has several identity systems. Set it to one of: {choice}.")
 
 
-def read_roles(data: Any) -> list[Role]:
+def read_roles(data: Any) -> list[KionRole]:
     """Return Kion's list of cloud access roles, without those that have been deleted."""
     return [
-        Role(
+        KionRole(
             name=_text(item.get("name")),
             iam_role_name=_text(item.get("aws_iam_role_name")),
-            account=Account(_text(item.get("account_number")), _text(item.get("account_alias"))),
+            account=KionAccount(_text(item.get("account_number")), _text(item.get("account_alias"))),
             account_name=_text(item.get("account_name")),
             has_keys=bool(item.get("short_term_access_keys", True)),
         )
@@ -163,14 +163,16 @@ def _is_deleted(moment: Any) -> bool:
     return bool(moment.get("Valid")) or not str(moment.get("Time") or "0001-").startswith("0001-")
 
 
-def is_in(role: Role, account: Account) -> bool:
+def is_in(role: KionRole, account: KionAccount) -> bool:
     """Return whether the role is in that account."""
     return (
         role.account.number == account.number if account.number else role.account.alias.lower() == account.alias.lower()
     )
 
 
-def explain_refusal(roles: Sequence[Role], account: Account, name: str, *, by_iam_name: bool) -> VenueError | None:
+def explain_refusal(
+    roles: Sequence[KionRole], account: KionAccount, name: str, *, by_iam_name: bool
+) -> VenueError | None:
     """Return why Kion may have refused keys: the role is not the user's, or gives none.
 
     :return: None if nothing explains it but Kion's own words.
@@ -198,7 +200,7 @@ def explain_refusal(roles: Sequence[Role], account: Account, name: str, *, by_ia
     )
 
 
-def _listed(roles: Iterable[Role]) -> str:
+def _listed(roles: Iterable[KionRole]) -> str:
     return first_of(sorted({str(role) for role in roles}), MOST_SHOWN)
 
 

@@ -66,7 +66,7 @@ class Grant(NamedTuple):
     bucket_account: str = ""
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where resources are: the parts of an ARN that their names leave out."""
 
     partition: str
@@ -83,7 +83,7 @@ class _Statement(NamedTuple):
     condition: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
-def policy(grant: Grant, place: Place) -> dict[str, Any]:
+def policy(grant: Grant, place: Location) -> dict[str, Any]:
     """The role's policy: what the grant says, only in buckets of the right account, and what no token may ever do."""
     owner = {"aws:ResourceAccount": grant.bucket_account or place.account_id}
     allows = [
@@ -103,7 +103,7 @@ class RenewalFolder(NamedTuple):
     prefix: str
 
 
-def session_policy(request: Request, place: Place, renewals: RenewalFolder | None = None) -> dict[str, Any]:
+def session_policy(request: Request, place: Location, renewals: RenewalFolder | None = None) -> dict[str, Any]:
     """The session policy of a request, from the same statements as the role's policy.
 
     It only takes away from the role. So where the request is silent, it says ``*``, "as far as the role goes", and it
@@ -125,7 +125,7 @@ def session_policy(request: Request, place: Place, renewals: RenewalFolder | Non
     return document([*_without_renewals(statements, grant, place), *_own_renewals(renewals, request, place)])
 
 
-def _without_renewals(statements: list[dict[str, Any]], grant: Grant, place: Place) -> Iterator[dict[str, Any]]:
+def _without_renewals(statements: list[dict[str, Any]], grant: Grant, place: Location) -> Iterator[dict[str, Any]]:
     """The statements of a session without the renewals of others, where they would allow whole buckets.
 
     A Deny on all renewals would hit the own ones as well. So reading is allowed everywhere else instead.
@@ -144,7 +144,7 @@ def _without_renewals(statements: list[dict[str, Any]], grant: Grant, place: Pla
             yield {"Effect": "Deny", "Action": "s3:GetObject", "NotResource": kept}
 
 
-def _own_renewals(renewals: RenewalFolder, request: Request, place: Place) -> Iterator[dict[str, Any]]:
+def _own_renewals(renewals: RenewalFolder, request: Request, place: Location) -> Iterator[dict[str, Any]]:
     own = f"arn:{place.partition}:s3:::{renewals.bucket}/{renewals.prefix}*"
     yield {"Effect": "Allow", "Action": "s3:GetObject", "Resource": own}
     if not request.uses_s3:  # otherwise the statement on the keys of buckets is there already
@@ -169,7 +169,7 @@ def _with_equals(one: _Statement, tests: Mapping[str, Any]) -> _Statement:
     return one._replace(condition={**one.condition, "StringEquals": {**one.condition.get("StringEquals", {}), **tests}})
 
 
-def _statements(grant: Grant, place: Place) -> Iterator[_Statement]:
+def _statements(grant: Grant, place: Location) -> Iterator[_Statement]:
     """Every Allow statement, for the role and for sessions alike."""
     words = set(grant.access)
     if words & S3_ACCESS:
@@ -182,7 +182,7 @@ def _statements(grant: Grant, place: Place) -> Iterator[_Statement]:
 _IN_BUCKETS = ("ListVenueFolders", "ListVenueFolderNames", "ListVenueBuckets", "UseVenueObjects", "ReadRenewals")
 
 
-def _read_renewals(grant: Grant, place: Place) -> Iterator[_Statement]:
+def _read_renewals(grant: Grant, place: Location) -> Iterator[_Statement]:
     """What the tokens of leases need where a role with access to buckets does not allow to read all of them.
 
     The bundles there are sealed.
@@ -192,7 +192,7 @@ def _read_renewals(grant: Grant, place: Place) -> Iterator[_Statement]:
         yield _Statement("ReadRenewals", ["s3:GetObject"], renewals)
 
 
-def _s3(grant: Grant, place: Place, words: set[str]) -> Iterator[_Statement]:
+def _s3(grant: Grant, place: Location, words: set[str]) -> Iterator[_Statement]:
     buckets = [f"arn:{place.partition}:s3:::{bucket}" for bucket in grant.buckets]
     prefixes = list(grant.bucket_prefixes)
     folders = [f"{prefix}/*" for prefix in prefixes]
@@ -215,7 +215,7 @@ def _s3(grant: Grant, place: Place, words: set[str]) -> Iterator[_Statement]:
     yield _Statement("UseVenueObjects", actions, objects)
 
 
-def _kms(grant: Grant, place: Place, words: set[str]) -> Iterator[_Statement]:
+def _kms(grant: Grant, place: Location, words: set[str]) -> Iterator[_Statement]:
     if not grant.kms_keys:
         return
     # A multipart upload reads its own parts back, so writing needs Decrypt too:
@@ -225,7 +225,7 @@ def _kms(grant: Grant, place: Place, words: set[str]) -> Iterator[_Statement]:
     yield _Statement("UseVenueKeys", actions, grant.kms_keys, only_s3)
 
 
-def _ecr(grant: Grant, place: Place, words: set[str]) -> Iterator[_Statement]:
+def _ecr(grant: Grant, place: Location, words: set[str]) -> Iterator[_Statement]:
     if words & {"ecr_pull", "ecr_push"}:
         # Has no resource to name; what the login may then do is decided by the statement below.
         yield _Statement("LogInToRegistry", ["ecr:GetAuthorizationToken"], ["*"])
@@ -236,7 +236,7 @@ def _ecr(grant: Grant, place: Place, words: set[str]) -> Iterator[_Statement]:
     )
 
 
-def _denies(grant: Grant, place: Place) -> Iterator[dict[str, Any]]:
+def _denies(grant: Grant, place: Location) -> Iterator[dict[str, Any]]:
     """What no token may do, whatever else is attached to the role."""
     # Whoever overwrites objects under a key that the venue does not have holds them to ransom:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html

@@ -31,7 +31,7 @@ _ARN = re.compile(r"arn:[^:]*:(s3|ecr):[^:]*:[^:]*:(.*)", re.DOTALL)
 _REPOSITORY = "repository/"
 
 
-class Place(NamedTuple):
+class Opening(NamedTuple):
     """The beginning of object keys, or of repository names, and what may be done there.
 
     :param where: of S3 ``bucket/prefix``, of ECR a name or pattern.
@@ -40,7 +40,7 @@ class Place(NamedTuple):
     verbs: tuple[str, ...]
     where: str
 
-    def covers(self, other: Place) -> bool:
+    def covers(self, other: Opening) -> bool:
         """Whether everything that may be done at another place may be done here."""
         return set(other.verbs) <= set(self.verbs)
 
@@ -56,8 +56,8 @@ class Exactly:
     :param narrowed: it may take away more than is said here.
     """
 
-    places: tuple[Place, ...] = ()
-    repositories: tuple[Place, ...] = ()
+    places: tuple[Opening, ...] = ()
+    repositories: tuple[Opening, ...] = ()
     narrowed: bool = False
 
 
@@ -87,9 +87,9 @@ def exactly(
     return Exactly(_without_repetition(found), _without_repetition(opened), narrowed=judge.unsure)
 
 
-def _without_repetition(places: Sequence[Place]) -> tuple[Place, ...]:
+def _without_repetition(places: Sequence[Opening]) -> tuple[Opening, ...]:
     """The places without those where nothing may be done, or nothing more than in a wider one before them."""
-    kept: list[Place] = []
+    kept: list[Opening] = []
     for one in places:
         if one.verbs and not any(within(one.where, f"{wider.where}*") and wider.covers(one) for wider in kept):
             kept.append(one)
@@ -118,19 +118,19 @@ class _Judge:
         self.unsure |= len(usable) != len(set(found))
         return sorted(usable, key=lambda place: (len(place), place))
 
-    def place(self, verbs: Sequence[str], where: str, *, lists: bool) -> Place:
+    def place(self, verbs: Sequence[str], where: str, *, lists: bool) -> Opening:
         """Weigh what may be done with objects."""
         bucket, _slash, prefix = where.partition("/")
         can = [verb for verb in verbs if all(self._allow(action, "s3", where) for action in S3_VERBS[verb])]
         if can and lists and self._allow(LIST_ACTION, "s3", bucket, prefix):
             can.append(LIST)
-        return Place(tuple(can), where.removesuffix("*"))
+        return Opening(tuple(can), where.removesuffix("*"))
 
-    def repository(self, verbs: Sequence[str], where: str) -> Place:
+    def repository(self, verbs: Sequence[str], where: str) -> Opening:
         """Weigh what may be done with images; a docker that cannot log in can do nothing."""
         can = [verb for verb in verbs if all(self._allow(action, "ecr", where) for action in ECR_VERBS[verb])]
         login = self._allow(_LOGIN, "ecr", "*")
-        return Place(tuple(verb for verb in can if login or verb == "create"), where.removeprefix(_REPOSITORY))
+        return Opening(tuple(verb for verb in can if login or verb == "create"), where.removeprefix(_REPOSITORY))
 
     def _allow(self, action: str, service: str, where: str, prefix: str = "") -> bool:
         allows = [one for one in self._allows if _names(one, action) and _covers(one, service, where) == "all"]

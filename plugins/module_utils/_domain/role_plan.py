@@ -97,7 +97,7 @@ class Desired:
     kms_key_id: str = ""
     adopt: bool = False
     remove_foreign: bool = False
-    external_id: ids.Request = field(default=ids.Request(), repr=False)
+    external_id: ids.ExternalIdRequest = field(default=ids.ExternalIdRequest(), repr=False)
 
 
 def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:

@@ -12,7 +12,7 @@ from ansible.module_utils.common.parameters import env_fallback
 from .._aws.clients import Clients
 from .._controller.client import Controller
 from .._domain.awx_request import (
-    Person,
+    AwxUser,
     approvals_of,
     approver_of,
     authors_of,
@@ -105,7 +105,7 @@ def read_request(options: RequestOptions, _clients: Clients, runtime: Runtime) -
     return {"changed": False, "checked": checked, "context": {key: value for key, value in context.items() if value}}
 
 
-def _requesters(server: Controller, workflow: str) -> list[Person]:
+def _requesters(server: Controller, workflow: str) -> list[AwxUser]:
     """Who made a request: who launched it, or whose schedule did."""
     job = server.get(f"/workflow_jobs/{workflow}/")
     schedule = schedule_of(job)

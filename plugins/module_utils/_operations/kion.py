@@ -76,7 +76,7 @@ class KionOptions:
 
     url: str
     login: Login
-    account: kion.Account
+    account: kion.KionAccount
     role: str
     by_iam_name: bool
     ca_path: str | None
@@ -90,7 +90,7 @@ class KeysTooShort(VenueError):
     """The keys expire sooner than the work needs."""
 
 
-class Keys(NamedTuple):
+class KionKeys(NamedTuple):
     """What Kion gave, and until when it is valid as far as Kion says."""
 
     data: dict[str, str]
@@ -218,7 +218,7 @@ def _newer_key(options: KionOptions, error: KionRefused) -> str:
     return current if current != options.login.api_key else ""
 
 
-def _result(options: KionOptions, keys: Keys) -> Result:
+def _result(options: KionOptions, keys: KionKeys) -> Result:
     expiration = iso(keys.expires) if keys.expires else None
     names = {"AccessKeyId": "access_key", "SecretAccessKey": "secret_access_key", "SessionToken": "session_token"}
     credentials: dict[str, str | None] = {name: keys.data[key] for name, key in names.items()}
@@ -244,7 +244,7 @@ def _result(options: KionOptions, keys: Keys) -> Result:
     }
 
 
-def _check_life(options: KionOptions, keys: Keys, runtime: Runtime) -> None:
+def _check_life(options: KionOptions, keys: KionKeys, runtime: Runtime) -> None:
     if not options.minimum_seconds:
         return
     if not keys.expires:
@@ -281,7 +281,7 @@ def _log_in(options: KionOptions, server: Kion) -> Kion:
     return server.with_bearer(session)
 
 
-def _mint(options: KionOptions, server: Kion, runtime: Runtime) -> Keys:
+def _mint(options: KionOptions, server: Kion, runtime: Runtime) -> KionKeys:
     issued = runtime.now()  # before the request, so that the keys never live shorter than the receipt says
     if options.by_iam_name:
         number = options.account.number or _number_of(options, server)
@@ -299,7 +299,7 @@ def _mint(options: KionOptions, server: Kion, runtime: Runtime) -> Keys:
     expires, source = kion.expiry(issued, data), "duration"
     if not expires:
         expires, source = _expiry_by_setting(server, issued), "server_setting"
-    return Keys(keys, issued, expires, source if expires else "unknown")
+    return KionKeys(keys, issued, expires, source if expires else "unknown")
 
 
 def _expiry_by_setting(server: Kion, issued: datetime) -> datetime | None:
@@ -320,7 +320,7 @@ def _number_of(options: KionOptions, server: Kion) -> str:
     return numbers.pop()
 
 
-def _roles(options: KionOptions, server: Kion) -> list[kion.Role]:
+def _roles(options: KionOptions, server: Kion) -> list[kion.KionRole]:
     query = f"?account_alias={quote(options.account.alias, safe='')}" if options.account.alias else ""
     found = kion.read_roles(server.get(f"/v3/me/cloud-access-role{query}"))
     return found or (kion.read_roles(server.get("/v3/me/cloud-access-role")) if query else [])

@@ -79,7 +79,7 @@ class ProfileOptions:
     adopt: bool
 
 
-class Plan(NamedTuple):
+class ProfilePlan(NamedTuple):
     """What the file contains, and what it must contain."""
 
     old: str
@@ -144,7 +144,7 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> ProfileOption
     return ProfileOptions(name, Mark(venue, account, expires), values, target, params["adopt"])
 
 
-def make_plan(options: ProfileOptions) -> Plan:
+def make_plan(options: ProfileOptions) -> ProfilePlan:
     """Read the file and plan its new content.
 
     :raises FileNotWritten: it cannot be read.
@@ -164,7 +164,7 @@ def make_plan(options: ProfileOptions) -> Plan:
         check_result(old, new, options.name, options.values)
     except MalformedFile as error:
         raise MalformedFile(f"credentials_file '{options.target}': {error.message}") from None
-    return Plan(old, new, mode, before)
+    return ProfilePlan(old, new, mode, before)
 
 
 def _read(target: Path) -> tuple[str, int | None]:
@@ -206,7 +206,7 @@ def keep_profile(options: ProfileOptions, _clients: Clients, runtime: Runtime) -
     }
 
 
-def _diff(options: ProfileOptions, plan: Plan) -> dict[str, str]:
+def _diff(options: ProfileOptions, plan: ProfilePlan) -> dict[str, str]:
     """Return before and after without the keys: only whether there are any, and whether they are new."""
     after = read_profile(plan.new, options.name)
     mode = plan.mode if plan.mode is not None else 0o600

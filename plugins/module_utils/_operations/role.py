@@ -11,7 +11,7 @@ from .._aws.account import other_spellings, read_roles
 from .._aws.calls import DENIED, apply
 from .._aws.clients import Clients
 from .._domain.errors import AwsRefused, OwnershipConflict, VenueError
-from .._domain.external_id import Request
+from .._domain.external_id import ExternalIdRequest
 from .._domain.published import check_confirmed
 from .._domain.role_facts import still_using
 from .._domain.role_plan import plan_absent, plan_present
@@ -23,7 +23,7 @@ from .converge import converge
 from .patience import Patience, principal_may_be_new
 from .preflight import Preflight
 from .role_options import ARGUMENT_SPEC, RoleOptions, parse
-from .role_state import Discovered, Found, desired_state, discover, read, read_providers
+from .role_state import Discovered, FoundRole, desired_state, discover, read, read_providers
 
 EXTERNAL_ID_BYTES = 20  # 160 bits, as 40 hexadecimal digits
 
@@ -59,7 +59,7 @@ class RoleRun:
             apply(self.clients.client, plan.steps, self.done, patience.again)
         self.result = {**_identity(self.options, found, self.done), **about}
 
-    def _plan_present(self, found: Found, number: int) -> tuple[Plan, Result]:
+    def _plan_present(self, found: FoundRole, number: int) -> tuple[Plan, Result]:
         # Of the first attempt: what is published must not change between the checks and the writes.
         discovered = self.discovered = self.discovered or discover(self.options, found)
         desired = desired_state(self.options, found, discovered)
@@ -67,7 +67,9 @@ class RoleRun:
             _check_spelling(self.options, found, self.clients)
             # Whoever wrote the parameter last has decided; a rotation must not start a second time.
             request = self.options.external_id
-            desired = replace(desired, external_id=Request(request.given, "use_parameter", False, request.retire))
+            desired = replace(
+                desired, external_id=ExternalIdRequest(request.given, "use_parameter", False, request.retire)
+            )
         current = replace(found.current, oidc_providers=read_providers(desired, self.clients))
         plan = plan_present(current, desired, self.candidate)
         check_confirmed(found.current, desired, _sources(discovered, found), self.options.confirmed)
@@ -84,7 +86,7 @@ class RoleRun:
         self.notes = [*plan.notes, *preflight.run()]
         return plan, {**discovered.to_json(), "locked": plan.locked}
 
-    def _plan_absent(self, found: Found) -> tuple[Plan, Result]:
+    def _plan_absent(self, found: FoundRole) -> tuple[Plan, Result]:
         options = self.options
         name = options.parameters.external_id
         plan = plan_absent(found.current, options.venue, options.role_name, name, adopt=options.adopt)
@@ -100,7 +102,7 @@ class RoleRun:
         return plan, {}
 
 
-def _sources(discovered: Discovered, found: Found) -> dict[str, str]:
+def _sources(discovered: Discovered, found: FoundRole) -> dict[str, str]:
     """Where buckets, boundary and region come from, where no option names them."""
     sources = {"region": f"the region of this run ({found.region})"}
     for what, option, source in (
@@ -112,7 +114,7 @@ def _sources(discovered: Discovered, found: Found) -> dict[str, str]:
     return sources
 
 
-def _check_spelling(options: RoleOptions, found: Found, clients: Clients) -> None:
+def _check_spelling(options: RoleOptions, found: FoundRole, clients: Clients) -> None:
     """Refuse a role whose name IAM takes for that of a role in another spelling, where IAM does not show that one.
 
     :raises OwnershipConflict: as said.
@@ -133,7 +135,7 @@ def _check_spelling(options: RoleOptions, found: Found, clients: Clients) -> Non
         )
 
 
-def _check_unused(options: RoleOptions, found: Found, clients: Clients) -> None:
+def _check_unused(options: RoleOptions, found: FoundRole, clients: Clients) -> None:
     """Refuse to delete the external ID of another role, of this venue under another name or of another venue.
 
     :raises OwnershipConflict: as said.
@@ -187,7 +189,7 @@ def _prove(run: RoleRun) -> Result:
     return {"assumable": True}
 
 
-def _identity(options: RoleOptions, found: Found, done: list[tuple[Step, dict[str, Any]]]) -> Result:
+def _identity(options: RoleOptions, found: FoundRole, done: list[tuple[Step, dict[str, Any]]]) -> Result:
     role, account = found.current.role, found.caller.account_id
     created = next((answer["Role"] for step, answer in done if step.operation == "create_role"), None)
     return {

@@ -29,7 +29,7 @@ from .leases import lease_facts, read_leases
 from .role import OPERATION as ROLE
 from .role_options import ARGUMENT_SPEC as ROLE_SPEC
 from .role_options import RoleOptions, parse_role
-from .role_state import Found, desired_state, discover, wanted_parameters
+from .role_state import FoundRole, desired_state, discover, wanted_parameters
 
 _OF_ONE_VENUE = ("role_name", "external_id_parameter", "bucket_parameter")
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -83,7 +83,7 @@ class InfoOptions:
 
 
 @dataclass(frozen=True)
-class Account:
+class AccountFacts:
     """What one round of reads brought; ``parameters`` are added while the facts are made."""
 
     caller: Caller
@@ -156,7 +156,7 @@ def gather(options: InfoOptions, clients: Clients, runtime: Runtime) -> Result:
         claims.setdefault(one.options.role_name.lower(), []).append(one.options.venue)
     # Without regard to case, as IAM compares role names.
     by_name = {one.role.name.lower(): one for one in roles}
-    account = Account(caller, by_name, {}, clients.region, claims, role_facts.holders(venue_roles))
+    account = AccountFacts(caller, by_name, {}, clients.region, claims, role_facts.holders(venue_roles))
     leases = _read_leases(asked, ssm, runtime) if options.leases else [{}] * len(asked)
     facts = [
         *({**one, **more} for one, more in zip(_all_facts(asked, account, ssm, runtime), leases, strict=True)),
@@ -197,7 +197,7 @@ def _names(asked: Sequence[Asked]) -> list[str]:
     return [name for one in asked for name in wanted_parameters(one.options)]
 
 
-def _all_facts(asked: Sequence[Asked], account: Account, ssm: Any, runtime: Runtime) -> Iterator[dict[str, Any]]:
+def _all_facts(asked: Sequence[Asked], account: AccountFacts, ssm: Any, runtime: Runtime) -> Iterator[dict[str, Any]]:
     """The facts of each venue, as soon as its parameters have been read."""
     waiting, read = deque(asked), set[str]()
     for names, found in read_many_parameters(ssm, _names(asked)):
@@ -207,7 +207,7 @@ def _all_facts(asked: Sequence[Asked], account: Account, ssm: Any, runtime: Runt
             yield _facts(waiting.popleft(), account, runtime)
 
 
-def _facts(one: Asked, account: Account, runtime: Runtime) -> dict[str, Any]:
+def _facts(one: Asked, account: AccountFacts, runtime: Runtime) -> dict[str, Any]:
     options = one.options
     venue, role_name = options.venue, options.role_name
     observed = account.roles.get(role_name.lower())
@@ -233,7 +233,7 @@ def _facts(one: Asked, account: Account, runtime: Runtime) -> dict[str, Any]:
     return {**facts, "status": role_facts.status(facts)}
 
 
-def _identity(venue: Venue | None, role_name: str, account: Account | None) -> dict[str, Any]:
+def _identity(venue: Venue | None, role_name: str, account: AccountFacts | None) -> dict[str, Any]:
     return {
         "project": venue.project if venue else None,
         "venue": venue.venue if venue else None,
@@ -244,7 +244,7 @@ def _identity(venue: Venue | None, role_name: str, account: Account | None) -> d
 
 
 def _drift(
-    options: RoleOptions, observed: Observed | None, parameter: Parameter | None, account: Account
+    options: RoleOptions, observed: Observed | None, parameter: Parameter | None, account: AccountFacts
 ) -> dict[str, Any]:
     """What differs from the desired state, and what keeps that from being found out."""
     expected = options.expected_account_id
@@ -257,7 +257,7 @@ def _drift(
     if not observed:
         return {"drift": [], "problem": None}
     current = Current(observed.role, observed.inline.get(POLICY_NAME), parameter)
-    found = Found(account.caller, current, account.parameters, account.region)
+    found = FoundRole(account.caller, current, account.parameters, account.region)
     try:
         plan = plan_present(current, desired_state(options, found, discover(options, found)), UNUSED)
         return {"drift": [*differences(plan, observed.role), *unmanaged(observed)], "problem": None}

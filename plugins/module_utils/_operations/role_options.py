@@ -13,7 +13,7 @@ from .._domain import oidc, permissions, trust
 from .._domain.access import check_buckets, check_prefixes, check_repositories, foreign_patterns, own_namespaces
 from .._domain.arns import check_account_id, parse_arn
 from .._domain.errors import InvalidInput
-from .._domain.external_id import CONFLICT_CHOICES, Request
+from .._domain.external_id import CONFLICT_CHOICES, ExternalIdRequest
 from .._domain.names import (
     ParameterNames,
     Venue,
@@ -109,7 +109,7 @@ class RoleOptions:
     confirmed: frozenset[str]
     simulate: bool
     analyze: bool
-    external_id: Request = field(repr=False)
+    external_id: ExternalIdRequest = field(repr=False)
     external_id_type: str
     kms_key_id: str
     adopt: bool
@@ -283,12 +283,12 @@ def check_boundary(option: str, text: str | None, partition: str) -> str | None:
     return text
 
 
-def _check_external_id_options(params: Params) -> Request:
+def _check_external_id_options(params: Params) -> ExternalIdRequest:
     given = "" if params["external_id"] is None else check_external_id("external_id", params["external_id"])
     if params["kms_key_id"] and params["external_id_type"] == "String":
         raise InvalidInput(
             "kms_key_id", "encrypts a SecureString: set external_id_type to SecureString, or leave the key out."
         )
-    return Request(
+    return ExternalIdRequest(
         given, params["on_external_id_conflict"], params["rotate_external_id"], params["retire_previous_external_id"]
     )

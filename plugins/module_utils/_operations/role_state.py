@@ -30,7 +30,7 @@ from .role_options import RoleOptions, check_boundary
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRole:
     """What one round of reads brought."""
 
     caller: Caller
@@ -70,7 +70,7 @@ def wanted_parameters(options: RoleOptions) -> list[str]:
     return names
 
 
-def read(options: RoleOptions, clients: Clients) -> Found:
+def read(options: RoleOptions, clients: Clients) -> FoundRole:
     """Read everything that a plan needs, at once."""
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
     names = wanted_parameters(options) if options.present else [options.parameters.external_id]
@@ -87,7 +87,7 @@ def read(options: RoleOptions, clients: Clients) -> Found:
     caller, role, parameters, *more = run_concurrently(*reads)
     parameter = parameters.get(options.parameters.external_id)
     current = Current(role, more[0], parameter) if options.present else Current(role, None, parameter, *more)
-    return Found(caller, current, parameters, clients.region)
+    return FoundRole(caller, current, parameters, clients.region)
 
 
 def read_providers(desired: Desired, clients: Clients) -> dict[str, list[str] | None]:
@@ -98,7 +98,7 @@ def read_providers(desired: Desired, clients: Clients) -> dict[str, list[str] | 
     return dict(zip(arns, found, strict=True))
 
 
-def discover(options: RoleOptions, found: Found) -> Discovered:
+def discover(options: RoleOptions, found: FoundRole) -> Discovered:
     """Find the buckets and the boundary.
 
     :raises NotProvisioned: one is neither given nor published.
@@ -129,18 +129,18 @@ def _boundary_arn(boundary: str, source: str, partition: str, account: str) -> s
     return boundary
 
 
-def _published(found: Found, name: str, advice: str) -> str:
+def _published(found: FoundRole, name: str, advice: str) -> str:
     if name not in found.parameters:
         raise missing_parameter(name, found.region, found.caller.account_id, advice)
     return found.parameters[name].value
 
 
-def desired_state(options: RoleOptions, found: Found, discovered: Discovered) -> Desired:
+def desired_state(options: RoleOptions, found: FoundRole, discovered: Discovered) -> Desired:
     """The desired state, with what was discovered."""
     account = found.caller.account_id
     principals = options.trusted_principals or (f"arn:{options.partition}:iam::{account}:root",)
     providers = [one.in_account(account) for one in options.oidc_providers]
-    place = permissions.Place(options.partition, found.region, account)
+    place = permissions.Location(options.partition, found.region, account)
     return Desired(
         venue=options.venue,
         role_name=options.role_name,

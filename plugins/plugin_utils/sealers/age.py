@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...module_utils._domain.errors import InvalidInput, MissingDependency
-from .recipient import Keys, Recipient
+from .recipient import Recipient, RecipientKeys
 
 try:
     import pyrage
@@ -49,7 +49,7 @@ LONGEST_LINE = 16_384  # characters; sshd reads no longer one of an authorized_k
 _ADVICE = "Ask for an age key or an ssh-ed25519 key"
 
 
-def read(text: str) -> Keys:
+def read(text: str) -> RecipientKeys:
     """Return the recipients of a text, one a line: age recipients, ssh public keys, lines of an authorized_keys file.
 
     Blank lines and comments are skipped, as age does. If there is nothing else, the comment counts that age-keygen
@@ -75,7 +75,7 @@ def read(text: str) -> Keys:
             usable.append(_recipient(line, number))
     if unusable and not usable:
         raise InvalidInput("recipients", f"{' '.join(unusable)} {_ADVICE}.")
-    return Keys(tuple(usable), tuple(unusable))
+    return RecipientKeys(tuple(usable), tuple(unusable))
 
 
 def _key_of_line(raw: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...module_utils._domain.errors import InvalidInput, SealingFailed
 from . import program
-from .recipient import PRIVATE_KEY, Keys, Recipient
+from .recipient import PRIVATE_KEY, Recipient, RecipientKeys
 
 KIND = "openpgp"
 SUFFIX = ".asc"
@@ -38,7 +38,7 @@ def _gpg(*keys: bytes) -> Iterator[tuple[list[str], list[str]]]:
         )
 
 
-def read(key: bytes, now: datetime) -> Keys:
+def read(key: bytes, now: datetime) -> RecipientKeys:
     """Return the one key of a file, armored or binary, after every check.
 
     :raises InvalidInput: private, expired, revoked, not yet valid, weak (under 2048 bits) or not for encryption.
@@ -59,7 +59,7 @@ def read(key: bytes, now: datetime) -> Keys:
     fingerprint = next(record[9] for record in records if record[0] == "fpr")
     _check(records, fingerprint, now)
     name = next((record[9] for record in records if record[0] == "uid"), "")
-    return Keys((Recipient(KIND, key, fingerprint, name),))
+    return RecipientKeys((Recipient(KIND, key, fingerprint, name),))
 
 
 def _check(records: list[list[str]], fingerprint: str, now: datetime) -> None:

@@ -29,7 +29,7 @@ class Recipient:
 
 
 @dataclass(frozen=True)
-class Keys:
+class RecipientKeys:
     """The public keys of one text or file.
 
     :param usable: the keys that can be sealed to.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ...module_utils._domain.errors import InvalidInput, MissingDependency
 from . import program
-from .recipient import Keys, Recipient
+from .recipient import Recipient, RecipientKeys
 
 try:
     from cryptography import x509
@@ -40,7 +40,7 @@ PUBLIC_HEADERS = ("-----BEGIN CERTIFICATE-----", "-----BEGIN X509 CERTIFICATE---
 HEADERS = ("-----BEGIN PKCS7-----", "-----BEGIN CMS-----")
 
 
-def read(material: bytes, now: datetime) -> Keys:
+def read(material: bytes, now: datetime) -> RecipientKeys:
     """Return the one certificate of a person, after every check.
 
     The file may hold others as well: those of authorities, as Windows exports them (``.p7b``), and those of the same
@@ -70,7 +70,7 @@ def read(material: bytes, now: datetime) -> Keys:
         for one, problem in problems.items()
         if problem and not _is_authority(one)
     )
-    return Keys((Recipient(KIND, fit[0].public_bytes(Encoding.PEM), fingerprint, _name(fit[0])),), unusable)
+    return RecipientKeys((Recipient(KIND, fit[0].public_bytes(Encoding.PEM), fingerprint, _name(fit[0])),), unusable)
 
 
 def _certificates(material: bytes) -> list[x509.Certificate]:

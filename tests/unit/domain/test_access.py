@@ -18,7 +18,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.patterns im
 from hypothesis import strategies as st
 
 SBG = Venue("sbg", "dev")
-PLACE = permissions.Place("aws", "us-west-2", "123456789012")
+PLACE = permissions.Location("aws", "us-west-2", "123456789012")
 SETTINGS = hypothesis.settings(max_examples=120, deadline=None, derandomize=True, database=None)
 
 

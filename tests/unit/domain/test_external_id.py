@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ExternalIdMismatch, InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import (
+    ExternalIdRequest,
     ExternalIds,
-    Request,
     agree,
     check_given,
     choose,
@@ -27,46 +27,51 @@ NONE = ExternalIds("")
     ("parameter", "trusted", "asked", "chosen"),
     [
         # Nothing there: a new one, or the one given.
-        ("", NONE, Request(), ExternalIds("new")),
-        ("", NONE, Request(given="mine"), ExternalIds("mine")),
-        ("", NONE, Request(rotate=True), ExternalIds("new")),
+        ("", NONE, ExternalIdRequest(), ExternalIds("new")),
+        ("", NONE, ExternalIdRequest(given="mine"), ExternalIds("mine")),
+        ("", NONE, ExternalIdRequest(rotate=True), ExternalIds("new")),
         # One of the two is there: it is kept, whatever the order in which the other was lost.
-        ("aa", NONE, Request(), ExternalIds("aa")),
-        ("", ExternalIds("aa"), Request(), ExternalIds("aa")),
-        ("", ExternalIds("aa", ("zz",)), Request(), ExternalIds("aa", ("zz",))),
+        ("aa", NONE, ExternalIdRequest(), ExternalIds("aa")),
+        ("", ExternalIds("aa"), ExternalIdRequest(), ExternalIds("aa")),
+        ("", ExternalIds("aa", ("zz",)), ExternalIdRequest(), ExternalIds("aa", ("zz",))),
         # Both agree.
-        ("aa", ExternalIds("aa"), Request(), ExternalIds("aa")),
-        ("aa", ExternalIds("aa", ("zz",)), Request(), ExternalIds("aa", ("zz",))),
-        ("aa", ExternalIds("aa"), Request(given="aa"), ExternalIds("aa")),
-        ("aa", ExternalIds("aa", ("zz",)), Request(given="aa"), ExternalIds("aa", ("zz",))),
+        ("aa", ExternalIds("aa"), ExternalIdRequest(), ExternalIds("aa")),
+        ("aa", ExternalIds("aa", ("zz",)), ExternalIdRequest(), ExternalIds("aa", ("zz",))),
+        ("aa", ExternalIds("aa"), ExternalIdRequest(given="aa"), ExternalIds("aa")),
+        ("aa", ExternalIds("aa", ("zz",)), ExternalIdRequest(given="aa"), ExternalIds("aa", ("zz",))),
         # A value given replaces what is there, at once: the previous one does not stay.
-        ("aa", ExternalIds("aa"), Request(given="mine"), ExternalIds("mine")),
-        ("aa", ExternalIds("bb", ("zz",)), Request(given="mine"), ExternalIds("mine")),
-        ("aa", ExternalIds("bb"), Request(given="aa"), ExternalIds("aa")),
+        ("aa", ExternalIds("aa"), ExternalIdRequest(given="mine"), ExternalIds("mine")),
+        ("aa", ExternalIds("bb", ("zz",)), ExternalIdRequest(given="mine"), ExternalIds("mine")),
+        ("aa", ExternalIds("bb"), ExternalIdRequest(given="aa"), ExternalIds("aa")),
         # They differ, and the admin says which wins.
-        ("aa", ExternalIds("bb", ("zz",)), Request(on_conflict="use_parameter"), ExternalIds("aa", ("zz",))),
-        ("aa", ExternalIds("bb", ("zz",)), Request(on_conflict="use_trust_policy"), ExternalIds("bb", ("zz",))),
+        ("aa", ExternalIds("bb", ("zz",)), ExternalIdRequest(on_conflict="use_parameter"), ExternalIds("aa", ("zz",))),
+        (
+            "aa",
+            ExternalIds("bb", ("zz",)),
+            ExternalIdRequest(on_conflict="use_trust_policy"),
+            ExternalIds("bb", ("zz",)),
+        ),
         # Rotation: new beside old, then the old alone goes.
-        ("aa", ExternalIds("aa"), Request(rotate=True), ExternalIds("new", ("aa",))),
-        ("aa", ExternalIds("aa"), Request(rotate=True, given="mine"), ExternalIds("mine", ("aa",))),
-        ("aa", ExternalIds("aa", ("zz",)), Request(rotate=True), ExternalIds("aa")),
-        ("", ExternalIds("aa"), Request(rotate=True), ExternalIds("new", ("aa",))),
+        ("aa", ExternalIds("aa"), ExternalIdRequest(rotate=True), ExternalIds("new", ("aa",))),
+        ("aa", ExternalIds("aa"), ExternalIdRequest(rotate=True, given="mine"), ExternalIds("mine", ("aa",))),
+        ("aa", ExternalIds("aa", ("zz",)), ExternalIdRequest(rotate=True), ExternalIds("aa")),
+        ("", ExternalIds("aa"), ExternalIdRequest(rotate=True), ExternalIds("new", ("aa",))),
         # A rotation that died between trust policy and parameter is finished, and not begun a second time.
-        ("aa", ExternalIds("new1", ("aa",)), Request(rotate=True), ExternalIds("new1", ("aa",))),
-        ("aa", ExternalIds("new1", ("aa",)), Request(), ExternalIds("new1", ("aa",))),
+        ("aa", ExternalIds("new1", ("aa",)), ExternalIdRequest(rotate=True), ExternalIds("new1", ("aa",))),
+        ("aa", ExternalIds("new1", ("aa",)), ExternalIdRequest(), ExternalIds("new1", ("aa",))),
         # Retiring.
-        ("aa", ExternalIds("aa", ("zz",)), Request(retire=True), ExternalIds("aa")),
-        ("aa", ExternalIds("aa"), Request(retire=True), ExternalIds("aa")),
-        ("aa", ExternalIds("new1", ("aa",)), Request(retire=True), ExternalIds("new1")),
+        ("aa", ExternalIds("aa", ("zz",)), ExternalIdRequest(retire=True), ExternalIds("aa")),
+        ("aa", ExternalIds("aa"), ExternalIdRequest(retire=True), ExternalIds("aa")),
+        ("aa", ExternalIds("new1", ("aa",)), ExternalIdRequest(retire=True), ExternalIds("new1")),
     ],
 )
-def test_choose(parameter: str, trusted: ExternalIds, asked: Request, chosen: ExternalIds) -> None:
+def test_choose(parameter: str, trusted: ExternalIds, asked: ExternalIdRequest, chosen: ExternalIds) -> None:
     assert choose(parameter, trusted, asked, "new") == chosen
 
 
 def test_unequal_ids_are_a_named_error_without_a_value_in_it() -> None:
     with pytest.raises(ExternalIdMismatch) as caught:
-        choose("secret-of-ssm", ExternalIds("secret-of-trust"), Request(), "secret-candidate")
+        choose("secret-of-ssm", ExternalIds("secret-of-trust"), ExternalIdRequest(), "secret-candidate")
     assert "on_external_id_conflict" in caught.value.message
     assert "secret" not in str(caught.value.to_result())
     assert caught.value.facts == {"places": ["parameter", "trust_policy"]}
@@ -74,14 +79,14 @@ def test_unequal_ids_are_a_named_error_without_a_value_in_it() -> None:
 
 def test_rotating_to_the_value_in_use_is_refused_without_a_value_in_the_message() -> None:
     with pytest.raises(InvalidInput, match="external_id: is the value in use") as caught:
-        choose("secret", ExternalIds("secret"), Request(given="secret", rotate=True), "new")
+        choose("secret", ExternalIds("secret"), ExternalIdRequest(given="secret", rotate=True), "new")
     assert "secret" not in caught.value.message
 
 
 def test_the_second_run_of_a_rotation_with_a_given_value_retires_the_old() -> None:
-    assert choose("mine", ExternalIds("mine", ("old",)), Request(given="mine", rotate=True), "new") == ExternalIds(
-        "mine"
-    )
+    assert choose(
+        "mine", ExternalIds("mine", ("old",)), ExternalIdRequest(given="mine", rotate=True), "new"
+    ) == ExternalIds("mine")
 
 
 @pytest.mark.parametrize(
@@ -165,9 +170,9 @@ UNUSABLE = ["x", "two words", "a-trailing-line-break\n", "x" * 1225, "é" * 20]
 @pytest.mark.parametrize("value", UNUSABLE)
 def test_a_value_in_ssm_that_sts_refuses_is_refused_and_not_shown(value: str) -> None:
     for attempt in (
-        lambda: choose(value, NONE, Request(), "new"),
-        lambda: choose(value, ExternalIds("good-one"), Request(), "new"),
-        lambda: choose(value, NONE, Request(retire=True), "new"),
+        lambda: choose(value, NONE, ExternalIdRequest(), "new"),
+        lambda: choose(value, ExternalIds("good-one"), ExternalIdRequest(), "new"),
+        lambda: choose(value, NONE, ExternalIdRequest(retire=True), "new"),
         lambda: agree(value, ("good-one", value), "", ""),
     ):
         with pytest.raises(ExternalIdMismatch, match="not an external ID that STS accepts") as caught:
@@ -177,9 +182,9 @@ def test_a_value_in_ssm_that_sts_refuses_is_refused_and_not_shown(value: str) ->
 
 @pytest.mark.parametrize("value", UNUSABLE)
 def test_a_rotation_or_a_given_value_replaces_what_sts_refuses(value: str) -> None:
-    assert choose(value, NONE, Request(rotate=True), "new") == ExternalIds("new")
-    assert choose(value, ExternalIds("good"), Request(rotate=True), "new") == ExternalIds("new", ("good",))
-    assert choose(value, ExternalIds("good"), Request(given="mine"), "new") == ExternalIds("mine")
+    assert choose(value, NONE, ExternalIdRequest(rotate=True), "new") == ExternalIds("new")
+    assert choose(value, ExternalIds("good"), ExternalIdRequest(rotate=True), "new") == ExternalIds("new", ("good",))
+    assert choose(value, ExternalIds("good"), ExternalIdRequest(given="mine"), "new") == ExternalIds("mine")
 
 
 # Which one of several in the trust policy is the venue's.
@@ -235,7 +240,7 @@ def test_weak_values(value: str, problem: str) -> None:
 
 def test_a_weak_value_is_refused_for_a_new_one_and_kept_for_an_old_one() -> None:
     with pytest.raises(InvalidInput, match="external_id: has fewer than 16 characters, so it can be guessed") as caught:
-        check_given(Request(given="guess-me"), (), NAMES)
+        check_given(ExternalIdRequest(given="guess-me"), (), NAMES)
     assert "guess-me" not in caught.value.message
-    check_given(Request(given="guess-me"), ("guess-me",), NAMES)
-    check_given(Request(), (), NAMES)
+    check_given(ExternalIdRequest(given="guess-me"), ("guess-me",), NAMES)
+    check_given(ExternalIdRequest(), (), NAMES)

@@ -16,13 +16,13 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access impo
     read_policy,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.permissions import Grant, Place, RenewalFolder
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.permissions import Grant, Location, RenewalFolder
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import compact
 
 from tests.support.golden import assert_golden
 
-PLACE = Place("aws", "us-west-2", "123456789012")
-GOV = Place("aws-us-gov", "us-gov-west-1", "123456789012")
+PLACE = Location("aws", "us-west-2", "123456789012")
+GOV = Location("aws-us-gov", "us-gov-west-1", "123456789012")
 KEY = "arn:aws:kms:us-west-2:123456789012:key/11111111-2222-3333-4444-555555555555"
 VENUE = Grant(buckets=["sbg-dev-unity-data"], repositories=["sbg/*"])
 DATA = ("sbg-dev-unity-data",)
@@ -43,7 +43,7 @@ DATA = ("sbg-dev-unity-data",)
         ("permissions_bucket_of_another_account", VENUE._replace(bucket_account="210987654321"), PLACE),
     ],
 )
-def test_role_policies(name: str, grant: Grant, place: Place) -> None:
+def test_role_policies(name: str, grant: Grant, place: Location) -> None:
     assert_golden(name, permissions.policy(grant, place))
 
 

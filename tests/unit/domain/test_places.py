@@ -14,11 +14,11 @@ DATA, MORE = "arn:aws:s3:::data", "arn:aws:s3:::more"
 ECR = "arn:aws:ecr:us-west-2:123456789012:repository/"
 ROLE = permissions.policy(
     permissions.Grant(["data", "more"], ["sbg/*", "shared/*"], delete=True),
-    permissions.Place("aws", "us-west-2", "123456789012"),
+    permissions.Location("aws", "us-west-2", "123456789012"),
 )
 FOLDERS = permissions.policy(
     permissions.Grant(["data"], ["sbg/*"], bucket_prefixes=["pub", "in/jdoe"]),
-    permissions.Place("aws", "us-west-2", "123456789012"),
+    permissions.Location("aws", "us-west-2", "123456789012"),
 )
 LOGIN = {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}
 PULL = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]

@@ -21,7 +21,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     InvalidInput,
     OwnershipConflict,
 )
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import Request
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import ExternalIdRequest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import (
     Current,
@@ -47,7 +47,7 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/zsmce-tenantOperator-AMI-APIG"
 ID, OLD, FRESH, STRANGE = "id-in-use", "id-before-it", "id-freshly-made", "id-of-a-stranger"
 IDS = (ID, OLD, FRESH, STRANGE)
 POLICY = permissions.policy(
-    permissions.Grant(["sbg-dev-unity-data"], ["sbg/*"]), permissions.Place("aws", "us-west-2", ACCOUNT)
+    permissions.Grant(["sbg-dev-unity-data"], ["sbg/*"]), permissions.Location("aws", "us-west-2", ACCOUNT)
 )
 DESIRED = Desired(
     venue=VENUE,
@@ -133,8 +133,8 @@ def assert_botocore_takes(steps: Sequence[Step]) -> None:
         assert not report.has_errors(), f"{step.operation}: {report.generate_report()}"
 
 
-ROTATE = wanted(external_id=Request(rotate=True))
-RETIRE = wanted(external_id=Request(retire=True))
+ROTATE = wanted(external_id=ExternalIdRequest(rotate=True))
+RETIRE = wanted(external_id=ExternalIdRequest(retire=True))
 DRIFTED = role(
     trust=Trust([ROOT, "arn:aws:iam::210987654321:root"], ID).policy("aws"),
     description="changed by hand",
@@ -156,7 +156,7 @@ PLANS = {
     "plan_create": (Current(), DESIRED),
     "plan_create_without_boundary": (
         Current(),
-        wanted(boundary="", external_id=Request(given="id-that-was-given-to-it")),
+        wanted(boundary="", external_id=ExternalIdRequest(given="id-that-was-given-to-it")),
     ),
     "plan_create_secure_string": (Current(), SECURE),
     "plan_role_missing": (Current(parameter=Parameter(ID, version=3)), DESIRED),
@@ -167,11 +167,11 @@ PLANS = {
     "plan_type_change_role_missing": (Current(parameter=Parameter(ID, version=3)), SECURE),
     "plan_conflict_parameter_wins": (
         having(role=role(STRANGE)),
-        wanted(external_id=Request(on_conflict="use_parameter")),
+        wanted(external_id=ExternalIdRequest(on_conflict="use_parameter")),
     ),
     "plan_conflict_trust_policy_wins": (
         having(role=role(STRANGE)),
-        wanted(external_id=Request(on_conflict="use_trust_policy")),
+        wanted(external_id=ExternalIdRequest(on_conflict="use_trust_policy")),
     ),
     "plan_rotate": (RIGHT, ROTATE),
     "plan_rotate_died_half_way": (having(role=role(FRESH, ID)), ROTATE),
@@ -301,7 +301,7 @@ def test_a_new_parameter_never_overwrites() -> None:
 
 def test_the_type_of_an_existing_parameter_is_kept_when_its_value_changes() -> None:
     secure = having(parameter=Parameter(ID, "SecureString", 3))
-    step = present(secure, wanted(external_id=Request(rotate=True), kms_key_id="alias/venues")).steps[-1]
+    step = present(secure, wanted(external_id=ExternalIdRequest(rotate=True), kms_key_id="alias/venues")).steps[-1]
     assert (step.arguments["Type"], step.arguments["KeyId"]) == ("SecureString", "alias/venues")
 
 
@@ -311,7 +311,9 @@ def test_unequal_ids_stop_everything() -> None:
 
 
 def test_labels_say_which_id_is_which() -> None:
-    diff = present(having(role=role(STRANGE, OLD)), wanted(external_id=Request(on_conflict="use_parameter"))).diff()
+    diff = present(
+        having(role=role(STRANGE, OLD)), wanted(external_id=ExternalIdRequest(on_conflict="use_parameter"))
+    ).diff()
     before, after = (
         next(one["Condition"] for one in diff[side]["trust_policy"]["Statement"] if "Condition" in one)
         for side in ("before", "after")
@@ -361,7 +363,7 @@ def test_policies_over_their_quota_are_refused_before_they_are_sent() -> None:
         present(Current(), wanted(trust=Trust(crowd, "")))
     many = permissions.policy(
         permissions.Grant([f"bucket-{number:050}" for number in range(90)], ["sbg/*"]),
-        permissions.Place("aws", "us-west-2", ACCOUNT),
+        permissions.Location("aws", "us-west-2", ACCOUNT),
     )
     with pytest.raises(
         InvalidInput, match=r"buckets: the permission policy would have \d+ characters and IAM allows 10240"
@@ -373,9 +375,9 @@ def test_quotas_are_used_to_the_last_character() -> None:
     # The external ID stands in the trust policy once, so it can fill what a rotation and a lock leave.
     short = Trust([ROOT], "x")
     longest = "x" * (2049 - length_in_need(short.policy("aws"), short, FRESH, locked=False))
-    present(Current(), wanted(external_id=Request(given=longest)))
+    present(Current(), wanted(external_id=ExternalIdRequest(given=longest)))
     with pytest.raises(InvalidInput, match="the trust policy has 2049 characters, and IAM allows 2048: a rotation"):
-        present(Current(), wanted(external_id=Request(given=longest + "x")))
+        present(Current(), wanted(external_id=ExternalIdRequest(given=longest + "x")))
     padded = {"Statement": "x" * (10240 - policies.size({"Statement": ""}))}
     present(Current(), wanted(policy=padded))
     with pytest.raises(InvalidInput, match="would have 10241 characters"):
@@ -393,7 +395,7 @@ def test_applying_a_plan_leaves_nothing_to_do(name: str) -> None:
     """A small model of IAM and SSM applies the steps; the next plan (without the request to rotate) is empty."""
     current, desired = PLANS[name]
     after = _applied(current, present(current, desired).steps)
-    settled = dataclasses.replace(desired, external_id=Request(given=desired.external_id.given))
+    settled = dataclasses.replace(desired, external_id=ExternalIdRequest(given=desired.external_id.given))
     assert present(after, settled).steps == []
 
 
@@ -404,7 +406,7 @@ def test_a_run_that_dies_between_any_two_steps_is_repaired_by_the_next(name: str
     for done in range(len(steps)):
         partial = _applied(current, steps[:done])
         repaired = _applied(partial, plan_present(partial, desired, "id-of-second-run").steps)
-        settled = dataclasses.replace(desired, external_id=Request(given=desired.external_id.given))
+        settled = dataclasses.replace(desired, external_id=ExternalIdRequest(given=desired.external_id.given))
         assert present(repaired, settled).steps == [], f"{name}: died after {done} steps"
         if (current.parameter or current.role) and name != "plan_conflict_trust_policy_wins":
             assert ID in (repaired.parameter.value, *_trusted(repaired)), f"{name}: the id in use is lost"

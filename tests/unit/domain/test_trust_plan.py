@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ExternalIdMismatch, InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import Request
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import ExternalIdRequest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import (
     Current,
     Parameter,
@@ -53,7 +53,7 @@ def names(policy: dict[str, Any]) -> list[str]:
     return [statement.get("Sid", "") for statement in policy["Statement"]]
 
 
-ROTATE, RETIRE = {"external_id": Request(rotate=True)}, {"external_id": Request(retire=True)}
+ROTATE, RETIRE = {"external_id": ExternalIdRequest(rotate=True)}, {"external_id": ExternalIdRequest(retire=True)}
 
 
 def test_a_foreign_deny_stays_and_is_named() -> None:
@@ -119,7 +119,7 @@ def test_an_external_id_below_a_deny_or_a_negated_operator_is_never_adopted(
     statements: list[Any], conflict: str, parameter: Parameter | None
 ) -> None:
     now = Current(by_hand(*statements), None, parameter)
-    made = plan(now, external_id=Request(on_conflict=conflict))
+    made = plan(now, external_id=ExternalIdRequest(on_conflict=conflict))
     own = next(one for one in written(made)["Statement"] if one["Sid"].startswith("AssumeWith"))
     assert LEAKED not in json.dumps(own)
     values = [step.arguments["Value"] for step in made.steps if step.operation == "put_parameter"]
@@ -146,7 +146,7 @@ def test_several_values_without_one_in_ssm_are_not_guessed_about() -> None:
     now = Current(by_hand(allow(is_("StringEquals", "aa-external-id", "bb-external-id"))), None, None)
     with pytest.raises(ExternalIdMismatch, match="accepts 2 external IDs"):
         plan(now)
-    given = plan(now, external_id=Request(given="bb-external-id"))
+    given = plan(now, external_id=ExternalIdRequest(given="bb-external-id"))
     assert read_trust(written(given)).current == "bb-external-id"
 
 
@@ -251,9 +251,9 @@ def test_a_weak_external_id_is_kept_with_a_warning_and_refused_for_a_new_venue()
     made = plan(now)
     assert made.steps == []
     assert made.notes == ["The external ID of the venue has fewer than 16 characters, so it can be guessed. Rotate it."]
-    assert plan(now, external_id=Request(given="short")).steps == []
+    assert plan(now, external_id=ExternalIdRequest(given="short")).steps == []
     for weak in ("short", "unity-sbg-dev-sts", "sbg-dev-cs-sts-role"):
         with pytest.raises(InvalidInput, match=r"external_id: .* so it can be guessed"):
-            plan_present(Current(), desired(external_id=Request(given=weak)), "x" * 40)
+            plan_present(Current(), desired(external_id=ExternalIdRequest(given=weak)), "x" * 40)
         with pytest.raises(InvalidInput, match=r"external_id: .* so it can be guessed"):
-            plan(current(), external_id=Request(given=weak, rotate=True))
+            plan(current(), external_id=ExternalIdRequest(given=weak, rotate=True))

@@ -19,7 +19,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     NoRecipientKey,
 )
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import key_directory
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.key_directory import ADDRESS, KeyDirectory, Person
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.key_directory import ADDRESS, Holder, KeyDirectory
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers.recipient import Recipient
 
 from tests.support import people
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def find(source: Path | dict[str, Any], user: str = "jdoe", *, shared: bool = False) -> Person:
+def find(source: Path | dict[str, Any], user: str = "jdoe", *, shared: bool = False) -> Holder:
     path, mapping = (str(source), None) if isinstance(source, Path) else ("~/.mdps/recipients", source)
     return KeyDirectory.from_options(path, mapping, shared=shared).find(user, people.NOW)
 
@@ -315,8 +315,8 @@ def test_what_cannot_be_sealed_to_is_named(folder: Path, tmp_path: Path) -> None
 # A changed key
 
 
-def person(*fingerprints: str) -> Person:
-    return Person("jdoe", tuple(Recipient("age", b"", one) for one in fingerprints))
+def person(*fingerprints: str) -> Holder:
+    return Holder("jdoe", tuple(Recipient("age", b"", one) for one in fingerprints))
 
 
 @pytest.mark.parametrize(

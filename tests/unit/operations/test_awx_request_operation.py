@@ -267,7 +267,7 @@ def test_whatever_awx_answers_nothing_else_than_a_clear_failure_comes_of_it(answ
             found = read(answer)
         except VenueError:
             continue
-        assert found is None or isinstance(found, (awx_request.Person, list, int))
+        assert found is None or isinstance(found, (awx_request.AwxUser, list, int))
 
 
 @given(JSON)

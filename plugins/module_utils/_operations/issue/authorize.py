@@ -48,7 +48,7 @@ MARGIN = timedelta(seconds=60)  # for the retries of one call
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundGrounds:
     """What was read of a venue. It serves every request to the same role.
 
     :param parameters: those of the external ID and the bucket that exist, by name.
@@ -101,11 +101,11 @@ def check_policy_size(options: TokenOptions) -> None:
         session_policy(options, options.request, ANY_ACCOUNT)
 
 
-def read(options: TokenOptions, clients: Clients) -> Found:
+def read(options: TokenOptions, clients: Clients) -> FoundGrounds:
     """Read the venue, all at once."""
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
     names = [options.parameters.external_id, options.parameters.bucket]
-    return Found(
+    return FoundGrounds(
         *run_concurrently(
             lambda: read_caller(sts),
             lambda: read_role(iam, options.role_name),
@@ -117,7 +117,7 @@ def read(options: TokenOptions, clients: Clients) -> Found:
 
 def authorize_found(
     options: TokenOptions,
-    found: Found,
+    found: FoundGrounds,
     clients: Clients,
     runtime: Runtime,
     renewals: permissions.RenewalFolder | None = None,
@@ -381,7 +381,7 @@ def session_policy(
 
     :raises InvalidInput: it is too long for STS.
     """
-    place = permissions.Place(options.partition, options.region, account)
+    place = permissions.Location(options.partition, options.region, account)
     return token_request.check_policy_size("access", permissions.session_policy(request, place, renewals))
 
 
