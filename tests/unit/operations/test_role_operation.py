@@ -55,7 +55,7 @@ def test_a_fresh_account(role: Runner, account: Account) -> None:
     result = role.execute()
     assert actions(result) == account.writes == ["ssm:PutParameter", "iam:CreateRole", "iam:PutRolePolicy"]
     assert set(account.calls[:4]) == READS
-    assert len(account.calls) == 9  # at most 10; the preflight looks up the boundary and the roles of the venue
+    assert len(account.calls) == 8  # at most 10; the preflight looks up the boundary
     assert stored(account) == trust_of(account, NAME).current
     made = account.iam.get_role(RoleName=NAME)["Role"]
     assert result["role"] == {
