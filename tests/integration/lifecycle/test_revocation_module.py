@@ -745,3 +745,12 @@ def test_a_lock_is_tried_with_the_external_id_of_the_parameter_that_is_named(
     assert {str(getattr(one, "value", one)) for one in asked} == {
         "an-external-id-for-tests" if option else conventional
     }
+
+
+def test_the_table_is_shown_also_if_every_venue_failed(venue: Moto, tmp_path: pathlib.Path) -> None:
+    command = ("mdps.venue_sts.revoke", "-e", "project=sbg", "-e", "venue=dev", "-e", "user=nobody")
+    run = {"env": venue.environment(), "cwd": tmp_path}
+    output = ansible_playbook(*command, "-e", f"receipts_file={write(tmp_path / 'none')}", **run).expect(2).output
+    assert re.search(r"sbg-dev +- +OPEN", output)
+    assert "Still open, see the messages above: localhost" in output
+    assert "sbg-dev: not everything was done." in output

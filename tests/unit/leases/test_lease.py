@@ -286,3 +286,37 @@ def test_a_signature_is_about_every_other_field() -> None:
     one = lease()
     assert replace(one, signature="A" * 16).signed_text == one.signed_text
     assert replace(one, ends_at=one.ends_at + HOUR).signed_text != one.signed_text
+
+
+def entry(event: str, given: Any = None, at: str = "2026-11-23T00:00:00Z") -> str:
+    return json.dumps({"event": event, "at": at, "why": None, "lease": lease().to_json() if given is None else given})
+
+
+LATER = lease(unique="00000001").to_json()
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ([], ""),
+        ([entry("approved")], ""),
+        ([entry("approved"), entry("ended")], "it has ended at 2026-11-23T00:00:00Z"),
+        ([entry("ended")], "it has ended at 2026-11-23T00:00:00Z"),
+        ([entry("approved"), entry("approved", LATER)], "it was replaced at 2026-11-23T00:00:00Z"),
+        ([entry("approved", LATER)], ""),  # an approval of before
+        ([entry("approved"), entry("ended", LATER)], ""),
+        ([entry("ended", lease("jane").to_json())], ""),
+        (["jdoe", '["jdoe"]', '{"lease": "jdoe"}', "[" * 100_000 + "jdoe", entry("ended")], "it has ended at "),
+        ([entry("ended", at="\u202ejdoe")], "it has ended at "),
+    ],
+)
+def test_what_the_record_says_against_a_lease(record: list[str], why: str) -> None:
+    found = leases.why_over(lease(), record)
+    assert found.startswith(why) and bool(found) == bool(why)
+    assert found.isprintable()
+
+
+def test_an_id_that_names_no_time_is_refused() -> None:
+    given = {**lease().to_json(), "id": "l-20269999T999999Z-3fa91c07"}
+    with pytest.raises(InvalidInput, match="id names no time"):
+        parse_lease(given)
