@@ -106,7 +106,7 @@ class Lease:
     @property
     def approved_at(self) -> datetime:
         """When it was approved, by the clock of whoever approved it, as its id says."""
-        return datetime.fromisoformat(self.id.split("-")[1])
+        return _approval_time(self.id)
 
     @property
     def terms(self) -> dict[str, Any]:
@@ -403,6 +403,11 @@ def _check_schema(given: Mapping[str, Any]) -> None:
         raise BadValue(f"schema must be {SCHEMA}.")
 
 
+def _approval_time(lease_id: str) -> datetime:
+    """:raises ValueError: the id has digits that are no time."""
+    return datetime.fromisoformat(lease_id.split("-")[1])
+
+
 def _check_sense(lease: Lease) -> None:
     """:raises BadValue: fields that contradict each other."""
     if not timedelta(0) < lease.ends_at - lease.starts_at <= timedelta(days=MOST_DAYS):
@@ -410,7 +415,7 @@ def _check_sense(lease: Lease) -> None:
     if not lease.key_fingerprints:
         raise BadValue("key_fingerprints names no key.")
     try:
-        _ = lease.approved_at
+        _approval_time(lease.id)
     except ValueError:
         raise BadValue("id names no time.") from None
 

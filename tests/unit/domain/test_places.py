@@ -36,7 +36,9 @@ def deny(action: Any, resource: Any, **more: Any) -> dict[str, Any]:
     return {**allow(action, resource, **more), "Effect": "Deny"}
 
 
-def left(*statements: Any, role: Any = ROLE, request: Request = Request()) -> dict[str, Any]:  # noqa: B008 - frozen
+def left(*statements: Any, **given: Any) -> dict[str, Any]:
+    """What is left of a role and a request; by default, of the whole role."""
+    role, request = given.get("role", ROLE), given.get("request", Request())
     found = access.allowed(role, request, {"Statement": list(statements)}).to_json()
     return {"places": found["places"], "repositories": found["repositories"], "narrowed": found.get("narrowed", False)}
 

@@ -288,7 +288,7 @@ def test_what_is_sent_again_says_as_well_how_to_verify_it(desk, someone, admin_s
 
 def test_the_lines_of_a_signature_follow_from_the_receipt_and_the_signature(tmp_path, admin_ssh):
     signer = signing.read_signer(str(admin_ssh))
-    signature = signer.sign(DATA)
+    signature = signing.SshSigner.sign(signer, DATA)
     assert signing.verify_commands(NAME, signer.fingerprint, signature) == signer.verify_commands(NAME)
     other = signing.read_signer(str(people.ssh_person(tmp_path).identity))
     for signed_by, beside in ((other.fingerprint, signature), (signer.fingerprint, "-----x-----!!-----"), ("", "x")):
