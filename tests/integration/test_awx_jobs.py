@@ -24,7 +24,6 @@ import pytest
 import yaml
 
 from tests.support import kion as kion_support
-from tests.support import saml
 from tests.support.awx_job import (
     COLOUR,
     ROOT,
@@ -42,6 +41,10 @@ from tests.support.awx_job import (
 from tests.support.awx_server import TOKEN, Awx, AwxServer
 from tests.support.kion import Kion
 from tests.support.servers import free_port
+
+pytest.importorskip("signxml", reason="signxml is not installed in this environment")
+
+from tests.support import saml
 
 KEYS = aws_credential("testing", "testing-secret-key", "testing-session-token")
 VENUES = {
