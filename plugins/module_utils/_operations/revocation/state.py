@@ -163,11 +163,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
         if role.name.lower() not in refused
     )
     if not options.by_receipt and not roles:
-        if refused:
-            raise next(refused[name.lower()] for name in names if name.lower() in refused)
-        raise NotProvisioned(
-            f"there is no role {options.role_name} in account {caller.account_id}, so no token of it can be alive."
-        )
+        raise _no_role(options, caller, [refused[name.lower()] for name in names if name.lower() in refused])
     failed = {name: refused[name.lower()] for name in names if _is_failure(options, name, refused, further)}
     reported = refused.keys() - set(map(str.lower, failed))
     left_out = [(one, refused[one.role_name.lower()].message) for one in receipts if one.role_name.lower() in reported]
@@ -187,6 +183,15 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
         passed_over=tuple(passed_over),
         failed=failed,
         own_missing=not options.by_receipt and options.role_name.lower() not in there,
+    )
+
+
+def _no_role(options: RevocationOptions, caller: Caller, refused: Sequence[VenueError]) -> VenueError:
+    """Why there is no role to act on: the first that could not be read or is another venue's, or there is none."""
+    if refused:
+        return refused[0]
+    return NotProvisioned(
+        f"there is no role {options.role_name} in account {caller.account_id}, so no token of it can be alive."
     )
 
 
