@@ -18,11 +18,12 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible import constants as C
 from ansible.errors import AnsibleValueOmittedError
 from ansible.plugins.action import ActionBase
 from ansible.template import is_trusted_as_template
 
-from ..module_utils._aws import clients
+from ..module_utils._aws import authorities, clients
 
 with contextlib.suppress(ImportError):  # Clients reports a missing botocore
     import botocore.exceptions
@@ -126,6 +127,8 @@ def begin_session() -> Any:
 
 
 clients.begin_session = begin_session
+# ansible-core removes this folder, which nobody else can read, when the run ends.
+authorities.folder = C.DEFAULT_LOCAL_TMP
 
 
 @contextlib.contextmanager

@@ -32,11 +32,16 @@ NOW = datetime.datetime.now(datetime.UTC)  # of the machine, which is what TLS g
 class Authority:
     """A certificate authority of one test, and the certificates it gives to servers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, subject: str = "Some Body") -> None:
         self.folder = folder
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.certificate = people.certificate(
-            self.key, authority=True, usage="key_cert_sign", start=NOW - people.DAY, end=NOW + people.DAY
+            self.key,
+            authority=True,
+            usage="key_cert_sign",
+            start=NOW - people.DAY,
+            end=NOW + people.DAY,
+            subject=subject,
         )
         self.file = folder / "authority.pem"
         self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))

@@ -90,7 +90,9 @@ def noting_lost_answers(client: Any, operation: str) -> Iterator[None]:
     """
     lost = []
 
-    def note(response_dict: dict[str, Any] | None, **_rest: Any) -> None:
+    def note(response_dict: dict[str, Any] | None, exception: object = None, **_rest: Any) -> None:
+        if _was_never_sent(exception):
+            return
         if response_dict is None or response_dict["status_code"] >= SERVER_ERROR:
             lost.append(response_dict)
 
@@ -105,6 +107,11 @@ def noting_lost_answers(client: Any, operation: str) -> Iterator[None]:
         raise
     finally:
         client.meta.events.unregister(event, note)
+
+
+def _was_never_sent(exception: object) -> bool:
+    """Whether the server's certificate was not accepted, which is decided before anything is sent."""
+    return isinstance(exception, botocore_errors.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(exception)
 
 
 def refresh_refused(error: Any, purpose: str) -> CredentialsProblem:

@@ -12,7 +12,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws
 
 from .._domain.errors import ConnectionProblem, CredentialsProblem, MissingDependency
 from .._domain.secret_text import check_key
-from . import providers
+from . import authorities, providers
 
 try:
     import botocore.config
@@ -106,6 +106,7 @@ class Clients:
             try:
                 region, endpoint, options = get_aws_connection_info(_Options(self._params))
                 session = _make_session(options.pop("profile_name", None))
+                options["verify"] = authorities.bundle_in_force(session, options.get("verify"))
             except (botocore.exceptions.BotoCoreError, TypeError, ValueError) as error:
                 raise _unusable(error) from None
             for name, option in KEY_OPTIONS.items():
@@ -184,11 +185,19 @@ class Clients:
             )
             for more in (settings.pop("aws_config", None), extra):
                 config = config.merge(more) if more else config
-            return session.create_client(
-                service, region_name=region or self.region, endpoint_url=endpoint, config=config, **settings
+            short, bundle = authorities.short_list(settings["verify"]), settings["verify"]
+            client = session.create_client(
+                service,
+                region_name=region or self.region,
+                endpoint_url=endpoint,
+                config=config,
+                **{**settings, "verify": short or bundle},
             )
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise _unusable(error) from None
+        if short:
+            authorities.widen_on_error(client, short, bundle)
+        return client
 
 
 def _retries(session: Any) -> Any:

@@ -1,0 +1,131 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which certificate authorities a client trusts: first Amazon's own, which all of AWS's endpoints use.
+
+botocore loads the file of authorities again for each connection. For the 120 public ones this takes 17 to 50 ms of CPU
+time, for Amazon's five 1 ms. So a client gets a file that has only those of them that are in the bundle in force. Where
+a connection fails with it, such as behind a proxy that inspects TLS, the whole bundle takes the place of that file, and
+botocore connects again. No certificate is accepted that the bundle in force would not accept.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+with contextlib.suppress(ImportError):  # Clients says so
+    import botocore
+    from botocore.exceptions import SSLError
+
+# A private folder that lasts as long as all clients of this run, or None: then every client loads the whole bundle.
+# plugin_utils/speed.py names it.
+folder: str | None = None
+
+CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+# Amazon Trust Services, https://www.amazontrust.com/repository/: an organization called just "Amazon" (DER: the length,
+# then the text), and the one that Amazon took over.
+NAMES = (b"\x06Amazon", b"Starfield Services Root Certificate Authority - G2")
+REPEATED = "venue_sts_whole_bundle"
+
+
+def bundle_in_force(session: Any, verify: bool | str | None) -> bool | str | None:
+    """Return what a client of this session verifies certificates with, as botocore's ``verify``.
+
+    :param verify: what amazon.aws makes of ``validate_certs``, ``aws_ca_bundle`` and ``AWS_CA_BUNDLE``.
+    :returns: a path; False for no verification; or True for the bundle of certifi or botocore. As for the AWS CLI, that
+        is where neither the profile's ``ca_bundle`` nor ``REQUESTS_CA_BUNDLE`` names another.
+    """
+    if verify is not True:
+        return verify
+    return session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True
+
+
+def short_list(verify: bool | str | None) -> str | None:
+    """Return the path of a file with those of Amazon's authorities that are in a bundle, or None if there are none.
+
+    :param verify: the bundle in force, as from :func:`bundle_in_force`.
+    """
+    bundle = _path(verify)
+    if not folder or not bundle:
+        return None
+    try:
+        about = bundle.stat()
+        version = f"{bundle.absolute()} {about.st_mtime_ns} {about.st_size}"
+        path = Path(folder, f"authorities-{hashlib.sha256(version.encode()).hexdigest()[:16]}.pem")
+        if not path.exists():
+            chosen = _amazons(bundle.read_bytes())
+            if not chosen:
+                return None
+            _write(path, chosen)
+    except OSError:  # no bundle to read, which botocore reports, or no room for the file
+        return None
+    return str(path)
+
+
+def widen_on_error(client: Any, short: str, verify: bool | str | None) -> None:
+    """Make a client try again with the whole bundle when a TLS connection fails with the short list.
+
+    The file is replaced, so that the clients of this run that come later begin with the whole bundle. botocore reads it
+    for each connection.
+
+    :param client: verifies with ``short``.
+    :param short: what :func:`short_list` returned.
+    :param verify: the bundle in force.
+    """
+
+    def widen(caught_exception: object = None, request_dict: Any = None, **_rest: Any) -> int | None:
+        if not isinstance(caught_exception, SSLError) or request_dict["context"].get(REPEATED):
+            return None
+        bundle = _path(verify)
+        if bundle is None:
+            return None
+        request_dict["context"][REPEATED] = True
+        try:
+            _write(Path(short), bundle.read_bytes())
+        except OSError:
+            return None
+        return 0  # seconds to wait
+
+    # As specific as botocore's own handler, whose answer would count otherwise: it waits.
+    service = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register_first(f"needs-retry.{service}", widen)
+
+
+def _path(verify: bool | str | None) -> Path | None:
+    if verify is True:
+        return _public_bundle()
+    return Path(verify) if verify else None
+
+
+def _public_bundle() -> Path:
+    """The bundle that botocore uses by default: certifi's where it is installed, or a file of its own."""
+    try:
+        from certifi import where  # noqa: PLC0415 - optional
+    except ImportError:
+        return Path(botocore.__file__).with_name("cacert.pem")
+    return Path(where())
+
+
+def _amazons(bundle: bytes) -> bytes:
+    """Return the certificates of a PEM file that carry one of ``NAMES``, as PEM."""
+    chosen = []
+    for found in CERTIFICATE.finditer(bundle):
+        with contextlib.suppress(ValueError):  # not base64: nothing that could be loaded
+            der = base64.b64decode(found[1])
+            if any(name in der for name in NAMES):
+                chosen.append(found[0])
+    return b"".join(one + b"\n" for one in chosen)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file at once: others that run at the same time read the old content or the new."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    os.replace(name, path)  # noqa: PTH105

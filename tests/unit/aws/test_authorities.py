@@ -1,0 +1,262 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Clients trust Amazon's own authorities first, then the bundle in force, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import botocore
+import certifi
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import authorities, calls
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused, ConnectionProblem
+
+from tests.support.places import Authority
+
+FAKE = {"access_key": "AKIAFAKEFAKEFAKEFAKE", "secret_key": "fake-secret", "session_token": "fake-token"}
+REFUSED = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The private folder of a run."""
+    private = tmp_path / "run"
+    private.mkdir(mode=0o700)
+    monkeypatch.setattr(authorities, "folder", str(private))
+    return private
+
+
+def certificates(file: str | Path) -> set[bytes]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(file)
+    return set(context.get_ca_certs(binary_form=True))
+
+
+def test_the_short_list_of_the_public_bundle_is_what_amazon_publishes(folder: Path) -> None:
+    short = authorities.short_list(True)
+    assert short is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(short)
+    names = {dict(part[0] for part in one["subject"])["commonName"] for one in context.get_ca_certs()}
+    assert names == {f"Amazon Root CA {number}" for number in (1, 2, 3, 4)} | {
+        "Starfield Services Root Certificate Authority - G2"
+    }
+    assert certificates(short) < certificates(certifi.where())
+    assert stat.S_IMODE(Path(short).stat().st_mode) == 0o600
+    assert os.listdir(folder) == [Path(short).name]  # noqa: PTH208 - nothing half written is left
+
+
+def test_without_certifi_the_list_comes_from_botocores_own_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "certifi", None)
+    short = authorities.short_list(True)
+    assert short is not None
+    assert len(certificates(short)) == 5
+    assert certificates(short) < certificates(Path(botocore.__file__).with_name("cacert.pem"))
+
+
+@pytest.mark.parametrize("content", ["", "no certificate", PEM.format("***"), PEM.format("QW1hem9u"), None], ids=repr)
+def test_a_bundle_without_amazons_authorities_is_used_as_it_is(
+    tmp_path: Path, folder: Path, content: str | None
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_text(content)
+    for verify in (str(bundle), str(tmp_path), False, None):
+        assert authorities.short_list(verify) is None
+    assert not any(folder.iterdir())
+
+
+def test_a_bundle_that_is_changed_during_a_run_gets_a_new_list(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(Path(certifi.where()).read_bytes())
+    first = authorities.short_list(str(bundle))
+    bundle.write_bytes(Authority(tmp_path, "Amazon").file.read_bytes())
+    second = authorities.short_list(str(bundle))
+    assert first
+    assert second
+    assert certificates(second) == certificates(bundle) != certificates(first)
+
+
+@pytest.mark.parametrize("where", ["missing", "bundle.pem"])
+def test_where_the_list_cannot_be_written_the_bundle_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "bundle.pem").touch()
+    monkeypatch.setattr(authorities, "folder", str(tmp_path / where))
+    assert authorities.short_list(True) is None
+
+
+def test_without_a_folder_there_is_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authorities, "folder", None)
+    assert authorities.short_list(True) is None
+
+
+class Session:
+    """A session with a profile."""
+
+    def __init__(self, ca_bundle: str | None) -> None:
+        self._ca_bundle = ca_bundle
+
+    def get_config_variable(self, name: str) -> str | None:
+        assert name == "ca_bundle"
+        return self._ca_bundle
+
+
+@pytest.mark.parametrize(
+    ("verify", "profile", "environment", "expected"),
+    [
+        (True, None, None, True),
+        (True, "/profile.pem", None, "/profile.pem"),
+        (True, "/profile.pem", "/requests.pem", "/profile.pem"),
+        (True, None, "/requests.pem", "/requests.pem"),
+        ("/option.pem", "/profile.pem", "/requests.pem", "/option.pem"),
+        (False, "/profile.pem", "/requests.pem", False),
+        (None, "/profile.pem", "/requests.pem", None),
+    ],
+)
+def test_the_bundle_in_force_is_that_of_the_aws_cli(
+    monkeypatch: pytest.MonkeyPatch, verify: Any, profile: str | None, environment: str | None, expected: Any
+) -> None:
+    if environment:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", environment)
+    else:
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    assert authorities.bundle_in_force(Session(profile), verify) == expected
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """STS, which refuses every call."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(REFUSED)))
+        self.end_headers()
+        self.wfile.write(REFUSED)
+
+    def log_message(self, *words: object) -> None:
+        """Quiet."""
+
+
+class TlsServer(ThreadingHTTPServer):
+    """Counts the handshakes that it began, and those that ended well."""
+
+    begun = ended = 0
+    context: ssl.SSLContext
+
+    def finish_request(self, request: Any, address: Any) -> None:
+        self.begun += 1
+        with contextlib.suppress(OSError), self.context.wrap_socket(request, server_side=True) as connection:
+            self.ended += 1
+            self.RequestHandlerClass(connection, address, self)
+
+
+@contextlib.contextmanager
+def sts_with(authority: Authority) -> Iterator[TlsServer]:
+    server = TlsServer(("127.0.0.1", 0), Refusing)
+    server.context = authority.context()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def bundle_of(folder: Path, *more: Authority) -> str:
+    bundle = folder / "bundle.pem"
+    bundle.write_bytes(b"".join(Path(one).read_bytes() for one in (certifi.where(), *(each.file for each in more))))
+    return str(bundle)
+
+
+@contextlib.contextmanager
+def client_of(server: TlsServer, bundle: str, aws_config: dict[str, Any] | None = None) -> Iterator[Any]:
+    """A client of STS that trusts a bundle."""
+    options = {"profile": None, "region": "us-west-2", "validate_certs": True, "aws_ca_bundle": bundle, **FAKE}
+    url = f"https://127.0.0.1:{server.server_address[1]}"
+    sts = Clients({**options, "endpoint_url": url, "aws_config": aws_config}).client("sts")
+    try:
+        yield sts
+    finally:
+        sts.close()
+
+
+def ask(server: TlsServer, bundle: str) -> dict[str, Any]:
+    """Ask STS who this is, with a client of its own, and return the facts of the refusal."""
+    with (
+        client_of(server, bundle) as sts,
+        pytest.raises(AwsRefused) as caught,
+        calls.noting_lost_answers(sts, "get_caller_identity"),
+    ):
+        calls.call(sts, "get_caller_identity", "ask")
+    return caught.value.facts
+
+
+def test_a_server_of_amazons_is_verified_with_the_short_list(tmp_path: Path, folder: Path) -> None:
+    amazon = Authority(tmp_path, "Amazon")
+    with sts_with(amazon) as server:
+        bundle = bundle_of(tmp_path, amazon)
+        ask(server, bundle)
+        assert (server.begun, server.ended) == (1, 1)
+    assert [len(certificates(file)) for file in folder.iterdir()] == [6]
+
+
+def test_behind_a_proxy_that_inspects_tls_the_whole_bundle_is_used_from_the_second_connection_on(
+    tmp_path: Path, folder: Path
+) -> None:
+    proxy = Authority(tmp_path, "Inspecting proxy")
+    with sts_with(proxy) as server:
+        bundle = bundle_of(tmp_path, proxy)
+        facts = ask(server, bundle)
+        assert (server.begun, server.ended) == (2, 1)
+        assert "answer_lost" not in facts  # nothing was sent before
+        ask(server, bundle)
+        assert (server.begun, server.ended) == (3, 2)
+    assert [certificates(file) for file in folder.iterdir()] == [certificates(bundle)]
+
+
+def test_calls_side_by_side_all_find_the_whole_bundle(tmp_path: Path) -> None:
+    proxy = Authority(tmp_path, "Inspecting proxy")
+    with sts_with(proxy) as server:
+        bundle = bundle_of(tmp_path, proxy)
+        calls.run_concurrently(*[lambda: ask(server, bundle)] * 6)
+        assert server.ended == 6
+
+
+def test_a_list_that_was_deleted_during_a_run_does_no_harm(tmp_path: Path, folder: Path) -> None:
+    amazon = Authority(tmp_path, "Amazon")
+    with sts_with(amazon) as server, client_of(server, bundle_of(tmp_path, amazon)) as sts:
+        for file in folder.iterdir():
+            file.unlink()
+        with pytest.raises(AwsRefused):
+            calls.call(sts, "get_caller_identity", "ask")
+
+
+@pytest.mark.parametrize("subject", ["Amazon", "Somebody"])
+def test_a_certificate_of_an_authority_outside_the_bundle_is_refused_whatever_its_name(
+    tmp_path: Path, subject: str
+) -> None:
+    once = {"retries": {"total_max_attempts": 1}}
+    with (
+        sts_with(Authority(tmp_path, subject)) as server,
+        client_of(server, bundle_of(tmp_path), once) as sts,
+    ):
+        with pytest.raises(ConnectionProblem, match="could not be verified"):
+            calls.call(sts, "get_caller_identity", "ask")
+        assert server.ended == 0
