@@ -7,23 +7,44 @@ A receipts file may have many thousand lines, so only those that contain the tex
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
 
 from ..module_utils._domain.errors import InvalidInput
 from ..module_utils._domain.receipts import LONGEST_LINE, KnownKeys, Receipt, known_keys, parse_receipt
+from ..module_utils._domain.times import parse_time
 from ..module_utils._files import absolute
 from ..module_utils._receipt_store import lines_of
 
 
 def last_keys(file: str | None, user: str) -> KnownKeys | None:
-    """Return the keys that the latest token of a user was sealed to; None if there was none."""
-    found = None
-    for receipt in _receipts(file, json.dumps(user)):
-        keys = known_keys([receipt], user, receipt.recorded_at)
-        if keys and (found is None or keys.requested_at >= found.requested_at):
-            found = keys
-    return found
+    """Return the keys that the latest token of a user was sealed to; None if there was none.
+
+    The latest lines are read as receipts first, since most users have one line for each token they ever got.
+    """
+    path = _existing(file)
+    if path is None:
+        return None
+    with path.open("rb") as stream:
+        for _requested_at, place in sorted(_requests(stream, user), reverse=True):
+            stream.seek(place)
+            receipt = _parse(stream.readline(LONGEST_LINE))
+            if receipt and (keys := known_keys([receipt], user, receipt.recorded_at)):
+                return keys
+    return None
+
+
+def _requests(stream: BinaryIO, user: str) -> Iterator[tuple[datetime, int]]:
+    """Return when each token of a user was requested, and where in the file its line begins."""
+    wanted = json.dumps(user).encode()
+    for line in lines_of(stream):
+        if wanted in line and len(line) <= LONGEST_LINE:
+            with contextlib.suppress(ValueError, RecursionError, LookupError, TypeError, InvalidInput):  # no receipt
+                yield parse_time("receipts_file", json.loads(line)["requested_at"]), stream.tell() - len(line)
 
 
 def find_sealed(file: str | None, digest: str) -> Receipt | None:
@@ -45,14 +66,23 @@ def _receipts(file: str | None, text: str) -> Iterator[Receipt]:
 
     Other lines, and those that are no receipts, are skipped.
     """
-    path = absolute("receipts_file", file) if file else None
-    if path is None or not path.is_file():
+    path = _existing(file)
+    if path is None:
         return
     wanted = text.encode()
     with path.open("rb") as stream:
         for line in lines_of(stream):
-            if wanted in line and len(line) <= LONGEST_LINE:
-                try:
-                    yield parse_receipt("receipts_file", json.loads(line))
-                except (ValueError, RecursionError, InvalidInput):
-                    continue
+            if wanted in line and len(line) <= LONGEST_LINE and (receipt := _parse(line)):
+                yield receipt
+
+
+def _existing(file: str | None) -> Path | None:
+    path = absolute("receipts_file", file) if file else None
+    return path if path and path.is_file() else None
+
+
+def _parse(line: bytes) -> Receipt | None:
+    try:
+        return parse_receipt("receipts_file", json.loads(line))
+    except (ValueError, RecursionError, InvalidInput):
+        return None

@@ -33,9 +33,9 @@ with contextlib.suppress(ImportError):  # Clients reports a missing botocore
 # How roles and playbooks pass an option that is optional. CONTRIBUTING.md says why in this form.
 OPTIONAL = re.compile(r"\{\{ lookup\('ansible\.builtin\.vars', '(\w+)', default=omit\) \}\}")
 # How playbooks pass one that exists only beside another variable, such as keys beside the account that they are for.
-BESIDE = re.compile(r"\{\{ [.\w]+ if query\('ansible\.builtin\.varnames', '\^(\w+)\$'\) else omit \}\}")
+BESIDE = re.compile(r"\{\{ [.\w]+ if query\('ansible\.builtin\.varnames', '\^(\w+)\$'\)(?: and \w+)? else omit \}\}")
 # How they pass one that is required: issue_project is "{{ project }}", and that is "sbg".
-REQUIRED = re.compile(r"\{\{ (\w+) \}\}")
+REQUIRED = re.compile(r"\{\{ (\w+)(?: \| mandatory\('[^'\\]*'\))? \}\}")
 MOST_STEPS = 5  # a variable may refer to itself, which is Jinja's to report
 
 # Every AWS service that this collection calls.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import io
+import itertools
 import json
 import multiprocessing
 import os
@@ -33,9 +34,9 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     SealingFailed,
     VenueError,
 )
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import known_keys
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import known_keys, parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._handoff_options import HANDOFF
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, known_receipts, sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels.output import OutputChannel
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.held import show_sealed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.known_receipts import last_keys
@@ -380,6 +381,43 @@ def test_a_bundle_that_is_sent_again_makes_no_earlier_key_the_latest(tmp_path):
     user = first.recipient
     assert last_keys(str(file), user).fingerprints == ("of now",)
     assert known_keys([first, second, again], user, at + timedelta(days=1)).fingerprints == ("of now",)
+
+
+@pytest.mark.parametrize("order", itertools.permutations(range(3)), ids=str)
+def test_the_latest_token_is_found_wherever_its_line_is(tmp_path, order):
+    receipts = [
+        issued(number=number, at=people.NOW + timedelta(hours=number)).with_handoff(
+            {"delivered": True, "channel": "file", "sealed_to": [f"key {number}"]}, people.NOW + timedelta(hours=number)
+        )
+        for number in range(3)
+    ]
+    user = receipts[0].recipient
+    lines = [receipts[number].to_line().encode() for number in order]
+    later = json.dumps({**json.loads(receipts[2].to_line()), "requested_at": "2099-01-01T00:00:00Z"}).encode()
+    name = json.dumps(user).encode()
+    hostile = [later, name, b"[" * 3000 + name, b'{"requested_at": 7, "recipient": %s}' % name, b"\xff" + name]
+    hostile += [b'{"requested_at": "9999-12-31T23:59:59-23:00", "recipient": %s}' % name, name * 40_000]
+    file = tmp_path / "receipts.jsonl"
+    file.write_bytes(b"\n".join([*hostile, lines[0], *hostile, *lines[1:], *hostile, later[:-5]]))
+    assert last_keys(str(file), user).fingerprints == ("key 2",)
+    assert last_keys(str(file), "somebody") is None
+
+
+def test_of_many_tokens_of_a_user_only_the_latest_is_read_as_a_receipt(tmp_path, monkeypatch):
+    at, parsed = people.NOW, []
+    receipts = [
+        issued(number=number, at=at + timedelta(minutes=number)).with_handoff(
+            {"delivered": True, "channel": "file", "sealed_to": [f"key {number}"]}, at + timedelta(minutes=number)
+        )
+        for number in range(20)
+    ]
+    file = tmp_path / "receipts.jsonl"
+    file.write_text("".join(f"{one.to_line()}\n" for one in receipts))
+    monkeypatch.setattr(
+        known_receipts, "parse_receipt", lambda option, given: parsed.append(given) or parse_receipt(option, given)
+    )
+    assert last_keys(str(file), receipts[0].recipient).fingerprints == ("key 19",)
+    assert len(parsed) == 1
 
 
 def test_confirmed_fingerprints(desk, someone, gpg_person, tmp_path):

@@ -41,12 +41,15 @@ def finalized(value: str, *, by_jinja: bool) -> Any:
         return templar.template(value) if by_jinja else FastArguments.finalize_task_arg("option", value, templar, None)
     except AnsibleValueOmittedError:
         return OMITTED
-    except AnsibleTemplateError as error:  # its text may tell the way, and the way is what is cut short
-        return type(error)
+    except AnsibleTemplateError:  # which one, and its text, may tell the way, and the way is what is cut short
+        return AnsibleTemplateError
 
 
 OPTIONAL = "{{ lookup('ansible.builtin.vars', '%s', default=omit) }}"
 BESIDE = "{{ keys.id if query('ansible.builtin.varnames', '^%s$') else omit }}"
+
+BESIDE_AND = "{{ keys.id if query('ansible.builtin.varnames', '^%s$') and yes else omit }}"
+MANDATORY = "{{ %s | mandatory('Who is it for?') }}"
 
 
 @pytest.mark.parametrize("name", [*VARIABLES, "unset"])
@@ -55,6 +58,10 @@ BESIDE = "{{ keys.id if query('ansible.builtin.varnames', '^%s$') else omit }}"
     [
         OPTIONAL,
         BESIDE,
+        BESIDE_AND,
+        "{{ keys.id if query('ansible.builtin.varnames', '^%s$') and empty else omit }}",
+        MANDATORY,
+        "{{ %s | mandatory('Who' ~ ' is it for?') }}",
         "{{ %s | default(omit) }}",
         "{{ %s is defined }}",
         "{{lookup('ansible.builtin.vars', '%s', default=omit)}}",
@@ -75,7 +82,9 @@ def test_a_variable_that_refers_to_an_undefined_one_is_an_error(name: str, by_ji
 
 
 @pytest.mark.parametrize(
-    "template", [OPTIONAL % "unset", BESIDE % "unset", OPTIONAL % "optional_first"], ids=["unset", "beside", "chain"]
+    "template",
+    [OPTIONAL % "unset", BESIDE % "unset", BESIDE_AND % "unset", OPTIONAL % "optional_first"],
+    ids=["unset", "beside", "beside and", "chain"],
 )
 def test_an_option_that_nobody_set_is_left_out_without_a_template(
     monkeypatch: pytest.MonkeyPatch, template: str
@@ -95,7 +104,7 @@ def test_what_is_passed_on_needs_no_template(monkeypatch: pytest.MonkeyPatch) ->
     )
     chain = {
         "role": trust_as_template(OPTIONAL % "playbook"),
-        "playbook": trust_as_template("{{ inventory }}"),
+        "playbook": trust_as_template(MANDATORY % "inventory"),
         "inventory": "sbg",
     }
     templar = Templar(loader=DataLoader(), variables=chain)._engine
