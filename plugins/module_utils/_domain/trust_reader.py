@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from .conditions import Context, Test, all_of, any_of, is_met, is_variable, negation, tests
 from .names import is_external_id
+from .patterns import matches
 from .policies import EXTERNAL_ID_KEY, VERSION, statements, values
 
 ASSUME = "sts:AssumeRole"
@@ -96,8 +97,8 @@ class Statement:
         """Whether the action is among its actions."""
         listed, excepted = self.element("Action"), self.element("NotAction")
         if listed is not None:
-            return any(_glob(str(one), action) for one in values(listed))
-        return excepted is not None and not any(_glob(str(one), action) for one in values(excepted))
+            return any(matches(str(one).lower(), action.lower()) for one in values(listed))
+        return excepted is not None and not any(matches(str(one).lower(), action.lower()) for one in values(excepted))
 
     def is_met(self, context: Context) -> bool | None:
         """Whether a request meets its conditions; None if that cannot be decided."""
@@ -159,11 +160,6 @@ def _is(principal: Principal, caller: str) -> bool | None:
     if session and role:
         return role.groups() == session.groups()
     return principal.name == caller
-
-
-def _glob(pattern: str, action: str) -> bool:
-    expression = "".join({"*": ".*", "?": "."}.get(one, re.escape(one)) for one in pattern)
-    return bool(re.fullmatch(expression, action, re.IGNORECASE))
 
 
 @dataclass(frozen=True)
