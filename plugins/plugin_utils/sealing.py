@@ -78,7 +78,9 @@ def read_keys(material: str | bytes, now: datetime) -> RecipientKeys:
     if "-----BEGIN PGP PUBLIC KEY BLOCK-----" in text or _is_packet(raw):
         return openpgp.read(raw, now)
     if any(header in text for header in smime.PUBLIC_HEADERS) or raw[:1] == b"\x30":
-        return smime.read(raw, now)  # ASN.1: a sequence; also the digit 0, which starts no key
+        from .sealers import certificates  # noqa: PLC0415 - see smime.py
+
+        return certificates.read(raw, now)  # ASN.1: a sequence; also the digit 0, which starts no key
     found = age.read(text)
     if not found.usable:
         raise InvalidInput(
@@ -130,8 +132,10 @@ def seal(
     kind, signer = one_kind(recipients), options.signer
     distinct = list({one.fingerprint: one for one in recipients}.values())
     if kind == smime.KIND:
+        from .sealers import certificates  # noqa: PLC0415 - see smime.py
+
         signed = signer.sign(data, mail=mail) if isinstance(signer, signing.SmimeSigner) else data
-        text = smime.seal(signed, distinct, authenticated=options.authenticated)
+        text = certificates.seal(signed, distinct, authenticated=options.authenticated)
     elif kind == openpgp.KIND:
         by = signer.key if isinstance(signer, signing.OpenPgpSigner) else ""
         text = openpgp.seal(data, distinct, by)

@@ -233,7 +233,9 @@ def read_signer(text: str) -> Signer:
     if "PRIVATE KEY-----" in content and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise InvalidInput("sign_with", f"others may read the private key '{path}'. Run: chmod 600 '{path}'")
     if "-----BEGIN CERTIFICATE-----" in content and "PRIVATE KEY-----" in content:
-        return SmimeSigner(smime.fingerprint_of(content), path)
+        from .sealers import certificates  # noqa: PLC0415 - see smime.py
+
+        return SmimeSigner(certificates.fingerprint_of(content), path)
     if "-----BEGIN OPENSSH PRIVATE KEY-----" in content or content.startswith(("ssh-", "ecdsa-", "sk-")):
         return _read_ssh(path, content)
     raise InvalidInput("sign_with", f"'{path}' is not a key that can sign. {_ADVICE}")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from .errors import InvalidInput
 
 ROLE_NAME_LENGTH = 64  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+CHECK_SESSION = "mdps-venue-sts-check"  # the session by which provisioning proves that the role can be assumed
 CAPABILITY = "sts"  # what MDPS calls this part of it
 CAPABILITY_VERSION = "1.0"  # of the layout of role, policies and parameters, not of this release
 BOUNDARY_PARAMETER = "/unity/cs/account/privilegedpolicyname"

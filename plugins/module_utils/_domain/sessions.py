@@ -16,14 +16,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .names import Venue
+from .names import CHECK_SESSION, Venue
 from .receipts import CLOCK_TOLERANCE, LONGEST_SESSION, Receipt
 from .revocation import Revocation
 from .times import EARLIEST, LATEST, iso
 from .untrusted import safe_text
 
 EVENTS = ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
-CHECK_SESSION = "mdps-venue-sts-check"  # the session by which provisioning proves that the role can be assumed
 DEFAULT_DURATION = timedelta(hours=1)
 _EXPIRATIONS = ("%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,576}")

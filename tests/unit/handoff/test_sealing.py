@@ -17,7 +17,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     VenueError,
 )
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers import age, program, smime
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers import age, certificates, program
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -293,7 +293,7 @@ def test_missing_libraries_and_programs_are_named(tmp_path, monkeypatch, gpg_per
     keys = people.age_person(tmp_path).public, people.card_holder(tmp_path).public, gpg_person.public
     monkeypatch.setattr(age, "HAS_PYRAGE", False)
     monkeypatch.delattr(age, "pyrage")  # as after the failed import
-    monkeypatch.setattr(smime, "HAS_CRYPTOGRAPHY", False)
+    monkeypatch.setattr(certificates, "HAS_CRYPTOGRAPHY", False)
     monkeypatch.setenv("PATH", str(tmp_path))
     for material, words in zip(
         keys, ("pip install pyrage", "pip install --upgrade cryptography", "gpg is not installed"), strict=True

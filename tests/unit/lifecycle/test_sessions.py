@@ -12,9 +12,9 @@ from typing import Any
 import boto3
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.cloudtrail import SECONDS_A_REQUEST, look_up
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import CHECK_SESSION
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions import (
-    CHECK_SESSION,
     from_event,
     from_receipt,
     join,
