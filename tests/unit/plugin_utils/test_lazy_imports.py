@@ -1,0 +1,44 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An action plugin loads what its usual task uses, since ansible-core compiles a collection's files in each run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+OWN = "ansible_collections.mdps.venue_sts.plugins"
+PROGRAM = """
+import importlib, sys
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader()
+importlib.import_module(f"{sys.argv[1]}.action.{sys.argv[2]}")
+print("\\n".join(sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("action", "used", "unused"),
+    [
+        (
+            "venue_sts_token",
+            ["module_utils._operations.issue.authorize", "plugin_utils.sealers.age"],
+            ["cryptography.x509", "plugin_utils.sealers.certificates", "module_utils._kion.client"],
+        ),
+        (
+            "venue_sts_role",
+            ["module_utils._operations.role"],
+            ["pyrage", "module_utils._domain.receipts", "module_utils._domain.sessions", "plugin_utils.bundle"],
+        ),
+    ],
+)
+def test_what_a_usual_task_does_not_use_is_not_loaded(action: str, used: list[str], unused: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, OWN, action], env={**os.environ}, capture_output=True, text=True, check=True
+    )
+    loaded = {name.removeprefix(f"{OWN}.") for name in done.stdout.splitlines()}
+    assert set(used) <= loaded
+    assert not loaded & set(unused)
