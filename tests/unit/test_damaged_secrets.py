@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible.module_utils import urls
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.calls import call
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
@@ -92,7 +93,7 @@ def test_headers_of_the_https_channel(monkeypatch: pytest.MonkeyPatch, secret: s
     def refuse(*_arguments: Any, headers: dict[str, str], **_named: Any) -> None:
         raise raised(f"Invalid header value {headers['Authorization'].encode()!r} or {headers['Authorization']}")
 
-    monkeypatch.setattr(https, "open_url", refuse)
+    monkeypatch.setattr(urls, "open_url", refuse)
     options = {"url": "https://host/", "method": "PUT", "headers": {"Authorization": f"Bearer {secret}"}}
     with pytest.raises(VenueError) as caught:
         channel = https.HttpsChannel.from_options({"https": {**options, "field_name": "file"}})

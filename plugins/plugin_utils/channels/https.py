@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible.module_utils.urls import open_url, prepare_multipart
-
 from ...module_utils import _masking
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput
 from ...module_utils._handoff_options import HTTPS
@@ -87,16 +85,18 @@ class HttpsChannel(Channel):
 
     def _upload(self, name: str, body: bytes, media_type: str) -> str:
         """Upload a file. The server must prove its name. No redirect is followed, because headers may be secret."""
+        from ansible.module_utils import urls  # noqa: PLC0415 - it loads cryptography, and few use this channel
+
         url = self.url
         if self.method == "POST":
             form = {self.field_name: {"filename": name, "content": body.decode(), "mime_type": media_type}}
-            media_type, body = prepare_multipart(form)
+            media_type, body = urls.prepare_multipart(form)
         elif urlsplit(url).path.endswith("/"):
             url = urlsplit(url)._replace(path=urlsplit(url).path + name).geturl()
         # A signed address has its right to upload behind the question mark.
         shown = urlsplit(url)._replace(query="", fragment="").geturl()
         try:
-            open_url(
+            urls.open_url(
                 url, data=body, method=self.method, headers={"Content-Type": media_type, **self.headers},
                 ca_path=self.ca_file, timeout=SECONDS, http_agent="mdps.venue_sts", follow_redirects="none",
                 use_netrc=False,
