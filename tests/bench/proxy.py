@@ -24,7 +24,9 @@ import time
 ACTION_HEADER = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)", re.IGNORECASE)
 ACTION_FIELD = re.compile(rb"(?:^|&)Action=(\w+)")
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-HOP_BY_HOP = re.compile(rb"\r\n(?:connection|keep-alive|transfer-encoding|content-length):[^\r]*", re.IGNORECASE)
+CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+EXPECTS = re.compile(rb"\r\nexpect: *100-continue", re.IGNORECASE)
+HOP_BY_HOP = re.compile(rb"\r\n(?:connection|keep-alive|transfer-encoding|content-length|expect):[^\r]*", re.IGNORECASE)
 CONTROL = re.compile(rb"GET /__bench__\?seconds=([\d.]+) ")
 
 
@@ -58,8 +60,9 @@ class Proxy:
             first = True
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = LENGTH.search(head)
-                body = await reader.readexactly(int(length[1])) if length else b""
+                if EXPECTS.search(head):  # S3's clients wait for this, or for a second
+                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                body = await request_body(head, reader)
                 control = CONTROL.match(head)
                 writer.write(self._report(float(control[1])) if control else await self._forward(head, body, first))
                 await writer.drain()
@@ -79,7 +82,7 @@ class Proxy:
 
     async def _forward(self, head: bytes, body: bytes, first: bool) -> bytes:
         name = ACTION_HEADER.search(head) or ACTION_FIELD.search(body)
-        action = name[1].decode() if name else "?"
+        action = name[1].decode() if name else f"S3 {head.split(b' ', 1)[0].decode()}"
         self._calls[action] = self._calls.get(action, 0) + 1
         begun = time.monotonic()
         self._connections += first
@@ -102,6 +105,20 @@ class Proxy:
         return b"HTTP/1.1" + status[8:] + kept + b"\r\nContent-Length: %d\r\n\r\n" % len(rest) + rest
 
 
+async def request_body(head: bytes, reader: asyncio.StreamReader) -> bytes:
+    """A request's body, put together if it comes in chunks."""
+    if not CHUNKED.search(head):
+        length = LENGTH.search(head)
+        return await reader.readexactly(int(length[1])) if length else b""
+    chunks = []
+    while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
+        chunks.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    while await reader.readuntil(b"\r\n") != b"\r\n":
+        pass  # what may follow the last chunk
+    return b"".join(chunks)
+
+
 async def main(port: int, target: int, *certificate: str) -> None:
     """Serve until terminated."""
     context = None
@@ -111,6 +128,7 @@ async def main(port: int, target: int, *certificate: str) -> None:
     server = await asyncio.start_server(
         Proxy(target, bool(certificate)).serve, "127.0.0.1", port, ssl=context, backlog=512
     )
+    print("ready", flush=True)
     async with server:
         await server.serve_forever()
 
