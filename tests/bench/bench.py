@@ -7,7 +7,7 @@ same moto server in the same session, through a proxy that adds latency, speaks 
 calls. Contenders take turns; each starts from an empty account. Results go to docs/performance/ after each turn:
 results.json, table.md with the targets, wall.svg. Run it in the development environment:
 
-    python tests/bench/bench.py                 # the quick set of tests/bench/plan.py: less than ten minutes
+    python tests/bench/bench.py                 # the quick set: less than ten minutes
     python tests/bench/bench.py --full          # the long set: hours
     python tests/bench/bench.py --full --resume # what of it results.json does not have yet
 
@@ -40,7 +40,9 @@ sys.path[:0] = [str(ROOT), str(pathlib.Path(sys.prefix) / "collections")]
 from tests.bench import plan, report  # noqa: E402 - needs the paths above
 from tests.bench.contenders import STEPS, contenders  # noqa: E402
 from tests.bench.field import Field  # noqa: E402
+from tests.bench.long_set import LONG  # noqa: E402
 from tests.bench.measure import take_turn  # noqa: E402
+from tests.bench.quick_set import QUICK  # noqa: E402
 
 ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MEASURED = ("plugins", "roles", "playbooks", "tests/bench")
@@ -102,15 +104,16 @@ def wanted(options: argparse.Namespace) -> tuple[plan.Row, ...]:
             options.steps or [step for step in STEPS if step not in plan.RECEIPTS[1:]],
             options.runs,
         )
-    return plan.LONG if options.full else plan.QUICK
+    return LONG if options.full else QUICK
 
 
 def kept(parser: argparse.ArgumentParser, options: argparse.Namespace, about: dict[str, str]) -> dict[str, Any]:
     """The results to begin with: those that stay, without turns that were broken off."""
     results: dict[str, Any] = {"machine": about, "turns": [], "samples": []}
-    if options.append or options.resume:
-        results = json.loads((options.output / "results.json").read_text())
-    if options.resume and results["machine"] != about:
+    file = options.output / "results.json"
+    if (options.append or options.resume) and file.exists():
+        results = json.loads(file.read_text())
+    if options.resume and results["samples"] and results["machine"] != about:
         parser.error(f"results.json is of {results['machine']}, not of {about}. Start again without --resume.")
     whole = [one for one in results["samples"] if one["turn"] in results["turns"]]
     return {"machine": about, "turns": results["turns"], "samples": whole}

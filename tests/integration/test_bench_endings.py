@@ -75,6 +75,22 @@ def test_it_resumes_where_it_was_ended(tmp_path: pathlib.Path) -> None:
 
 
 def test_it_does_not_resume_figures_of_other_files(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "results.json").write_text(json.dumps({"machine": {"files": "0"}, "turns": [], "samples": []}))
+    (tmp_path / "results.json").write_text(json.dumps({"machine": {"files": "0"}, "turns": [], "samples": [{}]}))
     with bench(tmp_path, "--resume") as process:
         assert process.wait(timeout=60) == 2
+
+
+def test_a_command_ends_with_its_launcher(tmp_path: pathlib.Path) -> None:
+    """Not only the launcher itself, but what the command has started."""
+    launcher = [sys.executable, str(ROOT / "tests" / "bench" / "launch.py"), str(tmp_path / "taken.json")]
+    slow = ["sh", "-c", "sleep 1000 & echo $!; wait"]
+    with subprocess.Popen([*launcher, *slow], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        started = os.pidfd_open(int(process.stdout.readline()))
+        try:
+            process.terminate()
+            assert has_ended(started)
+        finally:
+            os.close(started)
+            process.kill()
+    assert not (tmp_path / "taken.json").exists()

@@ -19,8 +19,10 @@ from cryptography.x509.oid import NameOID
 from tests.bench import bench, plan, targets
 from tests.bench.certificate import make_certificate
 from tests.bench.contenders import STEPS, Job, account_of, contenders, venue_name
+from tests.bench.long_set import LONG
 from tests.bench.many_receipts import HOSTILE_EVERY, STATES, write_receipts
 from tests.bench.proxy import depth, request_body
+from tests.bench.quick_set import QUICK
 from tests.bench.report import TITLES, cells, plot, table
 
 
@@ -239,7 +241,7 @@ def test_growth_is_that_of_each_venue_more() -> None:
 # The sets -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rows_of", [plan.QUICK, plan.LONG])
+@pytest.mark.parametrize("rows_of", [QUICK, LONG])
 def test_a_set_is_of_what_contenders_can_do(rows_of: tuple[plan.Row, ...]) -> None:
     for row in rows_of:
         assert set(row.steps) <= set(STEPS), row
@@ -249,7 +251,7 @@ def test_a_set_is_of_what_contenders_can_do(rows_of: tuple[plan.Row, ...]) -> No
             assert "create" in row.steps or contender.prepared or name.startswith(plan.ALONE), (row, name)
 
 
-@pytest.mark.parametrize("rows_of", [plan.QUICK, plan.LONG])
+@pytest.mark.parametrize("rows_of", [QUICK, LONG])
 def test_no_turn_of_a_set_has_the_name_of_another(rows_of: tuple[plan.Row, ...]) -> None:
     names = [str(turn) for turn in plan.turns(rows_of)]
     assert len(set(names)) == len(names)
@@ -260,7 +262,7 @@ def test_no_turn_of_a_set_has_the_name_of_another(rows_of: tuple[plan.Row, ...])
 LONG_ONLY = ("HTTPS: amazon.aws", "/ from 10 to 50 ", "/ from 50 to 200 ", "from 200 to 1000 ", "1,000 venues")
 
 
-@pytest.mark.parametrize(("rows_of", "missing"), [(plan.QUICK, True), (plan.LONG, False)])
+@pytest.mark.parametrize(("rows_of", "missing"), [(QUICK, True), (LONG, False)])
 def test_a_set_measures_the_targets(rows_of: tuple[plan.Row, ...], missing: bool) -> None:
     samples = [
         at(step, row.venues, 1.0 + row.venues, name, row.latency / 1000, tls=row.tls, forks=row.forks)
