@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -94,17 +95,17 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[argparse.ArgumentPars
 
 def wanted(options: argparse.Namespace) -> tuple[plan.Row, ...]:
     """The plan that the options name."""
-    if options.venues or options.contenders or options.steps:
-        return plan.of_options(
-            options.venues or [1],
-            options.latency,
-            options.tls,
-            options.forks,
-            options.contenders or list(contenders()),
-            options.steps or [step for step in STEPS if step not in plan.RECEIPTS[1:]],
-            options.runs,
+    if not (options.venues or options.contenders or options.steps):
+        return LONG if options.full else QUICK
+    steps = tuple(options.steps or [step for step in STEPS if step not in plan.RECEIPTS[1:]])
+    names = options.contenders or list(contenders())
+    mixed = itertools.product(options.venues or [1], options.latency, options.tls, options.forks)
+    return tuple(
+        plan.Row(
+            *one, tuple(name for name in names if one[0] == 1 or not contenders()[name].single), steps, options.runs
         )
-    return LONG if options.full else QUICK
+        for one in mixed
+    )
 
 
 def kept(parser: argparse.ArgumentParser, options: argparse.Namespace, about: dict[str, str]) -> dict[str, Any]:

@@ -115,6 +115,7 @@ class Contender:
     :param steps: the steps it knows.
     :param key_kind: of the key that it seals to.
     :param accounts: how many accounts the venues are in, for so many venues; 0 for the one at hand.
+    :param single: whether it is for one venue only.
     :param prepared: whether its venues can be prepared, instead of created by itself.
     """
 
@@ -124,6 +125,7 @@ class Contender:
     environment: dict[str, str] = field(default_factory=dict)
     key_kind: str = "age"
     accounts: Callable[[int], int] = lambda _venues: 0
+    single: bool = False
     prepared: bool = False
 
 
@@ -203,12 +205,12 @@ def contenders() -> dict[str, Contender]:
         Contender("ours, account each", _ours, of_kion, accounts=lambda venues: venues),
         Contender("ours, 5 accounts", _ours, of_kion, accounts=lambda venues: min(venues, 5)),
         Contender("ours, strategy free", _ours, ("create", "no_change"), {"ANSIBLE_STRATEGY": "free"}),
-        Contender(plan.COMMAND, _ad_hoc),
+        Contender(plan.COMMAND, _ad_hoc, single=True),
         Contender("ours, shipped", _peer("shipped")),
         Contender("amazon.aws", _peer("amazon_aws"), prepared=True),
         Contender(plan.CLI, _cli, environment=cli, prepared=True),
         Contender(plan.SCRIPT, _boto3, (*plan.CHANGES, "info"), prepared=True),
         Contender(plan.ALONE, lambda job: _playbook(job, str(PEERS / "nothing.yml")), ("no_change",)),
-        Contender(plan.ALONE_COMMAND, _nothing_ad_hoc, ("no_change",), actions),
+        Contender(plan.ALONE_COMMAND, _nothing_ad_hoc, ("no_change",), actions, single=True),
     ]
     return {one.name: one for one in everyone}

@@ -8,7 +8,6 @@ that they do not know.
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -75,17 +74,3 @@ def turns(plan: Sequence[Row]) -> Iterator[Turn]:
             if run < row.runs:
                 for contender in row.contenders:
                     yield Turn(row, contender, run)
-
-
-def of_options(
-    venues: Sequence[int],
-    latency: Sequence[int],
-    tls: Sequence[str],
-    forks: Sequence[int],
-    contenders: Sequence[str],
-    steps: Sequence[str],
-    runs: int,
-) -> tuple[Row, ...]:
-    """A plan of every combination."""
-    mixed = itertools.product(venues, latency, tls, forks)
-    return tuple(Row(*one, tuple(contenders), tuple(steps), runs) for one in mixed)

@@ -248,6 +248,7 @@ def test_a_set_is_of_what_contenders_can_do(rows_of: tuple[plan.Row, ...]) -> No
         for name in row.contenders:
             contender = contenders()[name]
             assert set(row.steps) & set(contender.steps), (row, name)
+            assert row.venues == 1 or not contender.single, (row, name)
             assert "create" in row.steps or contender.prepared or name.startswith(plan.ALONE), (row, name)
 
 
@@ -285,6 +286,15 @@ def test_the_commands_of_the_documentation_are_commands_of_the_benchmark() -> No
     for options in given:
         rows_of = bench.wanted(bench.parse(shlex.split(options))[1])
         assert all(set(row.steps) <= set(STEPS) for row in rows_of), options
+
+
+def test_who_does_one_venue_only_is_left_out_of_more() -> None:
+    rows_of = bench.wanted(bench.parse(["--venues", "1", "5", "--tls", "none", "amazon"])[1])
+    found = [(row.venues, row.tls, plan.COMMAND in row.contenders, "ours" in row.contenders) for row in rows_of]
+    assert found == [
+        *((1, "none", True, True), (1, "amazon", True, True)),
+        *((5, "none", False, True), (5, "amazon", False, True)),
+    ]
 
 
 def test_every_step_has_a_title() -> None:
