@@ -32,6 +32,7 @@ LONG = (
     *(Row(venues, 0, tls, CORES, ("ours", SCRIPT), ALL, 3) for venues in (10, 50) for tls in (PLAIN, TLS)),
     *(Row(venues, 0, OTHER, CORES, ("ours",), ALL, 3) for venues in (1, 50)),
     *(Row(venues, 0, PLAIN, CORES, ("ours, OpenPGP", "ours, S/MIME"), ("create", "seal"), 3) for venues in (1, 10, 50)),
+    Row(50, 80, PLAIN, CORES, ("ours",), CHANGES, 3),
     *(Row(50, 80, tls, 10, ("ours", SCRIPT), CHANGES, 3) for tls in (PLAIN, TLS)),
     *(Row(50, 80, tls, 20, ("ours",), CHANGES, 3) for tls in (PLAIN, TLS)),
     Row(50, 80, PLAIN, 20, ("ours, strategy free",), ("create", "no_change"), 3),
