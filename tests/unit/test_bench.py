@@ -9,6 +9,8 @@ import pathlib
 import re
 import shlex
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,14 +18,15 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts im
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from tests.bench import bench, plan, targets
+from tests.bench import bench, kion_server, plan, targets
 from tests.bench.certificate import make_certificate
 from tests.bench.contenders import STEPS, Job, account_of, contenders, venue_name
 from tests.bench.long_set import LONG
 from tests.bench.many_receipts import HOSTILE_EVERY, STATES, write_receipts
-from tests.bench.proxy import depth, request_body
+from tests.bench.proxy import Proxy, depth, request_body
 from tests.bench.quick_set import QUICK
 from tests.bench.report import TITLES, cells, plot, table
+from tests.support.kion import API_KEY
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,59 @@ def test_a_request_ends_where_it_says(head: bytes, sent: bytes, expected: bytes)
 
     rest = b"next" if sent else b""
     assert asyncio.run(read()) == (expected, rest)
+
+
+def test_a_client_that_asks_before_it_sends_is_answered() -> None:
+    """S3's clients do, and wait a second for it, which would be on the account of the contender."""
+
+    async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(3)
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + (b"no" if b"Expect" in head else body))
+        writer.close()
+
+    async def ask() -> tuple[bytes, bytes]:
+        server = await asyncio.start_server(upstream, "127.0.0.1")
+        proxy = Proxy(server.sockets[0].getsockname()[1], setup=False)
+        front = await asyncio.start_server(proxy.serve, "127.0.0.1")
+        async with server, front:
+            reader, writer = await asyncio.open_connection(*front.sockets[0].getsockname())
+            writer.write(b"PUT /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+            first = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+            writer.write(b"abc")
+            answer = await asyncio.wait_for(reader.readuntil(b"abc"), 30)
+            writer.write(b"GET /__bench__?seconds=0 HTTP/1.1\r\n\r\n")
+            books = await asyncio.wait_for(reader.readuntil(b'"depth"'), 30)
+            writer.close()
+            await writer.wait_closed()
+        return first, answer + books
+
+    first, rest = asyncio.run(ask())
+    assert first == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert rest.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b'{"S3 PUT": 1}' in rest
+
+
+def test_kion_counts_requests_for_keys_and_those_at_once(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(2, timeout=60)
+    monkeypatch.setattr(kion_server.time, "sleep", lambda _seconds: together.wait())
+    kion = kion_server.BenchKion(tmp_path)
+    words = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    kion.serve_keys({number: {word: f"{word} of {number}" for word in words} for number in ("1" * 12, "2" * 12)})
+
+    def ask(number: str) -> dict[str, str]:
+        body = {"account_number": number, "iam_role_name": "mcp-tenantOperator"}
+        status, data = kion.answer("POST", "/api/v3/temporary-credentials", {}, body, API_KEY)
+        assert status == 200
+        return data
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [one["access_key"] for one in pool.map(ask, ("1" * 12, "2" * 12))]
+    assert found == [f"aws_access_key_id of {number}" for number in ("1" * 12, "2" * 12)]
+    assert kion.books() == {"kion_asked": 2, "kion_at_once": 2}
+    assert kion.books() == {"kion_asked": 0, "kion_at_once": 0}
 
 
 # The report ---------------------------------------------------------------------------------------------------------
