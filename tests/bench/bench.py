@@ -130,7 +130,8 @@ def end(number: int, _frame: object) -> NoReturn:
 def main() -> None:
     """Measure and report."""
     for one in ENDINGS:
-        signal.signal(one, end)
+        if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN:  # nohup ignores it
+            signal.signal(one, end)
     parser, options = parse()
     rows = wanted(options)
     if not {"amazon.aws", plan.CLI}.isdisjoint(name for row in rows for name in row.contenders):

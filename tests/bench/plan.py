@@ -69,8 +69,10 @@ def turns(plan: Sequence[Row]) -> Iterator[Turn]:
 
     All first runs come first: a set that is broken off has something of everything.
     """
+    taken: set[str] = set()  # with ten cores, "as many as cores" and "ten" are the same
     for run in range(max(row.runs for row in plan)):
         for row in plan:
-            if run < row.runs:
-                for contender in row.contenders:
-                    yield Turn(row, contender, run)
+            for turn in (Turn(row, contender, run) for contender in row.contenders if run < row.runs):
+                if str(turn) not in taken:
+                    taken.add(str(turn))
+                    yield turn
