@@ -111,18 +111,22 @@ def session_policy(request: Request, place: Location, renewals: RenewalFolder | 
 
     :param renewals: what a token of a lease may read, whatever else it is limited to. It reads nobody else's.
     """
-    grant = Grant(
+    grant = _everything_optional()._replace(
         buckets=request.buckets or ("*",),
         repositories=request.repositories or ("*",),
         bucket_prefixes=request.bucket_prefixes or (),
-        kms_keys=("*",),
         access=request.words,
-        delete=True,
     )
     statements = [_allow(one, name_it=False) for one in _statements(grant, place)]
     if renewals is None:
         return document(statements)
     return document([*_without_renewals(statements, grant, place), *_own_renewals(renewals, request, place)])
+
+
+def _everything_optional() -> Grant:
+    """A grant with every optional permission: a session policy must not take away what an option of the role allows."""
+    optional: dict[str, Any] = {name: True for name, default in Grant._field_defaults.items() if default is False}
+    return Grant(buckets=("*",), repositories=("*",), kms_keys=("*",), **optional)
 
 
 def _without_renewals(statements: list[dict[str, Any]], grant: Grant, place: Location) -> Iterator[dict[str, Any]]:

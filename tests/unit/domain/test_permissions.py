@@ -158,6 +158,29 @@ def test_no_action_is_in_the_role_and_missing_in_a_session(words: tuple[str, ...
     assert actions(role) == actions(session)
 
 
+# For each field of a grant: a value that is not the default. Add one with each new field.
+EVERY_FIELD: dict[str, Any] = {
+    "buckets": ["other"],
+    "repositories": ["other/*"],
+    "bucket_prefixes": ["incoming"],
+    "kms_keys": [KEY],
+    "access": ["s3_read"],
+    "delete": True,
+    "bucket_account": "210987654321",
+}
+
+
+@pytest.mark.parametrize("field", Grant._fields)
+def test_a_session_takes_away_no_action_that_an_option_of_the_role_allows(field: str) -> None:
+    grant = VENUE._replace(**{field: EVERY_FIELD[field]})
+    session = permissions.session_policy(Request(bucket_prefixes=tuple(grant.bucket_prefixes) or None), PLACE)
+
+    def actions(policy: dict[str, Any]) -> set[str]:
+        return {action for one in policy["Statement"] if one["Effect"] == "Allow" for action in one["Action"]}
+
+    assert actions(permissions.policy(grant, PLACE)) <= actions(session)
+
+
 def test_what_the_role_denies_whatever_is_attached_to_it() -> None:
     denied = [one for one in permissions.policy(VENUE, PLACE)["Statement"] if one["Effect"] == "Deny"]
     assert [one["Sid"] for one in denied] == [
