@@ -23,6 +23,7 @@ for place in (COLLECTIONS, ROOT):
 
 from ansible.plugins.loader import init_plugin_loader  # noqa: E402 - needs the path above
 
+from tests.support.programs import advice  # noqa: E402 - needs the path above
 from tests.support.servers import Moto, free_port  # noqa: E402 - needs the path above
 
 # As in ansible-playbook, and before anything is imported from a collection: templates with lookups need it.
@@ -34,6 +35,13 @@ __all__ = ["free_port"]
 _SLOW = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=_SLOW)
 hypothesis.settings.load_profile("patient")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End with one line that says which packages the skipped tests need."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if line := advice(one.longrepr[2] for one in skipped if isinstance(one.longrepr, (tuple, list))):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)

@@ -12,13 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.programs import required
 from tests.support.report import HOSTILE, facts, page
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER),
-    reason="chromium and chromium-driver are not installed: apt-get install -y chromium chromium-driver",
-)
+pytestmark = required("chromium", "chromedriver")
 webdriver = pytest.importorskip(
     "selenium.webdriver", reason="selenium is not installed: it is among requirements/dev.txt"
 )

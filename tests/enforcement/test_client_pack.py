@@ -114,7 +114,7 @@ def test_go_programs(
     program: str,
 ) -> None:
     if program == "rclone of Debian" and not DEBIAN_RCLONE.exists():
-        pytest.skip("Debian's rclone is not installed")
+        pytest.skip("not installed: rclone of the system (Debian: rclone)")
     lines = sections(pack(issue(kind)))[program.partition(" ")[0]]
     reads, writes = kind != "write", kind not in ("read", "folders to read")
     assert len(lines) == 1 + reads + writes

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ from typing import Any
 import pytest
 from desks import BLOCKS, BUCKET, KINDS, Desk, block, remover
 
+from tests.support.programs import required
+
 CLI_2 = Path("/usr/bin/aws")
-NO_TCSH = pytest.mark.skipif(not shutil.which("tcsh"), reason="not installed: tcsh (tools/debian.txt)")
+NO_TCSH = required("tcsh")
 # The kinds whose READMEs differ most; together they have almost every sentence. The others are of `make clients`.
 QUICK = {
     *("deleting", "write", "folders to read", "by hand", "one repository"),
@@ -111,7 +112,7 @@ def cli_2(tmp_path_factory: pytest.TempPathFactory, enforcing: str) -> Path:
 
 
 @pytest.mark.clients
-@pytest.mark.skipif(not CLI_2.exists(), reason="not installed: awscli (tools/debian.txt)")
+@required(str(CLI_2))
 @pytest.mark.parametrize("kind", WITH_VERSION_2)
 def test_the_readme_is_true_with_version_2_of_the_aws_cli(issue: Callable[[str], Desk], cli_2: Path, kind: str) -> None:
     first = issue(kind)

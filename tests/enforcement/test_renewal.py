@@ -256,7 +256,7 @@ def test_a_laptop_that_slept_past_the_end(
     lease: Lease, cli_home: Path, enforcing: str, tmp_path: Path, version: str
 ) -> None:
     if version == "2" and not version_2():
-        pytest.skip("no AWS CLI 2 at /usr/bin/aws (Debian's package awscli)")
+        pytest.skip("not installed: version 2 of the AWS CLI at /usr/bin/aws (Debian: awscli)")
     aws = DEBIAN_CLI if version == "2" else cli_home / "bin/aws"
     lease.life = 3
     laptop = Laptop.make(tmp_path / "one", lease, lease.renew(), aws, enforcing)

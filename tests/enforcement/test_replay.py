@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import ROOT
 from tests.support import world
+from tests.support.programs import required
 
 VENUES: dict[str, dict[str, Any]] = {
     "ops": {"ecr_repositories": ["unity/*", "tropess/*"]},
@@ -29,9 +29,7 @@ TOKENS: dict[str, tuple[str, dict[str, Any]]] = {
 # Tools that start a process for each step, which is slow: each time, the CLI with the narrowest token stands for them.
 CLI, SCIENCE = {"aws s3", "aws s3api"}, {"s3fs", "zarr"}
 QUICK = {one.tool for one in replay.STEPS} - CLI - SCIENCE
-NEEDS_CLI = pytest.mark.skipif(
-    not shutil.which(replay.AWS_CLI), reason="/usr/bin/aws, Debian's package awscli, is not installed"
-)
+NEEDS_CLI = required(replay.AWS_CLI)
 RUNS = [
     *[pytest.param(name, QUICK, id=f"{name}-boto3") for name in TOKENS],
     pytest.param("folder", CLI, id="folder-cli", marks=NEEDS_CLI),

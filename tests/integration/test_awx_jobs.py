@@ -11,7 +11,6 @@ import io
 import json
 import pathlib
 import re
-import shutil
 import subprocess
 import textwrap
 import threading
@@ -40,6 +39,7 @@ from tests.support.awx_job import (
 )
 from tests.support.awx_server import TOKEN, Awx, AwxServer
 from tests.support.kion import Kion
+from tests.support.programs import require
 from tests.support.servers import free_port
 
 pytest.importorskip("signxml", reason="signxml is not installed in this environment")
@@ -206,8 +206,7 @@ def test_a_token_leaves_the_job_sealed_and_its_receipt_in_the_venues_account(job
 
 
 def test_the_recipient_opens_the_download_with_age(job, moto, provisioned, tmp_path):
-    if not shutil.which("age"):
-        pytest.skip("age is not installed on this machine")
+    require("age")
     done = job("Issue token", TOKEN_ANSWERS).run().expect()
     (tmp_path / "job_7.txt").write_text(done.download)
     (tmp_path / "key.txt").write_text(str(RECIPIENT))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -16,10 +15,11 @@ import pytest
 pytest.importorskip("pyrage", reason="pyrage is not installed")
 from tests.support import people, places
 from tests.support.playbook import ansible_playbook
+from tests.support.programs import required
 from tests.support.provisioned import provision
 from tests.support.servers import Moto
 
-pytestmark = pytest.mark.skipif(not shutil.which("age"), reason="not installed: age (tools/debian.txt)")
+pytestmark = required("age")
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "receipt.schema.json").read_text())
 PASSWORD = "FAKE-header-value-5317"
 CALLBACK = """

@@ -20,7 +20,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import OTHE
 from tests.support.tokens import TOKEN
 
 WINE = next((one for one in ("wine64", "wine", "/usr/lib/wine/wine64") if shutil.which(one)), None)
-pytestmark = pytest.mark.skipif(WINE is None, reason="wine is not installed (Debian package wine64)")
+pytestmark = pytest.mark.skipif(WINE is None, reason="not installed: wine (Debian: wine64)")
 RECEIPT = {
     "recipient": "jdoe",
     "project": "sbg",

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.support.programs import require
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "enforcement"
@@ -27,8 +27,7 @@ print(json.dumps([[f"{one.issue}: {one.detail}" for one in findings] for finding
 
 def iam_simulate() -> Path:
     """The folder that iam-simulate is installed in, below .build; skips the test where there is no Node.js."""
-    if not shutil.which("npm"):
-        pytest.skip("npm is not installed, and the policy oracle iam-simulate needs it: install Node.js 18 or later")
+    require("npm")
     files = [HERE / "package.json", HERE / "package-lock.json"]
     stamp = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     folder = ROOT / ".build" / f"iam-simulate-{stamp}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
 
 from tests.support.playbook import ansible_playbook
+from tests.support.programs import require_shell
 
 PROFILE = "123456789012-sbg-dev"
 ARN = "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/unityuser12252025"
@@ -60,8 +60,7 @@ def clients(aws_cli, *options):
     ("shell", "name"), [("bash", "env.sh"), ("zsh", "env.sh"), ("fish", "env.fish"), ("pwsh", "env.ps1")]
 )
 def test_the_environment_lines_work_for_both(token, clean, aws_cli, tmp_path, shell, name):
-    if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed on this machine")
+    require_shell(shell)
     (tmp_path / name).write_text(token_files(token)[name])
     for command in clients(aws_cli):
         line = f". {tmp_path / name}; {'& ' if shell == 'pwsh' else ''}{shlex.join(command)}"

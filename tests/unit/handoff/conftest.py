@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +22,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.p
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, resending
 
 from tests.support import people, places
+from tests.support.programs import required
 from tests.support.receipts import requested
 from tests.support.tokens import RECEIPT, TOKEN
 from tests.support.users import folder_of_somebody_else, somebody_else
@@ -33,11 +33,9 @@ TOOLS = ("age", "gpg", "openssl", "ssh-keygen")
 
 
 def pytest_collection_modifyitems(items):
-    missing = [tool for tool in TOOLS if not shutil.which(tool)]
-    if missing:
-        for item in items:
-            if Path(__file__).parent in item.path.parents:
-                item.add_marker(pytest.mark.skip(reason=f"not installed: {', '.join(missing)} (tools/debian.txt)"))
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(required(*TOOLS))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import io
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import zipfile
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.bundle import BundleSettings
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.renewal_place import RenewalPlace
 
+from tests.support.programs import required
 from tests.support.tokens import TOKEN
 
 EVERYTHING = {
@@ -160,10 +160,8 @@ def test_a_pattern_of_repositories_becomes_a_name_to_fill_in(pattern: str, name:
 
 
 @pytest.mark.parametrize("folder", ["R&D", "a;b", "it's", "l(2)", "x|y>z", "Núñez", "#1", "a,b=c", "{n}"])
-@pytest.mark.parametrize("shell", ["sh", "bash", "fish"])
+@pytest.mark.parametrize("shell", ["sh", "bash", pytest.param("fish", marks=required("fish"))])
 def test_a_folder_of_any_name_stays_one_word_in_every_shell(tmp_path: Path, folder: str, shell: str) -> None:
-    if not shutil.which(shell):
-        pytest.skip(f"not installed: {shell} (tools/debian.txt)")
     (tmp_path / "aws").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
     (tmp_path / "aws").chmod(0o755)
     files = texts(allows={**EVERYTHING, "bucket_prefixes": [folder], "delete": True}, settings=CONSOLE)

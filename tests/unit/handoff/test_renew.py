@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -23,8 +22,10 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle, seal
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.renewal_place import RenewalPlace
 
 from tests.support import people
+from tests.support.programs import required
 from tests.support.tokens import RECEIPT, TOKEN
 
+SHELLS = ["dash", "bash", pytest.param("zsh", marks=required("zsh"))]
 KEY = "mdps-venue-sts/renewals/unityuser/sbg_dev_unityuser.zip"
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -35,17 +36,6 @@ while [ $# -gt 1 ]; do [ "$1" = --key ] && key=$2; shift; done
 [ -f "$STORE/${key##*/}" ] || { echo "An error occurred (AccessDenied): not allowed" >&2; exit 254; }
 cp "$STORE/${key##*/}" "$1" && echo '{"ContentLength": 1}'
 """
-
-
-IN_EACH_SHELL = pytest.mark.parametrize(
-    "shell",
-    [
-        pytest.param(
-            one, marks=pytest.mark.skipif(not shutil.which(one), reason=f"not installed: {one} (tools/debian.txt)")
-        )
-        for one in ("dash", "bash", "zsh")
-    ],
-)
 
 
 @dataclass
@@ -129,7 +119,7 @@ def lease(tmp_path: Path) -> Lease:
     return Lease(folder, store, f"{programs}:{os.environ['PATH']}", people.age_person(tmp_path))
 
 
-@IN_EACH_SHELL
+@pytest.mark.parametrize("shell", SHELLS)
 def test_fresh_keys_are_printed_without_a_call_and_with_an_early_end(lease: Lease, shell: str) -> None:
     lease.shell = shell
     lease.start(timedelta(minutes=40))
@@ -140,7 +130,7 @@ def test_fresh_keys_are_printed_without_a_call_and_with_an_early_end(lease: Leas
     assert datetime.fromisoformat(document["Expiration"]) == lease.now + timedelta(minutes=12, seconds=30)
 
 
-@IN_EACH_SHELL
+@pytest.mark.parametrize("shell", SHELLS)
 def test_in_the_last_quarter_of_an_hour_the_next_keys_are_fetched(lease: Lease, shell: str) -> None:
     lease.shell = shell
     lease.start(timedelta(minutes=46))
@@ -186,7 +176,7 @@ def test_attempts_are_a_minute_apart_even_after_the_clock_was_set_back(lease: Le
     assert len(lease.calls) == 3
 
 
-@IN_EACH_SHELL
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("text", ["", "\n", "08\n", "never\n", "1 + x\n", "9" * 40])
 def test_a_damaged_record_of_the_last_attempt_stops_nothing(lease: Lease, shell: str, text: str) -> None:
     lease.shell = shell
@@ -197,7 +187,7 @@ def test_a_damaged_record_of_the_last_attempt_stops_nothing(lease: Lease, shell:
     assert int((lease.folder / "tried").read_text()) >= lease.now.timestamp()
 
 
-@IN_EACH_SHELL
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_search_path_for_folders_changes_nothing(lease: Lease, tmp_path: Path, shell: str) -> None:
     lease.start(timedelta(minutes=30))
     (tmp_path / "elsewhere" / lease.folder.name).mkdir(parents=True)
@@ -281,7 +271,7 @@ def test_after_the_end_it_says_what_to_do_and_a_new_bundle_in_the_folder_is_take
     assert lease.number() == 3
 
 
-@IN_EACH_SHELL
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_folder_that_cannot_be_written_any_more_gives_the_keys_that_it_has(lease: Lease, shell: str) -> None:
     lease.shell = shell
     lease.start(timedelta(minutes=50))

@@ -8,7 +8,6 @@ import configparser
 import json
 import os
 import re
-import shutil
 import subprocess
 from datetime import datetime
 
@@ -17,6 +16,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import NOTICE, token_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.programs import require_shell
 
 ARN = "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/unityuser12252025"
 EXPIRATION = "2016-03-15T00:05:07Z"
@@ -69,8 +70,7 @@ SHELLS = {
 
 def run_shell(shell, token, folder, **options):
     name, command = SHELLS[shell]
-    if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is not installed on this machine")
+    require_shell(shell)
     path = folder / name
     path.write_text(token_files(token, **options)[name], newline="")
     path.chmod(0o600)
