@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pathlib
 import sys
+from collections.abc import Generator
 
 import hypothesis
 import pytest
@@ -37,8 +38,10 @@ hypothesis.settings.register_profile("patient", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("patient")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """End with one line that says which packages the skipped tests need."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """End with one line, below the list of skipped tests, that says which packages they need."""
+    yield
     skipped = terminalreporter.stats.get("skipped", [])
     if line := advice(one.longrepr[2] for one in skipped if isinstance(one.longrepr, (tuple, list))):
         terminalreporter.write_line(line)
