@@ -16,6 +16,7 @@ import hashlib
 import os
 import pathlib
 import shutil
+import ssl
 import subprocess
 import sys
 import venv
@@ -103,6 +104,14 @@ def _version(python: str) -> tuple[int, ...] | None:
     return tuple(map(int, probe.stdout.split())) if probe.returncode == 0 else None
 
 
+def trust_system_certificates() -> None:
+    """Let uv and pip trust the certificates of the system: where a proxy inspects TLS, only those include its CA."""
+    os.environ.setdefault("UV_SYSTEM_CERTS", "true")
+    system = ssl.get_default_verify_paths().cafile
+    if system and sys.platform == "linux":  # pip does so by itself from 24.2 on; Python 3.11 comes with an older one
+        os.environ.setdefault("PIP_CERT", system)
+
+
 def uv() -> str:
     """uv, in a small environment of its own: it installs in seconds what pip installs in minutes."""
     home = BUILD / "venvs" / "uv"
@@ -124,8 +133,6 @@ def make(name: str) -> pathlib.Path:
         print(f"Setting up {home.relative_to(ROOT)} ...", file=sys.stderr)
         # --clear: the requirements have changed, or an earlier run was interrupted.
         subprocess.run([uv(), "venv", "--quiet", "--clear", "--python", python, home], check=True)
-        # Certificates of the system, as pip: where a proxy inspects TLS, only those know its authority.
-        os.environ.setdefault("UV_SYSTEM_CERTS", "true")
         install: list[str | pathlib.Path] = [
             uv(),
             "pip",
@@ -209,6 +216,7 @@ def main(arguments: list[str]) -> None:
     if unknown or not names:
         raise SystemExit(f"{__doc__}\nNAME is one of: {', '.join(ENVIRONMENTS)}")
     BUILD.mkdir(exist_ok=True)
+    trust_system_certificates()
     with (BUILD / "lock").open("w") as lock:  # two makes at once wait for one another
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in names:
