@@ -48,7 +48,7 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	$(RUN_DEV) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --disallow-unknown-collection-refs .
 	$(RUN_DEV) reuse lint --quiet
 
-format: dev ## write what `lint` can mend by itself
+format: dev ## write what `lint` can fix by itself
 	$(RUN_DEV) ruff format .
 	$(RUN_DEV) ruff check --fix .
 	$(RUN_DEV) python tools/role_specs.py
@@ -79,9 +79,10 @@ build: dev ## the tarball for ansible-galaxy, its bill of materials and checksum
 docs: ## all pages and the reference of modules and roles as a site in dist/docs, links checked
 	@home=$$($(ENVIRONMENT) docs) && "$$home/bin/python" tools/docs.py
 
-pre-commit: dev ## check what is about to be committed, from now on and at once
+pre-commit: dev ## check quickly before each commit and run `lint` before each push, from now on and now
 	$(RUN_DEV) pre-commit install
 	$(RUN_DEV) pre-commit run --all-files
+	$(RUN_DEV) pre-commit run --all-files --hook-stage pre-push
 
 pins: ## refresh the pinned requirements
 	@$(ENVIRONMENT) --pin demo dev docs floor ministack awscli clients galaxy-importer parliament

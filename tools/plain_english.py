@@ -66,7 +66,7 @@ def findings(text: str) -> list[tuple[int, str, str]]:
 
 def main(arguments: list[str]) -> int:
     """Check files; return the exit status."""
-    names = arguments or [name for name in checkout.files() if not name.startswith(EXEMPT)]
+    names = [name for name in arguments or checkout.files() if not name.startswith(EXEMPT)]
     places = 0
     for name in names:
         path = checkout.ROOT / name

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import pathlib
 import re
 import warnings
@@ -15,6 +16,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from ansible_collections.mdps.venue_sts.plugins.module_utils import _handoff_options
 from ansible_collections.mdps.venue_sts.plugins.modules import venue_sts_handoff, venue_sts_token
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, resending
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels.registry import CHANNELS
@@ -148,6 +150,38 @@ def test_a_channel_is_documented(channel: str) -> None:
     for options in (RESEND["options"], TOKEN["options"]["handoff"]["suboptions"]):
         assert f"V({channel})" in " ".join(options["channel"]["description"])
     assert f"- **`{channel}`**" in (ROOT / "docs/handoff.md").read_text()
+
+
+def test_a_channel_can_be_chosen_in_awx() -> None:
+    specs = yaml.safe_load((ROOT / "roles/awx_setup/meta/argument_specs.yml").read_text())
+    choices = specs["argument_specs"]["main"]["options"]["awx_setup_handoff_channel"]["choices"]
+    assert set(choices) == set(CHANNELS) - {"file"}  # the disk of a job is removed when the job ends
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_secret_of_a_channel_is_one_in_its_options_and_in_its_class(channel: str) -> None:
+    options = _handoff_options.CHANNELS.get(channel, {}).get("options", {})
+    hidden = {one.name for one in dataclasses.fields(CHANNELS[channel]) if not one.repr}  # type: ignore[arg-type]
+    assert hidden == {name for name, spec in options.items() if spec.get("no_log")}
+
+
+VERSION = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
+
+
+@pytest.mark.parametrize(
+    ("place", "pattern"),
+    [
+        ("plugins/module_utils/_aws/clients.py", r'USER_AGENT = "mdps\.venue_sts/(.*)"'),
+        ("roles/awx_setup/defaults/main.yml", r"awx_setup_project_branch: v(.*)"),
+        ("roles/awx_setup/meta/argument_specs.yml", r"default: v(\d.*)"),
+        ("roles/awx_setup/meta/argument_specs.yml", r"venue-sts:([\d.]+\d)"),
+        ("roles/awx_setup/README.md", r"venue-sts:([\d.]+\d)"),
+        ("docs/awx.md", r"venue-sts:([\d.]+\d)"),
+        ("execution-environment.yml", r"venue-sts:([\d.]+\d)"),
+    ],
+)
+def test_every_place_has_the_version_of_this_release(place: str, pattern: str) -> None:
+    assert set(re.findall(pattern, (ROOT / place).read_text())) == {VERSION}
 
 
 def messages() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import botocore
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
+from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import USER_AGENT, Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ConnectionProblem, MissingDependency
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import speed
 
@@ -32,7 +32,7 @@ def test_a_client_speaks_to_the_region_with_the_keys_given_and_says_who_it_is() 
     iam, sts = clients.client("iam"), clients.client("sts")
     assert sts.meta.endpoint_url == "https://sts.us-west-2.amazonaws.com"  # not the global one
     assert iam is clients.client("iam")
-    assert "mdps.venue_sts/1.0.0" in sts.meta.config.user_agent_extra
+    assert USER_AGENT in sts.meta.config.user_agent_extra
     assert sts.meta.config.retries == {"mode": "standard", "total_max_attempts": 6}
     assert iam._request_signer._credentials.access_key == KEYS["access_key"]
 
