@@ -101,9 +101,8 @@ attributes:
     support: full
     description:
       - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host,
-        that is with the
-        local connection, without C(become), C(async) or C(environment), and with no other Python asked for.
-        In every other case the module runs on the host.
+        that is with the local connection, without C(become), C(async) or C(environment), and with no other Python asked
+        for. In every other case the module runs on the host.
 """
 
     INFO_ATTRIBUTES = r"""
@@ -122,9 +121,8 @@ attributes:
     support: full
     description:
       - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host,
-        that is with the
-        local connection, without C(become), C(async) or C(environment), and with no other Python asked for.
-        In every other case the module runs on the host.
+        that is with the local connection, without C(become), C(async) or C(environment), and with no other Python asked
+        for. In every other case the module runs on the host.
 """
 
     HIDDEN_ATTRIBUTES = r"""
@@ -145,10 +143,8 @@ attributes:
       - The result is hidden from standard output, logs, callbacks and job events at every verbosity, while C(register)
         keeps it for the next task.
       - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host,
-        that is with the
-        local connection, without C(become) or C(environment), and with no other Python asked for.
-        In every other case the module runs on the host. C(async) is refused, since C(async_status) would show the
-        result.
+        that is with the local connection, without C(become) or C(environment), and with no other Python asked for. In
+        every other case the module runs on the host. C(async) is refused, since C(async_status) would show the result.
 """
 
     # The options of modules that read receipts.

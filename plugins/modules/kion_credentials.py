@@ -12,8 +12,7 @@ description:
   - The certificate of the server is always verified, redirects are not followed, and only answers that are worth it
     (429 and 5xx) are tried again.
   - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which holds no
-    secret.
-    The role C(mdps.venue_sts.broker) does that.
+    secret. The role C(mdps.venue_sts.broker) does that.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
@@ -189,8 +188,7 @@ receipt:
     expiry_source:
       description:
         - How RV(receipt.expires_at) is known. V(duration) if it came with the keys, V(server_setting) if from Kion's
-          setting for all keys (a Kion that is
-          older than 3.6.29), V(unknown) if the user may not read that.
+          setting for all keys (a Kion that is older than 3.6.29), V(unknown) if the user may not read that.
       type: str
       returned: success
 roles:

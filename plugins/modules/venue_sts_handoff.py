@@ -36,9 +36,8 @@ options:
         recipient's certificate or OpenPGP key.
       - V(https) uploads the sealed file to a site's transfer service, such as LFT.
       - V(output) returns the sealed text as RV(sealed), for AWX and other places without a disk.
-      - With V(output), Ansible and AWX also print the text as it is, after the name of the file.
-        A play that runs on several hosts at the same time is refused before AWS is asked, because their texts
-        would be mixed.
+      - With V(output), Ansible and AWX also print the text as it is, after the name of the file. A play that runs on
+        several hosts at the same time is refused before AWS is asked, because their texts would be mixed.
       - Anything else, such as Slack or mail that is not encrypted, is refused, as the procedure requires.
     type: str
     default: file

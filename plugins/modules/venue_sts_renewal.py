@@ -13,9 +13,9 @@ description:
   - It may run at any time, twice at once and after an outage. It is made to run every five minutes. A lease that fails
     does not stop the others; the task fails at its end.
   - Each renewal has the checks, the receipts and the hand-off of M(mdps.venue_sts.venue_sts_token). A changed or
-    missing key, a locked venue, a request outside O(limits), a lease longer than
-    O(maximum_days), a lease that was altered, and a place of delivery that is
-    no longer the one that was approved stop the renewal of a lease, and its row says so.
+    missing key, a locked venue, a request outside O(limits), a lease longer than O(maximum_days), a lease that was
+    altered, and a place of delivery that is no longer the one that was approved stop the renewal of a lease, and its
+    row says so.
   - A lease that has reached its end, or whose last token was revoked by a revocation of its session or user, is
     recorded in O(leases_file) and removed. A locked venue pauses renewals.
 author:

@@ -44,8 +44,8 @@ options:
   tags:
     description:
       - Tags for the role and the parameter, in addition to the ten that every MDPS resource carries (Name, Proj, Venue,
-        Env, ServiceArea, CreatedBy, Capability, CapVersion, Component, Stack). Proj, Venue
-        and Capability say whose the role is and cannot be changed.
+        Env, ServiceArea, CreatedBy, Capability, CapVersion, Component, Stack). Proj, Venue and Capability say whose the
+        role is and cannot be changed.
     type: dict
     default: {}
     aliases: [resource_tags]

@@ -29,9 +29,9 @@ options:
     type: str
   venues:
     description:
-      - The venues to describe. Each has C(project), C(venue), and those options of
-        M(mdps.venue_sts.venue_sts_role) that describe its role and differ from their
-        defaults, such as C(trusted_principals), C(buckets), C(tags) or C(role_name).
+      - The venues to describe. Each has C(project), C(venue), and those options of M(mdps.venue_sts.venue_sts_role)
+        that describe its role and differ from their defaults, such as C(trusted_principals), C(buckets), C(tags) or
+        C(role_name).
       - It may have C(lease_path), as M(mdps.venue_sts.venue_sts_lease_info) has it.
     type: list
     elements: dict

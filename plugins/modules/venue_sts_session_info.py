@@ -18,8 +18,8 @@ description:
   - CloudTrail shows an event some minutes after it happened (up to 15), and keeps 90 days of the region where STS was
     asked. Receipts know at once.
   - CloudTrail allows two requests a second, each for 50 events, and this module keeps to that. One venue is looked up
-    by its role's ARN. A whole account
-    is looked up by the name of the event, so roles that others assume there cost time too.
+    by its role's ARN. A whole account is looked up by the name of the event, so roles that others assume there cost
+    time too.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:

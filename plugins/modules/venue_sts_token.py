@@ -40,8 +40,8 @@ options:
     description:
       - How to get the token. V(assume_role) needs AWS credentials that may assume the role.
       - V(saml) needs none, but a fresh SAML response of an identity provider that the role trusts
-        (O(mdps.venue_sts.venue_sts_role#module:saml_provider_arns)).
-        External IDs are not compared then, since AWS takes none there.
+        (O(mdps.venue_sts.venue_sts_role#module:saml_provider_arns)). External IDs are not compared then, since AWS
+        takes none there.
       - V(web_identity) needs none either, but a token (JWT) of an OpenID Connect provider that the role trusts
         (O(mdps.venue_sts.venue_sts_role#module:oidc_providers)). See docs/web-identity.md. The session can live as long
         as the role allows.
@@ -189,8 +189,7 @@ options:
   session_policy:
     description:
       - A session policy written by hand, instead of the one made from O(access), O(buckets), O(bucket_prefixes),
-        O(ecr_repositories) and O(limits).
-        At most 2,048 characters without white space.
+        O(ecr_repositories) and O(limits). At most 2,048 characters without white space.
     type: json
   policy_arns:
     description:
