@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import itertools
 import pathlib
 import re
 import shlex
 import ssl
 import threading
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,7 +21,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts im
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from tests.bench import bench, kion_server, plan, targets
+from tests.bench import bench, kion_server, layers_probe, plan, targets
 from tests.bench.certificate import make_certificate
 from tests.bench.contenders import STEPS, Job, account_of, contenders, venue_name
 from tests.bench.long_set import LONG
@@ -411,3 +414,22 @@ def test_the_long_file_of_receipts_has_whole_tokens_and_hostile_lines(tmp_path: 
     assert (len(found.tokens), found.conflicts) == ((1000 - 1000 // HOSTILE_EVERY) // STATES, ())
     assert "unityuser" in {one.recipient for one in found.tokens}
     assert venue_name(0) in {tuple(one.venue) for one in found.tokens if one.recipient == "unityuser"}
+
+
+def test_a_layer_has_the_time_of_its_functions_without_that_of_other_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, 3.0, 10.0])  # the outer function begins, the inner one begins and ends, the outer one ends
+    monkeypatch.setattr(layers_probe.time, "thread_time", lambda: next(clock))
+    monkeypatch.setattr(layers_probe, "_totals", defaultdict(float))
+    inner = layers_probe.timed("inner", lambda: "found")
+    assert layers_probe.timed("outer", inner)() == "found"
+    assert layers_probe._totals == {"inner": 2.0, "outer": 8.0}
+
+
+def test_every_function_of_a_layer_exists() -> None:
+    for names in (layers_probe.IN_MAIN, layers_probe.IN_WORKERS):
+        for name in itertools.chain.from_iterable(names.values()):
+            module, _colon, path = name.partition(":")
+            found: Any = importlib.import_module(module)
+            for part in path.split("."):
+                found = getattr(found, part)
+            assert callable(found)
