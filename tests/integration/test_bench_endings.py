@@ -23,21 +23,16 @@ TINY = ("--contenders", "ansible-core alone", "--steps", "no_change", "--tls", "
 @contextlib.contextmanager
 def bench(folder: pathlib.Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """A benchmark with little to do."""
-    command = [sys.executable, str(ROOT / "tests" / "bench" / "bench.py"), *TINY, "--output", str(folder), *options]
+    program = [sys.executable, str(ROOT / "tests" / "bench" / "bench.py")]
+    # Under nohup it would not end by SIGHUP.
+    command = ["env", "--default-signal=HUP", *program, *TINY, "--output", str(folder), *options]
     (folder / "temporary").mkdir(exist_ok=True)
     environment = {**os.environ, "TMPDIR": str(folder / "temporary")}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=not_as_nohup_has_it
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             yield process
         finally:
             process.kill()
-
-
-def not_as_nohup_has_it() -> None:
-    """The benchmark ends with its terminal, also where the tests do not."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def has_ended(pidfd: int) -> bool:
