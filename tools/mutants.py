@@ -2,243 +2,233 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Change the code in one place at a time, and see whether a test fails: a measure of what the tests would notice.
 
-Usage: mutants.py [--sample N] [--seed N] [PACKAGE ...]     PACKAGE is a key of PACKAGES; the default is all
+Usage: mutants.py [--sample N] [--seed N] [--coverage FILE] [PACKAGE ...]     PACKAGE is a key of PACKAGES; default: all
 
-Each mutant runs against the unit tests that execute its line, which coverage knows. It is *killed* if one of them fails
-or does not end. Mutants that cannot change a result are listed, with the reason, in tools/mutants_equivalent.txt.
+tools/mutators.py makes the changes, tools/mutant_tests.py chooses the tests. A mutant is *killed* if one of them fails,
+if they cannot be loaded any more, or if they do not end. One that no test executes has *survived*. Of each package 150
+mutants are drawn, of the roles and playbooks 60: their tests run ansible-playbook and take seconds each.
+Mutants that cannot change a result are listed, with the reason, in tools/mutants_equivalent.txt.
 Prints those that survived, and a table. Exits with 1 if a package is below its target.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import concurrent.futures
+import json
 import os
 import pathlib
+import queue
 import random
-import shutil
-import sqlite3
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import checkout
-from coverage.numbits import numbits_to_nums
+from mutant_tests import Executed, of_playbooks
+from mutators import Mutant, in_python, in_yaml
 
 ROOT = checkout.ROOT
+
+
+class Package(NamedTuple):
+    """A part of the collection."""
+
+    places: tuple[str, ...]
+    target: int = 0
+    most: int = 150
+
+
 PACKAGES = {
-    "_domain": ("plugins/module_utils/_domain", 92),
-    "_operations": ("plugins/module_utils/_operations", 92),
-    "_aws": ("plugins/module_utils/_aws", 0),
-    "plugin_utils": ("plugins/plugin_utils", 0),
-    "dispatch": ("plugins/plugin_utils/action.py", 95),
+    "_domain": Package(("plugins/module_utils/_domain/**/*.py",), 92),
+    "_operations": Package(("plugins/module_utils/_operations/**/*.py",), 92),
+    "_aws": Package(("plugins/module_utils/_aws/**/*.py",)),
+    "plugin_utils": Package(("plugins/plugin_utils/**/*.py",)),
+    "dispatch": Package(("plugins/plugin_utils/action.py",), 95),
+    "roles": Package(("roles/*/tasks/*.yml", "playbooks/*.yml", "playbooks/tasks/*.yml"), most=60),
 }
 EQUIVALENT = ROOT / "tools/mutants_equivalent.txt"
-SECONDS, MOST_TESTS = 120, 40
-COMPARISONS = {
-    ast.Eq: "!=", ast.NotEq: "==", ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">",
-    ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is",
-}  # fmt: skip
+COLLECTION = "collections/ansible_collections/mdps/venue_sts"
+# Most mutants die by the first tests. Those that do not are tried against the others as well.
+FIRST, MOST, SECONDS_OF_TESTS = 40, 400, 60.0
+SECONDS, SECONDS_OF_ALL = {".py": 180, ".yml": 400}, 3600
+OPTIONS = ("-q", "--assert=plain", "--hypothesis-seed=1", "-p", "no:cacheprovider", "-p", "no:randomly")
+FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+NOT_FOUND = 4
 
 
-class Mutant(NamedTuple):
-    """One change: the text between two offsets of a file is replaced."""
+class Worker:
+    """A copy of the checkout beside the other collections, and a run of tests in it."""
 
-    file: str
-    line: int
-    start: int
-    end: int
-    old: str
-    new: str
+    def __init__(self, folder: pathlib.Path, number: int) -> None:
+        self.collections = folder / f"worker{number}/collections"
+        self.tree = folder / f"worker{number}" / COLLECTION
+        checkout.copy_to(self.tree)
+        # A repository, as some tests read what git knows.
+        for command in (("init", "-q"), ("add", "-A")):
+            subprocess.run(["git", *command], cwd=self.tree, check=True)
+        for other in (pathlib.Path(sys.prefix) / "collections/ansible_collections").iterdir():
+            if other.name != "mdps":
+                (self.tree.parents[1] / other.name).symlink_to(other)
+        self.sound: dict[str, bool] = {}
+        self.server: subprocess.Popen[str] | None = None
 
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {' '.join(self.old.split())[:60]!r} -> {self.new[:60]!r}"
+    def pytest(self, *arguments: str, seconds: float = SECONDS_OF_ALL) -> tuple[int, str]:
+        """Run pytest; return its exit status, or -1 if it did not end, and its output."""
+        if not self.server:
+            env = {**os.environ, "VENUE_STS_COLLECTIONS": str(self.collections), "PYTHONDONTWRITEBYTECODE": "1"}
+            env |= {"ANSIBLE_COLLECTIONS_PATH": str(self.collections)}
+            command = [sys.executable, str(ROOT / "tools/mutant_server.py")]
+            self.server = subprocess.Popen(
+                command, cwd=self.tree, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        output = self.tree.parents[3] / "output"
+        asked = {"arguments": [*OPTIONS, *arguments], "output": str(output), "seconds": seconds}
+        self.server.stdin.write(json.dumps(asked) + "\n")
+        self.server.stdin.flush()
+        code = int(self.server.stdout.readline())
+        return code, output.read_text(errors="replace")
 
+    def end(self) -> None:
+        """End the process that runs the tests."""
+        if self.server:
+            self.server.communicate()
 
-def mutants_of(file: pathlib.Path) -> Iterator[Mutant]:
-    """Every mutant of a file."""
-    text = file.read_text()
-    starts = [0]
-    for line in text.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line.encode()))
-    raw = text.encode()
+    def notices(self, mutant: Mutant, tests: Sequence[str]) -> bool:
+        """Whether one of the tests fails with the mutant and passes without it."""
+        target = self.tree / mutant.file
+        original = target.read_bytes()
+        remaining = list(tests)
+        while remaining:
+            target.write_text(mutant.text)
+            try:
+                code, output = self.pytest("-x", "-rfE", *remaining, seconds=SECONDS[target.suffix])
+                if code == NOT_FOUND and "not found:" in output:  # the tests' names come from what was changed
+                    files = sorted({test.partition("::")[0] for test in remaining})
+                    code, output = self.pytest("-x", "-rfE", *files, seconds=SECONDS[target.suffix])
+            finally:
+                target.write_bytes(original)
+            failed = FAILED.findall(output)
+            if code == 0 or target.suffix == ".py" or code != 1 or not failed or self.is_sound(failed[0]):
+                return code != 0
+            remaining = [test for test in remaining if test not in (failed[0], failed[0].partition("::")[0])]
+        return False
 
-    def at(node: ast.expr | ast.stmt, new: str) -> Mutant:
-        start = starts[node.lineno - 1] + node.col_offset
-        end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-        return Mutant(str(file.relative_to(ROOT)), node.lineno, start, end, raw[start:end].decode(), new)
-
-    for node in ast.walk(ast.parse(text)):
-        for old, new in changes(node):
-            yield at(old, new)
-
-
-def changes(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
-    """What to replace in a node, and by what."""
-    match node:
-        case ast.Compare(left=left, ops=[one], comparators=[right]) if type(one) in COMPARISONS:
-            yield node, f"{ast.unparse(left)} {COMPARISONS[type(one)]} {ast.unparse(right)}"
-        case ast.BoolOp(op=op, values=values):
-            other = " or " if isinstance(op, ast.And) else " and "
-            yield node, "(" + other.join(f"({ast.unparse(one)})" for one in values) + ")"
-            for index in range(len(values)):
-                rest = [ast.unparse(one) for number, one in enumerate(values) if number != index]
-                yield (
-                    node,
-                    "(" + (" and " if isinstance(op, ast.And) else " or ").join(f"({one})" for one in rest) + ")",
-                )
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            yield node, f"({ast.unparse(operand)})"
-        case ast.If(test=test) | ast.IfExp(test=test):
-            yield test, f"(not ({ast.unparse(test)}))"
-        case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
-            yield value, "None"
-        case ast.Raise():
-            yield node, "pass"
-        case ast.Expr(value=ast.Call()):
-            yield node, "pass"
-        case ast.Constant(value=bool() as value):
-            yield node, str(not value)
-        case ast.Constant(value=int() as value):
-            yield node, str(value + 1)
-
-
-def coverage_of_tests(folder: pathlib.Path) -> pathlib.Path:
-    """Run the unit tests once and return the database that says which test executes which line."""
-    data = folder / "coverage"
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "--cov=plugins",
-        "--cov-context=test",
-        "--cov-report=",
-        "tests/unit",
-    ]
-    env = {**os.environ, "COVERAGE_FILE": str(data)}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"The unit tests fail without any change:\n{done.stdout[-3000:]}")
-    return data
+    def is_sound(self, test: str) -> bool:
+        """Whether a test passes without any change; those of a run of all unit tests are known to."""
+        if test not in self.sound:
+            self.sound[test] = self.pytest(test)[0] == 0
+            if not self.sound[test]:
+                print(f"passed over, for it fails without any change: {test}", flush=True)
+        return self.sound[test]
 
 
-def tests_by_line(data: pathlib.Path) -> dict[tuple[str, int], list[str]]:
-    """The tests that execute each line."""
-    query = (
-        "select file.path, context.context, line_bits.numbits from line_bits "
-        "join file on file.id = line_bits.file_id join context on context.id = line_bits.context_id"
-    )
-    arcs = (
-        "select file.path, context.context, arc.fromno, arc.tono from arc "
-        "join file on file.id = arc.file_id join context on context.id = arc.context_id"
-    )
-    found: dict[tuple[str, int], set[str]] = {}
-    with sqlite3.connect(data) as database:
-        rows = [(path, name, numbits_to_nums(bits)) for path, name, bits in database.execute(query)]
-        rows += [(path, name, [abs(a), abs(b)]) for path, name, a, b in database.execute(arcs)]
-    for path, name, lines in rows:
-        if name:
-            relative = path[path.index("plugins/") :]
-            for line in lines:
-                found.setdefault((relative, line), set()).add(name.partition("|")[0])
-    return {place: sorted(names) for place, names in found.items()}
-
-
-def run(mutant: Mutant, tests: list[str], worker: pathlib.Path) -> bool:
-    """Whether a test notices the mutant."""
-    tree = worker / "collections/ansible_collections/mdps/venue_sts"
-    target = tree / mutant.file
-    original = target.read_bytes()
-    target.write_bytes(original[: mutant.start] + mutant.new.encode() + original[mutant.end :])
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *tests]
-    env = {**os.environ, "VENUE_STS_COLLECTIONS": str(worker / "collections"), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(command, cwd=tree, env=env, capture_output=True, timeout=SECONDS, check=False)
-        return done.returncode == 1
-    except subprocess.TimeoutExpired:
-        return True
-    finally:
-        target.write_bytes(original)
-
-
-def make_worker(folder: pathlib.Path, number: int) -> pathlib.Path:
-    """A copy of the checkout beside the other collections."""
-    worker = folder / f"worker{number}"
-    own = worker / "collections/ansible_collections"
-    checkout.copy_to(own / "mdps/venue_sts")
-    others = pathlib.Path(sys.prefix) / "collections/ansible_collections"
-    for other in others.iterdir():
-        if other.name != "mdps":
-            (own / other.name).symlink_to(other)
-    return worker
+def execute(data: pathlib.Path) -> Executed:
+    """Run the unit tests once, unless that was done before, and return what they execute."""
+    durations = data.with_suffix(".durations")
+    if not durations.exists():
+        options = ("-n", str(os.cpu_count() or 1), "--cov=plugins", "--cov-context=test", "--cov-report=")
+        command = [sys.executable, "-m", "pytest", "-q", *options, "--durations=0", "--durations-min=0.1", "tests/unit"]
+        env = {**os.environ, "COVERAGE_FILE": str(data)}
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"The unit tests fail without any change:\n{done.stdout[-3000:]}")
+        times: dict[str, float] = {}
+        for seconds, test in re.findall(r"^(\d+\.\d+)s \w+ +(tests/.*)$", done.stdout, re.MULTILINE):
+            times[test] = times.get(test, 0) + float(seconds)
+        durations.write_text(json.dumps(times))
+    return Executed(data, json.loads(durations.read_text()))
 
 
 def equivalents() -> set[str]:
-    """The mutants that cannot change a result: the text before ``  #``, without the line number."""
+    """The mutants that cannot change a result: the text before ``  #``."""
     lines = EQUIVALENT.read_text().splitlines() if EQUIVALENT.exists() else []
     return {line.partition("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")}
 
 
-def key(mutant: Mutant) -> str:
-    """How the list of equivalents names a mutant."""
-    return f"{mutant.file}: {' '.join(mutant.old.split())} -> {mutant.new}"
+def mutants_of(package: Package) -> Iterator[Mutant]:
+    """Every mutant of a package that can change a result."""
+    excluded = equivalents()
+    for file in sorted({path for place in package.places for path in ROOT.glob(place)}):
+        for mutant in in_python(file, ROOT) if file.suffix == ".py" else in_yaml(file, ROOT):
+            if mutant.key not in excluded:
+                yield mutant
+
+
+def survives(mutant: Mutant, executed: Executed | None, worker: Worker) -> bool:
+    """Whether no test notices a mutant."""
+    if not executed or not mutant.file.endswith(".py"):
+        return not worker.notices(mutant, of_playbooks(mutant.file))
+    tests, rest, seconds = executed.of(mutant), [], 0.0
+    for test in tests[FIRST:MOST]:
+        seconds += executed.durations.get(test, 0.02)
+        if seconds < SECONDS_OF_TESTS:
+            rest.append(test)
+    return not any(worker.notices(mutant, part) for part in (tests[:FIRST], rest) if part)
+
+
+def measure(name: str, drawn: Sequence[Mutant], executed: Executed | None, workers: Sequence[Worker]) -> float:
+    """Run mutants of a package, print what survived, and return the percentage that was killed."""
+    start, waiting = time.monotonic(), queue.SimpleQueue[Mutant]()
+    for mutant in drawn:
+        waiting.put(mutant)
+    survivors: list[Mutant] = []
+    lock = threading.Lock()
+
+    def work(worker: Worker) -> None:
+        while True:
+            try:
+                mutant = waiting.get_nowait()
+            except queue.Empty:
+                return
+            if survives(mutant, executed, worker):
+                with lock:
+                    survivors.append(mutant)
+                    print(f"survived: {mutant}", flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
+        list(pool.map(work, workers))
+    killed = len(drawn) - len(survivors)
+    score = 100 * killed / max(len(drawn), 1)
+    target = f"target {PACKAGES[name].target} %" if PACKAGES[name].target else "no target"
+    minutes = (time.monotonic() - start) / 60
+    print(
+        f"{name:14} {killed:4} of {len(drawn):4} killed: {score:5.1f} % ({target}), {minutes:.0f} minutes", flush=True
+    )
+    return score
 
 
 def main() -> int:
     """Measure; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packages", nargs="*", choices=[[], *PACKAGES], metavar="PACKAGE")
-    parser.add_argument("--sample", type=int, default=150)
+    parser.add_argument("packages", nargs="*", metavar="PACKAGE")
+    parser.add_argument("--sample", type=int, help="how many mutants of a package")
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    below = []
-    with tempfile.TemporaryDirectory(prefix="venue_sts_mutants.") as name:
-        folder = pathlib.Path(name)
-        lines = tests_by_line(coverage_of_tests(folder))
-        workers = [make_worker(folder, number) for number in range(os.cpu_count() or 1)]
-        for package in options.packages or PACKAGES:
-            score = measure(package, options, lines, workers)
-            if score < PACKAGES[package][1]:
-                below.append(package)
-        shutil.rmtree(folder, ignore_errors=True)
-    return 1 if below else 0
-
-
-def measure(
-    package: str, options: argparse.Namespace, lines: dict[tuple[str, int], list[str]], workers: list[pathlib.Path]
-) -> float:
-    """Run a sample of one package's mutants, print what survived, and return the percentage that was killed."""
-    place = ROOT / PACKAGES[package][0]
-    files = [place] if place.is_file() else sorted(place.rglob("*.py"))
-    excluded = equivalents()
-    every = [one for file in files for one in mutants_of(file) if key(one) not in excluded]
-    drawn = random.Random(options.seed).sample(every, min(options.sample, len(every)))
-    shares: list[list[Mutant]] = [drawn[number :: len(workers)] for number in range(len(workers))]
-
-    def work(number: int) -> list[tuple[Mutant, bool]]:
-        found = []
-        for one in shares[number]:
-            tests = lines.get((one.file, one.line), [])
-            chosen = random.Random(options.seed).sample(tests, min(MOST_TESTS, len(tests)))
-            found.append((one, bool(chosen) and run(one, chosen, workers[number])))
-        return found
-
-    with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
-        results = [one for part in pool.map(work, range(len(workers))) for one in part]
-    killed = sum(noticed for _mutant, noticed in results)
-    for mutant, noticed in sorted(results):
-        if not noticed:
-            print(f"survived: {mutant}")
-    score = 100 * killed / max(len(results), 1)
-    print(
-        f"{package:14} {killed:4} of {len(results):4} killed: {score:5.1f} % (target {PACKAGES[package][1]})",
-        flush=True,
+    parser.add_argument(
+        "--coverage", type=pathlib.Path, help="where to keep what the unit tests execute, for more runs"
     )
-    return score
+    options = parser.parse_args()
+    if unknown := set(options.packages) - set(PACKAGES):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PACKAGES)}")
+    below = []
+    with tempfile.TemporaryDirectory(prefix="venue_sts_mutants.") as folder:
+        workers = [Worker(pathlib.Path(folder), number) for number in range(os.cpu_count() or 1)]
+        executed = None
+        for name in options.packages or PACKAGES:
+            every = list(mutants_of(PACKAGES[name]))
+            drawn = random.Random(options.seed).sample(every, min(options.sample or PACKAGES[name].most, len(every)))
+            if not executed and any(one.file.endswith(".py") for one in drawn):
+                executed = execute(options.coverage or pathlib.Path(folder, "coverage"))
+            if measure(name, drawn, executed, workers) < PACKAGES[name].target:
+                below.append(name)
+        for worker in workers:
+            worker.end()
+    return 1 if below else 0
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ import json
 import os
 import pathlib
 import shutil
-import sys
 
 import pytest
 import yaml
 
+from tests.conftest import COLLECTIONS
 from tests.support.awx_job import STORED_RECEIPTS
 from tests.support.awx_runs import Refused
 from tests.support.awx_server import TOKEN, Awx, AwxServer, check_survey, rule_problems
@@ -21,7 +21,6 @@ from tests.support.playbook import Run, ansible_playbook
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RELEASE = "v" + yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
-COLLECTIONS = pathlib.Path(sys.prefix) / "collections"
 PLAYBOOKS = [f"playbooks/{path.name}" for path in (ROOT / "playbooks").glob("*.yml")]
 VENUES = {
     "sbg-dev": {"project": "sbg", "venue": "dev", "issue_expected_account_id": "111122223333"},

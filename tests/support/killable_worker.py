@@ -19,7 +19,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(sys.prefix) / "collections")]
+COLLECTIONS = os.environ.get("VENUE_STS_COLLECTIONS", str(Path(sys.prefix) / "collections"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), COLLECTIONS]
 
 import botocore.auth  # noqa: E402 - the path is set above
 import botocore.retries.standard  # noqa: E402
