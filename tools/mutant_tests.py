@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which tests tools/mutants.py runs for a mutant.
 
-For Python the unit tests that execute the place, as coverage recorded it. A value that is set at import (a constant, a
+For Python the tests that execute the place, as coverage recorded it. A value that is set at import (a constant, a
 default) is executed by no test, so the tests count that execute a line which names it, or else those of the file. For
 roles and playbooks the unit tests that read them, then the integration tests that run the role or a playbook that uses
 it, as the tests' own code says.

@@ -54,6 +54,14 @@ PACKAGES = {
 }
 EQUIVALENT = ROOT / "tools/mutants_equivalent.txt"
 COLLECTION = "collections/ansible_collections/mdps/venue_sts"
+# The tests that run operations in their own process, so that coverage sees what they execute.
+IN_PROCESS = (
+    "tests/unit",
+    "tests/integration/leases/test_leases.py",
+    "tests/integration/lifecycle",
+    "tests/integration/keys/test_saml_token.py",
+    "tests/integration/keys/test_web_identity_token.py",
+)
 # Most mutants die by the first tests. Those that do not are tried against the others as well.
 FIRST, MOST, SECONDS_OF_TESTS = 40, 400, 60.0
 SECONDS, SECONDS_OF_ALL = {".py": 180, ".yml": 400}, 3600
@@ -129,15 +137,15 @@ class Worker:
 
 
 def execute(data: pathlib.Path) -> Executed:
-    """Run the unit tests once, unless that was done before, and return what they execute."""
-    durations = data.with_suffix(".durations")
+    """Run the tests once, unless that was done before, and return what they execute."""
+    durations = data.with_name(f"durations_of_{data.name}.json")  # coverage reads what begins with its name
     if not durations.exists():
         options = ("-n", str(os.cpu_count() or 1), "--cov=plugins", "--cov-context=test", "--cov-report=")
-        command = [sys.executable, "-m", "pytest", "-q", *options, "--durations=0", "--durations-min=0.1", "tests/unit"]
+        command = [sys.executable, "-m", "pytest", "-q", *options, "--durations=0", "--durations-min=0.1"]
         env = {**os.environ, "COVERAGE_FILE": str(data)}
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, *IN_PROCESS], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise SystemExit(f"The unit tests fail without any change:\n{done.stdout[-3000:]}")
+            raise SystemExit(f"The tests fail without any change:\n{done.stdout[-3000:]}")
         times: dict[str, float] = {}
         for seconds, test in re.findall(r"^(\d+\.\d+)s \w+ +(tests/.*)$", done.stdout, re.MULTILINE):
             times[test] = times.get(test, 0) + float(seconds)
@@ -209,9 +217,7 @@ def main() -> int:
     parser.add_argument("packages", nargs="*", metavar="PACKAGE")
     parser.add_argument("--sample", type=int, help="how many mutants of a package")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--coverage", type=pathlib.Path, help="where to keep what the unit tests execute, for more runs"
-    )
+    parser.add_argument("--coverage", type=pathlib.Path, help="where to keep what the tests execute, for more runs")
     options = parser.parse_args()
     if unknown := set(options.packages) - set(PACKAGES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PACKAGES)}")

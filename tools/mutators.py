@@ -9,7 +9,6 @@ shape a message, names, tags, labels and pauses.
 from __future__ import annotations
 
 import ast
-import contextlib
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -71,18 +70,16 @@ def in_python(file: pathlib.Path, root: pathlib.Path) -> Iterator[Mutant]:
     raw, starts = text.encode(), [0]
     for line in raw.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    seen = {ast.dump(ast.parse(text))}
+    seen = set()
     for place, parents in nodes(ast.parse(text), ()):
         for node, new in changes(place, parents):
             start = starts[node.lineno - 1] + node.col_offset
             end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-            changed = (raw[:start] + new.encode() + raw[end:]).decode()
-            with contextlib.suppress(SyntaxError):
-                tree = ast.dump(ast.parse(changed))
-                if tree not in seen:
-                    seen.add(tree)
-                    old = raw[start:end].decode()
-                    yield Mutant(str(file.relative_to(root)), node.lineno, old, new, changed, scope(node, parents))
+            if (start, end, new) not in seen:
+                seen.add((start, end, new))
+                changed = (raw[:start] + new.encode() + raw[end:]).decode()
+                old = raw[start:end].decode()
+                yield Mutant(str(file.relative_to(root)), node.lineno, old, new, changed, scope(node, parents))
 
 
 def nodes(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:

@@ -89,6 +89,13 @@ def test_a_success_has_not_changed_anything_unless_it_says_so() -> None:
     assert run(plugin(lambda *_arguments: {"changed": True, "role": "x"})) == {"changed": True, "role": "x"}
 
 
+def test_a_task_needs_no_variables() -> None:
+    made = make_action(
+        plugin(lambda _params, _clients, runtime: {"hosts": runtime.hosts}), "venue_sts_profile", Situation()
+    )
+    assert made.run() == {"changed": False, "hosts": 1}
+
+
 def test_a_failure_is_one_and_shows_no_secret() -> None:
     result = run(plugin(refuse), password=SECRET)
     assert result["failed"] is True and "changed" not in result
