@@ -195,6 +195,20 @@ def test_environment_beats_the_file_and_options_beat_both(kion, monkeypatch, tmp
     succeed(kion, url=kion.url, api_key=API_KEY)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"api_key": API_KEY}, {"username": "jdoe", "password": PASSWORD, "idms": 2}, {"password": PASSWORD}],
+    ids=["API key", "login", "password"],
+)
+def test_an_option_beats_the_file_that_fills_in_the_others(kion, monkeypatch, tmp_path, options):
+    monkeypatch.delenv("KION_API_KEY")
+    monkeypatch.delenv("KION_URL")
+    other = {"api_key": "wrong"} if "api_key" in options else {"password": "wrong", "username": "jdoe", "idms_id": "2"}
+    wrong = {"username": "eve", "idms_id": "7"} if "username" in options else {}
+    (tmp_path / "kion.yml").write_text(yaml.safe_dump({"kion": {"url": kion.url, **other, **wrong}}))
+    succeed(kion, **options)
+
+
 @pytest.mark.parametrize("text", ["kion: [", "kion: 5", "- a", "secretsecret", f"kion:\n\tapi_key: {API_KEY}"])
 def test_a_broken_settings_file_is_named_and_never_quoted(kion, monkeypatch, tmp_path, text):
     monkeypatch.delenv("KION_API_KEY")
