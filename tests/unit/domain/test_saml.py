@@ -387,12 +387,20 @@ def test_files_of_several_editors_are_understood(name, encoding):
         ("PHNhbWw+\u201d", "Character 9 of the SAML assertion is not ASCII"),
         ("PHNh\u200bbWw+", "Character 5 of the SAML assertion is not ASCII"),
         ("PHNh\0bWw+", "Character 5 of the SAML assertion is not ASCII"),
+        ("A" * 100_001, "has 100001 characters, and AWS takes 100000"),
+        ("A" * 1_000_000, "has 1000000 characters, and AWS takes 100000"),
         ("A" * 1_000_001, "more than any SAML response"),
         ("<input name='SAMLResponse'>", "empty"),
     ],
 )
 def test_pastes_that_cannot_be_right_are_told_apart(text, words):
     assert words in problem(text)
+
+
+def test_the_longest_response_that_aws_takes_is_read():
+    text = encoded(document() + " " * (75_000 - len(document().encode())))
+    assert len(text) == 100_000
+    assert saml.read_response(text)
 
 
 def test_a_file_that_is_no_text():
