@@ -27,8 +27,8 @@ ROOT = checkout.ROOT
 READERS = (
     "tests/unit/plugin_utils/test_shared_variables.py",
     "tests/unit/plugin_utils/test_typing_errors.py",
-    "tests/unit/test_habits.py",
-    "tests/unit/test_awx_surveys.py",
+    "tests/unit/test_habits.py::test_a_role_passes_every_option_on",
+    "tests/unit/test_habits.py::test_no_undefined_variable_is_taken_for_an_option_that_nobody_set",
     "tests/unit/test_issue_destination.py",
 )
 # Playbooks that tests name in data of their own.

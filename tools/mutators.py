@@ -3,7 +3,7 @@
 """The changes that tools/mutants.py makes: in Python an expression or a statement, in a playbook a keyword or a task.
 
 Not drawn are places where a change means nothing: annotations, imports and what stands in for them, numbers that only
-shape a message, names, tags, labels and pauses.
+shape a message, names, tags, labels and pauses, and whether a dataclass could be changed by code that nobody wrote.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ def nodes(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
         return
     if isinstance(node, ast.Try) and any("ImportError" in ast.unparse(one.type) for one in node.handlers if one.type):
+        return
+    if isinstance(node, ast.keyword) and node.arg in ("frozen", "slots"):
         return
     yield node, parents
     for field, value in ast.iter_fields(node):

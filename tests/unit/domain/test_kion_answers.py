@@ -28,6 +28,12 @@ def test_deleted_roles_are_left_out(deleted_at, listed):
     assert bool(kion.read_roles([{"name": "x", "deleted_at": deleted_at}])) is listed
 
 
+@pytest.mark.parametrize(("item", "has_keys"), [({}, True), ({"short_term_access_keys": False}, False)])
+def test_a_role_has_keys_unless_kion_says_otherwise(item, has_keys):
+    (role,) = kion.read_roles([{"name": "x", **item}])
+    assert role.has_keys is has_keys
+
+
 @pytest.mark.parametrize("data", [None, "text", {}, [None, "text"]])
 def test_a_list_that_is_none_has_no_roles(data):
     assert kion.read_roles(data) == []

@@ -136,6 +136,7 @@ def test_what_is_left_of_repositories(statements: list[Any], repositories: list[
             True,
         ),
         ([allow("s3:GetObject", f"{DATA}/*"), allow("s3:ListBucket", "*", Condition="odd")], True),
+        ([allow("s3:GetObject", f"{DATA}/*", **prefix(""))], True),  # a call for an object has no such key
         ([ALL, "not a statement"], True),
     ],
 )

@@ -408,6 +408,11 @@ def test_a_file_that_is_no_text():
         saml.decode_file(b"\x80\x81")
 
 
+def test_a_character_that_base64_does_not_have_is_not_passed_over():
+    whole = encoded(document())
+    assert "not base64" in problem(f"{whole[:20]}!!!!{whole[20:]}")
+
+
 @pytest.mark.parametrize("length", [4095, 4094])
 def test_what_a_terminal_cut_off_is_named_as_such(length):
     assert "a terminal passes no more of one pasted line" in problem(encoded(document() + " " * 2000)[:length])

@@ -78,6 +78,8 @@ FORGED: list[tuple[str, Any]] = [
     ("request", {"bucket_prefixes": ["mdps-venue-sts/renewals"]}),
     ("request", {"duration_seconds": 10**30}),
     ("request", {"duration_seconds": True}),
+    ("request", {"duration_seconds": "3600"}),
+    ("request", {"duration_seconds": 3600.5}),
     ("starts_at", "tomorrow"),
     ("ends_at", "2026-11-22T09:30:15"),
     ("ends_at", "2199-01-01T00:00:00Z"),
@@ -98,6 +100,11 @@ FORGED: list[tuple[str, Any]] = [
 def test_what_no_lease_has_is_refused(key: str, value: Any) -> None:
     with pytest.raises(InvalidInput, match="is not a lease"):
         parse_lease({**lease().to_json(), key: value})
+
+
+def test_a_request_needs_no_more_than_what_it_limits() -> None:
+    read = parse_lease({**lease().to_json(), "request": {"duration_seconds": 3600}})
+    assert read.to_json()["request"]["duration_seconds"] == 3600
 
 
 JSON = st.recursive(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -43,6 +44,24 @@ def test_names_with_hyphens_read_in_several_ways() -> None:
     assert role_facts.readings("something-else", "unity") == []
     assert role_facts.readings("UNITY-SBG-dev-STS", "unity") == [Venue("SBG", "dev")]
     assert role_facts.readings("unity-sbg-_x-dev-sts", "unity") == [Venue("sbg-_x", "dev")]  # no name begins with _
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("unity-sbg-dev-sts", True),
+        ("UNITY-SBG-DEV-STS", True),
+        ("unity-sbg-dev-east-sts", True),
+        ("unity-dev-sts", False),  # of no project
+        ("unity-sbg-dev-app", False),
+        ("other-sbg-dev-sts", False),
+        ("unity2-sbg-dev-sts", False),
+    ],
+)
+def test_a_role_is_a_venues_by_its_name_or_by_its_tags(name: str, is_one: bool) -> None:
+    untagged = replace(role(), name=name, tags={})
+    assert role_facts.is_venue_role(untagged, "unity") is is_one
+    assert role_facts.is_venue_role(replace(untagged, tags=role().tags), "Unity")
 
 
 ALL = Revocation("all", "", datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC))
