@@ -232,7 +232,7 @@ def _end(issued: datetime, life: timedelta) -> datetime | None:
 
 
 def _positive(number: object) -> int:
-    return number if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 10**9 else 0
+    return number if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 1_000_000_000 else 0
 
 
 def api_key_end(data: Any, life: timedelta) -> datetime | None:

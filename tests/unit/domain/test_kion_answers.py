@@ -47,7 +47,7 @@ def test_versions_that_know_aliases(version, known):
     assert kion.knows_aliases(version) is known
 
 
-@pytest.mark.parametrize("duration", [None, 0, -5, True, "3600", 1.5])
+@pytest.mark.parametrize("duration", [None, 0, -5, True, "3600", 1.5, 10**30])
 def test_no_expiry_is_made_up(duration):
     assert kion.expiry(NOW, {"duration": duration}) is None
     assert kion.expiry_by_setting(NOW, {"aws_temporary_credentials_duration": duration}) is None
