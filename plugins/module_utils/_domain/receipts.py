@@ -247,7 +247,7 @@ def parse_receipt(option: str, given: Mapping[str, Any]) -> Receipt:
 def _parse(given: Mapping[str, Any]) -> Receipt:
     if not isinstance(given, dict):
         raise BadValue("an object is needed.")
-    if given.get("schema") != SCHEMA or isinstance(given.get("schema"), bool):
+    if given.get("schema") != SCHEMA:
         raise BadValue(f"schema must be {SCHEMA}.")
     values = checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
     values["venue"] = make_venue(values.pop("project"), values.pop("venue"))

@@ -207,6 +207,12 @@ def parsed(text):
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
+def test_the_indent_of_another_profile_is_its_own():
+    text = f"[other]\n  region = us-east-1\n[{NAME}]\nregion = us-west-2\n"
+    changed = with_profile(text, NAME, MARK, VALUES)
+    assert changed.startswith("[other]\n  region = us-east-1\n") and "\naws_access_key_id = ASIAFAKE\n" in changed
+
+
 @pytest.mark.parametrize("line", ["  [other]", "  z = 3"])
 def test_an_indented_line_does_not_become_part_of_new_keys(line):
     text = f"[{NAME}]\n{line}"

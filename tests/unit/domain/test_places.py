@@ -115,6 +115,8 @@ def test_what_is_left_of_buckets(statements: list[Any], places: list[str]) -> No
         ([LOGIN, allow(PULL[:1], "*")], []),
         ([ALL, deny("ecr:PutImage", "*")], ["create,pull sbg/*", "create,pull shared/*"]),
         ([LOGIN, allow(PULL, f"{ECR}other/*")], []),
+        # A repository is created by an API call, images are moved by a docker that has logged in.
+        ([ALL, deny("ecr:GetAuthorizationToken", "*")], ["create sbg/*", "create shared/*"]),
     ],
 )
 def test_what_is_left_of_repositories(statements: list[Any], repositories: list[str]) -> None:

@@ -148,6 +148,11 @@ def test_every_value_is_known_for_masking_even_where_it_is_denied_or_a_pattern()
     assert trust_reader.named_external_ids({"Statement": statements}) == (A, B, "x*")
 
 
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_whether_an_external_id_is_sent_at_all_can_be_decided(value: str) -> None:
+    assert trust_reader.read_trust({"Statement": [allow(is_("Null", value))]}).undecided == ()
+
+
 PATTERN = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com*/AWSReservedSSO_Operator_{'?' * 16}"
 SSO = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com"
 

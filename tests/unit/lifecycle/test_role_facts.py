@@ -64,6 +64,13 @@ def test_a_role_is_a_venues_by_its_name_or_by_its_tags(name: str, is_one: bool) 
     assert role_facts.is_venue_role(replace(untagged, tags=role().tags), "Unity")
 
 
+@pytest.mark.parametrize("left_out", ["proj", "venue", "capability"])
+def test_a_role_without_one_of_the_three_tags_is_nobodys(left_out: str) -> None:
+    tags = {name: value for name, value in role().tags.items() if not name.lower().endswith(left_out)}
+    assert len(tags) == len(role().tags) - 1
+    assert (role_facts.owner(role().tags), role_facts.owner(tags)) == (VENUE, None)
+
+
 ALL = Revocation("all", "", datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC))
 
 
