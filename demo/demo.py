@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The demo: an admin's morning with two venues, on an AWS that lives in this process' folder and is gone afterwards.
+"""The demo: an admin's morning with two venues, on an AWS in this process' folder that is removed afterwards.
 
 Run by ``make demo``, or from an installed collection with a Python that has ansible-core, boto3, moto[server] and
 pyrage.
@@ -35,7 +35,7 @@ QUIET = {"ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNI
 
 
 def tell(text: str) -> None:
-    """Say what comes next."""
+    """Print the next step."""
     print(
         f"\n\033[1m{textwrap.fill(text, 110)}\033[0m" if sys.stdout.isatty() else f"\n### {textwrap.fill(text, 110)}",
         flush=True,

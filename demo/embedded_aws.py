@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The embedded AWS of the demo and the tests: a server on 127.0.0.1, on a free port, stopped by its own handle.
 
-moto keeps books and allows everything. ministack refuses what policies refuse, and lives in an environment of its own.
+moto records everything and allows everything. ministack refuses what policies refuse, and has an environment of its
+own.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Server(ABC):
 
 
 class Moto(Server):
-    """The moto server: an AWS that keeps books and enforces nothing."""
+    """The moto server: an AWS that records everything and enforces nothing."""
 
     HEALTH = "/moto-api/"
 

@@ -39,12 +39,12 @@ from packageurl import PackageURL
 
 # What the collection imports or runs; all else in the pinned requirements is there because one of these needs it.
 PYTHON_PARTS = ("ansible-core", "boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "urllib3", "six")
-# What encrypts, where it is installed: optional for users, and most worth knowing about.
+# What encrypts, where it is installed: optional for users, and important to know about.
 SEALING_PARTS = ("pyrage", "cryptography", "cffi")
 
 
 def moment() -> datetime.datetime:
-    """The time that the release bears."""
+    """The time that is recorded in the release."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if not given:
         given = subprocess.run(
@@ -154,7 +154,7 @@ def sign(file: pathlib.Path, key: pathlib.Path) -> pathlib.Path:
 
 
 def main() -> None:
-    """Build into the folder, and say what is there."""
+    """Build into the folder, and print its files."""
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist")
     folder.mkdir(parents=True, exist_ok=True)
     when = moment()

@@ -33,8 +33,17 @@ INSTEAD = {
     r"hand(ed|s|ing)?[- ]over": "hand off, hand-off",
     r"hand_?over": "handoff",
     r"external ids?": "external ID (one spelling)",
-    r"what became of": "the result of",
-    r"tells? of": "describes, is about",
+    r"what (became|becomes|came) of": "the result of, what happens to",
+    r"whatever becomes of": "even if ... fails",
+    r"(tells?|told) of": "describes, is about",
+    r"told by": "named by, shown by",
+    r"for want of": "because ... is missing",
+    r"at odds with": "different from",
+    r"counts for nothing": "is ignored, is not valid",
+    r"(keep|keeps|kept) books": "record",
+    r"made use of": "used",
+    r"go(es)? on to the": "continue with the",
+    r"look before you leap": "check first",
     r"(cannot|can't|could not) be had": "cannot be granted, is not available",
     r"dead on arrival": "rejected immediately",
     r"lest": "so that ... not",
@@ -44,6 +53,8 @@ INSTEAD = {
     r"at_once": "a name that says what it does",
     r"(worth_blanking|in_words)": "a name that says what it does",
     r"wish(es)?": "request, options",
+    r"desires?": "desired state, request",
+    r"settle[sd]?": "check, decide, resolve",
     r"heed(s|ed|ing)?": "follow, respect",
     r"naught|nought": "nothing",
     r"hangs? on (the|a) role": "is attached to the role",
@@ -56,12 +67,20 @@ def findings(text: str) -> list[tuple[int, str, str]]:
     """Line number, word and replacement of each place."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
+        plain = _as_words(line)
         for pattern, instead in INSTEAD.items():
-            flags = 0 if pattern.startswith("external") else re.IGNORECASE
-            for match in re.finditer(rf"(?<![\w-]){pattern}(?![\w-])", line, flags):
-                if not ALLOWED.fullmatch(match[0]):
-                    found.append((number, match[0], instead))
+            if pattern.startswith("external"):
+                matches = re.finditer(rf"(?<![\w-]){pattern}(?![\w-])", line)
+            else:
+                text = line if "_" in pattern else plain
+                matches = re.finditer(rf"(?<![\w-]){pattern}(?![\w-])", text, re.IGNORECASE)
+            found += [(number, match[0], instead) for match in matches if not ALLOWED.fullmatch(match[0])]
     return found
+
+
+def _as_words(line: str) -> str:
+    """The line with the parts of each identifier as words, so that a word is found in ``settle_pair`` as well."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", line.replace("_", " "))
 
 
 def main(arguments: list[str]) -> int:

@@ -12,7 +12,7 @@ description:
     no setting for it.
   - The requester of a workflow job that a schedule has launched is who last changed the schedule. If AWX names no
     person, an approved request is refused as well.
-  - Outside a workflow, it returns what AWX has told the job in variables. Outside AWX, it returns nothing.
+  - Outside a workflow, it returns what AWX has set in variables of the job. Outside AWX, it returns nothing.
   - Without an address and a token, it warns that it could not check.
 author:
   - The mdps.venue_sts contributors (@unity-sds)

@@ -9,8 +9,8 @@ short_description: Get temporary AWS access keys from Kion (formerly Cloudtamer)
 version_added: 1.0.0
 description:
   - Asks Kion for the temporary access keys that its dashboard shows under I(Cloud Access Role > Temporary Access Keys).
-  - The certificate of the server is always verified, redirects are not followed, and only answers that are worth it
-    (429 and 5xx) are tried again.
+  - The certificate of the server is always verified, redirects are not followed, and only requests that may
+    succeed later (429 and 5xx) are tried again.
   - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which holds no
     secret. The role C(mdps.venue_sts.broker) does that.
 author:
@@ -112,7 +112,7 @@ EXAMPLES = r"""
     iam_role_name: mcp-tenantOperator
   register: broker
 
-- name: Say what came
+- name: Show the receipt
   ansible.builtin.debug:
     var: broker.receipt
 
@@ -125,7 +125,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sts_creds:
-  description: The keys, in the words of C(amazon.aws) options.
+  description: The keys, named like the options of C(amazon.aws).
   type: dict
   returned: success
   contains:

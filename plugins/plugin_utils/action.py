@@ -28,7 +28,7 @@ try:
 except ImportError:  # somebody has deleted the file: only the time changes
     speed, Base = None, ActionBase  # type: ignore[assignment]
 
-# What a module that crashed leaves behind; for a module that handles keys, its output is not for eyes.
+# What a module that crashed leaves behind; for a module that handles keys, its output must not be shown.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
 
 
@@ -165,7 +165,7 @@ class VenueAction(Base):
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
         setting = C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
-        asked = str(self._templar.template(speed.follow(setting, task_vars) if speed else setting))
+        asked = str(self._templar.template(speed.resolve_variable(setting, task_vars) if speed else setting))
         return (
             self._connection.transport == "local"
             and not self._connection.become

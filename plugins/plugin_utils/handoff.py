@@ -279,7 +279,7 @@ class Resend:
     def remove_kept(self, target: str, warn: Callable[[str], None]) -> None:
         """Remove the file from the folder of what could not be delivered, after it was delivered elsewhere.
 
-        :param warn: is told if it cannot be removed: the delivery succeeded all the same.
+        :param warn: called if it cannot be removed: the delivery has succeeded nevertheless.
         """
         if self._is_kept and str(real_path(self.file)) != target:
             remove_bundle(real_path(self.file), warn)

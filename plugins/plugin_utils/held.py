@@ -42,7 +42,7 @@ def keep_once(path: Path, data: bytes, beside: Mapping[str, bytes]) -> str:
 def remove_bundle(kept: Path, warn: Callable[[str], None]) -> None:
     """Remove a sealed file that was kept and has arrived, and its signature.
 
-    :param warn: is told if it cannot be removed: the delivery succeeded all the same.
+    :param warn: called if it cannot be removed: the delivery has succeeded nevertheless.
     """
     try:
         kept.unlink(missing_ok=True)

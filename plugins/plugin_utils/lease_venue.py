@@ -19,7 +19,7 @@ from ..module_utils._domain.leases import REQUEST, Lease, renewal_folder
 from ..module_utils._domain.missing import missing_parameter
 from ..module_utils._domain.permissions import RenewalFolder
 from ..module_utils._operations._operation import Params, Runtime
-from ..module_utils._operations.issue.authorize import FoundGrounds
+from ..module_utils._operations.issue.authorize import VenueReadings
 from ..module_utils._operations.issue.options import ARGUMENT_SPEC as TOKEN_SPEC
 from ..module_utils._operations.issue.options import TokenOptions
 from ..module_utils._operations.issue.options import parse as parse_token
@@ -62,15 +62,15 @@ def token_options(
 
 def for_lease(options: TokenOptions, lease: Lease, seconds_left: int) -> TokenOptions:
     """Return the options with what receipts say of the lease, and with a token that does not outlast it."""
-    told = {"reason": lease.reason, "ticket": lease.ticket, "approver": lease.approver, "lease": lease.id}
+    context = {"reason": lease.reason, "ticket": lease.ticket, "approver": lease.approver, "lease": lease.id}
     return replace(
         options,
         duration=min(options.duration, seconds_left),
-        context={name: value for name, value in told.items() if value},
+        context={name: value for name, value in context.items() if value},
     )
 
 
-def folder(channel: str, options: TokenOptions, found: FoundGrounds) -> RenewalFolder | None:
+def folder(channel: str, options: TokenOptions, found: VenueReadings) -> RenewalFolder | None:
     """Return the folder of the venue's bucket for the renewals of the user; None for another channel.
 
     :raises NotProvisioned: neither the role nor a parameter names a bucket.

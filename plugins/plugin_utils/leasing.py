@@ -36,7 +36,7 @@ from ..module_utils._files import absolute, append_private, check_append_file, o
 from ..module_utils._handoff_options import HANDOFF
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in
 from ..module_utils._operations.accounts import check_account
-from ..module_utils._operations.issue.authorize import FoundGrounds, authorize_found, read
+from ..module_utils._operations.issue.authorize import VenueReadings, authorize_found, read
 from ..module_utils._operations.issue.options import TokenOptions
 from ..module_utils._operations.leases import read_leases
 from . import lease_venue
@@ -203,7 +203,7 @@ def _end(options: LeaseOptions, clients: Clients, runtime: Runtime) -> Result:
 
 def _approve(options: LeaseOptions, approval: Approval, clients: Clients, runtime: Runtime) -> Result:
     ssm = clients.client("ssm")
-    venue: FoundGrounds
+    venue: VenueReadings
     leases: FoundLeases
     venue, leases = run_concurrently(
         lambda: read(approval.token, clients), lambda: read_leases(ssm, options.venue, options.path)
@@ -326,14 +326,14 @@ def read_record(file: str) -> list[str]:
 
 
 def _result(steps: Sequence[Step], before: Lease | None, after: Lease | None, runtime: Runtime) -> Result:
-    told = {"before": before.to_json() if before else {}, "after": after.to_json() if after else {}}
+    diff = {"before": before.to_json() if before else {}, "after": after.to_json() if after else {}}
     state = after.state(runtime.now()) if after else "absent"
     return {
         "changed": bool(steps),
         "lease": after.to_json() if after else None,
         "lease_state": state,
         "steps": [step.shown() for step in steps],
-        "diff": told,
+        "diff": diff,
     }
 
 

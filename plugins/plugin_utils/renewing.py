@@ -44,7 +44,7 @@ from ..module_utils._files import check_append_file
 from ..module_utils._handoff_options import HANDOFF
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in, unexpected
 from ..module_utils._operations.accounts import check_account
-from ..module_utils._operations.issue.authorize import FoundGrounds, authorize_found, check_unlocked, read
+from ..module_utils._operations.issue.authorize import VenueReadings, authorize_found, check_unlocked, read
 from ..module_utils._operations.issue.options import TokenOptions
 from ..module_utils._operations.issue.parts import Authorized, Issued
 from ..module_utils._operations.issue.pipeline import Pipeline
@@ -111,7 +111,7 @@ class VenueNow:
     :param revocations: those of its role, as their names say.
     """
 
-    found: FoundGrounds
+    found: VenueReadings
     revocations: Sequence[Revocation]
 
 
@@ -293,7 +293,7 @@ class Run:
             self._venue = VenueNow(found, found_in(names))
         return self._venue
 
-    def _renew(self, stored: StoredLease, token: TokenOptions, found: FoundGrounds) -> dict[str, Any]:
+    def _renew(self, stored: StoredLease, token: TokenOptions, found: VenueReadings) -> dict[str, Any]:
         lease = stored.lease
         where = lease_venue.folder(lease.channel, token, found)
         delivery = self._delivery(stored, where)

@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 
 from ..module_utils._domain.incident_text import lines
-from ..module_utils._domain.report import drawn
+from ..module_utils._domain.report import with_timeline
 
 
 def report_page(report: Mapping[str, Any], templates: str) -> str:
@@ -24,7 +24,7 @@ def report_page(report: Mapping[str, Any], templates: str) -> str:
     :param report: what ``_domain.report.facts`` gives.
     :param templates: the folder of the template, its style and its script.
     """
-    return _rendered("report.html.j2", templates, report=drawn(report))
+    return _rendered("report.html.j2", templates, report=with_timeline(report))
 
 
 def incident_page(info: Mapping[str, Any], templates: str) -> str:

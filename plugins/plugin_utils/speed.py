@@ -42,7 +42,7 @@ MOST_STEPS = 5  # a variable may refer to itself, which is Jinja's to report
 SERVICES = ("cloudtrail", "iam", "kms", "s3", "ssm", "sts")
 
 
-def follow(value: Any, variables: Mapping[str, Any]) -> Any:
+def resolve_variable(value: Any, variables: Mapping[str, Any]) -> Any:
     """Return what a template that only names a variable stands for, which may be another template.
 
     :param value: the template, or any other value, which is returned as it is.
@@ -71,7 +71,7 @@ class FastArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
         """Evaluate an argument that only names a variable without compiling a template."""
         if name == "handoff":  # a role passes all of its suboptions
-            value = follow(value, templar.available_variables)
+            value = resolve_variable(value, templar.available_variables)
             if isinstance(value, Mapping):
                 return dict(cls._finalized(value, templar, context))
         return cls._finalize(name, value, templar, context)
@@ -85,7 +85,7 @@ class FastArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
     @classmethod
     def _finalize(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
         variables = templar.available_variables
-        value = follow(value, variables)
+        value = resolve_variable(value, variables)
         unset = OPTIONAL.fullmatch(value) or BESIDE.fullmatch(value) if _is_template(value) else None
         if unset and unset[1] not in variables:
             raise AnsibleValueOmittedError

@@ -47,7 +47,7 @@ GOOD: list[dict[str, Any]] = [
     {"name": "End the rotation", "diff": True, ROLE: {**VENUE, "rotate_external_id": True}},
     {"name": "Rotate to a new one", "diff": True, ROLE: {**VENUE, "rotate_external_id": True}},
     {
-        "name": "Settle a conflict",
+        "name": "Resolve a conflict",
         "diff": True,
         ROLE: {**SPLIT, "project": "sbg", "venue": "joined", "on_external_id_conflict": "use_parameter"},
     },

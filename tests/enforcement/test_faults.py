@@ -80,8 +80,8 @@ def answer_garbled(call: Call) -> Answer:
 
 
 # In these cases the run that meets the fault succeeds all the same.
-HEALED_AT_ONCE = (throttled, broken, unavailable, cut_off, slow, answer_lost, answer_held)
-FAULTS: tuple[Callable[[Call], Answer], ...] = (*HEALED_AT_ONCE, answer_cut, answer_garbled, refused)
+SURVIVED = (throttled, broken, unavailable, cut_off, slow, answer_lost, answer_held)
+FAULTS: tuple[Callable[[Call], Answer], ...] = (*SURVIVED, answer_cut, answer_garbled, refused)
 
 
 @dataclass
@@ -252,7 +252,7 @@ class Remove(Scenario):
 
 
 def make_venue(bench: Bench, project: str, trust: Mapping[str, Any], external_id: str = OLD) -> None:
-    """A venue made by hand: its owner is told by its tags, and nothing else is right."""
+    """A venue made by hand: its tags name its owner, and nothing else is right."""
     iam, name = bench.account.as_root("iam"), f"unity-{project}-dev-sts"
     tags = {"Proj": project, "Venue": "dev", "Capability": "sts"}
     owner = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -314,7 +314,7 @@ def test_no_failing_call_loses_anything(bench: Bench, scenario: Scenario, capsys
             outcome = bench.disturbed(asked, patience=patience)
             where = f"{scenario.name}: {fault.__name__} at {point}: {outcome}"
             assert outcome and "crash" not in outcome, where
-            assert outcome["succeeded"] or fault not in HEALED_AT_ONCE, where
+            assert outcome["succeeded"] or fault not in SURVIVED, where
             if outcome["succeeded"]:
                 assert masked(bench.state(project)) == end, where
             converges(bench, scenario, project, end)

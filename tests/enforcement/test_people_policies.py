@@ -187,7 +187,7 @@ def stored_receipts(person: Person, venue: str, bucket: str) -> list[dict[str, s
 
 
 def revoke(person: Person, venue: str) -> Iterator[Outcome]:
-    """Revoke a token, lift that, end leases with all tokens, lock with proof, unlock, look into a key."""
+    """Revoke a token, lift that, end leases with all tokens, lock with proof, unlock, investigate a key."""
     bucket = prepared(person, venue)
     path = f"/unity/trial/{venue}/cs/sts/leases/jdoe"
     person.account.as_root("ssm").put_parameter(Name=path, Value="{}", Type="String")

@@ -34,7 +34,7 @@ def proxy(moto_server: Moto) -> Iterator[FaultProxy]:
 
 
 def set_up(server: Moto) -> None:
-    """Venues before the run: a new one, one with two different external IDs, and one to settle such a conflict in."""
+    """Venues before the run: a new one, one with two different external IDs, and one to resolve such a conflict in."""
     server.reset()
     ssm, iam = server.client("ssm"), server.client("iam")
     ssm.put_parameter(Name="/unity/cs/account/privilegedpolicyname", Value="boundary", Type="String")

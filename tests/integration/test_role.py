@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""venue_sts_role on moto server, in process and shipped: one story for both, told twice, and compared word for word."""
+"""venue_sts_role on moto server, in process and shipped: the same runs for both, compared word for word."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.recorded import Recorded, recorded_moto, without_chance
 
 ACCOUNT = "123456789012"
 KNOWN = "(the venue's external ID)"
-STRANGE = "an-id-that-nobody-told-us"
+STRANGE = "an-id-that-nobody-gave-us"
 OLD_TAGS = {"Proj", "Venue", "Capability"}
 
 
@@ -31,7 +31,7 @@ def looked_at_then(project: str, **options: Any) -> list[dict[str, Any]]:
     return [role(project, check_mode=True, diff=True, **options), role(project, **options)]
 
 
-STORY: dict[str, list[dict[str, Any]]] = {
+TASKS: dict[str, list[dict[str, Any]]] = {
     "fresh": [*looked_at_then("fresh"), role("fresh", wait=True)],
     "trust": looked_at_then("trust"),
     "policy": looked_at_then("policy"),
@@ -54,7 +54,7 @@ STORY: dict[str, list[dict[str, Any]]] = {
     "mine": looked_at_then("mine", external_id="an-id-of-our-own-choosing"),
 }
 # What the second run says again: as above, without what asks for a change every time.
-SETTLED = [project for project in STORY if project not in ("theirs", "nobodys", "conflict")]
+UNCHANGING = [project for project in TASKS if project not in ("theirs", "nobodys", "conflict")]
 AGAIN = {
     "typed": {"external_id_type": "SecureString"},
     "going": {"state": "absent"},
@@ -95,8 +95,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @dataclass
-class Told:
-    """What came of the story."""
+class Runs:
+    """The results of the tasks."""
 
     moto: Recorded
     secrets: set[str]
@@ -131,7 +131,7 @@ def prepare(moto: Recorded) -> dict[str, str]:
     iam, ssm, kms = (moto.server.client(service) for service in ("iam", "ssm", "kms"))
     kms.create_alias(AliasName="alias/venues", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     ids = {}
-    for project in STORY:
+    for project in TASKS:
         if project in ("fresh", "secured"):
             moto.server.publish(project, "dev")
             continue
@@ -171,17 +171,17 @@ def drift(iam: Any, ssm: Any) -> None:
 
 
 @pytest.fixture(scope="module", params=["in process", "shipped"])
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, told_by: dict[str, Told]):
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, runs_of: dict[str, Runs]):
     shipped = request.param == "shipped"
     folder = tmp_path_factory.mktemp("role")
     with recorded_moto(folder) as moto:
         ids = prepare(moto)
         env = moto.server.environment()
-        results = run_tasks([task for tasks in STORY.values() for task in tasks], env=env, cwd=folder, shipped=shipped)
-        first = {project: [results.pop(0) for _task in tasks] for project, tasks in STORY.items()}
+        results = run_tasks([task for tasks in TASKS.values() for task in tasks], env=env, cwd=folder, shipped=shipped)
+        first = {project: [results.pop(0) for _task in tasks] for project, tasks in TASKS.items()}
         moto.forget()
-        tasks = [role(project, **AGAIN.get(project, {})) for project in SETTLED]
-        second = dict(zip(SETTLED, run_tasks(tasks, env=env, cwd=folder, shipped=shipped), strict=True))
+        tasks = [role(project, **AGAIN.get(project, {})) for project in UNCHANGING]
+        second = dict(zip(UNCHANGING, run_tasks(tasks, env=env, cwd=folder, shipped=shipped), strict=True))
         calls = moto.calls()
         moto.forget()
         # Shipping costs a process a task, and the checks are the same code: there, every fourth will do.
@@ -190,7 +190,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             for options, _message in BAD
         ]
         bad_results = run_tasks(bad[:: 4 if shipped else 1], env=env, cwd=folder, shipped=shipped)
-        made = Told(
+        made = Runs(
             moto,
             {*ids.values(), STRANGE, "an-id-of-our-own-choosing"},
             first,
@@ -201,7 +201,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             ids,
         )
         made.secrets |= {made.parameter(project)["Value"] for project in ("fresh", "secured", "rotated", "retired")}
-        told_by[request.param] = made
+        runs_of[request.param] = made
         yield made
 
 
@@ -210,8 +210,8 @@ def bad_venue(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def told_by() -> dict[str, Told]:
-    """Both tellings, for the comparison at the end."""
+def runs_of() -> dict[str, Runs]:
+    """The runs of both front ends, for the comparison at the end."""
     return {}
 
 
@@ -220,8 +220,8 @@ def actions(result: dict[str, Any]) -> list[str]:
     return [step["action"].split(":")[1] for step in result["steps"]]
 
 
-def test_fresh_role_and_its_proof(told: Told) -> None:
-    looked, made, waited = told.first["fresh"]
+def test_fresh_role_and_its_proof(runs: Runs) -> None:
+    looked, made, waited = runs.first["fresh"]
     assert actions(looked) == actions(made) == ["PutParameter", "CreateRole", "PutRolePolicy"]
     assert (looked["role"]["role_id"], made["role"]["arn"]) == (
         None,
@@ -229,12 +229,12 @@ def test_fresh_role_and_its_proof(told: Told) -> None:
     )
     assert made["external_id_parameter"] == "/unity/fresh/dev/cs/sts/role/external-id"
     assert (waited["changed"], waited["assumable"]) == (False, True)
-    assert len(told.parameter("fresh")["Value"]) == 40
-    assert told.trusted("fresh") == [told.parameter("fresh")["Value"]]
+    assert len(runs.parameter("fresh")["Value"]) == 40
+    assert runs.trusted("fresh") == [runs.parameter("fresh")["Value"]]
 
 
-def test_the_role_is_what_the_procedure_asks_for(told: Told) -> None:
-    iam = told.moto.server.client("iam")
+def test_the_role_is_what_the_procedure_asks_for(runs: Runs) -> None:
+    iam = runs.moto.server.client("iam")
     made = iam.get_role(RoleName="unity-fresh-dev-sts")["Role"]
     assert made["MaxSessionDuration"] == 3600
     assert (
@@ -276,111 +276,111 @@ def test_the_role_is_what_the_procedure_asks_for(told: Told) -> None:
         ("bytrust", "PutParameter", "external_id_parameter"),
     ],
 )
-def test_drift_is_shown_then_repaired(told: Told, project: str, action: str, part: str) -> None:
-    looked, repaired = told.first[project]
+def test_drift_is_shown_then_repaired(runs: Runs, project: str, action: str, part: str) -> None:
+    looked, repaired = runs.first[project]
     assert actions(looked) == actions(repaired) == [action]
     assert looked["diff"] == repaired["diff"]
     assert list(looked["diff"]["after"]) == [part]
     assert looked["diff"]["before"] != looked["diff"]["after"]
 
 
-def test_drift_is_shown_exactly(told: Told) -> None:
+def test_drift_is_shown_exactly(runs: Runs) -> None:
     before, after = (
-        told.first["trust"][0]["diff"][side]["trust_policy"]["Statement"][0] for side in ("before", "after")
+        runs.first["trust"][0]["diff"][side]["trust_policy"]["Statement"][0] for side in ("before", "after")
     )
     assert before["Principal"]["AWS"] == [f"arn:aws:iam::{ACCOUNT}:root", "arn:aws:iam::210987654321:root"]
     assert after["Principal"]["AWS"] == [f"arn:aws:iam::{ACCOUNT}:root"]
     assert after["Condition"]["StringEquals"]["sts:ExternalId"] == KNOWN
-    before, after = (told.first["settings"][0]["diff"][side]["role"] for side in ("before", "after"))
+    before, after = (runs.first["settings"][0]["diff"][side]["role"] for side in ("before", "after"))
     assert (before["description"], before["max_session_duration"]) == ("by hand", 7200)
     assert after["max_session_duration"] == 3600
-    before, after = (told.first["tag"][0]["diff"][side]["role"]["tags"] for side in ("before", "after"))
+    before, after = (runs.first["tag"][0]["diff"][side]["role"]["tags"] for side in ("before", "after"))
     assert (before["Env"], after["Env"], after["Theirs"]) == ("prod", "dev", "kept")
 
 
 @pytest.mark.parametrize(("project", "what"), [("theirs", "belongs to another venue"), ("nobodys", "set adopt: true")])
-def test_roles_of_others_are_refused(told: Told, project: str, what: str) -> None:
-    for result in told.first[project]:
+def test_roles_of_others_are_refused(runs: Runs, project: str, what: str) -> None:
+    for result in runs.first[project]:
         assert (result["failed"], result["error"], result["steps"]) == (True, "OwnershipConflict", [])
         assert what in result["msg"]
         assert result["msg"].startswith(f"Venue {project}-dev: ")
-    assert told.trusted(project) == [told.ids[project]]
+    assert runs.trusted(project) == [runs.ids[project]]
 
 
-def test_the_external_id_of_a_lost_parameter_comes_back_from_the_trust_policy(told: Told) -> None:
-    assert told.parameter("paramless")["Value"] == told.ids["paramless"]
+def test_the_external_id_of_a_lost_parameter_comes_back_from_the_trust_policy(runs: Runs) -> None:
+    assert runs.parameter("paramless")["Value"] == runs.ids["paramless"]
 
 
-def test_a_lost_role_comes_back_with_the_external_id_of_the_parameter(told: Told) -> None:
-    assert actions(told.first["roleless"][1]) == ["CreateRole", "PutRolePolicy"]
-    assert told.trusted("roleless") == [told.ids["roleless"]]
+def test_a_lost_role_comes_back_with_the_external_id_of_the_parameter(runs: Runs) -> None:
+    assert actions(runs.first["roleless"][1]) == ["CreateRole", "PutRolePolicy"]
+    assert runs.trusted("roleless") == [runs.ids["roleless"]]
 
 
-def test_unequal_ids_are_an_error_until_told_who_wins(told: Told) -> None:
-    (result,) = told.first["conflict"]
+def test_unequal_ids_are_an_error_until_an_option_says_which_wins(runs: Runs) -> None:
+    (result,) = runs.first["conflict"]
     assert (result["error"], result["places"], result["steps"]) == (
         "ExternalIdMismatch",
         ["parameter", "trust_policy"],
         [],
     )
-    assert (told.parameter("conflict")["Value"], told.trusted("conflict")) == (STRANGE, [told.ids["conflict"]])
-    assert (told.parameter("byparam")["Value"], told.trusted("byparam")) == (STRANGE, [STRANGE])
-    assert (told.parameter("bytrust")["Value"], told.trusted("bytrust")) == (told.ids["bytrust"], [told.ids["bytrust"]])
+    assert (runs.parameter("conflict")["Value"], runs.trusted("conflict")) == (STRANGE, [runs.ids["conflict"]])
+    assert (runs.parameter("byparam")["Value"], runs.trusted("byparam")) == (STRANGE, [STRANGE])
+    assert (runs.parameter("bytrust")["Value"], runs.trusted("bytrust")) == (runs.ids["bytrust"], [runs.ids["bytrust"]])
 
 
-def test_rotation_keeps_the_old_id_until_it_is_retired(told: Told) -> None:
-    assert actions(told.first["rotated"][1]) == ["UpdateAssumeRolePolicy", "PutParameter"]
-    new = told.parameter("rotated")["Value"]
-    assert told.trusted("rotated") == sorted([new, told.ids["rotated"]])
-    assert new != told.ids["rotated"]
-    assert actions(told.first["rotated"][2]) == []
-    assert actions(told.first["retired"][2]) == ["UpdateAssumeRolePolicy"]
-    assert told.trusted("retired") == [told.parameter("retired")["Value"]]
+def test_rotation_keeps_the_old_id_until_it_is_retired(runs: Runs) -> None:
+    assert actions(runs.first["rotated"][1]) == ["UpdateAssumeRolePolicy", "PutParameter"]
+    new = runs.parameter("rotated")["Value"]
+    assert runs.trusted("rotated") == sorted([new, runs.ids["rotated"]])
+    assert new != runs.ids["rotated"]
+    assert actions(runs.first["rotated"][2]) == []
+    assert actions(runs.first["retired"][2]) == ["UpdateAssumeRolePolicy"]
+    assert runs.trusted("retired") == [runs.parameter("retired")["Value"]]
 
 
-def test_secure_strings(told: Told) -> None:
-    assert told.parameter("secured")["Type"] == told.parameter("typed")["Type"] == "SecureString"
-    assert actions(told.first["typed"][1]) == ["DeleteParameter", "PutParameter"]
-    assert told.parameter("typed")["Value"] == told.ids["typed"]
-    parts = [told.first["typed"][0]["diff"][side]["external_id_parameter"] for side in ("before", "after")]
+def test_secure_strings(runs: Runs) -> None:
+    assert runs.parameter("secured")["Type"] == runs.parameter("typed")["Type"] == "SecureString"
+    assert actions(runs.first["typed"][1]) == ["DeleteParameter", "PutParameter"]
+    assert runs.parameter("typed")["Value"] == runs.ids["typed"]
+    parts = [runs.first["typed"][0]["diff"][side]["external_id_parameter"] for side in ("before", "after")]
     assert parts == [{"type": "String", "value": KNOWN}, {"type": "SecureString", "value": KNOWN}]
 
 
-def test_absent(told: Told) -> None:
-    looked, removed, again = told.first["going"]
+def test_absent(runs: Runs) -> None:
+    looked, removed, again = runs.first["going"]
     assert actions(looked) == actions(removed) == ["DeleteRolePolicy", "DeleteRole", "DeleteParameter"]
     assert (again["changed"], again["steps"]) == (False, [])
-    iam = told.moto.server.client("iam")
+    iam = runs.moto.server.client("iam")
     with pytest.raises(iam.exceptions.NoSuchEntityException):
         iam.get_role(RoleName="unity-going-dev-sts")
 
 
-def test_the_second_run_changes_and_writes_nothing(told: Told) -> None:
-    for project, result in told.second.items():
+def test_the_second_run_changes_and_writes_nothing(runs: Runs) -> None:
+    for project, result in runs.second.items():
         assert (result["changed"], result["steps"], result["diff"]) == (False, [], {"before": {}, "after": {}}), project
-    assert not [call for call in told.second_calls if not call.startswith(("Get", "List"))]
-    assert len(told.second_calls) == 4 * (len(SETTLED) - 1) + 6  # a removal looks at six things
+    assert not [call for call in runs.second_calls if not call.startswith(("Get", "List"))]
+    assert len(runs.second_calls) == 4 * (len(UNCHANGING) - 1) + 6  # a removal looks at six things
 
 
-def test_no_result_holds_an_external_id(told: Told) -> None:
-    text = json.dumps([told.first, told.second, told.bad])
-    assert not [secret for secret in told.secrets if secret in text]
+def test_no_result_holds_an_external_id(runs: Runs) -> None:
+    text = json.dumps([runs.first, runs.second, runs.bad])
+    assert not [secret for secret in runs.secrets if secret in text]
 
 
-def test_bad_input_is_a_clear_error_and_costs_no_call(told: Told) -> None:
+def test_bad_input_is_a_clear_error_and_costs_no_call(runs: Runs) -> None:
     messages = [message for _options, message in BAD]
-    assert len(told.bad) in (len(BAD), len(BAD[::4]))
-    for result, message in zip(told.bad, messages if len(told.bad) == len(BAD) else messages[::4], strict=True):
+    assert len(runs.bad) in (len(BAD), len(BAD[::4]))
+    for result, message in zip(runs.bad, messages if len(runs.bad) == len(BAD) else messages[::4], strict=True):
         assert result["failed"], message
         assert message in result["msg"]
-    assert told.bad_calls == []
+    assert runs.bad_calls == []
 
 
-def test_both_front_ends_say_the_same(told: Told, told_by: dict[str, Told]) -> None:
-    if len(told_by) < 2:
-        assert told is told_by["in process"]  # the comparison follows the second telling
+def test_both_front_ends_say_the_same(runs: Runs, runs_of: dict[str, Runs]) -> None:
+    if len(runs_of) < 2:
+        assert runs is runs_of["in process"]  # the comparison follows the second run
         return
-    inside, shipped = told_by["in process"], told_by["shipped"]
+    inside, shipped = runs_of["in process"], runs_of["shipped"]
     assert without_chance(shipped.first) == without_chance(inside.first)
     assert without_chance(shipped.second) == without_chance(inside.second)
     assert without_chance(shipped.bad) == without_chance(inside.bad[::4])

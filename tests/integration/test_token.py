@@ -102,7 +102,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 @dataclass
 class Issued:
-    """What came of the tasks."""
+    """The results of the tasks."""
 
     folder: pathlib.Path
     results: dict[str, dict[str, Any]]

@@ -24,7 +24,7 @@ class Runner:
     def run(self, *runs: Run, started: Callable[[int], None] = lambda pid: None) -> list[dict[str, Any] | None]:
         """The outcomes of some runs at once; None for one that was killed.
 
-        :param started: is told each process id, at the latest when it makes its first call.
+        :param started: called with each process id, at the latest when it makes its first call.
         """
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(runs) + "\n")

@@ -49,7 +49,7 @@ def run(name: str, options: dict[str, Any], **runtime: Any) -> tuple[bool, dict[
 
 
 def perform(operation: Operation, runtime: Runtime | None = None, **options: Any) -> dict[str, Any]:
-    """The result of an operation; a failure is told by ``failed``. Connection options come from the environment."""
+    """The result of an operation; a failure has ``failed``. Connection options come from the environment."""
     try:
         given = validated(operation, options)
     except ValueError as problem:

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run playbooks as an admin does, and read what came of each task."""
+"""Run playbooks as an admin does, and read the result of each task."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def require_shell(shell: str) -> None:
 
 
 def advice(reasons: Iterable[str]) -> str:
-    """One line: how many tests were skipped for want of programs, and the packages to install; '' if none was."""
+    """One line: how many tests miss a program, and the packages to install; '' if none does."""
     found = [match[1].split(", ") for one in reasons if (match := re.search(r"\(Debian: (.*)\)$", one))]
     packages = " ".join(sorted({name for names in found for name in names}))
     what = "test was" if len(found) == 1 else "tests were"

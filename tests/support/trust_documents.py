@@ -214,7 +214,7 @@ DOCUMENTS: dict[str, Document] = {
     "missing ones are denied": Document(
         [allow(is_("StringEqualsIfExists", A)), deny(is_("Null", "true"))], (A,), foreign=_ALLOW_DENY
     ),
-    # A Deny that is not about the external ID keeps people out, and does not change which one the venue has.
+    # A Deny that is not about the external ID refuses people, and does not change which one the venue has.
     "all are denied": Document([allow(is_("StringEquals", A)), deny()], offers=(A,), locked=True, foreign=_ALLOW_DENY),
     "all of the account are denied": Document(
         [allow(is_("StringEquals", A)), deny(Principal={"AWS": ROOT})], offers=(A,), foreign=_ALLOW_DENY

@@ -18,6 +18,8 @@ import plain_english
     [
         "It shall be so.", "the next run Heals it", "see the leaflet", "Say what became of it", "the recipients book",
         "handed over by mail", "the external id of a venue", "def in_words(plan):", "hangs on the role", "class Wish:",
+        "def settle_pair(options):", "a_role_is_made_anew", "class WishList:", "- name: Go on to the table",
+        "a record counts for nothing", "HEALED = True",
     ],
 )  # fmt: skip
 def test_old_words_are_found(line: str) -> None:
@@ -28,7 +30,7 @@ def test_old_words_are_found(line: str) -> None:
     "line",
     [
         "the external ID", "external_id: x", "/cs/sts/role/external-id", "sts:ExternalId", "the handoff role",
-        "a hand-off", "marshall", "emendation", "dishes",
+        "a hand-off", "marshall", "emendation", "dishes", "external_ids", "tells_offline",
     ],
 )  # fmt: skip
 def test_terms_and_names_pass(line: str) -> None:

@@ -129,7 +129,7 @@ class Clients:
 
     @property
     def partition(self) -> str:
-        """The partition of the region, such as ``aws`` or ``aws-us-gov``, told without asking AWS."""
+        """The partition of the region, such as ``aws`` or ``aws-us-gov``, known without an AWS call."""
         session, _endpoint, _options = self._connect()
         try:
             return str(session.get_partition_for_region(self.region))
@@ -164,7 +164,7 @@ class Clients:
             raise CredentialsProblem(f"No AWS credentials found. {KEYS_ADVICE}")
 
     def client_with_keys(self, service: str, access_key: str, secret_key: str, session_token: str) -> Any:
-        """A client that speaks with other keys, to the same region and endpoint."""
+        """A client with other keys, for the same region and endpoint."""
         keys = {
             "aws_access_key_id": access_key,
             "aws_secret_access_key": secret_key,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What can go wrong, in the words of the person who has to act on it.
 
-One place turns these into ``fail_json`` (the front ends); one place turns AWS's errors into these (``_aws/errors.py``).
+One place turns these into ``fail_json`` (the front ends); one place turns AWS's errors into these (``_aws/calls.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def printable(text: str) -> str:
 
 
 class VenueError(Exception):
-    """A failure that the user can understand: what was tried, what came of it, what to do.
+    """A failure that the user can understand: what was attempted, what failed, and what to do.
 
     :param message: one or two sentences, never with a secret in them. Control characters are escaped: what a message
         quotes may come from a survey, a tag or another system, and must not reach a terminal or forge a line of a log.
@@ -132,7 +132,7 @@ class KeyChanged(InvalidInput):
 
 
 class LeaseRefused(VenueError):
-    """A lease that counts for nothing: not signed, altered, ended, or at odds with what the venue is now."""
+    """A lease that is not valid: not signed, altered, ended, or different from what the venue is now."""
 
 
 class RenewalFailed(VenueError):

@@ -96,7 +96,7 @@ def _present(parameter: str, trusted: ExternalIds, request: ExternalIdRequest) -
         return ExternalIds(request.given, trusted.previous if request.given == trusted.current else ())
     if not (parameter and trusted.current):
         return ExternalIds(parameter or trusted.current, trusted.previous)
-    # A previous one in SSM: a rotation died after the trust policy and before the parameter. The trust policy is ahead.
+    # A previous one in SSM: a rotation stopped between trust policy and parameter. The trust policy is newer.
     if parameter in trusted.every or request.on_conflict == "use_trust_policy":
         return trusted
     if request.on_conflict == "use_parameter":

@@ -73,7 +73,7 @@ def identify(
     :param receipts: all receipts that are known.
     """
     named = [one for one in receipts if one.access_key_id == access_key_id]
-    reasons = {id(one): _disbelief(one, account_id) for one in named}
+    reasons = {id(one): _why_implausible(one, account_id) for one in named}
     believed = [one for one in named if not reasons[id(one)]]
     problems = [f"{reasons[id(one)]} The receipt is not believed." for one in named if reasons[id(one)]]
     events = list(events)
@@ -94,7 +94,7 @@ def identify(
     return Identified(held[0] if held else None, believed[-1] if believed else None, tuple(problems))
 
 
-def _disbelief(receipt: Receipt, account_id: str | None) -> str:
+def _why_implausible(receipt: Receipt, account_id: str | None) -> str:
     """Why a receipt cannot be true; '' if it can. Whoever may write receipts could end the tokens of somebody else."""
     if account_id not in (None, receipt.account_id):
         return (

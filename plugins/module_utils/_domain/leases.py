@@ -111,8 +111,8 @@ class Lease:
     @property
     def terms(self) -> dict[str, Any]:
         """What was approved, without times and names of the approval itself: equal terms need no new lease."""
-        told = self.to_json()
-        return {name: told[name] for name in told if name not in ("id", "starts_at", "ends_at", "signature")}
+        fields = self.to_json()
+        return {name: fields[name] for name in fields if name not in ("id", "starts_at", "ends_at", "signature")}
 
     def to_json(self) -> dict[str, Any]:
         """Return the lease as results and the parameter have it."""
@@ -147,15 +147,15 @@ class Lease:
 
 def _request_to_json(request: Request) -> dict[str, Any]:
     fields = {"ecr_repositories": "repositories"}
-    told = {name: getattr(request, fields.get(name, name)) for name in REQUEST}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
+    values = {name: getattr(request, fields.get(name, name)) for name in REQUEST}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
     """What the last renewal of a lease recorded.
 
-    :param lease_id: the lease that it is about. A record of another one counts for nothing.
+    :param lease_id: the lease that it is about. A record of another one is ignored.
     :param attempted_at: when the last attempt began.
     :param claim: eight random digits of the run that is renewing; None if none is.
     :param issued_at: of the last token that was delivered, as the three fields below; None before the first.
@@ -365,7 +365,7 @@ def stored_text(lease: Lease) -> str:
 def read_renewal(text: str, lease: Lease) -> Renewal | None:
     """Return what a renewal recorded, or None if it is about another lease or cannot be right.
 
-    A record that counts for nothing only makes the next renewal come early.
+    A record that is ignored only makes the next renewal come early.
     """
     try:
         given = _decode(text)
@@ -470,7 +470,7 @@ def why_over(lease: Lease, record: Iterable[str]) -> str:
     Whoever may write parameters can put a copy of a lease back, with its signature. A lease that was ended, or replaced
     by another approval, gets no token any more.
 
-    :param record: lines of the record, oldest first. What is no line of a record counts for nothing.
+    :param record: lines of the record, oldest first. A line that is not a record is ignored.
     """
     seen, why = False, ""
     for line in record:

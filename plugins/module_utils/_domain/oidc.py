@@ -271,14 +271,14 @@ def _check_subjects(issuer: str, subjects: tuple[str, ...]) -> tuple[str, ...]:
             raise InvalidInput(
                 OPTION,
                 f"the subject '{one}' of {issuer} accepts tokens of strangers: anybody can get a token there, and "
-                f"{_why_unsettled(one)}. Write it like {shared.example}.",
+                f"{_why_undecided(one)}. Write it like {shared.example}.",
             )
     return subjects
 
 
-def _why_unsettled(subject: str) -> str:
+def _why_undecided(subject: str) -> str:
     if has_wildcard(subject):
-        return "a wildcard stands before it is settled whose token it is"
+        return "a wildcard comes before the part that says whose token it is"
     return "it does not say whose token it is"
 
 

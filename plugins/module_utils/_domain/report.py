@@ -171,7 +171,7 @@ def _not_read(venue: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str,
 
 
 def _state(session: Mapping[str, Any], now: datetime) -> str:
-    """As told, with what has ended meanwhile, and with what is about to."""
+    """The recorded state, corrected for tokens that have ended since or are about to end."""
     left = parse_time("expires_at", session["expires_at"]) - now
     if left <= timedelta(0):
         return "expired"
@@ -239,7 +239,7 @@ def remarks(venue: Mapping[str, Any]) -> list[str]:
     return said + [f"revoked: {one['summary']}" for one in venue["revocations"]]
 
 
-def drawn(report: Mapping[str, Any]) -> dict[str, Any]:
+def with_timeline(report: Mapping[str, Any]) -> dict[str, Any]:
     """Return the report with remarks and with the place of each token's bar on a timeline of all venues, in percent."""
     now = parse_time("generated_at", report["generated_at"])
     spans = [

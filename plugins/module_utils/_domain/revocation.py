@@ -216,7 +216,7 @@ def fits(
 def plan_lift(role_name: str, inline: Mapping[str, Mapping[str, Any]], targets: Sequence[tuple[str, str]]) -> Plan:
     """The steps that lift revocations.
 
-    :param targets: kind and value of what is to be lifted; kind ``all`` means every revocation.
+    :param targets: kind and value of each revocation to lift; kind ``all`` means every revocation.
     """
     every = any(kind == "all" for kind, _value in targets)
     lifted = [one for one in found_in(inline) if every or (one.kind, one.value) in targets]

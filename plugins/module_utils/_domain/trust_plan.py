@@ -69,7 +69,7 @@ class TrustChange:
 def change_trust(
     before: Mapping[str, Any] | None, trust: Trust, partition: str, *, remove_foreign: bool
 ) -> TrustChange:
-    """Decide what becomes of the statements that are there.
+    """Decide which of the existing statements are kept.
 
     :param before: the policy of the role; None if there is no role.
     :param remove_foreign: whether a foreign Deny goes, too; a foreign Allow always goes.

@@ -59,7 +59,7 @@ class Use:
 
     @property
     def is_denied(self) -> bool:
-        """Whether AWS refused it for want of a permission."""
+        """Whether AWS refused it because a permission is missing."""
         return any(word in self.error for word in _DENIED)
 
     def shown(self) -> dict[str, Any]:

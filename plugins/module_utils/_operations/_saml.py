@@ -81,7 +81,7 @@ def read_assertion(options: SamlOptions) -> Response:
     return read_response(text)
 
 
-def settle_pair(
+def check_pair(
     options: SamlOptions, response: Response, now: datetime, *, role_name: str, account_id: str, partition: str
 ) -> RolePair:
     """Return the role and provider to use, after the response has been checked.
@@ -96,7 +96,7 @@ def settle_pair(
     return choose(response, role_arn, options.provider_arn)
 
 
-def settle_session(response: Response, expected: str) -> str:
+def check_session(response: Response, expected: str) -> str:
     """Return the name of the session, which the identity provider has chosen.
 
     :param expected: the option ``session_name``, for an encrypted assertion.

@@ -112,7 +112,7 @@ def _text(options: WebIdentityOptions) -> str:
     return text
 
 
-def settle_account(options: WebIdentityOptions, role_account: str) -> str:
+def role_account_of(options: WebIdentityOptions, role_account: str) -> str:
     """Return the account of the role, which nothing can look up without credentials.
 
     :param role_account: what other options say; '' if they do not.

@@ -53,7 +53,7 @@ _REGION = re.compile(r"[a-z0-9-]{5,32}")
 
 @dataclass(frozen=True)
 class IncidentOptions:
-    """What to look into.
+    """What to investigate.
 
     :param sources: where receipts are; those of ended tokens count as well.
     :param regions: where to ask CloudTrail; None for the usual ones.

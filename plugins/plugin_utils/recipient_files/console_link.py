@@ -52,7 +52,7 @@ def place(console: str, region: str, bucket: str, prefix: str) -> str:
 
 
 def link(page: str, token: str, destination: str) -> str:
-    """Return the address that signs in and goes on to another."""
+    """Return the address that signs in and opens another one."""
     login = {"Action": "login", "Issuer": "mdps.venue_sts", "Destination": destination, "SigninToken": token}
     return f"{page}?{urllib.parse.urlencode(login)}"
 

@@ -98,7 +98,7 @@ def test_keys_with_enough_life_left_are_kept(tmp_path, kion, moto):
     assert minted(kion) == 1
 
 
-def test_keys_with_too_little_life_left_are_fetched_anew(tmp_path, kion, moto):
+def test_keys_with_too_little_life_left_are_fetched_again(tmp_path, kion, moto):
     kion.script = [(200, json.dumps({"status": 200, "data": {**kion.keys, "duration": 1000}}), {})]
     play(tmp_path, kion, moto, {**AGAIN, "vars": {**WHERE, "broker_minimum_seconds": 1200}}, WHO).expect()
     assert minted(kion) == 2

@@ -259,7 +259,7 @@ def test_a_lease_does_not_come_back_after_it_was_ended_or_replaced(office: Offic
     assert "it has ended at" in ended["msg"]
 
 
-def test_a_signature_that_renewal_would_refuse_is_made_anew(office: Office, rows: Rows) -> None:
+def test_a_signature_that_renewal_would_refuse_is_made_again(office: Office, rows: Rows) -> None:
     before, now = people.ssh_person(office.folder), people.ssh_person(office.folder, "ecdsa", 256)
     office.lease(sign_with=str(before.identity))
     assert "not by one of lease_signers" in office.renew(lease_signers=[now.public])["msg"]

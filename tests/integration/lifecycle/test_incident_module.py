@@ -415,7 +415,7 @@ def test_a_mistyped_answer_is_an_error_before_anything_else(found: Found, mistyp
     options = [word for one in mistyped for word in ("-e", one)]
     refused = play(found, "-e", f"access_key_id={KEY}", *options, code=2)
     assert "'ture' is neither true nor false" in refused
-    assert "Find out what the key is" not in refused
+    assert "Gather information about the key" not in refused
     assert policies(found) == []
 
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Rotation against moto: nobody is cut off at any point, and who comes late is told."""
+"""Rotation against moto: nobody is cut off at any point, and who is late gets a message that says so."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_not_being_allowed_to_see_the_history_leaves_the_plain_message(
 
 @pytest.mark.parametrize("survived", [0, 1])
 @pytest.mark.parametrize("step", ["rotate_external_id", "retire_previous_external_id"])
-def test_a_crash_after_any_step_is_healed_and_nobody_is_cut_off(
+def test_a_crash_after_any_step_is_repaired_and_nobody_is_cut_off(
     venue: Moto, monkeypatch: pytest.MonkeyPatch, step: str, survived: int
 ) -> None:
     old = in_ssm(venue)

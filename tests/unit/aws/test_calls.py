@@ -350,7 +350,7 @@ def test_somebody_came_between(code: str) -> None:
     assert done == []
 
 
-def test_another_version_tells_of_somebody_else_and_the_write_counts_as_done() -> None:
+def test_another_version_shows_a_change_by_somebody_else_and_the_write_counts_as_done() -> None:
     with stubbed("ssm") as (ssm, stub):
         stub.add_response("put_parameter", {"Version": 5}, dict(OVERWRITE.arguments))
         done: list[tuple[Step, dict[str, Any]]] = []

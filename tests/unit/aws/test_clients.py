@@ -83,7 +83,7 @@ def test_retry_settings_that_botocore_refuses_are_explained(
 @pytest.mark.parametrize(
     ("region", "partition"), [("us-west-2", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")]
 )
-def test_the_partition_is_told_by_the_region(region: str, partition: str) -> None:
+def test_the_partition_follows_from_the_region(region: str, partition: str) -> None:
     clients = Clients(options(region=region, **KEYS))
     assert (clients.region, clients.partition) == (region, partition)
 

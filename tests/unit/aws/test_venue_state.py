@@ -135,7 +135,9 @@ HANGING: list[tuple[Any, str, dict[str, Any], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("read", "operation", "answer", "names"), HANGING)
-def test_what_hangs_on_a_role(read: Any, operation: str, answer: dict[str, Any], names: tuple[str, ...]) -> None:
+def test_the_policies_of_a_role_are_read(
+    read: Any, operation: str, answer: dict[str, Any], names: tuple[str, ...]
+) -> None:
     with stubbed("iam") as (iam, stub):
         stub.add_response(operation, answer, {"RoleName": NAME})
         stub.add_client_error(operation, "NoSuchEntity")

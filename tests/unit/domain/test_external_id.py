@@ -56,7 +56,7 @@ NONE = ExternalIds("")
         ("aa", ExternalIds("aa"), ExternalIdRequest(rotate=True, given="mine"), ExternalIds("mine", ("aa",))),
         ("aa", ExternalIds("aa", ("zz",)), ExternalIdRequest(rotate=True), ExternalIds("aa")),
         ("", ExternalIds("aa"), ExternalIdRequest(rotate=True), ExternalIds("new", ("aa",))),
-        # A rotation that died between trust policy and parameter is finished, and not begun a second time.
+        # A rotation that stopped between trust policy and parameter is finished, and not begun a second time.
         ("aa", ExternalIds("new1", ("aa",)), ExternalIdRequest(rotate=True), ExternalIds("new1", ("aa",))),
         ("aa", ExternalIds("new1", ("aa",)), ExternalIdRequest(), ExternalIds("new1", ("aa",))),
         # Retiring.

@@ -174,7 +174,7 @@ PLANS = {
         wanted(external_id=ExternalIdRequest(on_conflict="use_trust_policy")),
     ),
     "plan_rotate": (RIGHT, ROTATE),
-    "plan_rotate_died_half_way": (having(role=role(FRESH, ID)), ROTATE),
+    "plan_rotate_interrupted": (having(role=role(FRESH, ID)), ROTATE),
     "plan_retire": (having(role=role(ID, OLD)), RETIRE),
 }
 
@@ -395,8 +395,8 @@ def test_applying_a_plan_leaves_nothing_to_do(name: str) -> None:
     """A small model of IAM and SSM applies the steps; the next plan (without the request to rotate) is empty."""
     current, desired = PLANS[name]
     after = _applied(current, present(current, desired).steps)
-    settled = dataclasses.replace(desired, external_id=ExternalIdRequest(given=desired.external_id.given))
-    assert present(after, settled).steps == []
+    unchanged = dataclasses.replace(desired, external_id=ExternalIdRequest(given=desired.external_id.given))
+    assert present(after, unchanged).steps == []
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -406,8 +406,8 @@ def test_a_run_that_dies_between_any_two_steps_is_repaired_by_the_next(name: str
     for done in range(len(steps)):
         partial = _applied(current, steps[:done])
         repaired = _applied(partial, plan_present(partial, desired, "id-of-second-run").steps)
-        settled = dataclasses.replace(desired, external_id=ExternalIdRequest(given=desired.external_id.given))
-        assert present(repaired, settled).steps == [], f"{name}: died after {done} steps"
+        unchanged = dataclasses.replace(desired, external_id=ExternalIdRequest(given=desired.external_id.given))
+        assert present(repaired, unchanged).steps == [], f"{name}: stopped after {done} steps"
         if (current.parameter or current.role) and name != "plan_conflict_trust_policy_wins":
             assert ID in (repaired.parameter.value, *_trusted(repaired)), f"{name}: the id in use is lost"
 

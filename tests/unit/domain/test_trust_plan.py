@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What becomes of the statements that others wrote, of the lock, and of external IDs in places that do not count."""
+"""What happens to the statements that others wrote, of the lock, and of external IDs in places that do not count."""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ BAD_RENEWALS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "value"), BAD_RENEWALS)
-def test_a_record_of_a_renewal_that_cannot_be_right_counts_for_nothing(key: str, value: Any) -> None:
+def test_a_record_of_a_renewal_that_cannot_be_right_is_ignored(key: str, value: Any) -> None:
     good = renewed(0, 60).to_json()
     assert read_renewal(json.dumps(good), lease()) == renewed(0, 60)
     first = Renewal(lease_id=lease().id, attempted_at=NOW, problem="no")

@@ -128,7 +128,7 @@ def test_a_call_of_another_key_or_of_no_role_says_nothing(changes: dict[str, Any
     assert identify(KEY, ACCOUNT, [used(**changes)], []).session is None
 
 
-def test_a_call_settles_what_receipts_do_not_agree_on() -> None:
+def test_a_call_decides_where_receipts_disagree() -> None:
     found = identify(KEY, ACCOUNT, [used()], [issued(role_arn=OTHER_ROLE), issued()])
     assert (found.ambiguous, found.receipt) == (False, issued())
     assert any("unity-emit-ops-sts" in one and "not believed" in one for one in found.problems)

@@ -145,11 +145,11 @@ def test_the_table_has_a_line_a_venue_with_remarks() -> None:
 def test_bars_lie_on_one_timeline() -> None:
     held = [session(0, 0, -60, 60), session(0, 1, 0, 60), session(0, 2, -60 * 100, 60 * 100)]
     document = report.facts([{"venues": [venue(0, "ok")]}], [{"account_id": "123456789012", "sessions": held[:2]}], NOW)
-    drawing = report.drawn(document)
+    drawing = report.with_timeline(document)
     assert [(one["x"], one["width"]) for one in drawing["venues"][0]["sessions"]] == [(0, 100), (50, 50)]
     assert drawing["now_x"] == 50
     assert [tick["label"] for tick in drawing["ticks"]] == ["12:00", "13:00"]
-    long = report.drawn(
+    long = report.with_timeline(
         report.facts([{"venues": [venue(0, "ok")]}], [{"account_id": "123456789012", "sessions": held}], NOW)
     )
     assert len(long["ticks"]) <= 9
@@ -157,7 +157,7 @@ def test_bars_lie_on_one_timeline() -> None:
 
 
 def test_nothing_at_all_can_be_drawn() -> None:
-    assert report.drawn(report.facts([], [], NOW))["venues"] == []
+    assert report.with_timeline(report.facts([], [], NOW))["venues"] == []
     assert at(0) == report.facts([], [], NOW)["generated_at"]
 
 

@@ -109,7 +109,7 @@ def test_an_assertion_names_the_session_in_the_answer_only() -> None:
         event(responseElements=None, requestParameters={"roleArn": "arn:aws:iam::123456789012:role/x"}),
     ],
 )
-def test_what_tells_of_no_token_is_passed_over(text: str) -> None:
+def test_an_event_without_a_token_is_ignored(text: str) -> None:
     assert from_event(text) is None
 
 

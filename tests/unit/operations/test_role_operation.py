@@ -215,7 +215,7 @@ def test_a_parameter_that_somebody_overwrites_at_the_same_moment_is_noticed_by_i
     assert before == trust_of(account, NAME).previous
 
 
-def test_a_role_that_is_deleted_while_it_is_repaired_is_made_anew_with_the_same_id(
+def test_a_role_that_is_deleted_while_it_is_repaired_is_created_again_with_the_same_id(
     role: Runner, account: Account
 ) -> None:
     role.execute()
@@ -312,7 +312,7 @@ def test_refused_reads_are_not_taken_for_an_empty_account(role: Runner, account:
     assert account.writes == []
 
 
-def test_a_failure_half_way_tells_what_was_done_and_the_next_run_heals_it(role: Runner, account: Account) -> None:
+def test_a_failure_half_way_reports_what_was_done_and_the_next_run_repairs_it(role: Runner, account: Account) -> None:
     account.before("iam:CreateRole", refuse("AccessDenied"))
     with pytest.raises(AwsRefused) as caught:
         role.execute()
@@ -471,7 +471,7 @@ def test_other_errors_are_not_waited_for(role: Runner, account: Account) -> None
 # Removal.
 
 
-def test_removal_reads_what_hangs_on_the_role_and_takes_all_of_it(role: Runner, account: Account) -> None:
+def test_removal_reads_the_policies_of_the_role_and_removes_all_of_them(role: Runner, account: Account) -> None:
     role.execute()
     account.iam.put_role_policy(RoleName=NAME, PolicyName="AWSRevokeOlderSessions", PolicyDocument=DENY)
     managed = account.iam.create_policy(

@@ -640,7 +640,7 @@ def test_verify_asks_with_the_new_keys(issue: Runner, account: Account) -> None:
     assert result["token"]
 
 
-def test_keys_that_answer_as_somebody_else_are_not_handed_over_and_the_receipt_remains(
+def test_keys_that_answer_as_somebody_else_are_not_returned_and_the_receipt_remains(
     issue: Runner, account: Account, tmp_path: pathlib.Path
 ) -> None:
     account.before(

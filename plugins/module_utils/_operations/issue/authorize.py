@@ -48,7 +48,7 @@ MARGIN = timedelta(seconds=60)  # for the retries of one call
 
 
 @dataclass(frozen=True)
-class FoundGrounds:
+class VenueReadings:
     """What was read of a venue. It serves every request to the same role.
 
     :param parameters: those of the external ID and the bucket that exist, by name.
@@ -61,7 +61,7 @@ class FoundGrounds:
 
 
 @dataclass(frozen=True)
-class _Grounds:
+class _ReceiptFacts:
     """What a receipt says of a request that was authorized."""
 
     account_id: str
@@ -101,11 +101,11 @@ def check_policy_size(options: TokenOptions) -> None:
         session_policy(options, options.request, ANY_ACCOUNT)
 
 
-def read(options: TokenOptions, clients: Clients) -> FoundGrounds:
+def read(options: TokenOptions, clients: Clients) -> VenueReadings:
     """Read the venue, all at once."""
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
     names = [options.parameters.external_id, options.parameters.bucket]
-    return FoundGrounds(
+    return VenueReadings(
         *run_concurrently(
             lambda: read_caller(sts),
             lambda: read_role(iam, options.role_name),
@@ -117,7 +117,7 @@ def read(options: TokenOptions, clients: Clients) -> FoundGrounds:
 
 def authorize_found(
     options: TokenOptions,
-    found: FoundGrounds,
+    found: VenueReadings,
     clients: Clients,
     runtime: Runtime,
     renewals: permissions.RenewalFolder | None = None,
@@ -139,7 +139,7 @@ def authorize_found(
     policy = options.session_policy or (
         session_policy(options, request, caller.account_id, renewals) if request.narrows or renewals else None
     )
-    duration = _settle_duration(options, caller, role, runtime)
+    duration = _decide_duration(options, caller, role, runtime)
     arguments = {
         "RoleArn": role.arn,
         "RoleSessionName": options.session_name,
@@ -150,7 +150,7 @@ def authorize_found(
     }
     names = _names(options, role, caller)
     question = Question(caller, role, parameter, arguments, options.wait_timeout, names)
-    grounds = _Grounds(
+    facts = _ReceiptFacts(
         account_id=caller.account_id,
         role_arn=role.arn,
         session_name=options.session_name,
@@ -161,7 +161,7 @@ def authorize_found(
         source_identity={**arguments, **names}.get("SourceIdentity"),
     )
     return Authorized(
-        receipt=_receipt(options, grounds, runtime),
+        receipt=_receipt(options, facts, runtime),
         assume=lambda: assume(question, clients, runtime),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
     )
@@ -196,7 +196,7 @@ def _names(options: TokenOptions, role: Role, caller: Caller) -> dict[str, Any]:
 def _authorize_saml(options: TokenOptions, saml: _saml.SamlOptions, clients: Clients, runtime: Runtime) -> Authorized:
     """Authorize without credentials: nothing of the venue can be read, and STS decides."""
     response = _saml.read_assertion(saml)
-    pair = _saml.settle_pair(
+    pair = _saml.check_pair(
         saml,
         response,
         runtime.now(),
@@ -204,12 +204,12 @@ def _authorize_saml(options: TokenOptions, saml: _saml.SamlOptions, clients: Cli
         account_id=options.role_account,
         partition=options.partition,
     )
-    session = _saml.settle_session(response, options.session_name)
+    session = _saml.check_session(response, options.session_name)
     account = pair.role_arn.split(":")[4]
     question = SamlQuestion(response, pair, _unsigned_arguments(options, account))
-    grounds = _unsigned_grounds(options, account, pair.role_arn, session)
+    facts = _facts_without_keys(options, account, pair.role_arn, session)
     return Authorized(
-        receipt=_receipt(options, grounds, runtime),
+        receipt=_receipt(options, facts, runtime),
         assume=lambda: assume_with_saml(question, clients, runtime),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
     )
@@ -220,13 +220,13 @@ def _authorize_web_identity(
 ) -> Authorized:
     """Authorize without credentials, as with SAML. The session is named here, and not by the identity provider."""
     token = _web_identity.read(web_identity, runtime.now())
-    account = _web_identity.settle_account(web_identity, options.role_account)
+    account = _web_identity.role_account_of(web_identity, options.role_account)
     role_arn = options.role_arn or f"arn:{options.partition}:iam::{account}:role/{options.role_name}"
     arguments = {"RoleSessionName": options.session_name, **_unsigned_arguments(options, account)}
     question = WebIdentityQuestion(token, role_arn, arguments)
-    grounds = _unsigned_grounds(options, account, role_arn, options.session_name)
+    facts = _facts_without_keys(options, account, role_arn, options.session_name)
     return Authorized(
-        receipt=_receipt(options, replace(grounds, context=token.context), runtime),
+        receipt=_receipt(options, replace(facts, context=token.context), runtime),
         assume=lambda: assume_with_web_identity(question, clients, runtime),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
     )
@@ -251,8 +251,8 @@ def _unsigned_arguments(options: TokenOptions, account: str) -> dict[str, Any]:
     }
 
 
-def _unsigned_grounds(options: TokenOptions, account: str, role_arn: str, session_name: str) -> _Grounds:
-    return _Grounds(
+def _facts_without_keys(options: TokenOptions, account: str, role_arn: str, session_name: str) -> _ReceiptFacts:
+    return _ReceiptFacts(
         account_id=account,
         role_arn=role_arn,
         session_name=session_name,
@@ -261,7 +261,7 @@ def _unsigned_grounds(options: TokenOptions, account: str, role_arn: str, sessio
     )
 
 
-def _receipt(options: TokenOptions, grounds: _Grounds, runtime: Runtime) -> Receipt:
+def _receipt(options: TokenOptions, facts: _ReceiptFacts, runtime: Runtime) -> Receipt:
     now = runtime.now()
     return Receipt.requested(
         unique=runtime.token_hex(RECEIPT_BYTES),
@@ -269,18 +269,18 @@ def _receipt(options: TokenOptions, grounds: _Grounds, runtime: Runtime) -> Rece
         issue_until=latest_answer(now, timedelta(seconds=options.wait_timeout) + MARGIN),
         recipient=options.user,
         venue=options.venue,
-        account_id=grounds.account_id,
+        account_id=facts.account_id,
         region=options.region,
-        role_arn=grounds.role_arn,
-        session_name=grounds.session_name,
+        role_arn=facts.role_arn,
+        session_name=facts.session_name,
         method=options.method,
         duration_requested=options.duration,
-        duration_seconds=grounds.duration,
-        issuer_arn=grounds.issuer_arn,
-        external_id_source=grounds.external_id_source,
-        source_identity=grounds.source_identity,
-        allows=grounds.allows.to_json(),
-        context={**options.context, **grounds.context},
+        duration_seconds=facts.duration,
+        issuer_arn=facts.issuer_arn,
+        external_id_source=facts.external_id_source,
+        source_identity=facts.source_identity,
+        allows=facts.allows.to_json(),
+        context={**options.context, **facts.context},
     )
 
 
@@ -385,15 +385,15 @@ def session_policy(
     return token_request.check_policy_size("access", permissions.session_policy(request, place, renewals))
 
 
-def _settle_duration(options: TokenOptions, caller: Caller, role: Role, runtime: Runtime) -> int:
-    settled = token_request.cap_duration(
+def _decide_duration(options: TokenOptions, caller: Caller, role: Role, runtime: Runtime) -> int:
+    granted = token_request.cap_duration(
         options.duration, role.max_session_duration, chained=bool(session_role_name(caller.arn))
     )
-    if settled.capped_by:
-        message = f"{options.duration} seconds cannot be granted: {settled.capped_by}"
+    if granted.capped_by:
+        message = f"{options.duration} seconds cannot be granted: {granted.capped_by}"
         if options.on_duration_cap == "fail":
             raise InvalidInput(
-                "duration_seconds", f"{message}. Ask for at most {settled.seconds}, or set on_duration_cap to cap."
+                "duration_seconds", f"{message}. Ask for at most {granted.seconds}, or set on_duration_cap to cap."
             )
-        runtime.warn(f"duration_seconds: {message}. The token is valid for {settled.seconds} seconds.")
-    return settled.seconds
+        runtime.warn(f"duration_seconds: {message}. The token is valid for {granted.seconds} seconds.")
+    return granted.seconds

@@ -55,7 +55,7 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
 
 
 class _Run:
-    """Plan and apply, again after a change by somebody else. One role that fails keeps no other from being done."""
+    """Plan and apply, again after a change by somebody else. A role that fails does not stop the others."""
 
     def __init__(
         self, options: RevocationOptions, clients: Clients, runtime: Runtime, known: Known, state: State

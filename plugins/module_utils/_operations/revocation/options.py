@@ -72,7 +72,7 @@ class RevocationOptions:
     :param receipt: the one that is given, if it is the target.
     :param sources: where the other receipts are. Where receipts are not the target, they name further roles that the
         venue's tokens may be of.
-    :param proof: what is to be proven afterwards; None for nothing.
+    :param proof: what to prove afterwards; None for nothing.
     """
 
     state: str

@@ -126,7 +126,7 @@ def _asked_for(options: RevocationOptions, log: ReceiptLog) -> Sequence[Receipt]
 
 
 def unknown(options: RevocationOptions) -> InvalidInput:
-    """Nobody has heard of the user or the access key. Where stores are a venue's own, that is no mistake."""
+    """No store knows the user or the access key. Where stores are a venue's own, that is no mistake."""
     return InvalidInput(options.target, f"no receipt in {options.sources} is about a token of '{options.value}'.")
 
 
