@@ -55,8 +55,8 @@ class Job:
 
     @property
     def sealed(self) -> str:
-        """The folder for sealed tokens, with a slash at the end."""
-        return f"{self.folder}/sealed/"
+        """The folder for sealed tokens, with a slash at the end: our default."""
+        return f"{self.folder}/.mdps/handoff/"
 
     @property
     def keys(self) -> pathlib.Path:
@@ -137,7 +137,7 @@ def _playbook(job: Job, playbook: str) -> list[str]:
         variables |= {"user": USER}
     if job.step == "issue":
         variables |= {"dest": job.dest}
-    if job.step == "seal":
+    if job.step == "seal" and playbook.startswith(str(PEERS)):
         variables |= {"handoff_dest": job.sealed}
     if job.step in ("seal", "renew"):
         variables |= {"handoff_key_directory": job.keys}
@@ -168,7 +168,7 @@ def _ad_hoc(job: Job) -> list[str]:
     if job.step == "issue":
         options["dest"] = job.dest
     elif job.step == "seal":
-        options["handoff"] = {"key_directory": str(job.keys), "dest": job.sealed}
+        options["handoff"] = {"key_directory": str(job.keys)}
     module = "venue_sts_token" if job.issues else "venue_sts_role"
     return [str(BIN / "ansible"), "localhost", "-m", f"mdps.venue_sts.{module}", "-a", json.dumps(options)]
 

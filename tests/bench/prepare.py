@@ -49,6 +49,7 @@ def fresh(field: Field, contender: Contender, venues: int) -> None:
     key_directory(field.folder, contender.key_kind)
     job = Job("seal", venues, field.folder, 1)
     for folder in map(pathlib.Path, (job.dest, job.sealed)):
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         for token in folder.iterdir():
             token.unlink()
