@@ -382,7 +382,7 @@ def _undecided(statement: Statement) -> Iterator[str]:
     for test in tests(statement.element("Condition")):
         if not test.operator.known:
             yield f"the {statement.name} has an operator that IAM does not know"
-        elif test.key == EXTERNAL_ID_KEY and test.operator.name != "null":
+        elif test.key == EXTERNAL_ID_KEY:
             if test.operator.positive == "stringlike" and any(_has_wildcard(value) for value in test.values):
                 yield f"the {statement.name} compares the external ID with a pattern"
             elif not test.operator.compared or (statement.variables and any(is_variable(one) for one in test.values)):
