@@ -35,6 +35,9 @@ READERS = (
 ALSO = {
     "awx_issue": ("tests/integration/test_awx_jobs.py",),
     "awx_lease": ("tests/integration/test_awx_jobs.py",),
+    "report": (
+        "tests/integration/test_awx_jobs.py::test_one_report_covers_all_accounts_and_names_the_one_that_cannot_be_read",
+    ),
 }
 SLOW = 0.5  # seconds
 MOST_FILES, MOST_OF_A_FILE = 3, 25

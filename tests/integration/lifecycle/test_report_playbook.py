@@ -77,3 +77,25 @@ def test_the_whole_account_to_the_terminal_alone(account: Moto, tmp_path: pathli
     assert "emit / ops" in run.output
     assert "asips" not in run.output
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def report_on(tmp_path: pathlib.Path, moto: Moto, *accounts: dict[str, object]) -> str:
+    """Run the role for accounts, one of which cannot be read, and return what it shows."""
+    tasks = [{"ansible.builtin.import_role": {"name": "mdps.venue_sts.report"}}]
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+    (tmp_path / "play.yml").write_text(json.dumps([{**play, "vars": {"report_accounts": accounts}}]))
+    run = ansible_playbook("play.yml", env=moto.environment(), cwd=tmp_path).expect(2)
+    return " ".join(run.output.split())
+
+
+def test_an_account_that_cannot_be_read_is_named_beside_the_others(account: Moto, tmp_path: pathlib.Path) -> None:
+    unread = {"profile": "no-such-profile", "venues": [{"project": "asips", "venue": "test"}]}
+    shown = report_on(tmp_path, account, {}, unread)
+    assert "emit / ops" in shown and "asips / test" in shown
+    assert "The report is not complete. Accounts that could not be read:" in shown and "no-such-profile" in shown
+
+
+def test_nothing_is_reported_if_it_is_not_known_what_is_missing(account: Moto, tmp_path: pathlib.Path) -> None:
+    shown = report_on(tmp_path, account, {}, {"profile": "no-such-profile"})
+    assert "no-such-profile" in shown and "undefined" not in shown
+    assert "emit / ops" not in shown
