@@ -97,5 +97,5 @@ def test_an_account_that_cannot_be_read_is_named_beside_the_others(account: Moto
 
 def test_nothing_is_reported_if_it_is_not_known_what_is_missing(account: Moto, tmp_path: pathlib.Path) -> None:
     shown = report_on(tmp_path, account, {}, {"profile": "no-such-profile"})
-    assert "no-such-profile" in shown and "undefined" not in shown
+    assert "no-such-profile" in shown and "attribute" not in shown, shown
     assert "emit / ops" not in shown
