@@ -139,6 +139,10 @@ def test_an_undefined_entity_is_no_text():
 
 def test_depth_is_limited():
     assert "nested deeper" in problem(encoded("<a>" * 10_000))
+    most, end = saml.DEEPEST, "</samlp:Response>"
+    within, beyond = (document().replace(end, "<a>" * number + "</a>" * number + end) for number in (most - 1, most))
+    assert saml.read_response(encoded(within)).pairs
+    assert "nested deeper" in problem(encoded(beyond))
 
 
 def test_a_forged_assertion_around_a_signed_one_only_changes_what_is_tried():
@@ -213,6 +217,7 @@ def test_an_encrypted_assertion_needs_to_be_told_all():
     start, end = text.index("<saml:Assertion"), text.index("</samlp:Response>")
     response = saml.read_response(encoded(text[:start] + "<saml:EncryptedAssertion/>" + text[end:]))
     assert response.is_encrypted
+    assert response.issued == saml.read_response(encoded(text)).issued  # as the response says, not the assertion
     saml.check_fresh(response, NOW)
     assert saml.choose(response, ROLE, PROVIDER) == saml.RolePair(ROLE, PROVIDER)
     for attempt in (lambda: saml.choose(response, ROLE), lambda: saml.find_role(response, "unity-sbg-dev-sts")):
@@ -381,6 +386,8 @@ def test_files_of_several_editors_are_understood(name, encoding):
         ("SAMLResponse: \nRelayState: x", "empty"),
         ('{"SAMLResponse": ""}', "empty"),
         ('{"RelayState": "x"}', "JSON without a field SAMLResponse"),
+        ('{"text": "{\\"SAMLResponse\\": \\"PHNh\\"}"}', "JSON without a field SAMLResponse"),
+        ('{"text": " [\\"SAMLResponse=PHNh\\"]"}', "JSON without a field SAMLResponse"),
         ('{"SAMLResponse": "PHNh', "cut off in copying"),
         ("[" * 100_000, "cut off in copying"),
         ("SAMLRequest=fZJNT", "This is the SAMLRequest"),
