@@ -729,7 +729,7 @@ class Awx:
             raise Refused(400, {name: ["This field is required."] for name in missing})
         item = self.add(endpoint, self._given(endpoint, body))
         try:
-            self._save(endpoint, item, None)
+            self._check_unique(endpoint, item, None)
         except Refused:
             del self.items[endpoint][item["id"]]
             raise
@@ -741,7 +741,7 @@ class Awx:
             before = json.loads(json.dumps(item))
             item.update(self._given(endpoint, body))
             try:
-                self._save(endpoint, item, before)
+                self._check_unique(endpoint, item, before)
             except Refused:
                 item.clear()
                 item.update(before)
@@ -802,7 +802,7 @@ class Awx:
             elif not (kind in (None, REQUIRED) or (kind == "" and value is None)) and type(kind) is not type(value):
                 _refuse(**{name: f"Not a valid {type(kind).__name__}: {value!r}"})
 
-    def _save(self, endpoint: str, item: JSON, before: JSON | None) -> None:
+    def _check_unique(self, endpoint: str, item: JSON, before: JSON | None) -> None:
         resource = RESOURCES[endpoint]
         twins = [
             one
