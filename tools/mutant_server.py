@@ -3,7 +3,7 @@
 """Run pytest again and again for tools/mutants.py, in children that find everything loaded that is not under test.
 
 One line in: ``{"arguments", "output", "seconds"}`` as JSON. One line out: the exit status, or -1 for a run that did not
-end in time. Each child loads the collection and the tests itself.
+end in time. Each child loads the collection and the tests itself. It ends with whoever has started this.
 """
 
 from __future__ import annotations
@@ -48,15 +48,18 @@ def run(arguments: list[str], output: str) -> None:
 
 def wait(child: int, seconds: float) -> int:
     """Wait for a child; end it, with all that it has started, after so many seconds."""
-    last = time.monotonic() + seconds
-    while time.monotonic() < last:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return -1
+    last, parent, done = time.monotonic() + seconds, os.getppid(), 0
+    try:
+        while time.monotonic() < last and os.getppid() == parent:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.02)
+        return -1
+    finally:
+        if not done:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 if __name__ == "__main__":
