@@ -14,12 +14,11 @@ import ast
 import functools
 import pathlib
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import checkout
 import yaml
-from coverage.numbits import numbits_to_nums
 from mutators import Mutant, Scope
 
 ROOT = checkout.ROOT
@@ -44,19 +43,22 @@ MOST_FILES, MOST_OF_A_FILE = 3, 25
 
 
 class Executed:
-    """What the database of coverage says: the tests of each line, and how long each test takes."""
+    """What tools/mutant_coverage.py has written: the tests of each line, and how long each test takes."""
 
-    def __init__(self, data: pathlib.Path, durations: Mapping[str, float]) -> None:
-        self.durations = durations
+    def __init__(self, parts: Iterable[Mapping[str, Any]]) -> None:
+        self.seconds: dict[str, float] = {}
         self.tests: dict[str, dict[int, set[str]]] = {}
         self.executes: dict[str, int] = {}
-        with sqlite3.connect(data) as database:
-            for path, name, lines in _lines(database):
-                test = name.partition("|")[0]
-                own = self.tests.setdefault(path[path.index("/plugins/") + 1 :], {})
-                for line in lines if test else ():
-                    own.setdefault(line, set()).add(test)
-                self.executes[test] = self.executes.get(test, 0) + len(lines)
+        for part in parts:
+            names = list(part["tests"])
+            self.seconds |= part["tests"]
+            for path, lines in part["lines"].items():
+                own = self.tests.setdefault(path, {})
+                for line, numbers in lines.items():
+                    tests = {names[number] for number in numbers}
+                    own.setdefault(int(line), set()).update(tests)
+                    for test in tests:
+                        self.executes[test] = self.executes.get(test, 0) + 1
         self.named = _named()
 
     def of(self, mutant: Mutant) -> list[str]:
@@ -72,7 +74,7 @@ class Executed:
 
     def _cost(self, test: str) -> tuple[bool, int, str]:
         """By which tests are ordered: slow ones last, else those first that execute the least."""
-        return self.durations.get(test, 0) > SLOW, self.executes[test], test
+        return self.seconds[test] > SLOW, self.executes[test], test
 
     def _of(self, file: str, scope: Scope) -> set[str]:
         """The tests that execute a place."""
@@ -83,16 +85,6 @@ class Executed:
         users = [(user, line) for name in scope.names for user, line in self.named.get(name, ())]
         found = set().union(*(self.tests.get(user, {}).get(line, set()) for user, line in users))
         return found or set().union(*lines.values())
-
-
-def _lines(database: sqlite3.Connection) -> Iterator[tuple[str, str, list[int]]]:
-    """Path, test and lines, of measurements with branches and without."""
-    paths = dict(database.execute("select id, path from file"))
-    names = dict(database.execute("select id, context from context"))
-    for file, name, bits in database.execute("select file_id, context_id, numbits from line_bits"):
-        yield paths[file], names[name], numbits_to_nums(bits)
-    for file, name, start, end in database.execute("select file_id, context_id, fromno, tono from arc"):
-        yield paths[file], names[name], [abs(start), abs(end)]
 
 
 def _named() -> dict[str, list[tuple[str, int]]]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Change the code in one place at a time, and see whether a test fails: a measure of what the tests would notice.
 
-Usage: mutants.py [--sample N] [--seed N] [--coverage FILE] [PACKAGE ...]     PACKAGE is a key of PACKAGES; default: all
+Usage: mutants.py [--sample N] [--seed N] [--executed FILE] [PACKAGE ...]     PACKAGE is a key of PACKAGES; default: all
 
 tools/mutators.py makes the changes, tools/mutant_tests.py chooses the tests. A mutant is *killed* if one of them fails,
 if they cannot be loaded any more, or if they do not end. One that no test executes has *survived*. Of each package 150
@@ -136,21 +136,21 @@ class Worker:
         return self.sound[test]
 
 
-def execute(data: pathlib.Path) -> Executed:
+def execute(kept: pathlib.Path) -> Executed:
     """Run the tests once, unless that was done before, and return what they execute."""
-    durations = data.with_name(f"durations_of_{data.name}.json")  # coverage reads what begins with its name
-    if not durations.exists():
-        options = ("-n", str(os.cpu_count() or 1), "--cov=plugins", "--cov-context=test", "--cov-report=")
-        command = [sys.executable, "-m", "pytest", "-q", *options, "--durations=0", "--durations-min=0.1"]
-        env = {**os.environ, "COVERAGE_FILE": str(data)}
-        done = subprocess.run([*command, *IN_PROCESS], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"The tests fail without any change:\n{done.stdout[-3000:]}")
-        times: dict[str, float] = {}
-        for seconds, test in re.findall(r"^(\d+\.\d+)s \w+ +(tests/.*)$", done.stdout, re.MULTILINE):
-            times[test] = times.get(test, 0) + float(seconds)
-        durations.write_text(json.dumps(times))
-    return Executed(data, json.loads(durations.read_text()))
+    if not kept.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            tools = os.pathsep.join([str(ROOT / "tools"), os.environ.get("PYTHONPATH", "")])
+            env = {**os.environ, "MUTANTS_EXECUTED": folder, "PYTHONPATH": tools.rstrip(os.pathsep)}
+            command = [sys.executable, "-m", "pytest", "-q", "-n", str(os.cpu_count() or 1), "-p", "mutant_coverage"]
+            done = subprocess.run(
+                [*command, *IN_PROCESS], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise SystemExit(f"The tests fail without any change:\n{done.stdout[-3000:]}")
+            parts = [json.loads(one.read_text()) for one in sorted(pathlib.Path(folder).iterdir())]
+            kept.write_text(json.dumps(parts))
+    return Executed(json.loads(kept.read_text()))
 
 
 def equivalents() -> set[str]:
@@ -174,7 +174,7 @@ def survives(mutant: Mutant, executed: Executed | None, worker: Worker) -> bool:
         return not worker.notices(mutant, of_playbooks(mutant.file))
     tests, rest, seconds = executed.of(mutant), [], 0.0
     for test in tests[FIRST:MOST]:
-        seconds += executed.durations.get(test, 0.02)
+        seconds += executed.seconds[test]
         if seconds < SECONDS_OF_TESTS:
             rest.append(test)
     return not any(worker.notices(mutant, part) for part in (tests[:FIRST], rest) if part)
@@ -217,7 +217,7 @@ def main() -> int:
     parser.add_argument("packages", nargs="*", metavar="PACKAGE")
     parser.add_argument("--sample", type=int, help="how many mutants of a package")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--coverage", type=pathlib.Path, help="where to keep what the tests execute, for more runs")
+    parser.add_argument("--executed", type=pathlib.Path, help="where to keep what the tests execute, for the next run")
     options = parser.parse_args()
     if unknown := set(options.packages) - set(PACKAGES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PACKAGES)}")
@@ -229,7 +229,7 @@ def main() -> int:
             every = list(mutants_of(PACKAGES[name]))
             drawn = random.Random(options.seed).sample(every, min(options.sample or PACKAGES[name].most, len(every)))
             if not executed and any(one.file.endswith(".py") for one in drawn):
-                executed = execute(options.coverage or pathlib.Path(folder, "coverage"))
+                executed = execute(options.executed or pathlib.Path(folder, "executed.json"))
             if measure(name, drawn, executed, workers) < PACKAGES[name].target:
                 below.append(name)
         for worker in workers:
