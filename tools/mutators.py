@@ -42,7 +42,7 @@ class Mutant(NamedTuple):
     scope: Scope | None = None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {one_line(self.old)[:90]} -> {one_line(self.new)[:90]}"
+        return f"{self.file}:{self.line}: {one_line(self.old)} -> {one_line(self.new)}"
 
     @property
     def key(self) -> str:
@@ -79,7 +79,8 @@ def in_python(file: pathlib.Path, root: pathlib.Path) -> Iterator[Mutant]:
                 seen.add((start, end, new))
                 changed = (raw[:start] + new.encode() + raw[end:]).decode()
                 old = raw[start:end].decode()
-                yield Mutant(str(file.relative_to(root)), node.lineno, old, new, changed, scope(node, parents))
+                where = scope(node, parents if node is place else (*parents, place))
+                yield Mutant(str(file.relative_to(root)), node.lineno, old, new, changed, where)
 
 
 def nodes(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
@@ -108,7 +109,8 @@ def changes(node: ast.AST, parents: Sequence[ast.AST]) -> Iterator[tuple[ast.exp
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield node, f"({ast.unparse(operand)})"
         case ast.If(test=test) | ast.IfExp(test=test):
-            if not (isinstance(test, ast.Compare) and isinstance(test.ops[0], EXACT)):
+            exact = isinstance(test, ast.Compare) and isinstance(test.ops[0], EXACT)
+            if not exact and not (isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)):
                 yield test, f"(not ({ast.unparse(test)}))"
         case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
             yield value, "None"
