@@ -613,6 +613,35 @@ def test_a_run_that_overwrites_the_lock_is_noticed(venue: Moto, monkeypatch: pyt
     assert statements(venue)[-1] == lock_statement()
 
 
+def test_a_lock_that_is_overwritten_each_time_is_given_up_with_growing_pauses(
+    venue: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements(venue)})
+    applied, naps = revocation.apply, list[float]()
+
+    def apply_then_overwritten(*arguments: Any) -> None:
+        applied(*arguments)
+        venue.client("iam").update_assume_role_policy(RoleName=ROLE, PolicyDocument=document)
+
+    monkeypatch.setattr(revocation, "apply", apply_then_overwritten)
+    runtime = Runtime(sleep=naps.append, jitter=lambda most: most)
+    result = perform(revocation.OPERATION, runtime, **VENUE, state="locked")
+    assert (result["error"], naps) == ("ConcurrentChange", [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8])
+
+
+def test_tokens_of_a_role_that_was_made_again_are_said_to_have_ended(venue: Moto, tmp_path: pathlib.Path) -> None:
+    one = recent()
+    file = write(tmp_path / "receipts", replace(one, assumed_role_id=f"AROAFORMERFORMERFORM:{one.session_name}"))
+    said: list[list[str]] = []
+    for asked in ({"user": "jdoe"}, {"all": True}):
+        said.append([])
+        assert perform(revocation.OPERATION, Runtime(warn=said[-1].append), **VENUE, **asked, receipts_file=file)[
+            "changed"
+        ]
+    about = ["was deleted and created again" in " ".join(warned) for warned in said]
+    assert about == [True, False], said
+
+
 def test_every_role_of_the_venue_is_locked(venue: Moto, tmp_path: pathlib.Path) -> None:
     """By a receipt, or by the tags of the role. Roles of other venues and of other parts of MDPS stay as they are."""
     iam, nothing = venue.client("iam"), json.dumps({"Version": "2012-10-17", "Statement": []})
