@@ -73,8 +73,8 @@ molecule: dev ## the scenario `default`: create, idempotence, verify, destroy
 dev:
 	@$(ENVIRONMENT) awscli ministack dev >/dev/null
 
-matrix: ## unit tests, the main job and sanity on every supported core, Python, amazon.aws and boto3; prints a table
-	@$(PYTHON) tools/matrix.py
+matrix: ## unit tests, the main job and sanity on every supported core, Python, amazon.aws and boto3; prints a table; ROWS=core-devel for the development branch
+	@$(PYTHON) tools/matrix.py $(ROWS)
 
 build: dev ## the tarball for ansible-galaxy, its bill of materials and checksums, in dist/
 	@$(RUN_DEV) python tools/build.py

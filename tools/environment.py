@@ -48,6 +48,7 @@ class Environment(NamedTuple):
 # least.
 OLDEST_AMAZON = (("12.3.0", "amazon/aws"), ("12.3.0", "awx/awx"))
 NEWEST_AMAZON = (("14.5.0", "amazon/aws"), ("14.5.0", "ansible/posix"), ("13.8.0", "awx/awx"))
+DEVEL = "https://github.com/ansible/ansible/archive/refs/heads/devel.tar.gz"
 OLDEST_BOTO3 = ("boto3==1.35.0", "botocore==1.35.0", "s3transfer==0.10.0")
 
 ENVIRONMENTS = {
@@ -71,6 +72,8 @@ ENVIRONMENTS = {
     ),
     # A release candidate, so not among the pinned versions.
     "core-2.22": Environment("floor.txt", (3, 13), NEWEST, NEWEST_AMAZON, ("ansible-core>=2.22.0rc1,<2.23",)),
+    # What ansible-core will be. Not pinned, and only made if it is asked for.
+    "core-devel": Environment("floor.txt", (3, 13), NEWEST, NEWEST_AMAZON, (f"ansible-core @ {DEVEL}",)),
     "core-2.21-py3.13": Environment("floor.txt", (3, 13), (3, 13), OLDEST_AMAZON, ("ansible-core>=2.21,<2.22",)),
 }
 

@@ -154,19 +154,7 @@ def gaps(
     :param asked: whether CloudTrail was asked at all.
     :param failed: the regions in which it did not answer, each with the reason.
     """
-    said = []
-    answered = [one for one in regions if one not in failed]
-    if failed and not answered:
-        said.append(f"CloudTrail could not be read, so only receipts are known: {next(iter(failed.values()))}")
-    elif not asked:
-        said.append("CloudTrail was not asked, so only receipts are known. What was done with the key is not known.")
-    else:
-        said += [
-            *[f"CloudTrail of {region} could not be read: {why}" for region, why in failed.items()],
-            f"Only events of these regions were read: {', '.join(answered)}. Name others with regions.",
-            LATE,
-            S3_OBJECTS,
-        ]
+    said = _gaps_of_cloudtrail(regions, failed, asked=asked)
     if truncated:
         said.append("There are more events than max_pages allows: the summary has the newest ones only.")
     if session is None:
@@ -181,6 +169,20 @@ def gaps(
             "was issued is not known, and the end of the token is the latest that is possible."
         )
     return said
+
+
+def _gaps_of_cloudtrail(regions: Sequence[str], failed: Mapping[str, str], *, asked: bool) -> list[str]:
+    answered = [one for one in regions if one not in failed]
+    if failed and not answered:
+        return [f"CloudTrail could not be read, so only receipts are known: {next(iter(failed.values()))}"]
+    if not asked:
+        return ["CloudTrail was not asked, so only receipts are known. What was done with the key is not known."]
+    return [
+        *[f"CloudTrail of {region} could not be read: {why}" for region, why in failed.items()],
+        f"Only events of these regions were read: {', '.join(answered)}. Name others with regions.",
+        LATE,
+        S3_OBJECTS,
+    ]
 
 
 def provenance(session: Session, receipt: Receipt | None) -> Mapping[str, Any]:

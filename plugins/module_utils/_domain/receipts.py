@@ -372,6 +372,21 @@ class ReceiptLog(NamedTuple):
     conflicts: tuple[str, ...] = ()
 
 
+def _read_stored(stored: Stored, oldest: str) -> Receipt | None:
+    """The receipt of a line, or None for an empty line and for a token that ended long ago.
+
+    :raises ValueError: it is not a receipt, or lies in the place of another one.
+    """
+    if not stored.text.strip() and not stored.receipt_id:
+        return None
+    given = _decode(stored.text)
+    if _is_older(given, oldest):
+        return None
+    receipt = _parse(given)
+    _check_place(receipt, stored)
+    return receipt
+
+
 def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = None) -> ReceiptLog:
     """Join the lines that are about one token: same account, role ARN, session, receipt id, recipient and venue.
 
@@ -390,18 +405,12 @@ def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = Non
     oldest = iso(since - LONGEST_REACH) if since else ""
     for line in lines:
         stored = line if isinstance(line, Stored) else Stored(line, "")
-        if not stored.text.strip() and not stored.receipt_id:
-            continue
         try:
-            given = _decode(stored.text)
-            if _is_older(given, oldest):
-                continue
-            receipt = _parse(given)
-            _check_place(receipt, stored)
+            receipt = _read_stored(stored, oldest)
         except (ValueError, RecursionError, InvalidInput):
             unreadable += 1
             continue
-        if since and receipt.ends_by <= since:
+        if receipt is None or (since and receipt.ends_by <= since):
             continue
         if holders.setdefault(receipt.id, _holder(receipt)) != _holder(receipt):
             conflicts[receipt.id] = None

@@ -120,18 +120,15 @@ def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
         _parameter_steps(current.parameter, desired, chosen, recovered=chosen.current == trusted.current)
     )
     trust_steps = list(_trust_steps(change, desired)) if role else [_create_role(change.policy, desired)]
-    first, second = parameter_steps, trust_steps
-    # A change of type leaves SSM without the value for a moment: the role must hold it by then, or a run that dies
-    # there would lose it.
-    if len(parameter_steps) > 1 or not ids.parameter_first(known, trusted, chosen):
-        first, second = second, first
+    # A change of type leaves SSM without the value for a moment: the role must hold it by then, or a run that is
+    # interrupted there would lose it.
+    parameter_first = len(parameter_steps) == 1 and ids.parameter_first(known, trusted, chosen)
     boundary_steps = list(_boundary_steps(role, desired))
     steps = [
         *provider_steps(current.oidc_providers, trust.oidc_providers, desired.partition, provider_tags(desired.venue)),
         # A boundary comes before everything that it is to bound, and only who has one may be changed by some callers.
         *(boundary_steps if desired.boundary else []),
-        *first,
-        *second,
+        *(parameter_steps + trust_steps if parameter_first else trust_steps + parameter_steps),
         *([] if desired.boundary else boundary_steps),
         *_policy_steps(current.policy, desired),
         *_setting_steps(role, desired),
@@ -139,13 +136,12 @@ def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
     labels = _labels(known, trusted, chosen)
     after = _desired_state(desired, change.policy, chosen.current, current, labels)
     after |= state_after(current.oidc_providers, trust.oidc_providers, desired.partition)
-    oidc_notes = [note for one in trust.oidc_providers for note in one.notes()]
     notes = [
         *change.notes(),
-        *oidc_notes,
+        *(note for one in trust.oidc_providers for note in one.notes()),
         *undecided(reading),
         *_weakness(desired, known, chosen),
-        *([tight] if tight else []),
+        *filter(None, [tight]),
     ]
     return Plan(steps, _current_state(current, labels), after, notes, change.locked)
 
@@ -272,30 +268,21 @@ def _parameter_steps(
         )
         parameter, recovered = None, True
     if not parameter:
-        tags = [{"Key": k, "Value": v} for k, v in {**desired.tags, **desired.venue.tags("external-id")}.items()]
-        summary = (
-            f"store the external ID that the role has, as {kind}"
-            if recovered
-            else f"store a new external ID, as {kind}"
-        )
-        description = f"External ID of the role {desired.role_name}. Written by mdps.venue_sts."
-        # Without Overwrite, the first of several runs wins and the others adopt its value.
-        yield Step(
-            "ssm",
-            "put_parameter",
-            path,
-            summary,
-            {**arguments, "Description": description, "Tags": tags, "Overwrite": False},
-        )
+        yield _create_parameter(desired, arguments, recovered=recovered)
     elif parameter.value != chosen.current:
-        yield Step(
-            "ssm",
-            "put_parameter",
-            path,
-            "replace the external ID",
-            {**arguments, "Overwrite": True},
-            version=parameter.version + 1,
-        )
+        replaced, version = {**arguments, "Overwrite": True}, parameter.version + 1
+        yield Step("ssm", "put_parameter", path, "replace the external ID", replaced, version=version)
+
+
+def _create_parameter(desired: Desired, arguments: Mapping[str, Any], *, recovered: bool) -> Step:
+    tags = [{"Key": k, "Value": v} for k, v in {**desired.tags, **desired.venue.tags("external-id")}.items()]
+    which = "the external ID that the role has" if recovered else "a new external ID"
+    description = f"External ID of the role {desired.role_name}. Written by mdps.venue_sts."
+    # Without Overwrite, the first of several runs wins and the others adopt its value.
+    created = {**arguments, "Description": description, "Tags": tags, "Overwrite": False}
+    return Step(
+        "ssm", "put_parameter", desired.external_id_parameter, f"store {which}, as {arguments['Type']}", created
+    )
 
 
 def _create_role(trust: Mapping[str, Any], desired: Desired) -> Step:

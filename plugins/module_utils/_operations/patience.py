@@ -42,13 +42,19 @@ class Patience:
     def __init__(self, runtime: Runtime, seconds: float, expected: Callable[[AwsRefused], bool]) -> None:
         self._runtime, self._seconds, self._expected = runtime, seconds, expected
         self._deadline: datetime | None = None
+        self.is_over = False
         self._pause = FIRST_PAUSE
 
     def again(self, refusal: AwsRefused) -> bool:
-        """Wait, and return True, or return False at once where waiting does not help or the time is over."""
+        """Wait, and return True, or return False immediately where waiting does not help or the time is over."""
+        return self._expected(refusal) and self.wait()
+
+    def wait(self) -> bool:
+        """Wait, and return True, or return False immediately if the time is over."""
         now = self._runtime.now()
         self._deadline = self._deadline or now + timedelta(seconds=self._seconds)
-        if not self._expected(refusal) or now >= self._deadline:
+        self.is_over = now >= self._deadline
+        if self.is_over:
             return False
         self._runtime.sleep(self._pause / 2 + self._runtime.jitter(self._pause / 2))
         self._pause = min(2 * self._pause, LONGEST_PAUSE)

@@ -385,7 +385,7 @@ def test_nothing_is_assumed_in_check_mode_or_for_a_removal(role: Runner, account
 def test_propagation_is_waited_for_with_growing_pauses(role: Runner, account: Account) -> None:
     account.before("sts:AssumeRole", *[refuse("AccessDenied")] * 6)
     assert role.execute(wait=True)["assumable"] is True
-    assert role.clock.slept == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+    assert role.clock.slept == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
 
 
 def never(role: Runner, account: Account, **given: Any) -> str:

@@ -140,14 +140,7 @@ def authorize_found(
         session_policy(options, request, caller.account_id, renewals) if request.narrows or renewals else None
     )
     duration = _decide_duration(options, caller, role, runtime)
-    arguments = {
-        "RoleArn": role.arn,
-        "RoleSessionName": options.session_name,
-        "DurationSeconds": duration,
-        "ExternalId": parameter.value,
-        **options.extras,
-        **({"Policy": compact(policy)} if policy else {}),
-    }
+    arguments = _arguments(options, role, duration, parameter, policy)
     names = _names(options, role, caller)
     question = Question(caller, role, parameter, arguments, options.wait_timeout, names)
     facts = _ReceiptFacts(
@@ -165,6 +158,20 @@ def authorize_found(
         assume=lambda: assume(question, clients, runtime),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
     )
+
+
+def _arguments(
+    options: TokenOptions, role: Role, duration: int, parameter: Parameter, policy: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the arguments of AssumeRole."""
+    return {
+        "RoleArn": role.arn,
+        "RoleSessionName": options.session_name,
+        "DurationSeconds": duration,
+        "ExternalId": parameter.value,
+        **options.extras,
+        **({"Policy": compact(policy)} if policy else {}),
+    }
 
 
 def _allowed(options: TokenOptions, role_policy: Mapping[str, Any] | None, request: Request) -> Access:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from ..._domain.role_plan import Role
 from ..._domain.steps import Step
 from ..._domain.trust_reader import denied_subjects
 from .._operation import Operation, Result, Runtime, filled_in
-from ..converge import ATTEMPTS
+from ..converge import converge
 from ..leases import end_leases
 from .crowd import check_crowd, confirm
 from .options import ARGUMENT_SPEC, BY_RECEIPT, RevocationOptions, parse
@@ -74,14 +75,17 @@ class _Run:
 
     def apply(self) -> None:
         """Apply the plans. After a change by somebody else, read and plan again."""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self.runtime.sleep(self.runtime.jitter(0.2 * 2 ** (attempt - 1)))
-                self._read_again()
-            self.failed = {}
-            self.plans = [self._apply_one(one) for one in self.plans]
-            if not any(isinstance(error, ConcurrentChange) for error in self.failed.values()):
-                return
+        with contextlib.suppress(ConcurrentChange):  # that of the last attempt is among what has failed
+            converge(self.runtime, self._attempt)
+
+    def _attempt(self, number: int) -> None:
+        if number:
+            self._read_again()
+        self.failed = {}
+        self.plans = [self._apply_one(one) for one in self.plans]
+        for error in self.failed.values():
+            if isinstance(error, ConcurrentChange):
+                raise error
 
     def _read_again(self) -> None:
         again = read(self.options, replace(self.known, found=True), self.clients)
