@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 import pathlib
 import re
 import warnings
@@ -17,7 +18,7 @@ import jinja2
 import pytest
 import yaml
 from ansible_collections.mdps.venue_sts.plugins.module_utils import _handoff_options
-from ansible_collections.mdps.venue_sts.plugins.modules import venue_sts_handoff, venue_sts_token
+from ansible_collections.mdps.venue_sts.plugins.modules import venue_sts_handoff, venue_sts_role, venue_sts_token
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, resending
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels.registry import CHANNELS
 
@@ -143,6 +144,21 @@ def test_the_options_of_the_hand_off_are_documented_as_they_are() -> None:
     assert documented(RESEND["options"]) == specified(resending.ARGUMENT_SPEC)
     handoff = TOKEN["options"]["handoff"]["suboptions"]
     assert documented(handoff) == specified(issuing.OPERATION.argument_spec["handoff"]["options"])
+
+
+def test_options_of_several_modules_are_documented_alike() -> None:
+    # A documentation fragment cannot hold suboptions that are nested differently.
+    def text(options: Mapping[str, Any]) -> str:
+        return json.dumps(options, sort_keys=True).replace("O(handoff.", "O(")
+
+    role = yaml.safe_load(venue_sts_role.DOCUMENTATION)["options"]["oidc_providers"]["suboptions"]
+    token = TOKEN["options"]["oidc_providers"]["suboptions"]
+    assert text({**token, "create": role["create"]}) == text(role)  # only provisioning creates a provider
+    handoff = TOKEN["options"]["handoff"]["suboptions"]
+    resend = yaml.safe_load(venue_sts_handoff.DOCUMENTATION)["options"]
+    resend["email"]["suboptions"]["to"] = handoff["email"]["suboptions"]["to"]  # the message names its recipient
+    for name in handoff.keys() & resend.keys():
+        assert text(handoff[name]) == text(resend[name])
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
