@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import os
 import pathlib
+import posixpath
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import checkout
 import environment
@@ -49,7 +52,9 @@ Short-lived, limited access to an MDPS venue for people without an AWS account.
 :maxdepth: 1
 Overview <README>
 docs/index
+```
 """
+REFERENCE = "Modules and roles <reference/index>"
 
 
 def gather() -> None:
@@ -75,10 +80,24 @@ def gather() -> None:
         path for path in sorted(SOURCE.rglob("*.md")) if path.name != "LICENSE.md" and "LICENSES" not in path.parts
     ]
     names = [str(path.relative_to(SOURCE).with_suffix("")) for path in pages]
-    others = [name for name in names if name not in ("README", "docs/index")]
-    (SOURCE / "index.md").write_text(
-        INDEX + "\n".join([*others, "Reference of modules and roles <reference/index>"]) + "\n```\n"
-    )
+    (SOURCE / "index.md").write_text(INDEX + sidebar(names, (SOURCE / "docs/index.md").read_text()))
+
+
+def sidebar(names: Sequence[str], index: str) -> str:
+    """The pages under the headings of docs/index.md and in its order, and last those that it does not link to."""
+    placed = {"README", "docs/index"}
+    trees = []
+    for section in index.split("\n## ")[1:]:
+        heading, _newline, body = section.partition("\n")
+        linked = [posixpath.normpath(f"docs/{one}") for one in re.findall(r"\]\(([^)#]+)\.md\)", body)]
+        pages = [one for one in dict.fromkeys(linked) if one in names and one not in placed]
+        placed.update(pages)
+        trees.append(_tree(heading, [*pages, *([REFERENCE] if heading == "Reference" else [])]))
+    return "".join([*trees, _tree("Project", [name for name in names if name not in placed])])
+
+
+def _tree(caption: str, pages: Sequence[str]) -> str:
+    return "\n".join(["", "```{toctree}", ":maxdepth: 1", f":caption: {caption}", *pages, "```", ""])
 
 
 def with_collections() -> dict[str, str]:
