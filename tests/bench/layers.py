@@ -42,7 +42,8 @@ def measured(field: Field, step: str, venues: int, tls: str, *limit: str) -> Cou
         main = Counter(json.loads((folder / "main.json").read_text()))
         workers = [Counter(json.loads(file.read_text())) for file in folder.glob("[0-9]*.json")]
     found = sum(workers, Counter[str]())
-    found[REST] = 2 * found.pop("whole") - found.total()
+    whole = found.pop("whole")
+    found[REST] = whole - found.total()
     return found + Counter(
         {
             "start-up": main["start-up"],
