@@ -142,7 +142,8 @@ def execute(kept: pathlib.Path) -> Executed:
         with tempfile.TemporaryDirectory() as folder:
             tools = os.pathsep.join([str(ROOT / "tools"), os.environ.get("PYTHONPATH", "")])
             env = {**os.environ, "MUTANTS_EXECUTED": folder, "PYTHONPATH": tools.rstrip(os.pathsep)}
-            command = [sys.executable, "-m", "pytest", "-q", "-n", str(os.cpu_count() or 1), "-p", "mutant_coverage"]
+            processes = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile")
+            command = [sys.executable, "-m", "pytest", "-q", *processes, "-p", "mutant_coverage"]
             done = subprocess.run(
                 [*command, *IN_PROCESS], cwd=ROOT, env=env, capture_output=True, text=True, check=False
             )

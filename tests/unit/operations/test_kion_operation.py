@@ -209,6 +209,28 @@ def test_an_option_beats_the_file_that_fills_in_the_others(kion, monkeypatch, tm
     succeed(kion, **options)
 
 
+LOGIN = {"username": "jdoe", "password": PASSWORD, "idms": 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "is_read"),
+    [
+        ({"api_key": API_KEY}, False),
+        (LOGIN, False),
+        ({**LOGIN, "password": None}, True),
+        ({**LOGIN, "username": None}, True),
+        ({"api_key": API_KEY, "url": None}, True),
+        ({"api_key": API_KEY, "config_profile": "work"}, True),
+    ],
+)
+def test_the_file_is_read_only_where_something_is_missing(kion, monkeypatch, tmp_path, options, is_read):
+    monkeypatch.delenv("KION_API_KEY")
+    monkeypatch.delenv("KION_URL")
+    (tmp_path / "kion.yml").write_text("kion: [")
+    given = {"url": kion.url, **options}
+    assert "kion.yml" in fail(kion, **given)["msg"] if is_read else succeed(kion, **given)
+
+
 @pytest.mark.parametrize("text", ["kion: [", "kion: 5", "- a", "secretsecret", f"kion:\n\tapi_key: {API_KEY}"])
 def test_a_broken_settings_file_is_named_and_never_quoted(kion, monkeypatch, tmp_path, text):
     monkeypatch.delenv("KION_API_KEY")
