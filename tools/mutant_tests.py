@@ -65,7 +65,7 @@ class Executed:
         """The tests to run for a mutant, the most specific first, and the first of each function before the others."""
         ranked = sorted(self._of(mutant.file, mutant.scope), key=self._cost)
         turns: dict[str, int] = {}
-        order = []
+        order: list[tuple[int, int, str]] = []
         for test in ranked:
             function = test.partition("[")[0]
             turns[function] = turns.get(function, 0) + 1
@@ -76,9 +76,11 @@ class Executed:
         """By which tests are ordered: slow ones last, else those first that execute the least."""
         return self.seconds[test] > SLOW, self.executes[test], test
 
-    def _of(self, file: str, scope: Scope) -> set[str]:
-        """The tests that execute a place."""
+    def _of(self, file: str, scope: Scope | None) -> set[str]:
+        """The tests that execute a place; those of the whole file if it is not known."""
         lines = self.tests.get(file, {})
+        if scope is None:
+            return set().union(*lines.values())
         for place in filter(None, (scope.body, scope.lines, scope.statement)):
             if found := set().union(*(lines.get(line, ()) for line in place)):
                 return found
@@ -125,9 +127,9 @@ def of_playbooks(file: str) -> list[str]:
             if mentioned & (own | users):
                 ranked.append((not mentioned & own, len(mentioned), str(path.relative_to(ROOT)), test))
     chosen: dict[str, list[str]] = {path: [path] for path in places}
-    for _other, _number, path, test in sorted(ranked):
-        if path not in places and (path in chosen or len(chosen) < MOST_FILES):
-            chosen.setdefault(path, []).append(f"{path}::{test}")
+    for _other, _number, file_name, test in sorted(ranked):
+        if file_name not in places and (file_name in chosen or len(chosen) < MOST_FILES):
+            chosen.setdefault(file_name, []).append(f"{file_name}::{test}")
     return [*READERS, *(test for tests in chosen.values() for test in tests[:MOST_OF_A_FILE])]
 
 

@@ -97,9 +97,12 @@ class Worker:
             )
         output = self.tree.parents[3] / "output"
         asked = {"arguments": [*OPTIONS, *arguments], "output": str(output), "seconds": seconds}
-        self.server.stdin.write(json.dumps(asked) + "\n")
-        self.server.stdin.flush()
-        code = int(self.server.stdout.readline())
+        to, answers = self.server.stdin, self.server.stdout
+        if not to or not answers:
+            raise RuntimeError("the process that runs the tests has no pipes")
+        to.write(json.dumps(asked) + "\n")
+        to.flush()
+        code = int(answers.readline())
         return code, output.read_text(errors="replace")
 
     def end(self) -> None:

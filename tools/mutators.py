@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -139,7 +139,7 @@ def scope(node: ast.AST, parents: Sequence[ast.AST]) -> Scope:
     functions = [one for one in path if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
     body = None
     if functions and inner is functions[-1]:
-        body = range(inner.body[0].lineno, (inner.end_lineno or inner.lineno) + 1)  # type: ignore[attr-defined]
+        body = range(inner.body[0].lineno, (inner.end_lineno or inner.lineno) + 1)
     names: list[str] = []
     if not functions or body:
         targets = [inner.target] if isinstance(inner, ast.AnnAssign) else getattr(inner, "targets", [])
@@ -153,6 +153,8 @@ def scope(node: ast.AST, parents: Sequence[ast.AST]) -> Scope:
 def in_yaml(file: pathlib.Path, root: pathlib.Path) -> Iterator[Mutant]:
     """Every mutant of a file of plays or tasks."""
     tree = yaml.compose(file.read_text(), Loader=yaml.SafeLoader)
+    if not isinstance(tree, yaml.SequenceNode):
+        return
     for line, old, new in edits(tree):
         # The tree is changed while the generator pauses.
         yield Mutant(str(file.relative_to(root)), line, old, new, "---\n" + yaml.serialize(tree, width=1000))
@@ -196,9 +198,9 @@ def without_keywords(task: yaml.MappingNode, name: str) -> Iterator[tuple[int, s
 def without(parent: yaml.CollectionNode, part: object, what: str) -> Iterator[tuple[int, str, str]]:
     """Leave out one part of a mapping or a list."""
     index = parent.value.index(part)
-    node = part[0] if isinstance(part, tuple) else part
+    node: Any = part[0] if isinstance(part, tuple) else part
     del parent.value[index]
-    yield node.start_mark.line + 1, what, "left out"  # type: ignore[attr-defined]
+    yield node.start_mark.line + 1, what, "left out"
     parent.value.insert(index, part)
 
 
