@@ -24,6 +24,7 @@ for place in (COLLECTIONS, ROOT):
 
 from ansible.plugins.loader import init_plugin_loader  # noqa: E402 - needs the path above
 
+from tests.support import age_substitute  # noqa: E402 - needs the path above
 from tests.support.programs import advice  # noqa: E402 - needs the path above
 from tests.support.servers import Moto, free_port  # noqa: E402 - needs the path above
 
@@ -31,6 +32,7 @@ from tests.support.servers import Moto, free_port  # noqa: E402 - needs the path
 init_plugin_loader([str(COLLECTIONS)])
 
 __all__ = ["free_port"]
+age_substitute.provide(ROOT / ".build/age-substitute")
 
 # A busy machine is no reason for a property to fail.
 _SLOW = [hypothesis.HealthCheck.too_slow]

@@ -38,7 +38,7 @@ def private_file(path: Path, text: str) -> Path:
 
 @dataclass
 class AgePerson:
-    """Somebody with an age identity or an ssh key, and Debian's age."""
+    """Somebody with an age identity or an ssh key, and the program age or its substitute."""
 
     identity: Path
     public: str

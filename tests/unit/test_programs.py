@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import sys
 
 import pytest
 
-from tests.support import programs
+pytest.importorskip("pyrage", reason="pyrage is not installed")
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
+
+from tests.support import age_substitute, people, programs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIST = ROOT / "tools/debian.txt"
@@ -43,3 +47,26 @@ def test_a_run_ends_with_the_line(tmp_path: pathlib.Path) -> None:
     command = [sys.executable, "-m", "pytest", "-rs", "-p", "tests.conftest", "-c", "/dev/null", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-2].endswith("Run: apt-get install zsh")
+
+
+def test_age_is_replaced_only_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.setattr(age_substitute.shutil, "which", lambda _name: "/usr/bin/age")
+    age_substitute.provide(tmp_path / "bin")
+    assert os.environ["PATH"] == "/usr/bin" and not (tmp_path / "bin").exists()
+
+
+@pytest.mark.parametrize("kind", ["age", "ssh-ed25519"])
+def test_the_substitute_opens_what_age_opens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, kind: str
+) -> None:
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    monkeypatch.setattr(age_substitute.shutil, "which", lambda _name: None)
+    age_substitute.provide(tmp_path / "bin")
+    person = people.age_person(tmp_path) if kind == "age" else people.ssh_person(tmp_path)
+    sealed = sealing.seal(b"for you", sealing.read_keys(person.public, people.NOW).usable, sealing.SealOptions()).text
+    assert person.open(sealed) == b"for you"
+    (tmp_path / "sealed").write_text(sealed)
+    command = ["age", "--decrypt", "--identity", str(person.identity), "--output", str(tmp_path / "opened")]
+    subprocess.run([*command, str(tmp_path / "sealed")], check=True)
+    assert (tmp_path / "opened").read_bytes() == b"for you"
