@@ -42,7 +42,7 @@ def _requests(stream: BinaryIO, user: str) -> Iterator[tuple[datetime, int]]:
     """Return when each token of a user was requested, and where in the file its line begins."""
     wanted = json.dumps(user).encode()
     for line in lines_of(stream):
-        if wanted in line and len(line) <= LONGEST_LINE:
+        if b'"sealed_to"' in line and wanted in line and len(line) <= LONGEST_LINE:
             with contextlib.suppress(ValueError, RecursionError, LookupError, TypeError, InvalidInput):  # no receipt
                 yield parse_time("receipts_file", json.loads(line)["requested_at"]), stream.tell() - len(line)
 

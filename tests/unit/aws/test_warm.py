@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import pathlib
+from multiprocessing.connection import Connection
 
 import botocore.loaders
 import botocore.session
@@ -106,6 +108,26 @@ def test_the_garbage_collector_is_left_as_it_was() -> None:
     speed.prepare(SERVICES)
     assert gc.isenabled()
     assert gc.get_freeze_count() == frozen
+
+
+def pause_twice(pipe: Connection) -> None:
+    """What a task does that loops over two items; say which objects the collector would not look at."""
+    frozen = [gc.get_freeze_count()]
+    for _item in range(2):
+        with speed.collector_paused():
+            assert not gc.isenabled()
+        frozen.append(gc.get_freeze_count())
+    pipe.send((frozen, gc.isenabled()))
+
+
+def test_a_worker_looks_at_its_own_objects_only() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    worker = multiprocessing.get_context("fork").Process(target=pause_twice, args=(theirs,))
+    worker.start()
+    frozen, on = ours.recv()
+    worker.join()
+    assert on
+    assert frozen[0] == 0 < frozen[1] == frozen[2]
 
 
 @pytest.mark.parametrize("service", ["sso", "sso-oidc", "signin"])
