@@ -23,7 +23,7 @@ test-floor: ## unit tests and the main job on the oldest ansible-core and Python
 	@$(ENVIRONMENT) floor awscli >/dev/null
 	PATH="$(CURDIR)/$(FLOOR)/bin:$$PATH" pytest -n 2 --dist loadfile tests/unit $(MAIN_JOB)
 
-test-without-speed: dev ## the same tests without plugins/plugin_utils/speed.py, which must change nothing but the time
+test-without-speed: dev ## the same tests without plugins/plugin_utils/_speed.py, which must change nothing but the time
 	$(RUN_DEV) python tools/without_speed.py
 
 enforcement: dev ## proof on a server that enforces policies: allow and deny, faults, races, secrets

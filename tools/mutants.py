@@ -49,7 +49,7 @@ PACKAGES = {
     "_operations": Package(("plugins/module_utils/_operations/**/*.py",), 92),
     "_aws": Package(("plugins/module_utils/_aws/**/*.py",)),
     "plugin_utils": Package(("plugins/plugin_utils/**/*.py",)),
-    "dispatch": Package(("plugins/plugin_utils/action.py",), 95),
+    "dispatch": Package(("plugins/plugin_utils/_action.py",), 95),
     "roles": Package(("roles/*/tasks/*.yml", "playbooks/*.yml", "playbooks/tasks/*.yml"), most=40),
 }
 EQUIVALENT = ROOT / "tools/mutants_equivalent.txt"

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run the tests on a copy of the collection without plugins/plugin_utils/speed.py: only the time may change.
+"""Run the tests on a copy of the collection without plugins/plugin_utils/_speed.py: only the time may change.
 
 Usage: without_speed.py [PYTEST ARGUMENT ...]     the default is all unit and integration tests
 """
@@ -15,7 +15,7 @@ import tempfile
 
 import checkout
 
-SPEED = "plugins/plugin_utils/speed.py"
+SPEED = "plugins/plugin_utils/_speed.py"
 
 
 def main(arguments: list[str]) -> int:

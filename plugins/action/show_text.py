@@ -9,7 +9,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.screen import pieces, prints_text
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._screen import pieces, prints_text
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no type information

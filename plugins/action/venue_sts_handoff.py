@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.held import show_sealed
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.resending import OPERATION as THIS
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import VenueAction
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._held import show_sealed
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._resending import OPERATION as THIS
 
 
 class ActionModule(VenueAction):

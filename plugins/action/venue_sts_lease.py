@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.leasing import OPERATION as THIS
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import VenueAction
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._leasing import OPERATION as THIS
 
 
 class ActionModule(VenueAction):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.profile import OPERATION as THIS
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.profile import with_known_token
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import VenueAction
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import VenueAction
 
 
 class ActionModule(VenueAction):

@@ -8,13 +8,13 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.utils.display import Display
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.action import RAW_OUTPUT, VenueAction
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.held import show_sealed
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import OPERATION as THIS
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import shipped
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.reuse import Reuse
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.shipping import ShippedHost
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import RAW_OUTPUT, VenueAction
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._held import show_sealed
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._issuing import OPERATION as THIS
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._issuing import shipped
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._reuse import Reuse
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._shipping import ShippedHost
 
 DEBUG = (
     "ANSIBLE_DEBUG is set, and ansible-core would print the keys that the module returns from this host. Unset it, or "

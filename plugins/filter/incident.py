@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.incident_text import lines
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.report_page import incident_page
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._report_page import incident_page
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "report" / "templates"
 

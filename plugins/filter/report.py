@@ -12,7 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import parse_time
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.report_page import report_page
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._report_page import report_page
 
 
 def _facts(

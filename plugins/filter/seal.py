@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing
 
 
 def seal(secret: Any, recipients: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._formats import token_files
 
 
 def _token_files(token: Any, region: str = "us-west-2", profile: str = "") -> dict[str, str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The argument specs of the hand-off. They are here because a module on another host must know them as well.
 
-Each channel of ``plugin_utils/channels`` reads and checks its own.
+Each channel of ``plugin_utils/_channels`` reads and checks its own.
 """
 
 from __future__ import annotations

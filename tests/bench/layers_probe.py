@@ -32,18 +32,18 @@ IN_WORKERS = {
     ),
     "API calls": ("botocore.client:BaseClient._make_api_call",),
     "README, zip, sealing": (
-        f"{OWN}plugin_utils.bundle:build_bundle",
-        f"{OWN}plugin_utils.sealing:seal",
-        f"{OWN}plugin_utils.sealing:read_keys",
+        f"{OWN}plugin_utils._bundle:build_bundle",
+        f"{OWN}plugin_utils._sealing:seal",
+        f"{OWN}plugin_utils._sealing:read_keys",
     ),
     "receipts and files": (
         f"{OWN}module_utils._receipt_store:ReceiptStores.check",
         f"{OWN}module_utils._receipt_store:ReceiptStores.record",
-        f"{OWN}plugin_utils.known_receipts:last_keys",
-        f"{OWN}plugin_utils.destinations:check",
-        f"{OWN}plugin_utils.destinations:write",
+        f"{OWN}plugin_utils._known_receipts:last_keys",
+        f"{OWN}plugin_utils._destinations:check",
+        f"{OWN}plugin_utils._destinations:write",
     ),
-    "options, checks, plans": (f"{OWN}plugin_utils.action:VenueAction.run",),
+    "options, checks, plans": (f"{OWN}plugin_utils._action:VenueAction.run",),
 }
 _totals: dict[str, float] = defaultdict(float)
 _lock = threading.Lock()

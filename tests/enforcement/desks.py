@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import permissions
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle
 
 from tests.conftest import ROOT
 from tests.support import world

@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 import renewal_clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle, sealing
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.renewal_place import RenewalPlace
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle, _sealing as sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._renewal_place import RenewalPlace
 from desks import environment_of
 
 from tests.conftest import free_port

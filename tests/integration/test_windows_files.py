@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.bundle import BundleSettings, build_bundle
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import OTHER_KEYS, token_files
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._bundle import BundleSettings, build_bundle
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._formats import OTHER_KEYS, token_files
 
 from tests.support.tokens import TOKEN
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The main job without plugin_utils/speed.py: only the time changes."""
+"""The main job without plugin_utils/_speed.py: only the time changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def without(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("plugins", "meta", "roles"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "galaxy.yml", copy)
-    (copy / "plugins/plugin_utils/speed.py").unlink()
+    (copy / "plugins/plugin_utils/_speed.py").unlink()
     installed = pathlib.Path(os.environ["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections"
     (tree / "amazon").symlink_to(installed / "amazon")
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(tree.parent))

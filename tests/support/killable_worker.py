@@ -27,7 +27,7 @@ import botocore.retries.standard  # noqa: E402
 
 from tests.support import operations  # noqa: E402
 
-SPEED = "ansible_collections.mdps.venue_sts.plugins.plugin_utils.speed"
+SPEED = "ansible_collections.mdps.venue_sts.plugins.plugin_utils._speed"
 
 
 def say(**line: Any) -> None:

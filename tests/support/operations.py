@@ -16,7 +16,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import 
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, leasing, renewing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing, _leasing as leasing, _renewing as renewing
 
 OPERATIONS = {
     "role": role.OPERATION,

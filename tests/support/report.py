@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.report_page import report_page
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._report_page import report_page
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

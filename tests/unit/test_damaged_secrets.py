@@ -14,8 +14,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.calls import c
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._kion import client as kion
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels import email, https
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels.channel import Parcel
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels import email, https
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.channel import Parcel
 
 SENTINEL = "SeNtInEl/secret+0123456789"
 DAMAGE = {

@@ -136,7 +136,7 @@ def test_every_module_has_its_action_plugin_and_both_run_the_same_operation() ->
             continue  # runs on the controller only; its action plugin is the implementation
         if name == "venue_sts_token":
             assert "_operations.issue.phases import OPERATION" in text  # the phases of what issuing.OPERATION runs
-            assert "plugin_utils.issuing import OPERATION" in action
+            assert "plugin_utils._issuing import OPERATION" in action
             continue
         operation = (
             next(line for line in text.splitlines() if "_operations." in line).split("_operations.")[1].split()[0]

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 pytest.importorskip("pyrage", reason="pyrage is not installed")
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing
 
 from tests.support import age_substitute, people, programs
 

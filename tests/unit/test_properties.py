@@ -39,7 +39,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_st
     desired_state,
     discover,
 )
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 from hypothesis import strategies as st

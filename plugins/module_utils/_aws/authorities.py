@@ -24,7 +24,7 @@ with contextlib.suppress(ImportError):  # Clients says so
     from botocore.exceptions import SSLError
 
 # A private folder that lasts as long as all clients of this run, or None: then every client loads the whole bundle.
-# plugin_utils/speed.py names it.
+# plugin_utils/_speed.py names it.
 folder: str | None = None
 
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)

@@ -50,7 +50,7 @@ def _begin_session() -> Any:
     return botocore.session.Session()
 
 
-# plugin_utils/speed.py has a faster way.
+# plugin_utils/_speed.py has a faster way.
 begin_session: Callable[[], Any] = _begin_session
 
 

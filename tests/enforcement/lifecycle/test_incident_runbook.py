@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 from botocore.exceptions import ClientError
 
 from tests.conftest import ROOT

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing, leasing, renewing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing, _leasing as leasing, _renewing as renewing
 from botocore.exceptions import ClientError
 
 from tests.support import people

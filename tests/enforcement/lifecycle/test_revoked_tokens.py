@@ -23,7 +23,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import 
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 from botocore.exceptions import ClientError
 
 from tests.support import oracles

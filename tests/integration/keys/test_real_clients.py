@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._formats import token_files
 
 from tests.support.playbook import ansible_playbook
 from tests.support.programs import require_shell

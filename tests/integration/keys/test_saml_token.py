@@ -19,7 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import OPERATION
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._issuing import OPERATION
 from botocore.stub import Stubber
 
 from tests.conftest import ROOT

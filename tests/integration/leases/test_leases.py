@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import renewing
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.channels import s3
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _renewing as renewing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels import s3
 
 from tests.integration.leases.conftest import BUCKET, LEASES, VENUE, Office
 from tests.support import people

@@ -22,7 +22,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names impor
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import incident_info, role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 
 from tests.support.cloudtrail import CloudTrail, derive_event, issue_event, use_event
 from tests.support.fault_proxy import Answer, Call, in_front_of

@@ -29,7 +29,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operat
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import state
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.options import TARGETS
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 
 from tests.support.leases import lease, renewed
 from tests.support.operations import perform

@@ -13,7 +13,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust_reade
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue import authorize
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook

@@ -15,7 +15,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts im
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, session_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 
 from tests.support.cloudtrail import CloudTrail, issue_event
 from tests.support.operations import perform

@@ -181,9 +181,9 @@ class Refuse:
 
 sys.meta_path.insert(0, Refuse())
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.issuing import OPERATION
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._issuing import OPERATION
 
-speed = 'ansible_collections.mdps.venue_sts.plugins.plugin_utils.speed'
+speed = 'ansible_collections.mdps.venue_sts.plugins.plugin_utils._speed'
 if importlib.util.find_spec(speed):
     importlib.import_module(speed).prepare(OPERATION.services)
 params = {name: option.get('default') for name, option in OPERATION.argument_spec.items()}

@@ -15,10 +15,10 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ConnectionProblem
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role import OPERATION
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import action
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _action as action
 
 speed = pytest.importorskip(
-    "ansible_collections.mdps.venue_sts.plugins.plugin_utils.speed", reason="speed.py is not there"
+    "ansible_collections.mdps.venue_sts.plugins.plugin_utils._speed", reason="speed.py is not there"
 )
 SERVICES = ("iam", "ssm", "sts")
 

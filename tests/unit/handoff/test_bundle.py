@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.bundle import BundleSettings
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.renewal_place import RenewalPlace
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._bundle import BundleSettings
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._renewal_place import RenewalPlace
 
 from tests.support.programs import required
 from tests.support.tokens import TOKEN

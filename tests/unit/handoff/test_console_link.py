@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import bundle
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import token_files
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.recipient_files import console_link
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._formats import token_files
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._recipient_files import console_link
 
 from tests.support.tokens import TOKEN
 

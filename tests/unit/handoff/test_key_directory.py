@@ -18,9 +18,9 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     KeyChanged,
     NoRecipientKey,
 )
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import key_directory
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.key_directory import ADDRESS, Holder, KeyDirectory
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers.recipient import Recipient
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _key_directory as key_directory
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._key_directory import ADDRESS, Holder, KeyDirectory
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._sealers.recipient import Recipient
 
 from tests.support import people
 from tests.support.users import let_somebody_write

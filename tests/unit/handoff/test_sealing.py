@@ -16,8 +16,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     SealingFailed,
     VenueError,
 )
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import sealing
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.sealers import age, certificates, program
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._sealers import age, certificates, program
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa

@@ -30,7 +30,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust impor
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue import assume as asking
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer, refuse, trust_of
 

@@ -12,7 +12,7 @@ import pytest
 from ansible.template import trust_as_template
 from ansible_collections.mdps.venue_sts.plugins.module_utils import _masking
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import action
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _action as action
 
 from tests.support.actions import SAME_PYTHON, Situation, make_action
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.formats import NOTICE, token_files
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._formats import NOTICE, token_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

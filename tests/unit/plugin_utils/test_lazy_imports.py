@@ -25,13 +25,13 @@ print("\\n".join(sys.modules))
     [
         (
             "venue_sts_token",
-            ["module_utils._operations.issue.authorize", "plugin_utils.sealers.age"],
-            ["cryptography.x509", "plugin_utils.sealers.certificates", "module_utils._kion.client"],
+            ["module_utils._operations.issue.authorize", "plugin_utils._sealers.age"],
+            ["cryptography.x509", "plugin_utils._sealers.certificates", "module_utils._kion.client"],
         ),
         (
             "venue_sts_role",
             ["module_utils._operations.role"],
-            ["pyrage", "module_utils._domain.receipts", "module_utils._domain.sessions", "plugin_utils.bundle"],
+            ["pyrage", "module_utils._domain.receipts", "module_utils._domain.sessions", "plugin_utils._bundle"],
         ),
     ],
 )

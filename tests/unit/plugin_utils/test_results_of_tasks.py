@@ -15,7 +15,7 @@ from ansible.module_utils.basic import env_fallback
 from ansible_collections.mdps.venue_sts.plugins.module_utils import _masking
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import action
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _action as action
 
 from tests.support.actions import Situation, make_action
 

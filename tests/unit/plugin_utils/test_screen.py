@@ -10,7 +10,7 @@ import importlib
 import pytest
 from ansible import constants as C
 from ansible_collections.mdps.venue_sts.plugins.action.show_text import ActionModule
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils.screen import pieces
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._screen import pieces
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -14,7 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 speed = pytest.importorskip(
-    "ansible_collections.mdps.venue_sts.plugins.plugin_utils.speed", reason="speed.py is not there"
+    "ansible_collections.mdps.venue_sts.plugins.plugin_utils._speed", reason="speed.py is not there"
 )
 FastArguments = speed.FastArguments
 ROLES = Path(__file__).resolve().parents[3] / "roles"

@@ -23,8 +23,8 @@ from typing import ClassVar
 
 from ..module_utils._domain.errors import InvalidInput, SealingFailed
 from ..module_utils._files import absolute, open_regular
-from .command_words import opened_name, word
-from .sealers import age, openpgp, program, smime
+from ._command_words import opened_name, word
+from ._sealers import age, openpgp, program, smime
 
 NAMESPACE, SIGNER = "mdps-venue-sts", "mdps-admin"
 SIGNATURE_SUFFIX = ".sig"
@@ -233,7 +233,7 @@ def read_signer(text: str) -> Signer:
     if "PRIVATE KEY-----" in content and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise InvalidInput("sign_with", f"others may read the private key '{path}'. Run: chmod 600 '{path}'")
     if "-----BEGIN CERTIFICATE-----" in content and "PRIVATE KEY-----" in content:
-        from .sealers import certificates  # noqa: PLC0415 - see smime.py
+        from ._sealers import certificates  # noqa: PLC0415 - see smime.py
 
         return SmimeSigner(certificates.fingerprint_of(content), path)
     if "-----BEGIN OPENSSH PRIVATE KEY-----" in content or content.startswith(("ssh-", "ecdsa-", "sk-")):

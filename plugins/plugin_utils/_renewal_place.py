@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..module_utils._domain.permissions import RenewalFolder
-from . import sealing
-from .bundle import renewal_scripts
-from .sealers.recipient import Recipient
+from . import _sealing as sealing
+from ._bundle import renewal_scripts
+from ._sealers.recipient import Recipient
 
 FILE = "renewal.json"
 NAME = "token.zip"

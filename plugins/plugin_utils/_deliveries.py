@@ -13,7 +13,7 @@ from ..module_utils._domain.receipts import Receipt
 from ..module_utils._domain.token_files import example_stem, token_stem
 from ..module_utils._operations._operation import Result, Runtime
 from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
-from . import destinations
+from . import _destinations as destinations
 
 NOT_KEPT = "What is not sealed is not kept."
 

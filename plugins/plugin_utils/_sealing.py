@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..module_utils._domain.errors import InvalidInput
-from . import signing
-from .command_words import opened_name, word
-from .sealers import age, openpgp, smime
-from .sealers.recipient import PRIVATE_KEY, Recipient, RecipientKeys
+from . import _signing as signing
+from ._command_words import opened_name, word
+from ._sealers import age, openpgp, smime
+from ._sealers.recipient import PRIVATE_KEY, Recipient, RecipientKeys
 
 SUFFIXES = {age.KIND: age.SUFFIX, openpgp.KIND: openpgp.SUFFIX, smime.KIND: smime.SUFFIX}
 _HOW_TO_OPEN = {age.KIND: age.HOW_TO_OPEN, openpgp.KIND: openpgp.HOW_TO_OPEN, smime.KIND: smime.HOW_TO_OPEN}
@@ -78,7 +78,7 @@ def read_keys(material: str | bytes, now: datetime) -> RecipientKeys:
     if "-----BEGIN PGP PUBLIC KEY BLOCK-----" in text or _is_packet(raw):
         return openpgp.read(raw, now)
     if any(header in text for header in smime.PUBLIC_HEADERS) or raw[:1] == b"\x30":
-        from .sealers import certificates  # noqa: PLC0415 - see smime.py
+        from ._sealers import certificates  # noqa: PLC0415 - see smime.py
 
         return certificates.read(raw, now)  # ASN.1: a sequence; also the digit 0, which starts no key
     found = age.read(text)
@@ -132,7 +132,7 @@ def seal(
     kind, signer = one_kind(recipients), options.signer
     distinct = list({one.fingerprint: one for one in recipients}.values())
     if kind == smime.KIND:
-        from .sealers import certificates  # noqa: PLC0415 - see smime.py
+        from ._sealers import certificates  # noqa: PLC0415 - see smime.py
 
         signed = signer.sign(data, mail=mail) if isinstance(signer, signing.SmimeSigner) else data
         text = certificates.seal(signed, distinct, authenticated=options.authenticated)

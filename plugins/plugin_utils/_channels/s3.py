@@ -11,8 +11,8 @@ from typing import Any
 from ...module_utils._aws.calls import call
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput, VenueError
 from ...module_utils._operations.issue.parts import Delivered
-from ..sealers import age, openpgp
-from ..signing import SIGNATURE_SUFFIX
+from .._sealers import age, openpgp
+from .._signing import SIGNATURE_SUFFIX
 from .channel import SEALED_ZIP, Channel, Parcel
 
 

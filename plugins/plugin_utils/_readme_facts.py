@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..module_utils._domain.arns import dns_suffix
 from ..module_utils._domain.words import enumerate_words
-from .command_words import word
+from ._command_words import word
 
 # The words of the option ``access``, and what the templates call them.
 PLACEHOLDER = "NAME"

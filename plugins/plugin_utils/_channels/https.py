@@ -15,7 +15,7 @@ from ...module_utils import _masking
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput
 from ...module_utils._handoff_options import HTTPS
 from ...module_utils._operations.issue.parts import Delivered
-from ..signing import SIGNATURE_SUFFIX
+from .._signing import SIGNATURE_SUFFIX
 from . import settings
 from .channel import REASON, SECONDS, Channel, Parcel
 

@@ -23,12 +23,12 @@ from ..module_utils._operations.issue.authorize import VenueReadings
 from ..module_utils._operations.issue.options import ARGUMENT_SPEC as TOKEN_SPEC
 from ..module_utils._operations.issue.options import TokenOptions
 from ..module_utils._operations.issue.options import parse as parse_token
-from .channels import registry
-from .channels.channel import Channel
-from .channels.s3 import S3Channel
-from .handoff import HandoffOptions
-from .key_directory import Holder, unlisted
-from .renewal_place import renewal_key
+from ._channels import registry
+from ._channels.channel import Channel
+from ._channels.s3 import S3Channel
+from ._handoff import HandoffOptions
+from ._key_directory import Holder, unlisted
+from ._renewal_place import renewal_key
 
 # The options that say which venue it is, and how it is named: the same as those of venue_sts_token.
 VENUE = (

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ..module_utils._domain.errors import InvalidInput, LeaseRefused, SealingFailed
 from ..module_utils._domain.leases import Lease
-from .sealers import program
-from .signing import SshSigner, read_signer
+from ._sealers import program
+from ._signing import SshSigner, read_signer
 
 # Another one than that of bundles, so that no signature counts for both.
 NAMESPACE, SIGNER = "mdps-venue-sts-lease", "lease-signer"

@@ -39,14 +39,14 @@ from ..module_utils._operations.accounts import check_account
 from ..module_utils._operations.issue.authorize import VenueReadings, authorize_found, read
 from ..module_utils._operations.issue.options import TokenOptions
 from ..module_utils._operations.leases import read_leases
-from . import lease_venue
-from .channels import registry
-from .channels.channel import Channel
-from .channels.s3 import S3Channel
-from .handoff import HandoffOptions, find_person
-from .key_directory import Holder, check_fingerprints
-from .lease_signing import check_signer, check_signers, is_signed, read_lease_signer, sign
-from .signing import SshSigner
+from . import _lease_venue as lease_venue
+from ._channels import registry
+from ._channels.channel import Channel
+from ._channels.s3 import S3Channel
+from ._handoff import HandoffOptions, find_person
+from ._key_directory import Holder, check_fingerprints
+from ._lease_signing import check_signer, check_signers, is_signed, read_lease_signer, sign
+from ._signing import SshSigner
 
 NAME = "venue_sts_lease"
 LOG = "~/.mdps/leases.jsonl"

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...module_utils._domain.errors import InvalidInput
 from ...module_utils._files import open_regular
-from ..signing import SIGNATURE_SUFFIX
+from .._signing import SIGNATURE_SUFFIX
 from .channel import REASON, Channel, Parcel
 from .email import EmailChannel
 from .file import FileChannel

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 from ...module_utils._domain.errors import InvalidInput
 from ...module_utils._operations.issue.parts import Delivered
-from .. import sealing, signing
-from ..bundle import Bundle
-from ..sealers.recipient import Recipient
-from ..signing import SIGNATURE_SUFFIX
+from .. import _sealing as sealing, _signing as signing
+from .._bundle import Bundle
+from .._sealers.recipient import Recipient
+from .._signing import SIGNATURE_SUFFIX
 
 # The words of the written procedure.
 REASON = (

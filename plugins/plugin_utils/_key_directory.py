@@ -17,8 +17,8 @@ from ..module_utils import _files
 from ..module_utils._domain.errors import InvalidInput, KeyChanged, NoRecipientKey
 from ..module_utils._domain.users import check_user
 from ..module_utils._handoff_options import HANDOFF
-from . import sealing
-from .sealers.recipient import Recipient
+from . import _sealing as sealing
+from ._sealers.recipient import Recipient
 
 DEFAULT = HANDOFF["key_directory"]["default"]
 SUFFIXES = (".age", ".pub", ".keys", ".asc", ".gpg", ".pem", ".crt", ".cer", ".p7b", ".txt")

@@ -50,15 +50,15 @@ from ..module_utils._operations.issue.parts import Authorized, Issued
 from ..module_utils._operations.issue.pipeline import Pipeline
 from ..module_utils._operations.leases import read_leases
 from ..module_utils._receipt_store import RECORDING, ReceiptStores
-from . import lease_venue
-from .channels import registry
-from .channels.channel import Channel
-from .channels.s3 import S3Channel
-from .handoff import Handoff, HandoffOptions, find_person
-from .key_directory import Holder
-from .lease_signing import check_signature, check_signers
-from .leasing import LOG, check_days, given_handoff, read_record, record
-from .renewal_place import RenewalPlace
+from . import _lease_venue as lease_venue
+from ._channels import registry
+from ._channels.channel import Channel
+from ._channels.s3 import S3Channel
+from ._handoff import Handoff, HandoffOptions, find_person
+from ._key_directory import Holder
+from ._lease_signing import check_signature, check_signers
+from ._leasing import LOG, check_days, given_handoff, read_record, record
+from ._renewal_place import RenewalPlace
 
 NAME = "venue_sts_renewal"
 CLAIM_BYTES = 4

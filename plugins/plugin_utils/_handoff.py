@@ -25,15 +25,15 @@ from ..module_utils._domain.token_files import example_stem, token_stem
 from ..module_utils._files import absolute, open_regular, real_path
 from ..module_utils._operations._operation import Result, Runtime
 from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
-from . import destinations
-from .bundle import EXAMPLE_TOKEN, TEMPLATE, Bundle, BundleSettings, build_bundle
-from .channels import registry
-from .channels.channel import MAIL, REASON, Channel, Parcel, unsealed, unsealed_name
-from .held import held, keep_once, remove_bundle
-from .key_directory import Holder, KeyDirectory, check_fingerprints
-from .renewal_place import RenewalPlace
-from .sealing import SealOptions
-from .signing import SIGNATURE_SUFFIX, SshSigner, read_signer
+from . import _destinations as destinations
+from ._bundle import EXAMPLE_TOKEN, TEMPLATE, Bundle, BundleSettings, build_bundle
+from ._channels import registry
+from ._channels.channel import MAIL, REASON, Channel, Parcel, unsealed, unsealed_name
+from ._held import held, keep_once, remove_bundle
+from ._key_directory import Holder, KeyDirectory, check_fingerprints
+from ._renewal_place import RenewalPlace
+from ._sealing import SealOptions
+from ._signing import SIGNATURE_SUFFIX, SshSigner, read_signer
 
 
 @dataclass(frozen=True)

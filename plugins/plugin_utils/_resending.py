@@ -15,9 +15,9 @@ from ..module_utils._handoff_options import CHANNELS, UNDELIVERED
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in
 from ..module_utils._operations.issue.pipeline import Pipeline
 from ..module_utils._receipt_store import RECORDING, ReceiptStores
-from .handoff import Resend
-from .held import HELD
-from .known_receipts import find_digest, find_sealed
+from ._handoff import Resend
+from ._held import HELD
+from ._known_receipts import find_digest, find_sealed
 
 NAME = "venue_sts_handoff"
 ARGUMENT_SPEC: dict[str, Any] = {

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils._operations.issue.parts import Delivered
-from .. import destinations
-from ..signing import SIGNATURE_SUFFIX
+from .. import _destinations as destinations
+from .._signing import SIGNATURE_SUFFIX
 from .channel import Channel, Parcel
 
 

@@ -22,7 +22,7 @@ from ..module_utils._domain.errors import InvalidInput, printable
 from ..module_utils._operations._operation import Operation, Runtime, check_connection, check_mappings, subject
 
 try:
-    from . import speed
+    from . import _speed as speed
 
     Base = speed.FastArguments
 except ImportError:  # somebody has deleted the file: only the time changes

@@ -15,9 +15,9 @@ from ansible.utils.display import Display
 
 from ..module_utils._files import open_regular
 from ..module_utils._operations.issue.parts import Delivered
-from . import destinations
-from .screen import pieces, prints_text
-from .signing import SIGNATURE_SUFFIX
+from . import _destinations as destinations
+from ._screen import pieces, prints_text
+from ._signing import SIGNATURE_SUFFIX
 
 # In a result, until the action plugin has shown it: the file with the same sealed text.
 HELD = "held"

@@ -16,11 +16,11 @@ from typing import Any
 
 from ...module_utils._domain.errors import DeliveryFailed, InvalidInput
 from ...module_utils._operations.issue.parts import Delivered
-from .. import sealing
-from ..bundle import Bundle
-from ..key_directory import ADDRESS
-from ..sealers import openpgp, smime
-from ..sealers.recipient import Recipient
+from .. import _sealing as sealing
+from .._bundle import Bundle
+from .._key_directory import ADDRESS
+from .._sealers import openpgp, smime
+from .._sealers.recipient import Recipient
 from . import settings
 from .channel import MAIL, REASON, SECONDS, Channel, Parcel
 

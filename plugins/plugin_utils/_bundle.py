@@ -21,13 +21,13 @@ from ..module_utils._domain.errors import InvalidInput
 from ..module_utils._domain.profiles import check_profile_name
 from ..module_utils._domain.times import parse_time
 from ..module_utils._files import open_regular
-from .command_words import word
-from .formats import OTHER_KEYS, profile_name, token_files
-from .readme_facts import readme_facts
+from ._command_words import word
+from ._formats import OTHER_KEYS, profile_name, token_files
+from ._readme_facts import readme_facts
 
-TEMPLATE = Path(__file__).parent / "recipient_readme.txt.j2"
-CLIENTS = Path(__file__).parent / "recipient_clients.txt.j2"
-FILES = Path(__file__).parent / "recipient_files"
+TEMPLATE = Path(__file__).parent / "_recipient_readme.txt.j2"
+CLIENTS = Path(__file__).parent / "_recipient_clients.txt.j2"
+FILES = Path(__file__).parent / "_recipient_files"
 CONSOLE_LINK = ("console_link.py", "console_link.ps1")
 # What a template can raise: Jinja's own errors, and those of the expressions in it.
 BROKEN_TEMPLATE = (TemplateError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)

@@ -22,9 +22,9 @@ from ..module_utils._operations.issue.options import parse as parse_options
 from ..module_utils._operations.issue.parts import Authorized, Delivery
 from ..module_utils._operations.issue.pipeline import Pipeline
 from ..module_utils._receipt_store import ReceiptStores
-from .deliveries import ReturnedKeys, TokenFile
-from .handoff import Handoff
-from .known_receipts import last_keys
+from ._deliveries import ReturnedKeys, TokenFile
+from ._handoff import Handoff
+from ._known_receipts import last_keys
 
 NAME = "venue_sts_token"
 
