@@ -22,7 +22,8 @@ from typing import Any
 import pytest
 import renewal_clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle, _sealing as sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._renewal_place import RenewalPlace
 from desks import environment_of
 

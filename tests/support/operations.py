@@ -16,7 +16,15 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import 
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing, _leasing as leasing, _renewing as renewing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _issuing as issuing,
+)
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _leasing as leasing,
+)
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _renewing as renewing,
+)
 
 OPERATIONS = {
     "role": role.OPERATION,

@@ -19,7 +19,8 @@ import pytest
 import yaml
 from ansible_collections.mdps.venue_sts.plugins.module_utils import _handoff_options
 from ansible_collections.mdps.venue_sts.plugins.modules import venue_sts_handoff, venue_sts_role, venue_sts_token
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing, _resending as resending
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _resending as resending
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.registry import CHANNELS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -142,3 +142,9 @@ def test_every_module_has_its_action_plugin_and_both_run_the_same_operation() ->
             next(line for line in text.splitlines() if "_operations." in line).split("_operations.")[1].split()[0]
         )
         assert f"_operations.{operation} import OPERATION" in action, name
+
+
+def test_what_is_private_to_the_collection_says_so_by_its_name() -> None:
+    for package in ("module_utils", "plugin_utils"):
+        names = {path.name for path in (PLUGINS / package).iterdir() if path.name != "__pycache__"}
+        assert {name for name in names if not name.startswith("_")} == set(), package

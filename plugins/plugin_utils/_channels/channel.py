@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from ...module_utils._domain.errors import InvalidInput
 from ...module_utils._operations.issue.parts import Delivered
-from .. import _sealing as sealing, _signing as signing
+from .. import _sealing as sealing
+from .. import _signing as signing
 from .._bundle import Bundle
 from .._sealers.recipient import Recipient
 from .._signing import SIGNATURE_SUFFIX

@@ -16,7 +16,15 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing, _leasing as leasing, _renewing as renewing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _issuing as issuing,
+)
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _leasing as leasing,
+)
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _renewing as renewing,
+)
 from botocore.exceptions import ClientError
 
 from tests.support import people

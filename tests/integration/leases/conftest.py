@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _leasing as leasing, _renewing as renewing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _leasing as leasing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _renewing as renewing
 
 from tests.support import people
 from tests.support.operations import perform

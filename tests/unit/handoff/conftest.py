@@ -19,7 +19,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argu
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.parts import Authorized, Issued
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing, _resending as resending
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _resending as resending
 
 from tests.support import people, places
 from tests.support.programs import required

@@ -36,7 +36,15 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import known_keys, parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._handoff_options import HANDOFF
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing, _known_receipts as known_receipts, _sealing as sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _issuing as issuing,
+)
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _known_receipts as known_receipts,
+)
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _sealing as sealing,
+)
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.output import OutputChannel
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._held import show_sealed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._known_receipts import last_keys

@@ -19,7 +19,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.i
     Interrupted,
     SignalGuard,
 )
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _destinations as destinations, _handoff as handoff
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _destinations as destinations
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _handoff as handoff
 
 from tests.support import people
 from tests.support.sabotage import AtStep, Saboteur, raising

@@ -18,7 +18,15 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle, _sealing as sealing, _signing as signing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _bundle as bundle,
+)
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _sealing as sealing,
+)
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
+    _signing as signing,
+)
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._renewal_place import RenewalPlace
 
 from tests.support import people

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed, InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing, _signing as signing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _signing as signing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.file import FileChannel
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._sealing import SealOptions
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import kion
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing, _reuse as reuse
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _reuse as reuse
 
 OPTIONS = [
     (operation.OPERATION.name, option)
