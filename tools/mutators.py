@@ -167,7 +167,7 @@ def edits(tasks: yaml.SequenceNode) -> Iterator[tuple[int, str, str]]:
         line = task.start_mark.line + 1
         nothing = yaml.compose("ansible.builtin.meta: noop", Loader=yaml.SafeLoader)
         if not any(
-            key.value in ("hosts", "import_playbook", "ansible.builtin.import_playbook") for key, _ in task.value
+            key.value in ("hosts", "import_playbook", "ansible.builtin.import_playbook") for key, _value in task.value
         ):
             tasks.value[index] = nothing
             yield line, f"task {name}", "nothing"

@@ -85,7 +85,7 @@ def _token(number: int, at: datetime) -> Iterator[str]:
 
 def hostile_lines() -> Iterator[bytes]:
     """Lines that are no receipts, one kind after the other."""
-    good = json.loads(next(receipt_lines()))
+    good = json.loads(next(receipt_lines(), ""))
     kinds = (
         b"[" * (LONGEST_LINE - 1),
         b'{"id":' * 10_000,

@@ -30,7 +30,7 @@ class TlsFront(socketserver.ThreadingTCPServer):
     context: ssl.SSLContext
     target: int
 
-    def finish_request(self, request: socket.socket, address: object) -> None:
+    def finish_request(self, request: socket.socket, client_address: object) -> None:
         try:
             connection = self.context.wrap_socket(request, server_side=True)
         except OSError:

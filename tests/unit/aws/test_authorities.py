@@ -158,11 +158,11 @@ class TlsServer(ThreadingHTTPServer):
     begun = ended = 0
     context: ssl.SSLContext
 
-    def finish_request(self, request: Any, address: Any) -> None:
+    def finish_request(self, request: Any, client_address: Any) -> None:
         self.begun += 1
         with contextlib.suppress(OSError), self.context.wrap_socket(request, server_side=True) as connection:
             self.ended += 1
-            self.RequestHandlerClass(connection, address, self)
+            self.RequestHandlerClass(connection, client_address, self)
 
 
 @contextlib.contextmanager
