@@ -129,8 +129,8 @@ class WatchedClients(Clients):
         super().__init__(params)
         self._account = account
 
-    def _make(self, service: str, keys: Mapping[str, str], extra: Any = None) -> Any:
-        client = super()._make(service, keys, extra)
+    def _make(self, service: str, keys: Mapping[str, str], extra: Any = None, region: str = "") -> Any:
+        client = super()._make(service, keys, extra, region)
         client.meta.events.register("before-parameter-build", self._account.note)
         client.meta.events.register("before-call", self._account.see)
         return client

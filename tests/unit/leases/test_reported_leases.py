@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import parameter_name, renewal_name
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import (
+    Renewal,
+    parameter_name,
+    renewal_name,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_info import OPERATION
 from moto import mock_aws
 
@@ -59,6 +63,18 @@ def test_each_venue_has_its_leases_and_what_is_none_is_named(info: Runner, accou
     assert (dev["lease_problems"], ops["leases"]) == ([], [])
     assert re.fullmatch(rf"{OTHER}/x is not a lease and is not renewed: .*", ops["lease_problems"][0])
     assert account.calls.count("ssm:GetParametersByPath") == len(VENUES)
+
+
+def test_a_renewal_that_delivered_nothing_yet_has_its_problem_and_no_times(info: Runner, account: Account) -> None:
+    failed = Renewal(lease_id=lease().id, attempted_at=NOW, problem="AWS refused.")
+    put(account, parameter_name(PATH, "jdoe"), lease().to_line())
+    put(account, renewal_name(PATH, "jdoe"), failed.to_line())
+    (found,) = info.execute(**VENUES[0], leases=True)["venues"][0]["leases"]
+    assert {name: found[name] for name in ("last_renewal", "token_until", "problem")} == {
+        "last_renewal": None,
+        "token_until": None,
+        "problem": "AWS refused.",
+    }
 
 
 def test_leases_that_may_not_be_read_do_not_stop_the_rest(info: Runner, account: Account) -> None:

@@ -80,11 +80,12 @@ def test_pauses_grow_and_end_with_the_time() -> None:
     patience = Patience(clock.runtime(), 30, role_may_be_new)
     while patience.again(refusal("AccessDenied")):
         pass
-    assert clock.slept == [1, 2, 4, 8, 8, 8]
+    assert (clock.slept, patience.is_over) == ([1, 2, 4, 8, 8, 8], True)
 
 
 def test_nothing_is_waited_for_what_does_not_go_away() -> None:
     clock = Clock()
-    assert not Patience(clock.runtime(), 30, role_may_be_new).again(refusal("ValidationError"))
-    assert not Patience(clock.runtime(), 0, role_may_be_new).again(refusal("AccessDenied"))
-    assert clock.slept == []
+    final, over = Patience(clock.runtime(), 30, role_may_be_new), Patience(clock.runtime(), 0, role_may_be_new)
+    assert not final.again(refusal("ValidationError"))
+    assert not over.again(refusal("AccessDenied"))
+    assert (final.is_over, over.is_over, clock.slept) == (False, True, [])

@@ -1,0 +1,55 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is said of a key whose role AWS does not show, or shows in part."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import incident_info, role
+
+from tests.support.account import Account, Runner, answer, refuse
+from tests.support.cloudtrail import issue_event
+
+NAME, KEY = "unity-sbg-dev-sts", "ASIAEXAMPLE000000001"
+DENIED = refuse("AccessDenied")
+
+
+@pytest.fixture
+def incident(account: Account, tmp_path: pathlib.Path) -> Runner:
+    """A key of the venue sbg-dev, of which an event of CloudTrail says when it was issued, but not of which role id."""
+    Runner(role.OPERATION, account, project="sbg", venue="dev").execute()
+    at = (datetime.now(UTC) - timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    event = issue_event("jdoe-1", KEY, at)
+    del event["responseElements"]["assumedRoleUser"]
+    found, nothing = ({"Events": events} for events in ([{"CloudTrailEvent": json.dumps(event)}], []))
+    account.before("cloudtrail:LookupEvents", *map(answer, [found, *[nothing] * 9]))
+    (tmp_path / "receipts").touch()
+    asked = {"access_key_id": KEY, "receipts_file": str(tmp_path / "receipts"), "regions": ["us-west-2"]}
+    return Runner(incident_info.OPERATION, account, **asked)
+
+
+def shown(result: dict[str, Any]) -> tuple[str, str | None, bool]:
+    """The state of the token, the name of its role, and whether the role could not be read."""
+    unread = any("could not be read" in one for one in result["gaps"])
+    return result["session"]["state"], (result["role"] or {}).get("name"), unread
+
+
+@pytest.mark.parametrize(
+    ("call", "happening", "state", "name"),
+    [
+        ("iam:GetRole", DENIED, "live", NAME),
+        ("iam:GetRole", refuse("NoSuchEntity"), "role_gone", None),
+        ("iam:ListRolePolicies", DENIED, "live", NAME),
+    ],
+)
+def test_a_role_that_may_not_be_read_has_not_been_deleted(
+    incident: Runner, account: Account, call: str, happening: Any, state: str, name: str | None
+) -> None:
+    account.before(call, happening)
+    result = incident.execute()
+    assert shown(result) == (state, name, happening is DENIED)

@@ -1,0 +1,186 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Revoking a venue's tokens: whose keys prove it, and what is said where stores or leases say little."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
+    AwsRefused,
+    InvalidInput,
+    NotProven,
+    VenueError,
+)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import CLOCK_TOLERANCE, Receipt
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, verification
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.operation import OPERATION
+
+from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer, refuse
+from tests.support.receipts import issued, requested
+
+NAME = "unity-sbg-dev-sts"
+ARN = f"arn:aws:iam::{MOTO_ACCOUNT}:role/{NAME}"
+STATES = ("locked", "unlocked")
+
+
+@pytest.fixture
+def revocation(account: Account) -> Runner:
+    """The operation, in an account with the venue sbg-dev provisioned."""
+    always = {"project": "sbg", "venue": "dev"}
+    Runner(role.OPERATION, account, **always).execute()
+    denied = [{"EvalActionName": one, "EvalDecision": "explicitDeny"} for one in verification.ACTIONS]
+    account.before("iam:SimulatePrincipalPolicy", *[answer({"EvaluationResults": denied})] * 9)  # moto does not know it
+    return Runner(OPERATION, account, **always)
+
+
+def policies(account: Account) -> list[str]:
+    names = account.iam.list_role_policies(RoleName=NAME)["PolicyNames"]
+    return [one for one in names if one != "venue-access"]
+
+
+def recent(**changes: Any) -> Receipt:
+    return issued(at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10), **changes)
+
+
+def write(file: pathlib.Path, *receipts: Receipt) -> str:
+    file.write_text("".join(f"{one.to_line()}\n" for one in receipts))
+    file.chmod(0o600)
+    return str(file)
+
+
+def token(account: Account, folder: pathlib.Path, session: str) -> tuple[str, str]:
+    """The access key id of a token, and a file with its keys."""
+    keys = account.sts.assume_role(RoleArn=ARN, RoleSessionName=session)["Credentials"]
+    file = folder / f"{session}.json"
+    file.touch(0o600)
+    file.write_text(json.dumps({"Credentials": {**keys, "Expiration": keys["Expiration"].isoformat()}}))
+    return keys["AccessKeyId"], str(file)
+
+
+# Keys that prove a revocation.
+
+
+@pytest.mark.parametrize("target", ["session_name", "receipt", "access_key_id"])
+@pytest.mark.parametrize("mine", [True, False], ids=["its own", "another's"])
+def test_keys_of_another_session_prove_nothing_and_change_nothing(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path, target: str, mine: bool
+) -> None:
+    key, file = token(account, tmp_path, "jdoe-1" if mine else "jane-1")
+    receipt = replace(recent(session_name="jdoe-1"), access_key_id=key)
+    given = {"session_name": "jdoe-1", "receipt": receipt.to_json(), "access_key_id": key}
+    asked = {target: given[target], "receipts_file": write(tmp_path / "receipts", receipt)}
+    # Moto enforces no policy, so AWS accepts the keys after the revocation as well.
+    with pytest.raises(NotProven if mine else InvalidInput) as refused:
+        revocation.execute(**asked, keys_file=file, verify=True, wait_timeout=0)
+    assert ("of the session jane-1, not of jdoe-1" in refused.value.message) is not mine
+    assert ("AWS still accepts the keys" in refused.value.message) is mine
+    assert (policies(account) != []) is mine
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ("the key's", "AWS did not know these keys before"),
+        ("another", "not of ASIAEXAMPLE000000001. Nothing was changed."),
+        ("another and none", "AWS did not know these keys before"),
+    ],
+)
+def test_keys_that_aws_does_not_know_must_be_those_of_the_receipts(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path, known: str, message: str
+) -> None:
+    """Where one receipt has no access key id, the keys may be of its token."""
+    key, file = token(account, tmp_path, "jdoe-1")
+    one = recent(session_name="jdoe-1")
+    receipts = [replace(one, access_key_id=key) if known == "the key's" else one]
+    if known == "another and none":
+        receipts.append(requested(number=2, at=datetime.now(UTC).replace(microsecond=0), session_name="jdoe-1"))
+    refusal = refuse("InvalidClientTokenId")
+    account.before("sts:GetCallerIdentity", lambda: None, refusal)
+    account.before("api.ecr:DescribeRepositories", refusal)
+    with pytest.raises(VenueError, match=message):
+        revocation.execute(
+            session_name="jdoe-1",
+            receipts_file=write(tmp_path / "receipts", *receipts),
+            keys_file=file,
+            verify=True,
+            wait_timeout=0,
+        )
+    assert (policies(account) == []) is ("Nothing was changed" in message)
+
+
+# What is said where stores say little.
+
+
+def test_a_user_whom_no_store_of_the_venue_knows_is_no_mistake(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    """An inventory has venues in which the user has no token. A file is of all venues, and the name may be mistyped."""
+    with pytest.raises(InvalidInput, match="is about a token of 'jdoe'"):
+        revocation.execute(user="jdoe", receipts_file=write(tmp_path / "none"))
+    result = revocation.execute(user="jdoe", receipts_ssm_path=["/unity/sbg/dev/receipts"])
+    assert (result["changed"], policies(account)) == (False, [])
+    assert any("Is the name spelled as at the issue?" in one for one in revocation.warnings)
+
+
+@pytest.mark.parametrize(
+    ("asked", "stores", "is_raised"),
+    [
+        ({"session_name": "jdoe-1"}, {"receipts_file": "missing"}, True),
+        (
+            {"session_name": "jdoe-1"},
+            {"receipts_s3": ["s3://no-such-bucket/receipts"], "receipts_file": "there"},
+            False,
+        ),
+        ({"session_name": "jdoe-1"}, {"receipts_s3": ["s3://no-such-bucket/receipts"]}, False),
+        ({"all": True}, {"receipts_file": "missing"}, False),
+        ({"user": "jdoe"}, {"receipts_s3": ["s3://no-such-bucket/receipts"], "receipts_file": "there"}, True),
+    ],
+)
+def test_stores_that_cannot_be_read_stop_only_what_depends_on_them(
+    revocation: Runner,
+    account: Account,
+    tmp_path: pathlib.Path,
+    asked: dict[str, Any],
+    stores: dict[str, Any],
+    is_raised: bool,
+) -> None:
+    write(tmp_path / "there", recent())
+    given = (
+        {**stores, "receipts_file": str(tmp_path / stores["receipts_file"])} if "receipts_file" in stores else stores
+    )
+    if is_raised:
+        with pytest.raises((AwsRefused, InvalidInput)):
+            revocation.execute(**asked, **given)
+        assert policies(account) == []
+    else:
+        assert revocation.execute(**asked, **given)["changed"]
+        assert any("Tokens of roles that only receipts name are not revoked." in one for one in revocation.warnings)
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_venue_that_stays_locked_is_said_to_be(revocation: Runner, account: Account, foreign: bool) -> None:
+    if foreign:
+        trust = account.iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]
+        deny = {"Sid": "Other", "Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}
+        trust["Statement"].append(deny)
+        account.iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(trust))
+    warned = {}
+    for state in STATES:
+        revocation.warnings.clear()
+        revocation.execute(state=state)
+        warned[state] = any("The venue stays locked" in one for one in revocation.warnings)
+    assert warned == {"locked": False, "unlocked": foreign}
+
+
+def test_a_time_is_in_the_future_where_it_is_further_off_than_clocks_are(revocation: Runner) -> None:
+    now = revocation.clock.time = revocation.clock.time.replace(microsecond=0)
+    assert revocation.execute(check=True, all=True, before=iso(now + CLOCK_TOLERANCE))["changed"]
+    with pytest.raises(InvalidInput, match="lies in the future"):
+        revocation.execute(check=True, all=True, before=iso(now + CLOCK_TOLERANCE + timedelta(seconds=1)))
