@@ -198,8 +198,10 @@ def _receipts(
 
 def _regions(options: IncidentOptions, receipts: Sequence[Receipt], clients: Clients) -> tuple[str, ...]:
     """Where to ask CloudTrail: by option, or the region of the task, that of global endpoints and that of receipts."""
-    if not options.cloudtrail or options.regions is not None:
-        return options.regions or () if options.cloudtrail else ()
+    if not options.cloudtrail:
+        return ()
+    if options.regions is not None:
+        return options.regions
     known = [one.region for one in receipts if one.access_key_id == options.access_key_id]
     usual = [clients.region, GLOBAL_REGIONS.get(clients.partition, clients.region), *known]
     return tuple(dict.fromkeys(usual))
@@ -325,19 +327,18 @@ def _token(
     if session is None:
         return dict.fromkeys(("session", "provenance", "venue", "role", "lease")), ()
     role, inline, unread = _read_role(clients.client("iam"), session.role_name)
-    hidden = role is None and bool(unread)
     tagged = owner(role.tags) if role else None
     venue = tagged or (receipt.venue if receipt else None)
     lease = _lease(clients, lease_path(venue, lease_option), venue, found, now) if venue else None
     origin = provenance(session, receipt)
     # A role that nobody has read has not been deleted for that.
-    role_id = role.role_id if role else (session.role_id or "unknown") if hidden else ""
+    role_id = role.role_id if role else (session.role_id or "unknown") if unread else ""
     not_read = {"arn": session.role_arn, "name": session.role_name, "role_id": None, "locked": None, "owned": False}
     return {
         "session": session.shown(standing(inline, role_id), now, role_id),
         "provenance": {**origin, "recipient": origin["recipient"] or (lease or {}).get("user")},
         "venue": _venue_shown(venue),
-        "role": {**_role_shown(role), "owned": tagged is not None} if role else not_read if hidden else None,
+        "role": {**_role_shown(role), "owned": tagged is not None} if role else not_read if unread else None,
         "lease": lease,
     }, unread
 

@@ -338,7 +338,7 @@ def _explain(options: KionOptions, server: Kion, error: KionRefused) -> VenueErr
     if error.status not in (400, 403, 404):
         return error
     try:
-        version = str(server.get("/version") or "")[:32]
+        version = str(server.get("/version"))[:32]
         if options.account.alias and not kion.knows_aliases(version):
             return InvalidInput(
                 "account",
