@@ -3,9 +3,10 @@
 """Which tests tools/mutants.py runs for a mutant.
 
 For Python the tests that execute the place, as coverage recorded it. A value that is set at import (a constant, a
-default) is executed by no test, so the tests count that execute a line which names it, or else those of the file. For
-roles and playbooks the unit tests that read them, then the integration tests that run the role or a playbook that uses
-it, as the tests' own code says.
+default) is executed by no test, so the tests count that execute a line which names it, in its file or in one that
+imports that, or else those of the file. Those of every module's options count for options as well. For roles and
+playbooks the unit tests that read them, then the integration tests that run the role or a playbook that uses it, as the
+tests' own code says.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ READERS = (
     "tests/unit/test_habits.py::test_no_undefined_variable_is_taken_for_an_option_that_nobody_set",
     "tests/unit/test_issue_destination.py",
 )
+# The tests of the options of every module.
+OF_OPTIONS = "tests/unit/test_secret_options.py::"
 # Playbooks that tests name in data of their own.
 ALSO = {
     "awx_issue": ("tests/integration/test_awx_jobs.py",),
@@ -74,7 +77,7 @@ class Executed:
 
     def _cost(self, test: str) -> tuple[bool, int, str]:
         """By which tests are ordered: slow ones last, else those first that execute the least."""
-        return self.seconds[test] > SLOW, self.executes[test], test
+        return self.seconds[test] > SLOW, self.executes.get(test, 0), test
 
     def _of(self, file: str, scope: Scope | None) -> set[str]:
         """The tests that execute a place; those of the whole file if it is not known."""
@@ -84,9 +87,18 @@ class Executed:
         for place in filter(None, (scope.body, scope.lines, scope.statement)):
             if found := set().union(*(lines.get(line, ()) for line in place)):
                 return found
-        users = [(user, line) for name in scope.names for user, line in self.named.get(name, ())]
+        users = [(user, line) for name in scope.names for user, line in self.named.get(name, ()) if _uses(user, file)]
         found = set().union(*(self.tests.get(user, {}).get(line, set()) for user, line in users))
-        return found or set().union(*lines.values())
+        options = {test for test in self.seconds if test.startswith(OF_OPTIONS) and "ARGUMENT_SPEC" in scope.names}
+        return (found or set().union(*lines.values())) | options
+
+
+@functools.cache
+def _uses(user: str, file: str) -> bool:
+    """Whether a file is another one, or names it, as what imports it does."""
+    path = pathlib.PurePath(file)
+    module = path.parent.name if path.stem == "__init__" else path.stem
+    return user == file or bool(re.search(rf"\b{module}\b", (ROOT / user).read_text()))
 
 
 def _named() -> dict[str, list[tuple[str, int]]]:
