@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import pathlib
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils import _masking
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.sessions import simulate_session, try_keys
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput, NotProven
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
+    ConnectionProblem,
+    InvalidInput,
+    NotProven,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.found_keys import FoundKeys
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision, not_refused
@@ -34,6 +40,60 @@ BY_ROLE = (
     "User: x is not authorized to perform: ecr:DescribeRepositories with an explicit deny in an identity-based policy"
 )
 BY_TRUST = "User: x is not authorized to perform: sts:AssumeRole with an explicit deny in a resource-based policy"
+
+
+ASKED = {
+    "verify": True,
+    "keys_file": None,
+    "wait_timeout": 300,
+    "state": "present",
+    "access_key_id": None,
+    "web_identity_subject": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"verify": False, "keys_file": "keys.json"}, "keys_file: is used only with verify"),
+        ({"state": "absent"}, "verify: .*absent, which refuses nothing"),
+        ({"state": "unlocked"}, "verify: .*unlocked, which refuses nothing"),
+        ({"web_identity_subject": "jdoe"}, "verify: .*only its provider"),
+        ({"wait_timeout": -1}, "wait_timeout: must be between 0 and 3600"),
+        ({"wait_timeout": 3601}, "wait_timeout: must be between 0 and 3600"),
+    ],
+)
+def test_options_that_prove_nothing_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        verification.parse({**ASKED, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"verify": False}, None),
+        ({"wait_timeout": 0}, Wanted(None, 0)),
+        ({"state": "locked", "wait_timeout": 3600}, Wanted(None, 3600)),
+    ],
+)
+def test_a_proof_is_asked_for_by_verify_alone(options: dict[str, Any], wanted: Wanted | None) -> None:
+    assert verification.parse({**ASKED, **options}) == wanted
+
+
+def test_the_keys_of_a_file_are_masked_also_if_they_are_another_tokens(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_masking, "_known", set())
+    file, secret, token = tmp_path / "keys.env", "FAKE" * 10, "TOKN" * 25
+    file.write_text(
+        f"AWS_ACCESS_KEY_ID=ASIAEXAMPLEEXAMPLE01\nAWS_SECRET_ACCESS_KEY={secret}\nAWS_SESSION_TOKEN={token}\n"
+    )
+    with pytest.raises(InvalidInput, match="keys_file: has the keys of ASIAEXAMPLEEXAMPLE01, not of ASIAOTHER"):
+        verification.parse({**ASKED, "keys_file": str(file), "access_key_id": "ASIAOTHER"})
+    assert _masking.mask(f"{secret} {token}") == f"{_masking.MASK} {_masking.MASK}"
+    keys = FoundKeys("ASIAEXAMPLEEXAMPLE01", secret, token)
+    assert verification.parse({**ASKED, "keys_file": str(file)}) == Wanted(keys, 300)
+    assert verification.read_keys(str(file), "ASIAEXAMPLEEXAMPLE01") == keys
 
 
 def client(service: str) -> tuple[Any, Stubber]:
@@ -122,7 +182,9 @@ KEYS = FoundKeys("ASIAEXAMPLEEXAMPLE01", "secret", "token")
 SESSION = "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe"
 
 
-def owner(monkeypatch: pytest.MonkeyPatch, code: str = "", **expected: Any) -> bool:
+def owner(
+    monkeypatch: pytest.MonkeyPatch, code: str = "", role_names: Sequence[str] = ("Unity-SBG-dev-sts",), **expected: Any
+) -> bool:
     sts, stub = client("sts")
     if code:
         stub.add_client_error("get_caller_identity", code, "no", 403)
@@ -131,7 +193,7 @@ def owner(monkeypatch: pytest.MonkeyPatch, code: str = "", **expected: Any) -> b
     monkeypatch.setattr(verification, "_client", lambda *_arguments: sts)
     clients: Any = None
     with stub:
-        return verification.check_owner(Wanted(KEYS, 0), clients, Expected(["Unity-SBG-dev-sts"], **expected))
+        return verification.check_owner(Wanted(KEYS, 0), clients, Expected(role_names, **expected))
 
 
 def test_keys_that_aws_accepts_must_be_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,6 +201,8 @@ def test_keys_that_aws_accepts_must_be_of_the_session(monkeypatch: pytest.Monkey
     assert owner(monkeypatch)
     with pytest.raises(InvalidInput, match="of the session jdoe, not of jane"):
         owner(monkeypatch, sessions=["jane"])
+    with pytest.raises(InvalidInput, match="which is no session of the venue"):
+        owner(monkeypatch, role_names=["unity-sbg-ops-sts"])
 
 
 @pytest.mark.parametrize("code", ["InvalidClientTokenId", "ExpiredToken"])
@@ -147,6 +211,15 @@ def test_keys_that_aws_refuses_must_have_the_id_that_is_known(monkeypatch: pytes
     assert not owner(monkeypatch, code)
     with pytest.raises(InvalidInput, match="not of ASIAEXAMPLEEXAMPLE02"):
         owner(monkeypatch, code, key_ids=["ASIAEXAMPLEEXAMPLE02"])
+
+
+def test_an_answer_that_does_not_come_says_nothing_of_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_arguments: Any) -> None:
+        raise ConnectionProblem("The connection failed.")
+
+    monkeypatch.setattr(verification, "call", unreachable)
+    with pytest.raises(ConnectionProblem, match="The connection failed"):
+        owner(monkeypatch)
 
 
 def test_keys_that_work() -> None:
