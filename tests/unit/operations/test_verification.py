@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils import _masking
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.sessions import simulate_session, try_keys
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
+    AwsRefused,
     ConnectionProblem,
     InvalidInput,
     NotProven,
@@ -21,6 +22,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.found_keys import FoundKeys
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision, not_refused
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import verification
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.verification import (
@@ -284,3 +286,58 @@ def test_a_lock_is_proven_by_a_refusal_to_somebody_who_was_let_in(
     made: Any = Sts(monkeypatch, before, after)
     proof = verification.LockProof(made, role(), "/a/parameter").attempt()
     assert (proof.method, proof.proven, proof.waiting) == ("assume_role", proven, waiting)
+
+
+def test_a_lock_that_is_there_already_is_not_proven_by_what_was_let_in_before_it_spread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: Any = Sts(monkeypatch, "", "denied")
+    trust = role().trust
+    locked = role(trust={**trust, "Statement": [*trust["Statement"], lock_statement()]})
+    lock = verification.LockProof(made, locked, "/a/parameter")
+    assert made.answers == ["", "denied"]  # nothing is tried under a lock
+    assert [lock.attempt().proven for _attempt in range(2)] == [False, False]
+
+
+def test_what_could_not_be_tried_before_the_lock_is_neither_proven_nor_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: Any = Sts(monkeypatch, "denied", BY_TRUST)
+    monkeypatch.setattr(verification, "read_parameters", refuse)
+    clock = Clock()
+    lock = verification.LockProof(made, role(), "/a/parameter")
+    with pytest.raises(NotProven, match="It could not be tried before the lock"):
+        verify(Wanted(None, 60), [lock.attempt], clock.runtime())
+    assert clock.slept == 0
+
+
+def refuse(*_arguments: Any) -> Any:
+    raise AwsRefused("The caller may not.", operation="iam:Some", code="AccessDenied")
+
+
+def test_a_proof_that_the_caller_may_not_make_is_none_and_hides_no_other() -> None:
+    clock = Clock()
+    with pytest.raises(NotProven, match="The caller may not") as failed:
+        verify(Wanted(None, 60), [refuse, attempts(True)], clock.runtime())
+    assert [one["proven"] for one in failed.value.facts["verified"]] == [False, True]
+    assert clock.slept == 0
+
+
+@pytest.mark.parametrize(
+    ("decisions", "proven"),
+    [
+        ([], False),
+        (["explicitDeny"], True),
+        (["explicitDeny", "allowed"], False),
+        (["explicitDeny", "implicitDeny"], False),
+    ],
+)
+def test_a_simulation_proves_what_it_denies_explicitly_and_not_what_it_does_not_answer(
+    decisions: list[str], proven: bool
+) -> None:
+    iam, stub = client("iam")
+    results = [{"EvalActionName": "s3:GetObject", "EvalDecision": one} for one in decisions]
+    stub.add_response("simulate_principal_policy", {"EvaluationResults": results, "IsTruncated": False})
+    with stub:
+        proof = verification._by_policies(iam, role(), Revocation("all", "", NOW))
+    assert (proof.method, proof.proven, proof.waiting) == ("policies", proven, True)
