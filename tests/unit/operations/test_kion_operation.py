@@ -14,6 +14,7 @@ from urllib.error import URLError
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mdps.venue_sts.plugins.module_utils import _masking
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import secret_text
 from ansible_collections.mdps.venue_sts.plugins.module_utils._kion import client
 from ansible_collections.mdps.venue_sts.plugins.module_utils._kion.client import Answer
@@ -440,7 +441,8 @@ def test_a_login_that_gives_no_session(kion, monkeypatch):
 def test_a_login_while_kion_is_down(kion, monkeypatch):
     monkeypatch.delenv("KION_API_KEY")
     kion.script = [(503, "{}", {})] * 4
-    assert fail(kion, username="jdoe", password=PASSWORD, idms=2)["status"] == 503
+    result = fail(kion, username="jdoe", password=PASSWORD, idms=2)
+    assert result["status"] == 503 and "does not accept" not in result["msg"]
 
 
 def test_a_list_that_fails_too_leaves_kions_own_words(kion):
@@ -706,6 +708,37 @@ def test_a_file_that_cannot_be_written_is_found_out_before_the_old_key_ends(kion
     fail(kion, rotate_api_key="always")
     assert kion.api_key == API_KEY
     folder.chmod(0o700)
+
+
+def test_a_key_that_stands_elsewhere_in_the_file_is_not_rotated(kion, tmp_path, monkeypatch):
+    monkeypatch.delenv("KION_API_KEY")
+    path, text = tmp_path / "kion.yml", f"mine: &key {API_KEY}\nkion: {{api_key: *key}}\n"
+    path.write_text(text)
+    assert "without changing more" in fail(kion, rotate_api_key="always")["msg"]
+    assert kion.api_key == API_KEY and path.read_text() == text
+
+
+def test_a_key_that_another_run_has_just_rotated_is_not_rotated_again(kion, tmp_path, monkeypatch):
+    monkeypatch.delenv("KION_API_KEY")
+    path = write_settings(tmp_path, kion={"api_key": API_KEY})
+    rotated, answer = json.dumps({"kion": {"api_key": ROTATED}}), kion.answer
+
+    def rotated_after_the_keys(method, place, *request):
+        if place == "/api/v3/app-api-key":
+            path.write_text(rotated)
+        return answer(method, place, *request)
+
+    monkeypatch.setattr(kion, "answer", rotated_after_the_keys)
+    assert not succeed(kion, rotate_api_key="always")["changed"]
+    assert path.read_text() == rotated and kion.api_key == API_KEY  # as this server knows of no other run
+
+
+def test_a_rotated_key_is_masked(kion, tmp_path, monkeypatch):
+    monkeypatch.delenv("KION_API_KEY")
+    monkeypatch.setattr(_masking, "_known", set())
+    write_settings(tmp_path, kion={"api_key": API_KEY})
+    succeed(kion, rotate_api_key="always")
+    assert _masking.mask(f"Bearer {ROTATED}") == f"Bearer {_masking.MASK}"
 
 
 @pytest.mark.parametrize(
