@@ -178,6 +178,10 @@ def test_outside_a_workflow_and_outside_awx_there_is_nothing_to_check() -> None:
     warnings: list[str] = []
     assert run(None, warnings)[1]["context"] == {"job": "7", "requester": "jane"}
     assert run(None, warnings, job_id=None, launched_by=None)[1]["context"] == {}
+    nowhere = {"url": f"https://127.0.0.1:{free_port()}", "token": TOKEN}  # it would fail if it was asked
+    assert run(None, warnings, **nowhere)[1]["context"] == {"job": "7", "requester": "jane"}
+    before = run(None, warnings, workflow_job_id="3", approved=False)  # a step before the approval
+    assert (before[1]["context"], before[1]["checked"]) == (CONTEXT, False)
     assert warnings == []
 
 
