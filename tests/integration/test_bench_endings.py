@@ -12,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -26,13 +27,16 @@ def bench(folder: pathlib.Path, *options: str) -> Iterator[subprocess.Popen[str]
     program = [sys.executable, str(ROOT / "tests" / "bench" / "bench.py")]
     # Under nohup it would not end by SIGHUP.
     command = ["env", "--default-signal=HUP", *program, *TINY, "--output", str(folder), *options]
-    (folder / "temporary").mkdir(exist_ok=True)
-    environment = {**os.environ, "TMPDIR": str(folder / "temporary")}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    # Short, since ansible-core makes sockets in it, whose paths may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="b") as short:
+        (folder / "temporary").unlink(missing_ok=True)
+        (folder / "temporary").symlink_to(short)
+        environment = {**os.environ, "TMPDIR": short}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 def has_ended(pidfd: int) -> bool:
