@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -78,7 +79,8 @@ def _receipts(file: str | None, text: str) -> Iterator[Receipt]:
 
 def _existing(file: str | None) -> Path | None:
     path = absolute("receipts_file", file) if file else None
-    return path if path and path.is_file() else None
+    # Unlike Path.is_file, it does not fail where a path is too long, which the store reports.
+    return path if path and os.path.isfile(path) else None  # noqa: PTH113
 
 
 def _parse(line: bytes) -> Receipt | None:

@@ -411,6 +411,10 @@ def test_the_latest_token_is_found_wherever_its_line_is(tmp_path, order):
     assert last_keys(str(file), "somebody") is None
 
 
+def test_a_path_that_is_too_long_has_no_receipts():
+    assert last_keys("/x" * 3000, "jdoe") is None
+
+
 def test_of_many_tokens_of_a_user_only_the_latest_is_read_as_a_receipt(tmp_path, monkeypatch):
     at, parsed = people.NOW, []
     receipts = [

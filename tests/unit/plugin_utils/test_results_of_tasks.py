@@ -84,16 +84,21 @@ def refuse(*_arguments: Any) -> dict[str, Any]:
     raise InvalidInput("venue", f"must not be {SECRET}.")
 
 
+def own(result: dict[str, Any]) -> dict[str, Any]:
+    """What a result says without how the task was called, which cores before 2.21 always add."""
+    return {name: value for name, value in result.items() if name != "invocation"}
+
+
 def test_a_success_has_not_changed_anything_unless_it_says_so() -> None:
-    assert run(plugin(), project="sbg") == {"changed": False}
-    assert run(plugin(lambda *_arguments: {"changed": True, "role": "x"})) == {"changed": True, "role": "x"}
+    assert own(run(plugin(), project="sbg")) == {"changed": False}
+    assert own(run(plugin(lambda *_arguments: {"changed": True, "role": "x"}))) == {"changed": True, "role": "x"}
 
 
 def test_a_task_needs_no_variables() -> None:
     made = make_action(
         plugin(lambda _params, _clients, runtime: {"hosts": runtime.hosts}), "venue_sts_profile", Situation()
     )
-    assert made.run() == {"changed": False, "hosts": 1}
+    assert own(made.run()) == {"changed": False, "hosts": 1}
 
 
 def test_a_failure_is_one_and_shows_no_secret() -> None:
@@ -202,7 +207,7 @@ def test_a_task_with_keys_is_never_asynchronous_for_async_status_hides_nothing()
 @pytest.mark.parametrize("check", [True, False])
 def test_an_operation_knows_of_check_mode(check: bool) -> None:
     made = plugin(lambda _params, _clients, runtime: {"check": runtime.check_mode})
-    assert run(made, Situation(keywords={"check_mode": check})) == {"changed": False, "check": check}
+    assert own(run(made, Situation(keywords={"check_mode": check}))) == {"changed": False, "check": check}
 
 
 def test_warnings_of_an_operation_are_shown(warnings: list[str]) -> None:
