@@ -7,8 +7,12 @@ from __future__ import annotations
 import pathlib
 import shutil
 import subprocess
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+COLLECTION = "ansible_collections/mdps/venue_sts"
 
 
 def files() -> list[str]:
@@ -24,3 +28,17 @@ def copy_to(place: pathlib.Path) -> pathlib.Path:
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, place / name)
     return place
+
+
+def beside_other_collections(folder: pathlib.Path) -> pathlib.Path:
+    """Copy them to their place in a folder of collections, and link the other collections there; return the copy.
+
+    The copy is a repository, as some tests read what git knows.
+    """
+    tree = copy_to(folder / COLLECTION)
+    for command in (("init", "-q"), ("add", "-A")):
+        subprocess.run(["git", *command], cwd=tree, check=True)
+    for other in (pathlib.Path(sys.prefix) / "collections/ansible_collections").iterdir():
+        if other.name != "mdps":
+            (tree.parents[1] / other.name).symlink_to(other)
+    return tree

@@ -53,7 +53,6 @@ PACKAGES = {
     "roles": Package(("roles/*/tasks/*.yml", "playbooks/*.yml", "playbooks/tasks/*.yml"), most=40),
 }
 EQUIVALENT = ROOT / "tools/mutants_equivalent.txt"
-COLLECTION = "collections/ansible_collections/mdps/venue_sts"
 # The tests that run operations in their own process, so that coverage sees what they execute.
 IN_PROCESS = (
     "tests/unit",
@@ -75,14 +74,7 @@ class Worker:
 
     def __init__(self, folder: pathlib.Path, number: int) -> None:
         self.collections = folder / f"worker{number}/collections"
-        self.tree = folder / f"worker{number}" / COLLECTION
-        checkout.copy_to(self.tree)
-        # A repository, as some tests read what git knows.
-        for command in (("init", "-q"), ("add", "-A")):
-            subprocess.run(["git", *command], cwd=self.tree, check=True)
-        for other in (pathlib.Path(sys.prefix) / "collections/ansible_collections").iterdir():
-            if other.name != "mdps":
-                (self.tree.parents[1] / other.name).symlink_to(other)
+        self.tree = checkout.beside_other_collections(self.collections)
         self.sound: dict[str, bool] = {}
         self.server: subprocess.Popen[str] | None = None
 

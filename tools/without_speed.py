@@ -21,15 +21,8 @@ SPEED = "plugins/plugin_utils/_speed.py"
 def main(arguments: list[str]) -> int:
     """Copy, remove the file, run pytest; return its exit status."""
     with tempfile.TemporaryDirectory(prefix="venue_sts_without_speed.") as name:
-        collections = pathlib.Path(name)
-        own = collections / "ansible_collections"
-        tree = checkout.copy_to(own / "mdps/venue_sts")
+        tree = checkout.beside_other_collections(pathlib.Path(name))
         (tree / SPEED).unlink()
-        for command in (["init", "--quiet"], ["add", "--all"]):  # some tests ask git which files there are
-            subprocess.run(["git", *command], cwd=tree, check=True)
-        for other in (pathlib.Path(sys.prefix) / "collections/ansible_collections").iterdir():
-            if other.name != "mdps":
-                (own / other.name).symlink_to(other)
         env = {**os.environ, "VENUE_STS_COLLECTIONS": name, "ANSIBLE_COLLECTIONS_PATH": name}
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
         return subprocess.run(command, cwd=tree, env=env, check=False).returncode

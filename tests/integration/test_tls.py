@@ -16,7 +16,7 @@ from pathlib import Path
 import certifi
 import pytest
 
-from tests.support.places import Authority
+from tests.support.places import Authority, serving
 from tests.support.playbook import Run, ansible_playbook
 from tests.support.servers import Moto
 
@@ -52,15 +52,10 @@ def forward(source: socket.socket, target: socket.socket) -> None:
 
 @contextlib.contextmanager
 def front(moto: Moto, authority: Authority) -> Iterator[TlsFront]:
-    with TlsFront(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
-        server.context, server.target = authority.context(), moto.port
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = TlsFront(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+    server.context, server.target = authority.context(), moto.port
+    with serving(server):
+        yield server
 
 
 def provision(moto: Moto, server: TlsFront, bundle: Path, folder: Path) -> Run:

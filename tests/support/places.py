@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import socketserver
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -127,11 +128,8 @@ class Upload(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def upload_server(context: ssl.SSLContext, answer: int = 201):
-    server = ThreadingHTTPServer((HOST, 0), Upload)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    server.uploads, server.answer = [], answer
-    server.handle_error = lambda *_: None  # a client that hangs up on a wrong certificate
+def serving(server: socketserver.BaseServer):
+    """Serve in a thread, and end with the block."""
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
@@ -140,3 +138,13 @@ def upload_server(context: ssl.SSLContext, answer: int = 201):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextlib.contextmanager
+def upload_server(context: ssl.SSLContext, answer: int = 201):
+    server = ThreadingHTTPServer((HOST, 0), Upload)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.uploads, server.answer = [], answer
+    server.handle_error = lambda *_: None  # a client that hangs up on a wrong certificate
+    with serving(server):
+        yield server

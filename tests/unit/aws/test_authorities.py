@@ -9,7 +9,6 @@ import os
 import ssl
 import stat
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +21,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import authori
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused, ConnectionProblem
 
-from tests.support.places import Authority
+from tests.support.places import Authority, serving
 
 FAKE = {"access_key": "AKIAFAKEFAKEFAKEFAKE", "secret_key": "fake-secret", "session_token": "fake-token"}
 REFUSED = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
@@ -169,14 +168,8 @@ class TlsServer(ThreadingHTTPServer):
 def sts_with(authority: Authority) -> Iterator[TlsServer]:
     server = TlsServer(("127.0.0.1", 0), Refusing)
     server.context = authority.context()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def bundle_of(folder: Path, *more: Authority) -> str:
