@@ -128,4 +128,4 @@ def _write(path: Path, content: bytes) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
-    os.replace(name, path)  # noqa: PTH105
+    Path(name).replace(path)
