@@ -133,7 +133,7 @@ sts_creds:
   returned: success
   contains:
     access_key:
-      description: The access key id.
+      description: The access key ID.
       type: str
       returned: success
     secret_key:
@@ -175,7 +175,7 @@ receipt:
       type: str
       returned: success
     access_key_id:
-      description: The access key id, which CloudTrail shows too.
+      description: The access key ID, which CloudTrail shows too.
       type: str
       returned: success
     issued_at:

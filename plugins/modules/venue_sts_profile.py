@@ -39,7 +39,7 @@ options:
         required: true
         suboptions:
           AccessKeyId:
-            description: The access key id.
+            description: The access key ID.
             type: str
             required: true
           SecretAccessKey:

@@ -659,7 +659,7 @@ sts_creds:
   type: dict
   contains:
     access_key:
-      description: The access key id.
+      description: The access key ID.
       type: str
     secret_key:
       description: The secret access key.
