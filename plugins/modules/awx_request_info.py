@@ -10,8 +10,9 @@ version_added: 1.0.0
 description:
   - Reads who requested and who approved the current workflow job, and fails if they are the same person. AWX has no
     setting for this.
-  - If a schedule has launched the workflow job, the requester is the user who last changed the schedule. An approved
-    request is also refused if AWX does not name the requester.
+  - If a schedule has launched the workflow job, the requester is the user who last changed the schedule; neither this
+    user nor the creator of the schedule may approve the request. An approved request is also refused if AWX does not
+    name the requester.
   - Outside a workflow, it returns the values of the variables that AWX sets for the job. Outside AWX, it returns
     nothing.
   - Without an address and a token, a warning says that nothing was checked.
