@@ -94,12 +94,13 @@ OWN: dict[str, dict[str, Any]] = {
     },
 }
 CONNECTION = {
-    "region": {"type": "str", "description": ["The AWS region. The default is AWS_REGION, or the region of the profile."]},
+    "region": {
+        "type": "str",
+        "description": ["The AWS region. The default is AWS_REGION or the region of the profile."],
+    },
     "profile": {
         "type": "str",
-        "description": [
-            "The AWS profile to use. The default is AWS_PROFILE, or the credentials in the environment."
-        ],
+        "description": ["The AWS profile to use. The default is AWS_PROFILE, or the credentials in the environment."],
     },
 }
 # What is the same for every task about a venue. The inventory says it once, as venue_sts_<option>, for all roles.

@@ -85,7 +85,7 @@ options:
     default: 7
   reason:
     description:
-      - Why the lease is needed. Receipts and the report show it. Required with O(state=present).
+      - Why the lease is needed. Receipts and the report show it. Required to approve a lease.
     type: str
   ticket:
     description:
@@ -93,7 +93,7 @@ options:
     type: str
   approver:
     description:
-      - Who approved the lease. Required with O(state=present).
+      - Who approved the lease. Required to approve a lease.
     type: str
   channel:
     description:

@@ -4,7 +4,8 @@
 
 layers.py [--venues N] [--tls none|amazon|other ...] [STEP ...]
 
-Runs the playbooks with ``layers_probe.py`` in them, for one venue and for N, and prints a table for each additional venue.
+Runs the playbooks with ``layers_probe.py`` in them, for one venue and for N, and prints a table of the time of
+each additional venue.
 """
 
 from __future__ import annotations
