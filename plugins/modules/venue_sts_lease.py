@@ -99,7 +99,7 @@ options:
     description:
       - How renewals are delivered. V(s3) replaces an object in the venue's bucket, below a prefix that no token can
         write to. The user's client reads it with the current token, and supports age, ssh and OpenPGP keys. V(https)
-        uploads to the transfer service in O(handoff), for every kind of key.
+        uploads to the transfer service in C(handoff), for every kind of key.
     type: str
     choices: [s3, https]
     default: s3

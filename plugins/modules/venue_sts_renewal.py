@@ -27,7 +27,7 @@ options:
     type: str
   by_hand:
     description:
-      - Deliver through the channel in O(handoff), not through that of the lease, for example for the first token, or
+      - Deliver through the channel in C(handoff), not through that of the lease, for example for the first token, or
         after the user's last token has expired. Requires O(user).
     type: bool
     default: false
