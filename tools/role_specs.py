@@ -60,8 +60,7 @@ MORE: dict[str, dict[str, Any]] = {
         "broker_reuse_host": {
             "type": "str",
             "description": [
-                "Another host of the play that has asked Kion for the same keys already. They are used here too, if "
-                "the "
+                "Another host of the play that has already got the same credentials from Kion. They are reused if the "
                 "request is the same."
             ],
         },
@@ -72,35 +71,36 @@ OWN: dict[str, dict[str, Any]] = {
     "broker_minimum_seconds": {
         "default": 900,
         "description": [
-            "For how many seconds the keys must be valid. Keys that Kion gives for less are refused, and keys of "
-            "this run "
-            "that have less left are fetched again. If Kion does not say when they expire, a warning is shown.",
+            "For how many seconds the credentials must be valid. New credentials that expire sooner are refused, and "
+            "credentials of this run that expire sooner are fetched again. If Kion does not say when they expire, a "
+            "warning is shown.",
         ],
     },
     "assume_verify": {
         "default": True,
-        "description": ["Ask AWS with the new keys who they are, before anything else uses them."],
+        "description": ["Call GetCallerIdentity with the new credentials before anything else uses them."],
     },
     "issue_dest": {
         "description": [
             "Write the token's JSON to this file on the controller, with mode 0600. Missing folders are created with "
             "mode 0700.",
-            "A folder if it exists or ends with a slash; the file is then called "
-            "C(<project>_<venue>_<user>_<time>-<digits>.json). For several venues it must be a folder.",
+            "If it is an existing folder or ends with a slash, the file is created in this folder with the name "
+            "C(<project>_<venue>_<user>_<time>-<digits>.json). For several venues, it must be a folder.",
             "An existing file is never overwritten. The folder must belong to the user, and nobody else may write to "
             "it.",
-            "Without it, the token is sealed to the user's public key and handed off, as the variables C(handoff_...) "
-            "say.",
+            "Without it, the token is sealed to the user's public key and handed off, with the variables "
+            "C(handoff_...).",
         ],
     },
 }
 CONNECTION = {
-    "region": {"type": "str", "description": ["The AWS region. The default is AWS_REGION, or the profile's."]},
+    "region": {
+        "type": "str",
+        "description": ["The AWS region. The default is AWS_REGION or the region of the profile."],
+    },
     "profile": {
         "type": "str",
-        "description": [
-            "The profile to take credentials from. The default is AWS_PROFILE, or keys in the environment."
-        ],
+        "description": ["The AWS profile to use. The default is AWS_PROFILE, or the credentials in the environment."],
     },
 }
 # What is the same for every task about a venue. The inventory says it once, as venue_sts_<option>, for all roles.
@@ -223,7 +223,7 @@ class _Indented(yaml.SafeDumper):
 
 def table(options: dict[str, Any]) -> str:
     """The README's table of options."""
-    rows = ["| Variable | Type | Default | What it does |", "|---|---|---|---|"]
+    rows = ["| Variable | Type | Default | Description |", "|---|---|---|---|"]
     for name, spec in options.items():
         default = (
             "**required**"

@@ -28,17 +28,17 @@ options:
 options:
   name_prefix:
     description:
-      - What the name of the role begins with. The name is C(<name_prefix>-<project>-<venue>-sts), of at most 64
-        characters.
+      - The prefix of the role name. The name is C(<name_prefix>-<project>-<venue>-sts), with at most 64 characters.
     type: str
     default: unity
   role_name:
     description:
-      - The name of the role, where it does not follow the convention.
+      - The name of the role, if it does not follow the convention.
     type: str
   expected_account_id:
     description:
-      - The AWS account that the venue is in, 12 digits. If the credentials are for another account, nothing is done.
+      - The ID of the AWS account that the venue is in, 12 digits. If the credentials are for another account, the task
+        fails and nothing is changed.
     type: str
 """
 
@@ -69,10 +69,11 @@ options:
   reuse:
     description:
       - The name of the variable in which an earlier task of this run registered the result of the same module. If that
-        result was returned for exactly the same request, and its keys live for at least O(renew_before) seconds, the
-        task returns it again and asks nobody.
-      - The request is all options of the task, module defaults and the caller's own keys included, and where and as
-        whom the task runs. If any of these differs, new keys are fetched. One-time codes do not count.
+        result is for exactly the same request, and its credentials are valid for at least O(renew_before) seconds, the
+        task returns it again without a new request.
+      - The request consists of all options of the task, including module defaults and the caller's own credentials, and
+        of the host and the user that the task runs as. If any of these differs, new credentials are fetched. One-time
+        codes are not compared.
     type: str
   reuse_host:
     description:
@@ -80,7 +81,7 @@ options:
     type: str
   renew_before:
     description:
-      - How many seconds the keys must still live to be reused.
+      - For how many seconds the credentials must still be valid to be reused.
     type: int
     default: 300
 """
@@ -90,10 +91,11 @@ options: {}
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and say what would change, without changing it.
+    description: Can run in C(check_mode) and return what would change, without changing it.
   diff_mode:
     support: full
-    description: Returns what has changed, or would change in C(check_mode). External IDs and keys are never in it.
+    description: Returns what has changed, or would change in C(check_mode). It never contains external IDs or secret
+      keys.
   idempotent:
     support: full
     description: A second run with the same options changes nothing.
@@ -110,13 +112,13 @@ options: {}
 attributes:
   check_mode:
     support: full
-    description: Reads only, in C(check_mode) as otherwise.
+    description: Makes no changes, so C(check_mode) has no effect.
   diff_mode:
     support: none
-    description: Nothing changes.
+    description: Makes no changes.
   idempotent:
     support: full
-    description: Reads only.
+    description: Makes no changes.
   action:
     support: full
     description:
@@ -130,13 +132,13 @@ options: {}
 attributes:
   check_mode:
     support: full
-    description: In C(check_mode) everything is checked and compared, and no keys are fetched.
+    description: In C(check_mode), everything is checked and compared, but no credentials are fetched.
   diff_mode:
     support: none
-    description: There is nothing to show that is not secret.
+    description: The changes are secret.
   idempotent:
     support: none
-    description: Every run gives new keys.
+    description: Every run returns new credentials.
   action:
     support: full
     description:
@@ -152,15 +154,15 @@ attributes:
 options:
   receipts_file:
     description:
-      - The receipts file. The default is C(~/.mdps/receipts.jsonl), which need not exist. What is no receipt is
-        skipped, and a warning says how many lines that were.
+      - The receipts file. The default is C(~/.mdps/receipts.jsonl), which need not exist. Lines that are not valid
+        receipts are skipped, and a warning shows their number.
     type: path
   receipts_s3:
     description:
       - Also read the receipts below these prefixes, C(s3://bucket/prefix), where
         O(mdps.venue_sts.venue_sts_token#module:receipts_s3) has stored them. Needs s3:ListBucket on
         the bucket and s3:GetObject on the prefix.
-      - A token that several places know is one token. What a place cannot say, another one adds.
+      - Receipts of the same token in several places are merged.
     type: list
     elements: str
   receipts_ssm_path:

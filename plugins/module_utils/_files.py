@@ -117,14 +117,14 @@ def replace_private(option: str, path: str | Path, data: bytes) -> Path:
 
 
 def append_private(
-    option: str, path: str | Path, line: bytes, *, sleep: Callable[[float], None] = time.sleep, patience: float = 30.0
+    option: str, path: str | Path, line: bytes, *, sleep: Callable[[float], None] = time.sleep, timeout: float = 30.0
 ) -> None:
     """Add a line to a file: under a lock, flushed to the disk, mode 0600. A line that does not fit is removed again.
 
     :param option: the option that names the path, for messages.
     :param line: the text without a line break at its end.
     :param sleep: waits for a number of seconds.
-    :param patience: how long to wait for another process that holds the lock, in seconds.
+    :param timeout: how long to wait for another process that holds the lock, in seconds.
     :raises InvalidInput: the path or one of its folders is not safe.
     :raises FileNotWritten: no permission, no space, or the other process does not end.
     """
@@ -135,7 +135,7 @@ def append_private(
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise InvalidInput(option, f"'{target}' is not a regular file.")
-            _wait_for_lock(handle, f"{option}: '{target}'", sleep, patience)  # released when the handle is closed
+            _wait_for_lock(handle, f"{option}: '{target}'", sleep, timeout)  # released when the handle is closed
             _append_locked(handle, line)
         finally:
             os.close(handle)
@@ -485,14 +485,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(option: str, target: Path, sleep: Callable[[float], None], patience: float = 30.0) -> Iterator[None]:
+def locked(option: str, target: Path, sleep: Callable[[float], None], timeout: float = 30.0) -> Iterator[None]:
     """Keep other runs of this collection from changing a file at the same time.
 
     The lock is a file beside the target, since the target is replaced. It stays: removing it would let two runs in.
 
     :param option: the option that names the target, for messages.
     :param sleep: waits for a number of seconds.
-    :param patience: how long to wait for another run, in seconds.
+    :param timeout: how long to wait for another run, in seconds.
     :raises FileNotWritten: the folder is not writable, or the other run does not end.
     """
     place = target.with_name(f".{target.name}.lock")
@@ -500,18 +500,18 @@ def locked(option: str, target: Path, sleep: Callable[[float], None], patience: 
     with _reported(option, place):
         handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        _wait_for_lock(handle, f"'{target}' ('{place}')", sleep, patience)
+        _wait_for_lock(handle, f"'{target}' ('{place}')", sleep, timeout)
         yield
     finally:
         os.close(handle)
 
 
-def _wait_for_lock(handle: int, what: str, sleep: Callable[[float], None], patience: float) -> None:
+def _wait_for_lock(handle: int, what: str, sleep: Callable[[float], None], timeout: float) -> None:
     while not _take(handle):
-        if patience <= 0:
+        if timeout <= 0:
             raise FileNotWritten(f"{what} is locked by another process that does not end.")
         sleep(PAUSE)
-        patience -= PAUSE
+        timeout -= PAUSE
 
 
 def _take(handle: int) -> bool:

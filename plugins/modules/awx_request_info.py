@@ -8,12 +8,14 @@ module: awx_request_info
 short_description: Gather information about the AWX request that a job belongs to
 version_added: 1.0.0
 description:
-  - Reads who requested and who approved the workflow job that runs this, and fails if that is the same person. AWX has
-    no setting for it.
-  - The requester of a workflow job that a schedule has launched is who last changed the schedule. If AWX names no
-    person, an approved request is refused as well.
-  - Outside a workflow, it returns what AWX has set in variables of the job. Outside AWX, it returns nothing.
-  - Without an address and a token, it warns that it could not check.
+  - Reads who requested and who approved the current workflow job, and fails if they are the same person. AWX has no
+    setting for this.
+  - If a schedule has launched the workflow job, the requester is the user who last changed the schedule; neither this
+    user nor the creator of the schedule may approve the request. An approved request is also refused if AWX does not
+    name the requester.
+  - Outside a workflow, it returns the values of the variables that AWX sets for the job. Outside AWX, it returns
+    nothing.
+  - Without an address and a token, a warning says that nothing was checked.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
@@ -33,25 +35,26 @@ options:
     type: path
   job_id:
     description:
-      - The number of the job, which AWX gives to it as C(awx_job_id).
+      - The ID of the job, which AWX passes to it as C(awx_job_id).
     type: str
   workflow_job_id:
     description:
-      - The number of the workflow job, which AWX gives to its jobs as C(awx_workflow_job_id).
+      - The ID of the workflow job, which AWX passes to its jobs as C(awx_workflow_job_id).
     type: str
   launched_by:
     description:
-      - Who launched the job, which AWX gives to it as C(awx_user_name). Where AWX can be read, its answer counts.
+      - The user who launched the job, which AWX passes to it as C(awx_user_name). If AWX can be read, its response
+        takes precedence.
     type: str
   approved:
     description:
-      - Whether the request must have been approved by now. Not so in a step before the approval.
+      - Whether the request must already be approved. Set it to V(false) in a step before the approval.
     type: bool
     default: true
   waiting_for:
     description:
-      - A user of tokens. RV(waiting) then has the requests for this user that nobody has approved or denied yet, and
-        nothing else is read.
+      - A recipient of tokens. If set, only RV(waiting) is returned, with the requests for this recipient that are
+        neither approved nor denied.
     type: str
 extends_documentation_fragment:
   - mdps.venue_sts.venue.info_attributes
@@ -68,12 +71,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 checked:
-  description: Whether it was checked that requester and approver are two people.
+  description: Whether it was checked that requester and approver are different users.
   type: bool
   returned: if O(waiting_for) is not given
 waiting:
-  description: The requests for O(waiting_for) that wait for approval, at most 200 are looked at. Null if AWX cannot be
-    read.
+  description: The requests for O(waiting_for) that wait for approval, at most 200. Null if AWX cannot be read.
   type: list
   elements: dict
   returned: if O(waiting_for) is given
@@ -82,13 +84,13 @@ waiting:
       description: The number of the workflow job.
       type: int
     requester:
-      description: The user of AWX who requested it.
+      description: The AWX user who made the request.
       type: str
     target:
-      description: The venues that it is for.
+      description: The venues of the request.
       type: str
 context:
-  description: What is known of the request, for the context of a receipt. What is not known is left out.
+  description: Facts about the request, for the context of a receipt. Unknown facts are omitted.
   type: dict
   returned: success
   contains:

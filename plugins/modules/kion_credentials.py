@@ -8,27 +8,29 @@ module: kion_credentials
 short_description: Get temporary AWS access keys from Kion (formerly Cloudtamer)
 version_added: 1.0.0
 description:
-  - Asks Kion for the temporary access keys that its dashboard shows under I(Cloud Access Role > Temporary Access Keys).
-  - The certificate of the server is always verified, redirects are not followed, and only requests that may
-    succeed later (429 and 5xx) are tried again.
-  - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which holds no
-    secret. The role C(mdps.venue_sts.broker) does that.
+  - Gets the temporary access keys from Kion that its dashboard shows under
+    I(Cloud Access Role > Temporary Access Keys).
+  - The certificate of the server is always verified, redirects are not followed, and only requests that may succeed
+    later (429 and 5xx) are retried.
+  - The result is hidden from all output. Register it, use it in the next tasks, and show RV(receipt), which contains no
+    secret. The role C(mdps.venue_sts.broker) does this.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   url:
     description:
-      - The address of Kion, such as V(https://kion.example.org). What people copy with it, such as C(/portal) or
-        C(/api/v3), is removed. If not set, E(KION_URL) is used, then C(kion.url) in O(config_file).
+      - The address of Kion, such as V(https://kion.example.org). A trailing path such as C(/portal) or C(/api/v3) is
+        removed. If not set, E(KION_URL) is used, then C(kion.url) in O(config_file).
     type: str
   api_key:
     description:
       - An app API key. If not set, E(KION_API_KEY) is used, then C(kion.api_key) in O(config_file).
-      - Wherever it is found, it is preferred to a user name and password. White space around it is removed.
+      - An API key from any of these sources takes precedence over a user name and password. White space around it is
+        removed.
     type: str
   username:
     description:
-      - The user, where there is no API key. If not set, E(KION_USERNAME) is used, then C(kion.username) in
+      - The user name, if there is no API key. If not set, E(KION_USERNAME) is used, then C(kion.username) in
         O(config_file).
     type: str
   password:
@@ -38,12 +40,12 @@ options:
   idms:
     description:
       - The number of the identity system of O(username). If not set, E(KION_IDMS_ID) is used, then C(kion.idms_id) in
-        O(config_file). The only one of a Kion is found by itself.
+        O(config_file). If Kion has only one identity system, it is found automatically.
     type: int
   config_file:
     description:
-      - The settings of the Kion CLI. Read only if something is still missing after options and environment. If not set,
-        E(KION_CONFIG) is used.
+      - The settings of the Kion CLI. The file is read only if options and environment do not provide all settings. If
+        not set, E(KION_CONFIG) is used.
     type: path
     default: ~/.kion.yml
   config_profile:
@@ -52,14 +54,15 @@ options:
     type: str
   api_key_days:
     description:
-      - How many days this Kion lets API keys live. A warning is shown three days before the API key ends. Kion does not
-        say which of several API keys of a user is in use, so the end of the youngest one counts.
+      - For how many days API keys of this Kion are valid. A warning is shown three days before the API key expires.
+        Kion does not say which of several API keys of a user is in use, so the newest one is used to calculate the
+        expiry.
     type: int
     default: 7
   rotate_api_key:
     description:
-      - Whether to replace the API key, in Kion and in O(config_file), after the keys have been fetched. The old API key
-        ends at once. Only an API key that comes from O(config_file) can be rotated.
+      - Whether to replace the API key, in Kion and in O(config_file), after the credentials have been fetched. The old
+        API key becomes invalid immediately. Only an API key that comes from O(config_file) can be rotated.
       - V(near_end) rotates it in its last three days (see O(api_key_days)), V(always) in each run.
     type: str
     choices: [never, near_end, always]
@@ -80,13 +83,13 @@ options:
     type: str
   ca_path:
     description:
-      - A file with the CA certificates to trust instead of the system's, for a Kion with a certificate of the
-        organisation's own.
+      - A file with the CA certificates to trust instead of the system's, if a private CA signed the certificate of
+        Kion.
     type: path
   minimum_seconds:
     description:
-      - For how many seconds the keys must be valid. Keys that expire sooner are refused. If Kion does not say when they
-        expire, a warning is shown.
+      - For how many seconds the credentials must be valid. Credentials that expire sooner are refused. If Kion does not
+        say when they expire, a warning is shown.
     type: int
     default: 0
 notes:
@@ -99,7 +102,7 @@ seealso:
 attributes:
   check_mode:
     support: full
-    description: Does the same in C(check_mode), since it changes nothing and later tasks need the keys.
+    description: Does the same in C(check_mode), because later tasks need the credentials. The API key is not rotated.
 extends_documentation_fragment:
   - mdps.venue_sts.venue.reuse
   - mdps.venue_sts.venue.hidden_attributes
@@ -125,12 +128,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sts_creds:
-  description: The keys, named like the options of C(amazon.aws).
+  description: The credentials, with the names of the options of C(amazon.aws).
   type: dict
   returned: success
   contains:
     access_key:
-      description: The access key id.
+      description: The access key ID.
       type: str
       returned: success
     secret_key:
@@ -142,7 +145,7 @@ sts_creds:
       type: str
       returned: success
     expiration:
-      description: Until when they are good, or null if Kion does not tell.
+      description: When they expire, or null if Kion does not say.
       type: str
       returned: success
 region:
@@ -150,12 +153,12 @@ region:
   type: str
   returned: success
 token:
-  description: The same keys as the AWS CLI would print them, for M(mdps.venue_sts.venue_sts_profile) and
+  description: The same credentials in the format of the AWS CLI, for M(mdps.venue_sts.venue_sts_profile) and
     P(mdps.venue_sts.token_files#filter). Without C(Expiration) where Kion does not say when they expire.
   type: dict
   returned: success
 receipt:
-  description: What was given, without secrets.
+  description: The account, role and lifetime of the credentials, without secrets.
   type: dict
   returned: success
   contains:
@@ -164,31 +167,31 @@ receipt:
       type: str
       returned: success
     account:
-      description: The account, as it was named in O(account).
+      description: The account, as in O(account).
       type: str
       returned: success
     role:
-      description: The role, as it was named.
+      description: The role, as in the options.
       type: str
       returned: success
     access_key_id:
-      description: The access key id, which CloudTrail shows too.
+      description: The access key ID, which CloudTrail shows too.
       type: str
       returned: success
     issued_at:
-      description: When the keys were asked for.
+      description: When the credentials were requested.
       type: str
       returned: success
       sample: '2026-11-22T09:30:15Z'
     expires_at:
-      description: When they expire, or null if Kion does not tell.
+      description: When the credentials expire, or null if Kion does not say.
       type: str
       returned: success
       sample: '2026-11-22T10:30:15Z'
     expiry_source:
       description:
-        - How RV(receipt.expires_at) is known. V(duration) if it came with the keys, V(server_setting) if from Kion's
-          setting for all keys (a Kion that is older than 3.6.29), V(unknown) if the user may not read that.
+        - How RV(receipt.expires_at) is known. V(duration) if Kion returned it with the credentials, V(server_setting)
+          if it comes from Kion's global setting (before Kion 3.6.29), V(unknown) if the user may not read this setting.
       type: str
       returned: success
 roles:
@@ -201,11 +204,11 @@ reused:
   type: bool
   returned: success
 request:
-  description: What identifies the request within this run, and tells nothing about it. For O(reuse).
+  description: An identifier of the request within this run, for O(reuse). It does not disclose the request.
   type: str
   returned: with O(reuse)
 request_files:
-  description: The same for files that belong to the request, which are none here.
+  description: The same for files that belong to the request. Always empty for this module.
   type: str
   returned: with O(reuse)
 error:

@@ -8,30 +8,30 @@ module: show_text
 short_description: Print text line by line
 version_added: 1.0.0
 description:
-  - Prints text as it is, without quotes and with its line breaks, so that it can be copied or cut out of a log.
-    C(ansible.builtin.debug) prints it as JSON, with C(\\n) in place of line breaks.
-  - AWX shows at most 1,024 characters of an event, so the text is printed in pieces that are shorter.
-  - Control characters are left out.
-  - With another callback than Ansible's default one, or one that extends it, nothing is printed, and the text is
-    RV(msg), because such a callback prints results by itself.
+  - Prints text unchanged, without quotation marks and with its line breaks, so that it can be copied from a log.
+    C(ansible.builtin.debug) prints it as JSON, with C(\\n) instead of line breaks.
+  - AWX shows at most 1,024 characters of an event, so the text is printed in shorter pieces.
+  - Control characters are removed.
+  - The text is printed by Ansible's default callback and callbacks that extend it. Other callbacks print results
+    themselves, so for these the text is returned as RV(msg).
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   text:
     description:
-      - The text. It must hold no secret, since it goes to every log.
+      - The text. It must not contain a secret, because it is written to every log.
     type: str
     required: true
 attributes:
   check_mode:
     support: full
-    description: Prints in C(check_mode) as otherwise.
+    description: Prints the text also in C(check_mode).
   diff_mode:
     support: none
-    description: Nothing changes.
+    description: Makes no changes.
   idempotent:
     support: full
-    description: Changes nothing.
+    description: Makes no changes.
   action:
     support: full
     description: Runs on the controller.

@@ -9,24 +9,24 @@ short_description: Send a sealed token again
 version_added: 1.0.0
 description:
   - Sends a sealed file again that M(mdps.venue_sts.venue_sts_token) could not deliver, without issuing a new token.
-  - The file is sealed, so the channel may be another one than before. What was sealed as mail (C(.eml)) may be sent by
-    any channel; a sealed zip file cannot become mail.
-  - The receipt is found in O(receipts_file) by the file's SHA-256, and the new attempt is added to it. A token that has
-    ended is not sent.
+  - The channel may differ from that of the first attempt, because the file is sealed. A bundle that was sealed as mail
+    (C(.eml)) can be sent through any channel; a sealed zip file cannot be sent as mail.
+  - The receipt is found in O(receipts_file) by the file's SHA-256, and the new attempt is added to it. An expired token
+    is not sent.
   - The result contains no secret.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   resend:
     description:
-      - The sealed file. The failed task has named it.
+      - The sealed file. The error message of the failed task names it.
     type: path
     required: true
   without_receipt:
     description:
-      - Send the file although no receipt has its SHA-256. Without this, such a file is refused, because it may have
-        been damaged or exchanged.
-      - Whether its token has ended is not checked then, and the delivery is not recorded.
+      - Send the file even if no receipt has its SHA-256. Without this option, such a file is refused, because it may
+        have been damaged or replaced.
+      - In this case, the expiration of the token is not checked, and the delivery is not recorded.
     type: bool
     default: false
   channel:
@@ -35,15 +35,16 @@ options:
       - V(email) sends an encrypted message (S/MIME or PGP/MIME) that Outlook and Thunderbird open. It needs the
         recipient's certificate or OpenPGP key.
       - V(https) uploads the sealed file to a site's transfer service, such as LFT.
-      - V(output) returns the sealed text as RV(sealed), for AWX and other places without a disk.
-      - With V(output), Ansible and AWX also print the text as it is, after the name of the file. A play that runs on
-        several hosts at the same time is refused before AWS is asked, because their texts would be mixed.
+      - V(output) returns the sealed text as RV(sealed), for AWX and other environments without a persistent disk.
+      - With V(output), Ansible and AWX also print the text unchanged, after the name of the file. A play that runs on
+        several hosts at the same time is refused before AWS is called, because their texts would be mixed.
       - Anything else, such as Slack or mail that is not encrypted, is refused, as the procedure requires.
     type: str
     default: file
   dest:
     description:
-      - Where O(channel=file) writes. A folder if it exists or ends with a slash, else the file itself.
+      - Where O(channel=file) writes. If it is an existing folder or ends with a slash, the file is created in this
+        folder; otherwise, it is the path of the file.
       - An existing file is never overwritten.
     type: path
     default: ~/.mdps/handoff/
@@ -53,7 +54,7 @@ options:
     type: dict
     suboptions:
       host:
-        description: Its name, which its certificate must prove. Required.
+        description: The host name of the server. Its certificate must be valid for this name. Required.
         type: str
       port:
         description: The default is 587 for V(starttls) and 465 for V(tls).
@@ -72,10 +73,10 @@ options:
         description: The subject, which is not encrypted. The default names the venue and the end of the token.
         type: str
       username:
-        description: The login, if the server requires one.
+        description: The user name, if the server requires a login.
         type: str
       password:
-        description: Its password.
+        description: The password of O(email.username).
         type: str
       ca_file:
         description: Certificates to trust instead of the system's.
@@ -95,7 +96,7 @@ options:
         choices: [PUT, POST]
         default: PUT
       headers:
-        description: Headers to send with it, such as an API key. They are never shown.
+        description: Headers of the request, such as an API key. They are never shown.
         type: dict
       field_name:
         description: The name of the form field for the file.
@@ -130,13 +131,13 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: In C(check_mode) the file, its receipt and the channel are checked. Nothing is sent or written.
+    description: In C(check_mode), the file, its receipt and the channel are checked. Nothing is sent or written.
   diff_mode:
     support: none
-    description: There is nothing to compare with.
+    description: Not applicable.
   idempotent:
     support: none
-    description: Every run sends the file once more.
+    description: Every run sends the file again.
   action:
     support: full
     description: Runs on the controller as the user of ansible-playbook, whatever the connection or C(become), because
@@ -161,7 +162,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 delivered:
-  description: Whether it reached its place. In check mode false.
+  description: Whether the file was delivered. V(false) in check mode.
   returned: success
   type: bool
 channel:
@@ -169,12 +170,12 @@ channel:
   returned: success
   type: str
 recipient_keys:
-  description: The public keys it is sealed to, as far as the receipt says so.
+  description: The public keys that the file is sealed to, according to the receipt.
   returned: success
   type: list
   elements: dict
 target:
-  description: Where it is.
+  description: Where the sealed file was delivered.
   returned: when it was sent
   type: str
 path:
@@ -186,13 +187,13 @@ sealed:
   returned: O(channel=output)
   type: str
 how_to_open:
-  description: One line for the recipient.
+  description: The command for the recipient.
   returned: when it was sent
   type: str
   sample: age --decrypt --identity YOUR-PRIVATE-KEY-FILE
     --output sbg_dev_jdoe_20261122T093015Z-3fa91c07.zip sbg_dev_jdoe_20261122T093015Z-3fa91c07.zip.age
 how_to_verify:
-  description: Lines for the recipient, to check the signature before opening.
+  description: Commands for the recipient, to check the signature before opening the file.
   returned: when it was sent, and is signed
   type: list
   elements: str
@@ -201,7 +202,7 @@ receipt:
   returned: if it was found
   type: dict
 kept:
-  description: Where the sealed file still is.
+  description: The path of the sealed file.
   returned: when it could not be delivered
   type: str
 error:

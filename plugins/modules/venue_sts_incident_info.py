@@ -5,51 +5,51 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: venue_sts_incident_info
-short_description: Find out what an access key that was found is, and what was done with it
+short_description: Gather information about an exposed access key of an MDPS venue
 version_added: 1.0.0
 description:
-  - From an access key id alone, finds the account of the key, the venue, role and session that it is of, for whom and
-    by whom it was issued, who requested and approved it, when it ends, and the lease of its recipient. Nothing is
-    changed.
-  - The account comes from AWS, the rest from receipts and from CloudTrail. Each is enough, and RV(gaps) says what could
-    not be seen. Where they contradict each other, CloudTrail counts, and RV(problems) says so.
-  - CloudTrail's event of the issue says what the token is. Where that is not found, because it is in a region that was
-    not asked, for example, the calls with the key say so.
-  - Sums up the calls that were made with the key, with every key that was derived from it by C(GetScopedCredentials),
-    and by its session. A session is known by the id of its role and its name together, since two venues may have
-    sessions of one name.
-  - CloudTrail allows two requests a second in each region, each for 50 events, and this module keeps to that.
-  - CloudTrail's events hold external IDs in clear. This module reads the fields that it shows, and no other.
+  - From an access key ID, finds the account, venue, role and session of the key, its recipient and issuer, who
+    requested and approved it, when it expires, and the lease of the recipient. Nothing is changed.
+  - The account comes from AWS, the rest from receipts and from CloudTrail. One of them is sufficient, and RV(gaps)
+    lists what could not be determined. If they contradict each other, CloudTrail takes precedence, and RV(problems)
+    says so.
+  - CloudTrail's event of the issue identifies the token. If this event is not found, for example because it is in
+    another region, the calls that were made with the key identify it.
+  - Summarizes the calls that were made with the key, with keys that were derived from it by C(GetScopedCredentials),
+    and by its session. A session is identified by the ID of its role and its name, because sessions of two venues can
+    have the same name.
+  - CloudTrail allows two requests a second in each region, each for 50 events. The module does not exceed this rate.
+  - CloudTrail events contain external IDs in plain text. The module reads only the fields that it returns.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   access_key_id:
     description:
-      - The id of the key that was found, such as V(ASIAEXAMPLEEXAMPLE22). Never the secret key.
+      - The access key ID, such as V(ASIAEXAMPLEEXAMPLE22). Never use the secret access key.
     type: str
     required: true
   keys_file:
     description:
-      - A file with the keys, in one of the forms that O(mdps.venue_sts.venue_sts_revocation#module:keys_file) takes, if
-        they are to be used for a proof after the revocation. They are not used here. If the file cannot be read or has
-        other keys, that is an error, so that this is known before anything is revoked.
+      - A file with the credentials, in one of the formats of O(mdps.venue_sts.venue_sts_revocation#module:keys_file),
+        if you want to verify the revocation with them later. This module does not use them, but fails if the file
+        cannot be read or has other credentials, so that you know this before the revocation.
     type: path
   cloudtrail:
     description:
-      - Whether to ask CloudTrail. Without it, only receipts are known.
+      - Whether to search CloudTrail. Otherwise, only receipts are used.
     type: bool
     default: true
   regions:
     description:
-      - The regions in which to ask CloudTrail. Events of a regional STS endpoint are in its region, those of the global
-        endpoint and of IAM in V(us-east-1). A call is in the region that it was sent to.
-      - The default is the region of the task, V(us-east-1) and the region that a receipt names.
+      - The regions in which to search CloudTrail. Events of a regional STS endpoint are in its region, those of the
+        global endpoint and of IAM in V(us-east-1). Other calls are in the region that they were sent to.
+      - The default is the region of the task, V(us-east-1) and the region in the receipt.
     type: list
     elements: str
   max_pages:
     description:
-      - How many requests at most for each lookup and region, of 50 events each. If that does not suffice, RV(gaps) says
-        so and RV(truncated) is true.
+      - The maximum number of requests for each lookup and region, of 50 events each. If there are more events, RV(gaps)
+        says so and RV(truncated) is true.
     type: int
     default: 200
 extends_documentation_fragment:
@@ -62,14 +62,14 @@ extends_documentation_fragment:
 notes:
   - An option that is given must have a value. An empty text, list or mapping is an error.
   - Needs cloudtrail:LookupEvents, iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, sts:GetAccessKeyInfo and
-    ssm:GetParametersByPath. Without any of them it goes on, and says what is not known.
+    ssm:GetParametersByPath. Without some of them, the module continues, and RV(gaps) lists what is not known.
 seealso:
   - module: mdps.venue_sts.venue_sts_revocation
   - module: mdps.venue_sts.venue_sts_session_info
 """
 
 EXAMPLES = r"""
-- name: Find out what a key is that was found
+- name: Gather information about an exposed access key
   mdps.venue_sts.venue_sts_incident_info:
     access_key_id: ASIAEXAMPLEEXAMPLE22
     region: us-west-2
@@ -78,12 +78,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 access_key_id:
-  description: The key.
+  description: The access key ID.
   returned: success
   type: str
   sample: ASIAEXAMPLEEXAMPLE22
 account_id:
-  description: The account of the key, as AWS says it; null if AWS does not know the key.
+  description: The account of the key according to AWS; null if AWS does not know the key.
   returned: success
   type: str
   sample: "123456789012"
@@ -99,13 +99,13 @@ in_account:
   type: bool
   sample: true
 looked_at:
-  description: When that was, by AWS's clock.
+  description: The time of the lookup, by the clock of AWS.
   returned: success
   type: str
   sample: "2026-11-22T09:40:00Z"
 session:
-  description: The token that the key is of, as RV(mdps.venue_sts.venue_sts_session_info#module:sessions) has it; null
-    if it is not known. If the key was derived from another one, the token of that one.
+  description: The token that the key belongs to, as in RV(mdps.venue_sts.venue_sts_session_info#module:sessions); null
+    if it is not known. For a derived key, the token of the original key.
   returned: success
   type: dict
 provenance:
@@ -114,13 +114,13 @@ provenance:
   returned: success
   type: dict
 venue:
-  description: Project and venue, as the tags of the role or else the receipt say.
+  description: Project and venue, from the tags of the role, or else from the receipt.
   returned: success
   type: dict
   sample: {"project": "sbg", "venue": "dev"}
 role:
-  description: The role as it is now, with RV(role.locked); null if it does not exist. If it may not be read, RV(gaps)
-    says so.
+  description: The current state of the role; null if it does not exist. If the caller may not read it, RV(gaps) says
+    so.
   returned: success
   type: dict
   contains:
@@ -133,20 +133,20 @@ role:
       type: str
       sample: unity-sbg-dev-sts
     owned:
-      description: Whether its tags say that it is a venue's role for tokens. Otherwise only a receipt says so.
+      description: Whether its tags identify it as a venue's role for tokens. Otherwise, only a receipt does.
       type: bool
       sample: true
     role_id:
-      description: Its unique id; null if the role may not be read.
+      description: Its unique ID; null if the caller may not read the role.
       type: str
       sample: AROAEXAMPLEEXAMPLEEX
     locked:
-      description: Whether nobody can assume it; null if the role may not be read.
+      description: Whether nobody can assume it; null if the caller may not read the role.
       type: bool
       sample: false
 lease:
-  description: The recipient's lease in the venue; null if there is none. Without a receipt, the lease of the user for
-    whom the name of the session is made. The state V(unknown) means that the leases could not be read.
+  description: The recipient's lease for the venue; null if there is none. Without a receipt, the user is derived from
+    the session name. The state V(unknown) means that the leases could not be read.
   returned: success
   type: dict
 parent_keys:
@@ -165,28 +165,28 @@ other_keys:
   type: list
   elements: str
 ambiguous:
-  description: Whether receipts name several tokens with this key, and CloudTrail does not say which it is.
+  description: Whether receipts name several tokens with this key, and CloudTrail does not identify one of them.
   returned: success
   type: bool
 candidates:
-  description: The tokens that the receipts then name, with project, venue, role, session and recipient. If they agree
-    on the venue, RV(venue) has it.
+  description: The tokens that the receipts name in this case, with project, venue, role, session and recipient. If all
+    have the same venue, it is in RV(venue).
   returned: success
   type: list
   elements: dict
   sample: []
 problems:
-  description: What contradicts itself, one sentence each.
+  description: Contradictions, one sentence each.
   returned: success
   type: list
   elements: str
 gaps:
-  description: What could not be seen, one sentence each.
+  description: What could not be determined, one sentence each.
   returned: success
   type: list
   elements: str
 regions:
-  description: The regions in which CloudTrail was asked.
+  description: The regions in which CloudTrail was searched.
   returned: success
   type: list
   elements: str
@@ -195,8 +195,8 @@ truncated:
   returned: success
   type: bool
 use:
-  description: The calls in numbers, with first and last time, addresses, regions, services, actions, user agents,
-    errors and denied calls. Of each kind, the 20 most frequent values.
+  description: Statistics of the calls, with first and last time, and the 20 most frequent addresses, regions, services,
+    actions, user agents, errors and denied calls.
   returned: success
   type: dict
 calls:
@@ -207,18 +207,19 @@ calls:
   sample: [{"at": "2026-11-22T09:35:00Z", "action": "ecr:GetAuthorizationToken", "region": "us-west-2",
     "address": "192.0.2.10", "access_key_id": "ASIAEXAMPLEEXAMPLE22", "error": null}]
 queries:
-  description: What to run in CloudTrail Lake or Athena for what LookupEvents does not show, such as reading S3 objects.
+  description: Queries for CloudTrail Lake and Athena, for events that LookupEvents does not return, such as reads of S3
+    objects.
   returned: success
   type: dict
   contains:
     cloudtrail_lake:
-      description: For CloudTrail Lake. Put in the id of the event data store.
+      description: For CloudTrail Lake. Insert the ID of the event data store.
       type: str
     athena:
-      description: For Athena over a trail in S3. Put in the name of the table.
+      description: For Athena with a trail in S3. Insert the name of the table.
       type: str
 next_step:
-  description: What to do now, in one sentence.
+  description: What to do next, in one sentence.
   returned: success
   type: str
   sample: The key has ended. Find out how it got out, and what was done with it.

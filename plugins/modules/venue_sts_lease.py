@@ -12,33 +12,33 @@ description:
     M(mdps.venue_sts.venue_sts_renewal) issues the tokens, each sealed to the same person.
   - A lease is a parameter in the venue's account, below O(lease_path). It contains no secret. docs/lease.schema.json
     describes it.
-  - A lease alone is no authority, since whoever may write parameters there could forge one. Public keys come from the
-    key directory, and the lease has their fingerprints to compare. Limits come from the inventory. With O(sign_with)
-    here and O(mdps.venue_sts.venue_sts_renewal#module:lease_signers) there, a lease that is not signed or was altered
-    is refused.
-  - Whatever would keep a token from being issued is an error when the lease is approved.
-  - A second run with the same terms changes nothing, and O(days) count from the start of the living lease. Other terms
-    are a new approval, which replaces the living lease.
-  - Ending a lease ends no token. M(mdps.venue_sts.venue_sts_revocation) with
-    O(mdps.venue_sts.venue_sts_revocation#module:user) ends both.
+  - Leases are not trusted by themselves, because whoever can write parameters there could forge one. Public keys come
+    from the key directory, and the lease contains their fingerprints for comparison. Limits come from the inventory.
+    With O(sign_with) here and O(mdps.venue_sts.venue_sts_renewal#module:lease_signers) there, a lease that is not
+    signed or was changed is refused.
+  - Anything that would prevent a token from being issued is an error when the lease is approved.
+  - A second run with the same terms changes nothing, and O(days) are counted from the start of the existing lease. A
+    run with other terms is a new approval, which replaces the existing lease.
+  - Ending a lease does not revoke tokens. M(mdps.venue_sts.venue_sts_revocation) with
+    O(mdps.venue_sts.venue_sts_revocation#module:user) ends the lease and revokes the tokens.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   state:
     description:
-      - V(present) approves, V(absent) ends.
+      - V(present) approves a lease, V(absent) ends it.
     type: str
     choices: [present, absent]
     default: present
   user:
     description:
-      - Who the tokens are for. Each user has at most one lease of a venue.
+      - The user name of the recipient. Each user has at most one lease for a venue.
     type: str
     required: true
   access:
     description:
       - What the tokens allow, a list of V(s3_read), V(s3_write), V(ecr_create), V(ecr_pull) and V(ecr_push). The
-        default is as much as O(limits) allow.
+        default is everything that O(limits) allow.
     type: list
     elements: str
   buckets:
@@ -58,13 +58,13 @@ options:
     elements: str
   duration_seconds:
     description:
-      - How long each token lasts, 900 to 43200 seconds. The default is an hour, or the limit. With keys from Kion, AWS
-        allows no more than an hour.
+      - How long each token lasts, 900 to 43200 seconds. The default is one hour, or the limit. With credentials from
+        Kion, AWS allows at most one hour (role chaining).
     type: int
   limits:
     description:
       - The most that tokens of the venue may allow, set in the inventory. The suboptions are those of the option of the
-        same name of M(mdps.venue_sts.venue_sts_token). Every renewal is held to them, whatever the lease says.
+        same name of M(mdps.venue_sts.venue_sts_token). They apply to every renewal, whatever the lease says.
     type: dict
   start:
     description:
@@ -80,33 +80,33 @@ options:
     type: int
   maximum_days:
     description:
-      - How many days a lease may last at most.
+      - The maximum number of days for a lease.
     type: int
     default: 7
   reason:
     description:
-      - Why it is needed. Receipts and the report show it. Required to approve.
+      - Why the lease is needed. Receipts and the report show it. Required to approve a lease.
     type: str
   ticket:
     description:
-      - The ticket that it belongs to.
+      - The ticket of the request.
     type: str
   approver:
     description:
-      - Who approved it. Required to approve.
+      - Who approved the lease. Required to approve a lease.
     type: str
   channel:
     description:
-      - How renewals are delivered. V(s3) replaces one object in the venue's bucket, below a prefix that no token may
-        write. The user reads it with the current token, by a client that opens age and OpenPGP. V(https) uploads to the
-        transfer service of C(handoff), for every kind of key.
+      - How renewals are delivered. V(s3) replaces an object in the venue's bucket, below a prefix that no token can
+        write to. The user's client reads it with the current token, and supports age, ssh and OpenPGP keys. V(https)
+        uploads to the transfer service in C(handoff), for every kind of key.
     type: str
     choices: [s3, https]
     default: s3
   handoff:
     description:
-      - Where the public keys are (C(key_directory), C(public_keys), C(fingerprints)), and for O(channel=https) the
-        service (C(https)).
+      - Where the public keys are (C(key_directory), C(public_keys), C(fingerprints)), and for O(channel=https), the
+        transfer service (C(https)).
       - The suboptions are those of the option of the same name of M(mdps.venue_sts.venue_sts_token).
     type: dict
   sign_with:
@@ -115,8 +115,8 @@ options:
     type: str
   signers:
     description:
-      - The public ssh keys of which renewal requires a signature
-        (O(mdps.venue_sts.venue_sts_renewal#module:lease_signers)). With it, an approval that is not signed by one of
+      - The public ssh keys that renewal accepts for signatures
+        (O(mdps.venue_sts.venue_sts_renewal#module:lease_signers)). If set, an approval that is not signed by one of
         them is refused.
     type: list
     elements: str
@@ -136,7 +136,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and say what would change, without changing it.
+    description: Can run in C(check_mode) and return what would change, without changing it.
   diff_mode:
     support: full
     description: Returns the lease before and after.
@@ -148,8 +148,8 @@ attributes:
     description: Runs on the controller as the user of ansible-playbook, whatever the connection or C(become), because
       the keys are there.
 notes:
-  - Needs what issuing a token needs, and ssm:GetParametersByPath, ssm:PutParameter and ssm:DeleteParameters below
-    O(lease_path).
+  - Needs the permissions for issuing a token, and ssm:GetParametersByPath, ssm:PutParameter and ssm:DeleteParameters
+    below O(lease_path).
 seealso:
   - module: mdps.venue_sts.venue_sts_renewal
   - module: mdps.venue_sts.venue_sts_lease_info

@@ -8,20 +8,20 @@ module: venue_sts_lease_info
 short_description: Gather information about the leases of a venue
 version_added: 1.0.0
 description:
-  - Lists the leases of a venue, who has them, why, until when, who approved them, and when the next token is due.
-  - What is stored below O(lease_path) and is no lease is named in a warning and in RV(unreadable).
+  - Lists the leases of a venue, with the user, the reason, the end, the approver, and when the next token is due.
+  - Parameters below O(lease_path) that are not valid leases are listed in a warning and in RV(unreadable).
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   renew_before:
     description:
-      - The option of the same name of M(mdps.venue_sts.venue_sts_renewal), to say when the next token is due.
+      - The option of the same name of M(mdps.venue_sts.venue_sts_renewal), to calculate when the next token is due.
     type: int
     default: 1200
   expected_account_id:
     description:
-      - The AWS account that the venue is in, 12 digits. If the credentials are for another account, nothing is
-        returned.
+      - The ID of the AWS account that the venue is in, 12 digits. If the credentials are for another account, the task
+        fails.
     type: str
 extends_documentation_fragment:
   - mdps.venue_sts.venue
@@ -61,7 +61,7 @@ leases:
       type: str
       sample: "2026-11-22T09:30:15Z"
     token_until:
-      description: When the last token ends.
+      description: When the last token expires.
       type: str
       sample: "2026-11-22T10:30:15Z"
     next_renewal:
@@ -77,7 +77,7 @@ account_id:
   type: str
   sample: "123456789012"
 unreadable:
-  description: A sentence for each parameter that is no lease.
+  description: A sentence for each parameter that is not a valid lease.
   returned: success
   type: list
   elements: str

@@ -5,42 +5,41 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: venue_sts_profile
-short_description: Keep a venue's keys as a named profile in the AWS credentials file
+short_description: Manage a venue's profile in the AWS credentials file
 version_added: 1.0.0
 description:
-  - Writes a token's keys to a named profile of the AWS shared credentials file, where the AWS CLI, boto3 and
-    C(amazon.aws) find them, or removes the profile.
-  - The file is replaced in one step under a lock, so that neither a full disk nor a second run can leave half of it. A
-    symbolic link is followed. The file gets mode 0600, a missing folder 0700. All other profiles, comments and settings
-    stay unchanged, to the byte.
+  - Writes the credentials of a token to a named profile of the AWS shared credentials file, where the AWS CLI, boto3
+    and C(amazon.aws) find them, or removes the profile.
+  - The file is replaced atomically under a lock, so that neither a full disk nor a second run can leave an incomplete
+    file. A symbolic link is followed. The file gets mode 0600, a missing folder mode 0700. All other profiles, comments
+    and settings stay unchanged.
   - A profile that this module did not write, or that it wrote for another venue, is not changed unless O(adopt=true).
     The module recognizes its profiles by a comment below the profile's name.
-  - Runs on POSIX hosts. On Windows the file is C(%USERPROFILE%\.aws\credentials); put the text V(credentials) of
-    P(mdps.venue_sts.token_files#filter) there, or, from WSL, name the file in O(credentials_file).
+  - Runs on POSIX hosts. On Windows, the file is C(%USERPROFILE%\.aws\credentials). Write the text V(credentials) of
+    P(mdps.venue_sts.token_files#filter) to it, or set O(credentials_file) in WSL.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   state:
     description:
-      - Whether the profile must be there.
+      - Whether the profile must exist.
     type: str
     choices: [present, absent]
     default: present
   token:
     description:
-      - The keys, as the JSON document that C(aws sts assume-role) prints and M(mdps.venue_sts.venue_sts_token) and
-        M(mdps.venue_sts.kion_credentials) return.
-      - Required with O(state=present). Other fields of the document are ignored, so that it may have any that STS
-        returns now or later.
+      - The credentials, as the JSON document that C(aws sts assume-role) prints and that
+        M(mdps.venue_sts.venue_sts_token) and M(mdps.venue_sts.kion_credentials) return.
+      - Required with O(state=present). Other fields of the document are ignored.
     type: dict
     suboptions:
       Credentials:
-        description: The keys themselves.
+        description: The credentials.
         type: dict
         required: true
         suboptions:
           AccessKeyId:
-            description: The access key id.
+            description: The access key ID.
             type: str
             required: true
           SecretAccessKey:
@@ -52,10 +51,10 @@ options:
             type: str
             required: true
           Expiration:
-            description: When the keys expire. It is noted in the comment below the profile's name.
+            description: When the credentials expire. The comment below the profile's name shows it.
             type: str
       AssumedRoleUser:
-        description: Whose session it is. Its account is part of the default name of the profile.
+        description: The role session. Its account is part of the default name of the profile.
         type: dict
   account_id:
     description:
@@ -67,7 +66,7 @@ options:
     type: str
   region:
     description:
-      - A region to set in the profile. By default an existing region stays, and none is added.
+      - The region to set in the profile. By default, an existing region is kept, and none is added.
     type: str
   credentials_file:
     description:
@@ -76,13 +75,13 @@ options:
     default: ~/.aws/credentials
   adopt:
     description:
-      - Take over, or remove, a profile that this module did not write for this venue.
+      - Replace or remove a profile that this module did not write for this venue.
     type: bool
     default: false
 notes:
   - An option that is given must have a value. An empty text, list or mapping is an error.
-  - If O(credentials_file) is not set, E(AWS_SHARED_CREDENTIALS_FILE) is looked at, as AWS's own tools do.
-  - The lock is a file beside the credentials file, called C(.credentials.lock). It stays there, empty.
+  - If O(credentials_file) is not set, E(AWS_SHARED_CREDENTIALS_FILE) is used, as in the AWS CLI.
+  - The lock is an empty file C(.credentials.lock) in the same folder. It is not removed.
 seealso:
   - module: mdps.venue_sts.venue_sts_token
   - plugin: mdps.venue_sts.token_files
@@ -127,12 +126,13 @@ credentials_file:
   returned: success
   sample: /home/admin/.aws/credentials
 expiration:
-  description: When the keys expire, if O(token) contains that.
+  description: When the credentials expire, if O(token) contains that.
   type: str
   returned: success
   sample: '2026-11-22T10:30:15Z'
 diff:
-  description: The profile before and after. Instead of the keys it says whether there are any and whether they are new.
+  description: The profile before and after. For the credentials, it only shows whether they exist and whether they
+    change.
   type: dict
   returned: success
 """

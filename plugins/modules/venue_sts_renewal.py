@@ -8,55 +8,55 @@ module: venue_sts_renewal
 short_description: Renew the leases of a venue
 version_added: 1.0.0
 description:
-  - Issues the next token of every lease of a venue whose last token ends soon, seals it to the user's public key and
+  - Issues the next token of every lease of a venue whose last token expires soon, seals it to the user's public key and
     delivers it. M(mdps.venue_sts.venue_sts_lease) approves leases.
-  - It may run at any time, twice at once and after an outage. It is made to run every five minutes. A lease that fails
-    does not stop the others; the task fails at its end.
-  - Each renewal has the checks, the receipts and the hand-off of M(mdps.venue_sts.venue_sts_token). A changed or
-    missing key, a locked venue, a request outside O(limits), a lease longer than O(maximum_days), a lease that was
-    altered, and a place of delivery that is no longer the one that was approved stop the renewal of a lease, and its
-    row says so.
-  - A lease that has reached its end, or whose last token was revoked by a revocation of its session or user, is
-    recorded in O(leases_file) and removed. A locked venue pauses renewals.
+  - Run it every five minutes. It can run at any time, also concurrently and after an outage. A failed lease does not
+    stop the others; the task fails at its end.
+  - Each renewal has the checks, the receipts and the hand-off of M(mdps.venue_sts.venue_sts_token). A lease is not
+    renewed if the key is missing or has changed, the venue is locked, the request exceeds O(limits), the lease is
+    longer than O(maximum_days) or was changed, or the place of delivery is no longer the approved one.
+    RV(leases[].problem) shows the reason.
+  - A lease that has reached its end, or whose last token was revoked by session or by user, is recorded in
+    O(leases_file) and removed. While a venue is locked, renewals are paused.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   user:
     description:
-      - Renew the lease of this user alone, at once.
+      - Renew only the lease of this user, even if it is not due.
     type: str
   by_hand:
     description:
-      - Deliver by the channel of C(handoff), not by that of the lease, as for a first token, or after the user's last
-        token has ended. Needs O(user).
+      - Deliver through the channel in C(handoff), not through that of the lease, for example for the first token, or
+        after the user's last token has expired. Requires O(user).
     type: bool
     default: false
   renew_before:
     description:
-      - How many seconds before the end of a token the next one is issued, at least 60. A token is renewed when a third
-        of its life is left, if that is later.
+      - How many seconds before the expiration of a token the next one is issued, at least 60. A token is renewed when a
+        third of its lifetime is left, if that is later.
     type: int
     default: 1200
   lease_signers:
     description:
-      - Public ssh keys. A lease that none of them has signed is refused. Without this option, signatures are not
+      - Public ssh keys. A lease that is not signed with one of them is refused. Without this option, signatures are not
         checked.
     type: list
     elements: str
   maximum_days:
     description:
-      - How many days a lease may last at most. One that lasts longer is refused, whatever approved it.
+      - The maximum number of days for a lease. A longer lease is refused, even if it was approved.
     type: int
     default: 7
   limits:
     description:
       - The most that tokens of the venue may allow, set in the inventory. The suboptions are those of the option of the
-        same name of M(mdps.venue_sts.venue_sts_token). Every renewal is held to them, whatever the lease says.
+        same name of M(mdps.venue_sts.venue_sts_token). They apply to every renewal, whatever the lease says.
     type: dict
   handoff:
     description:
-      - How tokens are sealed, and for O(by_hand) how they are delivered. Its channel counts for O(by_hand) only. The
-        tokens of a lease are always sealed.
+      - How tokens are sealed and, with O(by_hand), how they are delivered. Its channel is used only with O(by_hand).
+        The tokens of a lease are always sealed.
       - The suboptions are those of the option of the same name of M(mdps.venue_sts.venue_sts_token).
     type: dict
   leases_file:
@@ -88,20 +88,21 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: In C(check_mode) everything is checked and compared, and nothing is issued or removed.
+    description: In C(check_mode), everything is checked and compared, and nothing is issued or removed.
   diff_mode:
     support: none
-    description: There is nothing to compare with.
+    description: Not applicable.
   idempotent:
     support: full
-    description: A second run finds no lease that is due.
+    description: In a second run, no lease is due.
   action:
     support: full
     description: Runs on the controller as the user of ansible-playbook, whatever the connection or C(become), because
       the keys are there.
 notes:
-  - Needs what issuing a token needs, iam:ListRolePolicies on the role, s3:PutObject below C(mdps-venue-sts/renewals/)
-    of the bucket, and ssm:GetParametersByPath, ssm:PutParameter and ssm:DeleteParameters below O(lease_path).
+  - Needs the permissions for issuing a token, iam:ListRolePolicies on the role, s3:PutObject below
+    C(mdps-venue-sts/renewals/) of the bucket, and ssm:GetParametersByPath, ssm:PutParameter and ssm:DeleteParameters
+    below O(lease_path).
 seealso:
   - module: mdps.venue_sts.venue_sts_lease
   - module: mdps.venue_sts.venue_sts_token
@@ -114,7 +115,7 @@ EXAMPLES = r"""
     venue: dev
     region: us-west-2
 
-- name: Deliver a token again to somebody whose last token has ended
+- name: Deliver a new token to a user whose last token has expired
   mdps.venue_sts.venue_sts_renewal:
     project: sbg
     venue: dev
@@ -125,18 +126,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leases:
-  description: What happened to each lease. A parameter below O(lease_path) that is no lease has a row as well, with the
-    last part of its name as C(user), and fails the task.
+  description: The result for each lease. A parameter below O(lease_path) that is not a valid lease is also listed, with
+    the last part of its name as C(user), and fails the task.
   returned: always, unless the leases could not be read
   type: list
   elements: dict
   contains:
     user:
-      description: Whose lease it is.
+      description: The user of the lease.
       type: str
       sample: jdoe
     id:
-      description: The id of the approval.
+      description: The ID of the approval.
       type: str
       sample: l-20261122T093015Z-3fa91c07
     result:
@@ -153,7 +154,7 @@ leases:
       type: str
       sample: "2026-11-29T09:30:15Z"
     token_until:
-      description: When the last token ends; null before the first.
+      description: When the last token expires; null before the first.
       type: str
       sample: "2026-11-22T10:30:15Z"
     next_renewal:

@@ -5,24 +5,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: venue_sts_role
-short_description: Create, update, or delete the role that the tokens of an MDPS venue are issued for
+short_description: Manage the IAM role of an MDPS venue
 version_added: 1.0.0
 description:
   - Ensures the IAM role C(unity-<project>-<venue>-sts) with its trust policy, permissions boundary, tags and one inline
     policy, and its external ID in the SSM parameter C(/unity/<project>/<venue>/cs/sts/role/external-id).
-  - The policy lets a token read and write the venue's data bucket, and create, pull from and push to the venue's ECR
-    repositories. Nothing else.
-  - Drift is repaired, and what is right is not written. All reads are made at once, so a run that finds nothing to do
-    takes one round trip's time.
-  - The next run completes one that was interrupted, and runs at the same time agree on one external ID.
-  - Tags that others put on the role stay, and so do other inline policies, such as those that revoke tokens.
-  - Statements of the trust policy that others wrote are named in the result. An C(Allow) is removed, a C(Deny) stays.
-    The lock of an incident (the statement C(MdpsVenueLocked)) always stays.
-  - While a role of the venue is locked, no further role of it is created or adopted, since that one would not be locked
-    (iam:GetAccountAuthorizationDetails). If a locked role is removed, a warning says that the lock goes with it.
-  - Before anything is created, and before a boundary changes, the module checks that the boundary, a KMS key, and the
-    trusted principals and OIDC providers of the account exist, in check mode too. Where the caller may not look them
-    up, it says so and goes on.
+  - The policy allows tokens to read and write the venue's data bucket, and to create, pull from and push to the venue's
+    ECR repositories, and nothing else.
+  - Drift is repaired. Only differences are written. All reads are made in parallel, so a run without changes takes one
+    round trip.
+  - The next run completes an interrupted one, and concurrent runs use the same external ID.
+  - Other tags and inline policies of the role, such as those that revoke tokens, are kept.
+  - Other statements of the trust policy are listed in the result. C(Allow) statements are removed, C(Deny) statements
+    are kept. The lock of an incident (the statement C(MdpsVenueLocked)) is always kept.
+  - While a role of the venue is locked, another role for it is not created or adopted, because it would not be locked
+    (iam:GetAccountAuthorizationDetails). If a locked role is removed, a warning says that this removes the lock.
+  - Before anything is created, and before a boundary changes, the module checks that the boundary, the KMS key, and the
+    trusted principals and OIDC providers of the account exist, also in check mode. If the caller does not have
+    permission to read them, a warning says so and the module continues.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
@@ -43,106 +43,106 @@ options:
     type: str
   tags:
     description:
-      - Tags for the role and the parameter, in addition to the ten that every MDPS resource carries (Name, Proj, Venue,
-        Env, ServiceArea, CreatedBy, Capability, CapVersion, Component, Stack). Proj, Venue and Capability say whose the
-        role is and cannot be changed.
+      - Tags for the role and the parameter, in addition to the ten tags of every MDPS resource (Name, Proj, Venue, Env,
+        ServiceArea, CreatedBy, Capability, CapVersion, Component, Stack). Proj, Venue and Capability identify the owner
+        of the role and cannot be changed.
     type: dict
     default: {}
     aliases: [resource_tags]
   max_session_duration:
     description:
-      - How long a session of the role may last at most, 3600 to 43200 seconds. (With keys from Kion, AWS never gives
-        more than 3600.)
+      - The maximum duration of a session of the role, 3600 to 43200 seconds. With credentials from Kion, AWS allows at
+        most 3600 (role chaining).
     type: int
     default: 3600
   trusted_principals:
     description:
-      - Who may assume the role, provided they send the external ID. ARNs of roles, users or account roots, or account
-        ids.
-      - The default is the caller's account, which leaves the decision to the IAM policies in that account.
+      - The principals that may assume the role with the external ID. ARNs of roles, users or account roots, or account
+        IDs.
+      - The default is the caller's account, so that the IAM policies in that account decide.
     type: list
     elements: str
   trusted_principal_patterns:
     description:
       - ARN patterns of roles and users that may assume the role, with C(*) and C(?) in the name, such as
-        C(arn:aws:iam::123456789012:role/mcp-*). Instead of O(trusted_principals), and shorter than a long list.
+        C(arn:aws:iam::123456789012:role/mcp-*). Use them instead of O(trusted_principals), to replace a long list.
       - The trust policy then names the accounts in the patterns, with the condition C(ArnLike aws:PrincipalArn). The
-        callers need C(sts:AssumeRole) in policies of their own.
-      - A role that is created later and matches a pattern is trusted, too.
+        callers need C(sts:AssumeRole) in their own policies.
+      - Roles that are created later and match a pattern are also trusted.
     type: list
     elements: str
   remove_foreign_statements:
     description:
-      - Also remove each C(Deny) from the trust policy that this collection did not write. Without this, it stays and is
-        named.
+      - Also remove C(Deny) statements of others from the trust policy. Without this option, they are kept and listed.
     type: bool
     default: false
   saml_provider_arns:
     description:
-      - ARNs of SAML identity providers whose users may come with an assertion instead of keys.
+      - ARNs of SAML identity providers whose users may assume the role with an assertion instead of AWS credentials.
     type: list
     elements: str
     default: []
   saml_audiences:
     description:
-      - The sign-in addresses that assertions may be for. Each is the C(Recipient) that the identity provider writes.
-        Needed for another region than that of the venue, and for a provider of encrypted assertions, which has an
-        address of its own below C(/saml/acs/).
-      - The default is the global address and that of the region, such as
-        V(https://us-west-2.signin.aws.amazon.com/saml). Those that are named replace it.
+      - The accepted sign-in endpoints of assertions (C(SAML:aud)). The identity provider uses them as C(Recipient).
+        Needed for another region than that of the venue, and for a provider with encrypted assertions, which has its
+        own address below C(/saml/acs/).
+      - The default is the global endpoint and that of the region, such as
+        V(https://us-west-2.signin.aws.amazon.com/saml). This option replaces both.
     type: list
     elements: str
   oidc_providers:
     description:
-      - OpenID Connect providers whose users may come with a web identity token instead of keys, such as a Cognito user
-        pool, GitHub Actions, or Ansible Automation Platform. See docs/web-identity.md.
+      - OpenID Connect providers whose users may assume the role with a web identity token instead of AWS credentials,
+        such as a Cognito user pool, GitHub Actions, or Ansible Automation Platform. See docs/web-identity.md.
       - Whoever holds such a token can call STS without this collection, and choose the session name and session policy.
-        What limits them must be in the role. Where the venue's role allows more than they may have, give them a role of
-        their own with O(role_name).
+        So only the role limits them. If the venue's role allows more than they should have, create a separate role for
+        them with O(role_name).
     type: list
     elements: dict
     default: []
     suboptions:
       provider:
         description:
-          - The address of the issuer, as the C(iss) claim of its tokens has it (V(https://HOST/PATH)), or the ARN of
-            the OIDC provider in IAM, which must be in the account of the role.
+          - The address of the issuer, as in the C(iss) claim of its tokens (V(https://HOST/PATH)), or the ARN of the
+            OIDC provider in IAM, which must be in the account of the role.
         type: str
         required: true
       audiences:
         description:
-          - Audiences (C(aud) claims), of which a token must have one. No wildcards.
+          - The accepted audiences (C(aud) claims). Wildcards are not allowed.
         type: list
         elements: str
         required: true
       subjects:
         description:
-          - Subjects (C(sub) claims), of which a token must have one. C(*) and C(?) are wildcards, but not in front.
-          - For issuers where anybody can get a token, such as GitHub, everything that says whose token it is must be
-            there without a wildcard (V(repo:OWNER/REPOSITORY:ref:refs/heads/main)). Repositories that were created,
+          - The accepted subjects (C(sub) claims). C(*) and C(?) are wildcards, but must not be the first character.
+          - For issuers where anyone can get a token, such as GitHub, the part that identifies the owner of the token
+            must not contain a wildcard (V(repo:OWNER/REPOSITORY:ref:refs/heads/main)). Repositories that were created,
             renamed or moved after 15 July 2026 send V(repo:OWNER@ID/REPOSITORY@ID:ref:refs/heads/main).
         type: list
         elements: str
       any_subject:
         description:
-          - Accept every subject. Meant for a user pool with an app client of its own. It is warned about, and refused
-            for issuers where anybody can get a token.
+          - Accept every subject, with a warning. Use it for a user pool with a dedicated app client. It is refused for
+            issuers where anyone can get a token.
         type: bool
         default: false
       create:
         description:
-          - Also create the OIDC provider in IAM, and add audiences that it lacks. It belongs to the account, so it is
-            never removed, and other audiences stay.
+          - Also create the OIDC provider in IAM, or add missing audiences to it. The provider belongs to the account,
+            so neither the provider nor other audiences are removed.
         type: bool
         default: false
   require_mfa:
     description:
-      - Whether callers must have used MFA. Sessions of roles, such as those of Kion, carry no MFA and are then refused.
+      - Whether callers must have used MFA. Role sessions, such as those of Kion, have no MFA information and are then
+        refused.
     type: bool
     default: false
   buckets:
     description:
-      - The buckets that tokens may use. The default is the one published in O(bucket_parameter).
+      - The buckets that tokens may use. The default is the bucket in O(bucket_parameter).
     type: list
     elements: str
   bucket_prefixes:
@@ -162,32 +162,32 @@ options:
     type: str
   kms_key_arns:
     description:
-      - ARNs of the KMS keys that encrypt the buckets, where they are not encrypted with S3's own keys. Usable through
-        S3 only.
+      - ARNs of the KMS keys that encrypt the buckets, if they do not use S3 managed keys. Tokens can use them only
+        through S3.
     type: list
     elements: str
     default: []
   ecr_repositories:
     description:
       - ECR repositories that tokens may create and use, by name or pattern. A pattern must begin with a namespace and a
-        slash, such as V(tropess/*). One that reaches into a namespace other than C(<project>/) and
-        C(<project>-<venue>/) is warned about.
+        slash, such as V(tropess/*). A warning is shown for other namespaces than C(<project>/) and
+        C(<project>-<venue>/).
       - The default depends on O(ecr_scope).
     type: list
     elements: str
   ecr_scope:
     description:
-      - Which repositories O(ecr_repositories) stands for if it is not set. V(project) is C(<project>/*), the convention
-        of MDPS, which names repositories without the venue. So venues of one project in one account share them, and a
-        token of one venue may overwrite the image that another one runs.
-      - V(venue) is C(<project>-<venue>/*), which keeps the venues apart.
+      - The default of O(ecr_repositories). V(project) is C(<project>/*), the convention of MDPS, in which repository
+        names do not contain the venue. So venues of one project in one account share repositories, and a token of one
+        venue can overwrite the image that another venue runs.
+      - V(venue) is C(<project>-<venue>/*), which separates the venues.
       - The default is V(project). It cannot be combined with O(ecr_repositories).
     type: str
     choices: [project, venue]
   permissions_boundary:
     description:
-      - The permissions boundary, by name or ARN. V(none) does without.
-      - The default is the one published in O(boundary_parameter). A policy of AWS itself is refused.
+      - The permissions boundary, by name or ARN. V(none) means that the role has no boundary.
+      - The default is the boundary in O(boundary_parameter). AWS managed policies are refused.
     type: str
   boundary_parameter:
     description:
@@ -196,45 +196,47 @@ options:
     type: str
   confirm_changes:
     description:
-      - What may change on a role that exists although no option names it. V(buckets) and V(permissions_boundary), if
-        the published value has changed, or if the role's policy C(venue-access) names no bucket; V(region), if the
-        role's permissions are for another region than this run.
-      - No confirmation is needed for a role that is new or that has no C(venue-access) yet, and for a boundary of a
-        role without one, since it only narrows the role.
-      - Without this, such a change is an error, because whoever may write an SSM parameter could make it.
+      - Changes of an existing role that come from an SSM parameter or the region, not from an option, and that you
+        confirm. V(buckets) and V(permissions_boundary), if the parameter has changed, or if the role's policy
+        C(venue-access) names no bucket; V(region), if the role's permissions are for another region than this run.
+      - No confirmation is needed for a new role, for a role without C(venue-access), and to add a boundary to a role
+        without one, because this only restricts the role.
+      - Without confirmation, such a change is an error, because whoever can write an SSM parameter could cause it.
     type: list
     elements: str
     choices: [buckets, permissions_boundary, region]
     default: []
   preflight:
     description:
-      - V(references) checks that what the role refers to exists. V(simulate) also has IAM evaluate the permissions
-        below the boundary, and warns about each action that the boundary does not allow.
+      - V(references) checks that the resources that the role refers to exist. V(simulate) also simulates the
+        permissions with the boundary, and shows a warning for each action that the boundary does not allow.
       - Needs iam:GetPolicy and iam:ListPolicies, and V(simulate) iam:GetPolicyVersion and iam:SimulateCustomPolicy.
     type: str
     choices: [references, simulate]
     default: references
   access_analyzer:
     description:
-      - Have IAM Access Analyzer check the trust policy and the permissions before they are written, and show its
-        findings as warnings. External IDs are masked in what it gets.
+      - Validate the trust policy and the permissions with IAM Access Analyzer before they are written, and show its
+        findings as warnings. External IDs are masked in the requests.
       - Needs access-analyzer:ValidatePolicy, which AWS does not charge for.
     type: bool
     default: false
   external_id:
     description:
-      - The external ID to use, of at least 16 characters that are not part of a name such as that of the role, and at
-        least 16 beside such a name if it contains one. By default one of 160 random bits is made once and then kept.
+      - The external ID to use. It needs at least 16 characters, not counting names in it such as that of the role, and
+        must not be a part of such a name. By default, an external ID of 160 random bits is generated once and then
+        kept.
     type: str
   external_id_type:
     description:
-      - How the external ID is stored. The default is C(String) for a new one, and what it is for one that exists.
+      - The type of the SSM parameter of the external ID. The default is C(String) for a new parameter, and the current
+        type for an existing one.
     type: str
     choices: [String, SecureString]
   kms_key_id:
     description:
-      - The KMS key for a V(SecureString), used when it is written. The default is the account's key for SSM.
-      - An error if the external ID is stored as V(String).
+      - The KMS key for a V(SecureString), used when it is written. The default is the AWS managed key for SSM.
+      - It is an error if the external ID is stored as V(String).
     type: str
   on_external_id_conflict:
     description:
@@ -244,29 +246,29 @@ options:
     default: fail
   rotate_external_id:
     description:
-      - Makes a new external ID. The old one stays valid until a second run with this option, or with
-        O(retire_previous_external_id), ends it.
+      - Create a new external ID. The old one stays valid until a second run with this option or with
+        O(retire_previous_external_id).
     type: bool
     default: false
   retire_previous_external_id:
     description:
-      - Ends the validity of the external ID before the present one.
+      - Stop accepting the previous external ID.
     type: bool
     default: false
   adopt:
     description:
-      - Take over a role of that name whose tags do not name a venue. A role of another venue is never taken over.
+      - Adopt an existing role of that name whose tags do not name a venue. A role of another venue is never adopted.
     type: bool
     default: false
   wait:
     description:
-      - Assume the role for 900 seconds to prove that it can be assumed, and discard the keys. Not while the venue is
-        locked.
+      - Assume the role for 900 seconds to verify that it can be assumed, and discard the credentials. This is skipped
+        while the venue is locked.
     type: bool
     default: false
   wait_timeout:
     description:
-      - For how many seconds O(wait) tries. AWS needs 10 to 30 seconds until a new role is known everywhere.
+      - For how many seconds O(wait) retries. A new role takes 10 to 30 seconds to propagate.
     type: int
     default: 120
 extends_documentation_fragment:
@@ -332,7 +334,7 @@ role:
       type: str
       sample: unity-sbg-dev-sts
     role_id:
-      description: Its unique id, which CloudTrail and revocations name; null if the role does not exist yet.
+      description: Its unique ID, which CloudTrail and revocations use; null if the role does not exist yet.
       type: str
       sample: AROAEXAMPLEEXAMPLEEX
     account_id:
@@ -349,17 +351,17 @@ external_id_parameter:
   type: str
   sample: /unity/sbg/dev/cs/sts/role/external-id
 buckets:
-  description: The buckets, and whether an option or an SSM parameter named them.
+  description: The buckets, and the option or the SSM parameter that they come from.
   returned: success, with O(state=present)
   type: dict
   sample: {"names": ["sbg-dev-unity-data"], "source": "/unity/sbg/dev/ds/datastore-bucket"}
 ecr_repositories:
-  description: The ECR repositories that tokens may use, and the option that decided it.
+  description: The ECR repositories that tokens may use, and the option that they come from.
   returned: success, with O(state=present)
   type: dict
   sample: {"patterns": ["sbg/*"], "source": "ecr_scope"}
 permissions_boundary:
-  description: The permissions boundary, and whether the option or an SSM parameter named it.
+  description: The permissions boundary, and the option or the SSM parameter that it comes from.
   returned: success, with O(state=present)
   type: dict
   sample: {"arn": "arn:aws:iam::123456789012:policy/zsmce-tenantOperator-AMI-APIG", "source":
@@ -370,13 +372,13 @@ assumable:
   type: bool
   sample: true
 locked:
-  description: Whether a C(Deny) in the trust policy keeps everybody from assuming the role.
+  description: Whether a C(Deny) statement in the trust policy prevents everyone from assuming the role.
   returned: success, with O(state=present)
   type: bool
   sample: false
 notes:
-  description: What the admin needs to know, one sentence each; also shown as warnings. For example statements of the
-    trust policy that others wrote, a weak external ID, or what the boundary does not allow.
+  description: Notes for the admin, one sentence each; also shown as warnings. For example, other statements of the
+    trust policy, a weak external ID, or actions that the boundary does not allow.
   returned: success
   type: list
   elements: str
@@ -400,7 +402,7 @@ steps:
       sample: create the role
 diff:
   description: The parts of role, trust policy, permissions and parameter that change, before and after, with external
-    ids masked.
+    IDs masked.
   returned: success
   type: dict
 error:

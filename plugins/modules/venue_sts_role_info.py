@@ -10,11 +10,11 @@ version_added: 1.0.0
 description:
   - Describes the role of one venue, of a list of venues, or of every venue of an account. Reports the state of the
     external ID, the drift from the desired state, the last use, and the revocations in force.
-  - The account's roles are read in pages and its parameters ten per call, so the number of calls hardly grows with the
-    number of venues. Nothing is changed.
-  - Without O(project) and O(venues), it describes all roles that are named C(<name_prefix>-…-sts) or are tagged as a
-    venue's. Their desired state is then the default one.
-  - A problem of one venue is reported among its facts and does not fail the task. External IDs are compared and never
+  - The roles of the account are read in pages, and parameters ten per call, so few calls are needed for many venues.
+    Nothing is changed.
+  - Without O(project) and O(venues), it describes all roles that are named C(<name_prefix>-…-sts) or have the tags of a
+    venue. They are compared with the default options.
+  - A problem of a venue is reported in its facts and does not fail the task. External IDs are compared and never
     returned.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
@@ -32,7 +32,7 @@ options:
       - The venues to describe. Each has C(project), C(venue), and those options of M(mdps.venue_sts.venue_sts_role)
         that describe its role and differ from their defaults, such as C(trusted_principals), C(buckets), C(tags) or
         C(role_name).
-      - It may have C(lease_path), as M(mdps.venue_sts.venue_sts_lease_info) has it.
+      - It can have C(lease_path), as in M(mdps.venue_sts.venue_sts_lease_info).
     type: list
     elements: dict
   boundary_parameter:
@@ -43,7 +43,7 @@ options:
   leases:
     description:
       - Also read the leases of each venue, with a call for each venue and for every ten parameters of it.
-      - Needs ssm:GetParametersByPath. Where the caller may not read them, RV(venues[].lease_problems) says so.
+      - Needs ssm:GetParametersByPath. If the caller does not have this permission, RV(venues[].lease_problems) says so.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -92,7 +92,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 venues:
-  description: One entry a venue, ordered by project and venue.
+  description: One entry for each venue, ordered by project and venue.
   returned: success
   type: list
   elements: dict
@@ -110,7 +110,7 @@ venues:
       type: str
       sample: "123456789012"
     region:
-      description: The region that parameters were read in.
+      description: The region of the SSM parameters.
       type: str
       sample: us-west-2
     status:
@@ -120,11 +120,11 @@ venues:
       type: str
       sample: ok
     role_name:
-      description: The name of the role, whether it exists or not.
+      description: The name of the role, even if it does not exist.
       type: str
       sample: unity-sbg-dev-sts
     role:
-      description: Its ARN, name and unique id; null if it does not exist.
+      description: Its ARN, name and unique ID; null if it does not exist.
       type: dict
       sample: {"arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts", "name": "unity-sbg-dev-sts", "role_id":
       "AROAEXAMPLEEXAMPLEEX"}
@@ -140,28 +140,28 @@ venues:
       type: int
       sample: 3600
     trusted_principals:
-      description: Who may assume the role, as the trust policy names them.
+      description: The principals in the trust policy.
       type: list
       elements: str
       sample: ["arn:aws:iam::123456789012:root"]
     dead_principals:
-      description: Those of them that were deleted; IAM shows their unique ids, and namesakes made later are not
-        trusted.
+      description: Trusted principals that were deleted. IAM shows their unique IDs, and does not trust new principals
+        of the same names.
       type: list
       elements: str
     external_id:
-      description: The external ID; null if the role's tags do not say whose it is. The value is never returned.
+      description: The external ID; null if the role's tags do not identify the venue. The value is never returned.
       type: dict
       contains:
         parameter:
-          description: Where it is in SSM.
+          description: Its SSM parameter.
           type: str
           sample: /unity/sbg/dev/cs/sts/role/external-id
         state:
           description:
-            - How SSM and the trust policy agree. V(equal), V(different), V(missing) (in both), V(missing_in_ssm),
-              V(missing_in_trust_policy), V(invalid) (STS accepts no such value), or V(rotation_unfinished) (a rotation
-              was interrupted; provisioning completes it).
+            - The comparison of SSM and the trust policy. V(equal), V(different), V(missing) (in both),
+              V(missing_in_ssm), V(missing_in_trust_policy), V(invalid) (STS does not accept the value), or
+              V(rotation_unfinished) (a rotation was interrupted; provisioning completes it).
           type: str
           sample: equal
         type:
@@ -173,7 +173,7 @@ venues:
           type: str
           sample: "2026-11-22T09:30:15Z"
         previous_accepted:
-          description: Whether a rotation is under way, so that the previous external ID is accepted too.
+          description: Whether a rotation is in progress, so that the previous external ID is also accepted.
           type: bool
           sample: false
         weak:
@@ -181,11 +181,11 @@ venues:
           type: bool
           sample: false
         shared_with:
-          description: Names of other venue roles that accept the same external ID, which none should.
+          description: Other venue roles that accept the same external ID. There should be none.
           type: list
           elements: str
     locked:
-      description: Whether a C(Deny) in the trust policy keeps everybody from assuming the role.
+      description: Whether a C(Deny) statement in the trust policy prevents everyone from assuming the role.
       type: bool
       sample: false
     foreign_statements:
@@ -206,15 +206,15 @@ venues:
       elements: str
       sample: [venue-access]
     attached_policies:
-      description: The ARNs of its managed policies; provisioning attaches none.
+      description: The ARNs of its managed policies. Provisioning attaches none.
       type: list
       elements: str
     last_used_at:
-      description: When a session of the role last did something, within the last 400 days.
+      description: When the role was last used, within the last 400 days.
       type: str
       sample: "2026-11-22T09:30:15Z"
     last_used_region:
-      description: Where that was.
+      description: The region of the last use.
       type: str
       sample: us-west-2
     revocations:
@@ -226,17 +226,16 @@ venues:
       type: list
       elements: dict
     lease_problems:
-      description: A sentence for each parameter that is no lease, or the reason why leases could not be read.
+      description: A sentence for each parameter that is not a valid lease, or the reason why leases could not be read.
       type: list
       elements: str
     name_also_reads_as:
-      description: Other projects and venues whose role would have the same name, since hyphens do not tell where the
-        project ends.
+      description: Other projects and venues whose role would have the same name, because names can contain hyphens.
       type: list
       elements: str
       sample: ["unity-sbg + dev"]
     drift:
-      description: How it differs from the desired state, one sentence each.
+      description: Differences from the desired state, one sentence each.
       type: list
       elements: str
       sample: ["tag Env is missing and should be 'dev'"]

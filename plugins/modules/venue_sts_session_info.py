@@ -5,21 +5,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: venue_sts_session_info
-short_description: List who holds tokens of MDPS venues
+short_description: Gather information about the tokens of MDPS venues
 version_added: 1.0.0
 description:
   - Looks up in CloudTrail which tokens were issued for a venue, or for all venues of an account, joins them with
-    receipts, and says of each whether it is live, expired or revoked. Nothing is changed.
-  - Where CloudTrail and a receipt differ, CloudTrail counts. Receipts of other accounts, and receipts that are dated in
-    the future, are left out.
-  - A request counts as possibly issued (V(unknown)) as long as no receipt names its access key, also if a receipt says
-    that it failed. Only a failure before STS was asked counts as one.
-  - A revocation policy whose content was changed by hand does not count as a revocation.
-  - CloudTrail shows an event some minutes after it happened (up to 15), and keeps 90 days of the region where STS was
-    asked. Receipts know at once.
-  - CloudTrail allows two requests a second, each for 50 events, and this module keeps to that. One venue is looked up
-    by its role's ARN. A whole account is looked up by the name of the event, so roles that others assume there cost
-    time too.
+    receipts, and returns whether each token is live, expired or revoked. Nothing is changed.
+  - If CloudTrail and a receipt differ, CloudTrail takes precedence. Receipts of other accounts, and receipts that are
+    dated in the future, are ignored.
+  - A request without a recorded access key ID may have been issued (V(unknown)), even if a receipt says that it failed.
+    It is V(failed) only if it failed before STS was called.
+  - A revocation policy whose content was changed manually is not a revocation.
+  - CloudTrail shows an event up to 15 minutes later, and keeps the events of the region where STS was called for 90
+    days. Receipts are available immediately.
+  - CloudTrail allows two requests a second, each for 50 events. The module does not exceed this rate. A venue is looked
+    up by the ARN of its role. A whole account is looked up by the event name, so other assumed roles in the account
+    also take time.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
@@ -33,21 +33,21 @@ options:
     type: str
   since:
     description:
-      - From when on tokens were issued, in ISO 8601 with its zone. The default is 12 hours ago, since no token lives
-        longer.
+      - List tokens that were issued after this time, in ISO 8601 with time zone. The default is 12 hours ago, the
+        maximum lifetime of a token.
     type: str
   until:
     description:
-      - Until when they were issued. The default is now.
+      - List tokens that were issued before this time. The default is now.
     type: str
   cloudtrail:
     description:
-      - Whether to ask CloudTrail. Without it, only tokens that have receipts are listed.
+      - Whether to search CloudTrail. Otherwise, only tokens that have receipts are listed.
     type: bool
     default: true
   max_pages:
     description:
-      - How many requests to CloudTrail at most, of 50 events each. If that does not suffice, a warning says so and
+      - The maximum number of requests to CloudTrail, of 50 events each. If there are more events, a warning says so and
         RV(truncated) is true.
     type: int
     default: 200
@@ -87,7 +87,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sessions:
-  description: One entry a token, newest first.
+  description: One entry for each token, newest first.
   returned: success
   type: list
   elements: dict
@@ -109,11 +109,11 @@ sessions:
       type: str
       sample: jdoe-20261122T093015Z-3fa91c
     access_key_id:
-      description: The access key id of the token, which is no secret.
+      description: The access key ID of the token, which is not a secret.
       type: str
       sample: ASIAEXAMPLEEXAMPLE01
     issuer_arn:
-      description: Whose keys it was issued with.
+      description: The principal that issued the token.
       type: str
       sample: arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/admin
     web_identity_subject:
@@ -128,22 +128,22 @@ sessions:
       type: str
       sample: unity-sbg-dev-sts
     role_arn:
-      description: The role's ARN, as CloudTrail or the receipt has it.
+      description: The role's ARN, from CloudTrail or the receipt.
       type: str
       sample: arn:aws:iam::123456789012:role/unity-sbg-dev-sts
     issued_at:
-      description: When it was issued, or requested if the answer was not recorded.
+      description: When it was issued, or when it was requested if the response was not recorded.
       type: str
       sample: "2026-11-22T09:30:15Z"
     expires_at:
-      description: When it ends.
+      description: When it expires.
       type: str
       sample: "2026-11-22T10:30:15Z"
     state:
       description:
-        - V(live), V(expired) or V(revoked). V(unknown) is a request whose answer was not recorded, so the token may
-          have been issued; V(failed) is one that failed.
-        - V(role_gone) means that the role was deleted, or deleted and created again, so the token has ended with it.
+        - V(live), V(expired) or V(revoked). V(unknown) is a request whose response was not recorded, so the token may
+          have been issued; V(failed) is a request that failed.
+        - V(role_gone) means that the role was deleted, or deleted and created again, so the token no longer works.
       type: str
       sample: live
     sources:
@@ -156,20 +156,20 @@ truncated:
   returned: success
   type: bool
 account_id:
-  description: The AWS account that was looked at.
+  description: The AWS account that was searched.
   returned: success
   type: str
   sample: "123456789012"
 unreadable:
-  description: How many receipts could not be read, or are no receipts, and were skipped.
+  description: The number of receipts that were skipped because they could not be read or are not valid.
   returned: success
   type: int
 since:
-  description: The beginning of the time that was looked at.
+  description: The beginning of the searched period.
   returned: success
   type: str
 until:
-  description: Its end.
+  description: The end of the searched period.
   returned: success
   type: str
 error:

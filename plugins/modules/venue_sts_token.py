@@ -10,54 +10,54 @@ version_added: 1.0.0
 description:
   - Assumes the venue's role C(unity-<project>-<venue>-sts) on behalf of a user.
   - With O(handoff), the token is sealed to the user's public key and delivered. With O(dest), it is written to a file
-    of the admin. In both cases the result is the receipt, contains no key, and is not hidden.
-  - Without them, the result contains the keys, as the JSON document that the AWS CLI prints. It is hidden from all
-    output. Register it for the next tasks.
-  - Before STS is asked, the external IDs in SSM, in the trust policy and, if given, from the requester are compared,
-    and so are the caller's account and the expected one. If any two differ, no token is issued, and the message says
-    which, without naming a value.
-  - The receipt is recorded before STS is asked, and completed afterwards. Whatever happens in between, it is enough to
-    revoke the token.
-  - An option that narrows or checks is never ignored because it is empty. That is an error.
+    of the admin. In both cases, the result is the receipt, contains no credentials, and is not hidden.
+  - Without them, the result contains the credentials, as the JSON document that the AWS CLI prints. It is hidden from
+    all output. Register it for the next tasks.
+  - Before STS is called, the external IDs in SSM, in the trust policy and, if given, from the requester are compared,
+    as well as the caller's account and the expected one. If any of them differ, no token is issued, and the message
+    says which ones, without showing a value.
+  - The receipt is recorded before STS is called, and completed afterwards. Even if the task is interrupted in between,
+    the receipt is sufficient to revoke the token.
+  - Empty values for options that narrow or check a token are errors and are never ignored.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:
   user:
     description:
-      - Who the token is for, by user name. It goes into the session name, which is all that CloudTrail's data events
-        show of a recipient.
-      - 1 to 64 letters A to Z and a to z, digits and C(_+=,.@-), and no full stop or hyphen in front. Anything else is
-        refused, with a suggestion where possible (V(jose.nunez) for V(José Núñez)).
+      - The user name of the recipient. It is part of the session name, which identifies the recipient in CloudTrail's
+        data events.
+      - 1 to 64 letters A to Z and a to z, digits and C(_+=,.@-). It must not begin with a period or hyphen. Anything
+        else is refused, with a suggestion if possible (V(jose.nunez) for V(José Núñez)).
     type: str
     required: true
   session_name:
     description:
-      - The session name, 2 to 64 letters, digits and C(_+=,.@-). The default is the user, the UTC time to
-        the second and six random digits, such as C(jdoe-20261122T093015Z-3fa91c). Of a user name of more than 39
-        characters it has the first 30, V(=) and 8 digits of its SHA-256.
+      - The session name, 2 to 64 letters, digits and C(_+=,.@-). The default is the user, the UTC time to the second
+        and six random digits, such as C(jdoe-20261122T093015Z-3fa91c). If the user name has more than 39 characters,
+        its first 30 characters, V(=) and 8 digits of its SHA-256 are used.
     type: str
   method:
     description:
       - How to get the token. V(assume_role) needs AWS credentials that may assume the role.
-      - V(saml) needs none, but a fresh SAML response of an identity provider that the role trusts
-        (O(mdps.venue_sts.venue_sts_role#module:saml_provider_arns)). External IDs are not compared then, since AWS
-        takes none there.
-      - V(web_identity) needs none either, but a token (JWT) of an OpenID Connect provider that the role trusts
-        (O(mdps.venue_sts.venue_sts_role#module:oidc_providers)). See docs/web-identity.md. The session can live as long
+      - V(saml) needs no AWS credentials, but a new SAML response of an identity provider that the role trusts
+        (O(mdps.venue_sts.venue_sts_role#module:saml_provider_arns)). External IDs are not compared, because AWS does
+        not support them with SAML.
+      - V(web_identity) needs no AWS credentials, but a token (JWT) of an OpenID Connect provider that the role trusts
+        (O(mdps.venue_sts.venue_sts_role#module:oidc_providers)). See docs/web-identity.md. The session can last as long
         as the role allows.
     type: str
     choices: [assume_role, saml, web_identity]
     default: assume_role
   saml_assertion:
     description:
-      - The SAML response, base64 as the browser sends it, or form data, JSON, or HTML that contains it. AWS takes it
-        within 5 minutes of the login.
-      - Do not give it on the command line, where every user of the machine can see it, or at a prompt, since a terminal
-        cuts it off after 4,095 characters. O(saml_assertion_file) avoids both.
+      - The SAML response in base64, as the browser sends it, or form data, JSON, or HTML that contains it. AWS accepts
+        it within 5 minutes of the login.
+      - Do not pass it on the command line, where every user of the machine can see it, or at a prompt, because a
+        terminal cuts it off after 4,095 characters. O(saml_assertion_file) avoids both.
     type: str
   saml_assertion_file:
     description:
-      - A file with the SAML response, in UTF-8 or UTF-16. docs/saml.md says how to save it.
+      - A file with the SAML response, in UTF-8 or UTF-16. docs/saml.md describes how to save it.
     type: path
   saml_provider_arn:
     description:
@@ -72,66 +72,67 @@ options:
   web_identity_token_variable:
     description:
       - The name of an environment variable that holds the web identity token, where the task runs.
-      - No option takes the token itself, so that no command line, log or callback shows it.
+      - There is no option for the token itself, so that no command line, log or callback shows it.
     type: str
   oidc_providers:
     description:
-      - What the venue's role accepts, as in O(mdps.venue_sts.venue_sts_role#module:oidc_providers). With it, a wrong
-        issuer, audience or subject is found before STS is asked, with a message that says which. Signatures are not
-        checked here, but by STS.
+      - The providers that the venue's role trusts, as in O(mdps.venue_sts.venue_sts_role#module:oidc_providers). If
+        set, a wrong issuer, audience or subject is detected before STS is called, with a message that says which one is
+        wrong. Signatures are not checked by the module, but by STS.
     type: list
     elements: dict
     suboptions:
       provider:
         description:
-          - The address of the issuer, as the C(iss) claim of its tokens has it (V(https://HOST/PATH)), or the ARN of
-            the OIDC provider in IAM, which must be in the account of the role.
+          - The address of the issuer, as in the C(iss) claim of its tokens (V(https://HOST/PATH)), or the ARN of the
+            OIDC provider in IAM, which must be in the account of the role.
         type: str
         required: true
       audiences:
         description:
-          - Audiences (C(aud) claims), of which a token must have one. No wildcards.
+          - The accepted audiences (C(aud) claims). Wildcards are not allowed.
         type: list
         elements: str
         required: true
       subjects:
         description:
-          - Subjects (C(sub) claims), of which a token must have one. C(*) and C(?) are wildcards, but not in front.
-          - For issuers where anybody can get a token, such as GitHub, everything that says whose token it is must be
-            there without a wildcard (V(repo:OWNER/REPOSITORY:ref:refs/heads/main)). Repositories that were created,
+          - The accepted subjects (C(sub) claims). C(*) and C(?) are wildcards, but must not be the first character.
+          - For issuers where anyone can get a token, such as GitHub, the part that identifies the owner of the token
+            must not contain a wildcard (V(repo:OWNER/REPOSITORY:ref:refs/heads/main)). Repositories that were created,
             renamed or moved after 15 July 2026 send V(repo:OWNER@ID/REPOSITORY@ID:ref:refs/heads/main).
         type: list
         elements: str
       any_subject:
         description:
-          - Accept every subject. Meant for a user pool with an app client of its own. It is warned about, and refused
-            for issuers where anybody can get a token.
+          - Accept every subject, with a warning. Use it for a user pool with a dedicated app client. It is refused for
+            issuers where anyone can get a token.
         type: bool
         default: false
       create:
         description:
-          - Is for provisioning, and has no effect here.
+          - For provisioning only. It has no effect here.
         type: bool
         default: false
   duration_seconds:
     description:
-      - How long the token lives, 900 to 43200 seconds. The default is 3600, with O(method=saml) 1800.
-      - AWS gives at most 3600 to callers whose own keys are a role's session, as with Kion.
+      - For how long the token is valid, 900 to 43200 seconds. The default is 3600, with O(method=saml) 1800.
+      - AWS allows at most 3600 if the caller's own credentials belong to a role session (role chaining), as with Kion.
     type: int
   on_duration_cap:
     description:
-      - What to do if AWS cannot give O(duration_seconds). V(cap) warns and asks for what can be had, V(fail) issues
-        nothing.
+      - What to do if AWS does not allow O(duration_seconds). V(cap) requests the maximum and shows a warning, V(fail)
+        issues nothing.
     type: str
     choices: [cap, fail]
     default: cap
   role_arn:
     description:
-      - The role's ARN, where it does not follow the convention. It must be in the caller's account.
+      - The ARN of the role, if it does not follow the convention. It must be in the caller's account.
     type: str
   external_id:
     description:
-      - The external ID that the requester sent, to be compared. It is never shown.
+      - The external ID that the requester sent. It is compared with those in SSM and in the trust policy, and never
+        shown.
     type: str
   require_requester_external_id:
     description:
@@ -140,14 +141,15 @@ options:
     default: false
   access:
     description:
-      - What the token may do, of V(s3_read), V(s3_write), V(ecr_create), V(ecr_pull), V(ecr_push). The default is all
-        that the role and O(limits) allow.
+      - What the token allows, a list of V(s3_read), V(s3_write), V(ecr_create), V(ecr_pull) and V(ecr_push). The
+        default is everything that the role and O(limits) allow.
     type: list
     elements: str
   buckets:
     description:
-      - The buckets that O(access) and O(bucket_prefixes) are about. The default is those of the role; for a role that
-        was not provisioned by this collection, the one published in C(/unity/<project>/<venue>/ds/datastore-bucket).
+      - The buckets that O(access) and O(bucket_prefixes) apply to. The default is the buckets of the role; for a role
+        that was not provisioned by this collection, it is the bucket in the SSM parameter
+        C(/unity/<project>/<venue>/ds/datastore-bucket).
     type: list
     elements: str
   bucket_prefixes:
@@ -163,8 +165,8 @@ options:
     elements: str
   limits:
     description:
-      - The most that a token may ever allow, set by the admin in the inventory. A request for more is an error. A
-        request that does not mention something gets the limit.
+      - The most that a token may allow, set by the admin in the inventory. A request for more is an error. If a request
+        does not set an option, the limit applies.
     type: dict
     suboptions:
       access:
@@ -188,15 +190,15 @@ options:
         type: int
   session_policy:
     description:
-      - A session policy written by hand, instead of the one made from O(access), O(buckets), O(bucket_prefixes),
+      - A custom session policy, instead of the one that is generated from O(access), O(buckets), O(bucket_prefixes),
         O(ecr_repositories) and O(limits). At most 2,048 characters without white space.
     type: json
   policy_arns:
     description:
       - At most 10 managed policies that limit the token. They cannot be combined with O(access), O(buckets),
-        O(bucket_prefixes), O(ecr_repositories), limits on these, or O(session_policy), since STS allows what any of the
-        session policies allows.
-      - They are not read, so the receipt says the most that the token may allow.
+        O(bucket_prefixes), O(ecr_repositories), limits on these, or O(session_policy), because STS allows what any of
+        the session policies allows.
+      - They are not read, so the receipt shows the most that the token may allow.
     type: list
     elements: str
   tags:
@@ -213,15 +215,15 @@ options:
   source_identity:
     description:
       - A source identity, 2 to 64 letters, digits and C(_+=,.@-). It stays on the session when it assumes another role,
-        and cannot be changed there. The default is O(context.requester), as O(tag_session) says.
+        and cannot be changed there. The default is O(context.requester), as described for O(tag_session).
     type: str
   mfa_serial_number:
     description:
-      - The ARN or serial number of the caller's MFA device, where the role asks for MFA.
+      - The ARN or serial number of the caller's MFA device, if the role requires MFA.
     type: str
   mfa_token:
     description:
-      - The six digits that the MFA device shows now.
+      - The current six-digit code of the MFA device.
     type: str
   context:
     description:
@@ -251,20 +253,20 @@ options:
       - Also set O(context.reason), O(context.ticket) and O(context.requester) as the session tags C(Reason), C(Ticket)
         and C(Requester), and O(context.requester) as the source identity. CloudTrail shows both. The role's trust
         policy and the caller's policy must allow C(sts:TagSession) and C(sts:SetSourceIdentity).
-      - By default, they are set where the role's trust policy may allow it. If AWS refuses them, the token is issued
-        without them, with a warning. With V(true), the token is refused then. With V(false), neither is set.
-      - A character that AWS does not accept in a tag becomes a space. O(tags) override them. A requester whose name is
-        no source identity gives none.
+      - By default, they are set if the role's trust policy may allow it. If AWS refuses them, the token is issued
+        without them, with a warning. With V(true), this is an error. With V(false), neither is set.
+      - Characters that AWS does not accept in a tag are replaced by spaces. O(tags) take precedence. If the name of the
+        requester is not a valid source identity, none is set.
     type: bool
   verify:
     description:
-      - Ask AWS with the new keys who they are, before they are returned.
+      - Call GetCallerIdentity with the new credentials before they are returned.
     type: bool
     default: false
   wait_timeout:
     description:
-      - For how many seconds to try again while the role or its external ID is less than five minutes old and AWS may
-        not know it everywhere yet.
+      - For how many seconds to retry while the role or its external ID is less than five minutes old and may not have
+        propagated.
     type: int
     default: 60
   _phase:
@@ -278,18 +280,17 @@ options:
     description:
       - Write the token's JSON to this file on the controller, with mode 0600. Missing folders are created with mode
         0700.
-      - If it exists as a folder or ends with a slash, it is a folder, and the file is called
-        C(<project>_<venue>_<user>_<time>-<digits>.json). A capital letter of the user is written as C(~) and the small
-        letter.
+      - If it is an existing folder or ends with a slash, the file is created in this folder with the name
+        C(<project>_<venue>_<user>_<time>-<digits>.json). An uppercase letter in the user name is written as C(~) and
+        the lowercase letter.
       - An existing file is never overwritten. The folder must belong to the user, and nobody else may write to it.
     type: path
   handoff:
     description:
       - Seal the token to the recipient's public key and hand it off. With V({}), all suboptions have their defaults.
-      - It is one option with suboptions, because it is one decision. With it, the keys never leave the memory of the
-        task, and the result is the receipt, which is not hidden.
-      - The recipient's keys, the channel and the folders are checked before AWS is asked for anything. If the delivery
-        fails after that, the sealed bundle is kept, and M(mdps.venue_sts.venue_sts_handoff) sends it again.
+      - The credentials never leave the memory of the task, and the result is the receipt, which is not hidden.
+      - The recipient's keys, the channel and the folders are checked before AWS is called. If the delivery fails after
+        that, the sealed bundle is kept, and M(mdps.venue_sts.venue_sts_handoff) can send it again.
       - All of this is done on the controller, as the user of ansible-playbook, wherever the task runs.
     type: dict
     suboptions:
@@ -299,16 +300,16 @@ options:
           - V(email) sends an encrypted message (S/MIME or PGP/MIME) that Outlook and Thunderbird open. It needs the
             recipient's certificate or OpenPGP key.
           - V(https) uploads the sealed file to a site's transfer service, such as LFT.
-          - V(output) returns the sealed text as RV(sealed), for AWX and other places without a disk.
-          - With V(output), Ansible and AWX also print the text as it is, after the name of the file.
-            A play that runs on several hosts at the same time is refused before AWS is asked, because their texts
-            would be mixed.
+          - V(output) returns the sealed text as RV(sealed), for AWX and other environments without a persistent disk.
+          - With V(output), Ansible and AWX also print the text unchanged, after the name of the file. A play that runs
+            on several hosts at the same time is refused before AWS is called, because their texts would be mixed.
           - Anything else, such as Slack or mail that is not encrypted, is refused, as the procedure requires.
         type: str
         default: file
       dest:
         description:
-          - Where O(handoff.channel=file) writes. A folder if it exists or ends with a slash, else the file itself.
+          - Where O(handoff.channel=file) writes. If it is an existing folder or ends with a slash, the file is created
+            in this folder; otherwise, it is the path of the file.
           - An existing file is never overwritten.
         type: path
         default: ~/.mdps/handoff/
@@ -318,7 +319,7 @@ options:
         type: dict
         suboptions:
           host:
-            description: Its name, which its certificate must prove. Required.
+            description: The host name of the server. Its certificate must be valid for this name. Required.
             type: str
           port:
             description: The default is 587 for V(starttls) and 465 for V(tls).
@@ -338,10 +339,10 @@ options:
             description: The subject, which is not encrypted. The default names the venue and the end of the token.
             type: str
           username:
-            description: The login, if the server requires one.
+            description: The user name, if the server requires a login.
             type: str
           password:
-            description: Its password.
+            description: The password of O(handoff.email.username).
             type: str
           ca_file:
             description: Certificates to trust instead of the system's.
@@ -361,7 +362,7 @@ options:
             choices: [PUT, POST]
             default: PUT
           headers:
-            description: Headers to send with it, such as an API key. They are never shown.
+            description: Headers of the request, such as an API key. They are never shown.
             type: dict
           field_name:
             description: The name of the form field for the file.
@@ -393,8 +394,9 @@ options:
         type: dict
       fingerprints:
         description:
-          - Seal only to keys with these fingerprints, which the recipient gave by another way, such as the telephone.
-          - Without it, a key that is not the one of the user's last token in O(receipts_file), O(receipts_s3) and
+          - Seal only to keys with these fingerprints, which the recipient has confirmed through another channel, such
+            as the telephone.
+          - Without it, a key that differs from the key of the user's last token in O(receipts_file), O(receipts_s3) and
             O(receipts_ssm_path) is refused.
         type: list
         elements: str
@@ -410,11 +412,11 @@ options:
         default: ~/.mdps/undelivered
       bucket:
         description:
-          - The name of the venue's bucket for the README, where it is not known otherwise.
+          - The name of the venue's bucket for the README, if it is not known otherwise.
         type: str
       contact:
         description:
-          - Whom the recipient may ask, for the README.
+          - The contact for the recipient, for the README.
         type: str
         default: the MDPS admin who sent you this
       time_zone:
@@ -432,30 +434,30 @@ options:
         type: path
       console_link:
         description:
-          - Add two scripts to the bundle with which the recipient makes a link to the S3 console of AWS, valid for 15
-            minutes. The session in the browser allows what the token allows, and ends with it.
+          - Add two scripts to the bundle that create a link to the AWS console for S3, valid for 15 minutes. The
+            session in the browser has the permissions of the token, and ends with it.
         type: bool
         default: false
       sign_with:
         description:
-          - A private key of yours that signs what is sealed, so that the recipient can check who sent it. Without it,
-            anybody who knows the recipient's public key could have made the file.
+          - Your private key, to sign the sealed content, so that the recipient can check who sent it. Without it,
+            anyone who knows the recipient's public key could have created the file.
           - The path of an ssh private key signs the sealed file, for every kind of recipient's key. The signature is a
-            second file, with the ending C(.sig). The channel V(email) cannot carry it.
-          - The fingerprint of an OpenPGP key of yours signs what is sealed to OpenPGP keys. The path of a PEM file with
-            certificate and private key signs what is sealed to certificates. Mail programs show both.
-          - The key must work without a question; use an agent for a key with a passphrase.
+            second file, with the extension C(.sig). It cannot be used with the channel V(email).
+          - The fingerprint of your OpenPGP key signs content that is sealed to OpenPGP keys. The path of a PEM file
+            with certificate and private key signs content that is sealed to certificates. Mail programs show both.
+          - The key must work without a prompt; use an agent for a key with a passphrase.
         type: str
       smime_authenticated:
         description:
-          - Seal to certificates with AES-GCM (AuthEnvelopedData), so that changes on the way are noticed. C(openssl)
-            opens it; Outlook and C(gpgsm) 2.2 do not. Only for files.
+          - Seal to certificates with AES-GCM (AuthEnvelopedData), so that modifications are detected. C(openssl) can
+            open it; Outlook and C(gpgsm) 2.2 cannot. Only for files.
         type: bool
         default: false
   receipts_file:
     description:
       - The file on the controller to which the receipt is added, as lines of JSON without secrets.
-        docs/receipt.schema.json describes them. One line is written before AWS is asked, one with the outcome.
+        docs/receipt.schema.json describes them. One line is written before STS is called, and one with the outcome.
       - If the first line cannot be written, here or in one of the places below, no token is issued.
     type: path
     default: ~/.mdps/receipts.jsonl
@@ -480,10 +482,11 @@ extends_documentation_fragment:
 notes:
   - An option that is given must have a value. An empty text, list or mapping is an error, except for O(context),
     O(handoff), O(tags) and O(transitive_tag_keys).
-  - Where the task is shipped to a host (C(become), C(ssh), another Python, C(environment)), only the AWS calls are made
-    there. The module is shipped once to check the request and once to assume the role, so that the receipt is recorded
-    on the controller in between. The keys are sealed on the controller as soon as they arrive.
-  - With C(ANSIBLE_DEBUG=1), ansible-core itself prints what modules return from a host, so a shipped task is refused.
+  - If the module runs on a host (C(become), C(ssh), another Python, C(environment)), only the AWS calls are made there.
+    The module runs once to check the request and once to assume the role, so that the receipt is recorded on the
+    controller in between. The credentials are sealed on the controller as soon as they arrive.
+  - With C(ANSIBLE_DEBUG=1), ansible-core itself prints what modules return from a host, so the task is refused if the
+    module would run on a host.
 seealso:
   - module: mdps.venue_sts.venue_sts_role
   - module: amazon.aws.sts_assume_role
@@ -581,14 +584,14 @@ EXAMPLES = r"""
 RETURN = r"""
 receipt:
   description:
-    - What was issued, without secrets. docs/receipt.md describes the fields. In check mode, what would be issued.
-  returned: success; after a failure, if AWS was asked for a token
+    - The receipt, without secrets. docs/receipt.md describes the fields. In check mode, the token that would be issued.
+  returned: success; after a failure, if STS was called
   type: dict
   sample: {"schema": 2, "id": "r-20261122T093015Z-3fa91c07", "state": "delivered", "recipient": "jdoe",
     "project": "sbg", "venue": "dev", "account_id": "123456789012", "session_name": "jdoe-20261122T093015Z-3fa91c",
     "expires_at": "2026-11-22T10:30:15Z"}
 delivered:
-  description: Whether the token reached its place. In check mode false.
+  description: Whether the token was delivered. V(false) in check mode.
   returned: O(handoff)
   type: bool
 channel:
@@ -596,7 +599,7 @@ channel:
   returned: O(handoff)
   type: str
 recipient_keys:
-  description: The public keys it was sealed to, or would be in check mode, to be compared with their owner.
+  description: The public keys that the token was sealed to, or would be in check mode. Compare them with their owner.
   returned: O(handoff)
   type: list
   elements: dict
@@ -611,11 +614,11 @@ path:
   returned: O(handoff.channel=file)
   type: str
 sealed:
-  description: The sealed text. Also if nothing could be delivered, and nothing be kept on disk.
+  description: The sealed text. Also returned if it could neither be delivered nor stored on disk.
   returned: O(handoff.channel=output)
   type: str
 how_to_open:
-  description: One line for the recipient.
+  description: The command for the recipient.
   returned: O(handoff), when it was delivered
   type: str
   sample: age --decrypt --identity YOUR-PRIVATE-KEY-FILE
@@ -629,12 +632,12 @@ signature_path:
   returned: O(handoff.channel=file) and O(handoff.sign_with) with an ssh key
   type: str
 how_to_verify:
-  description: Lines for the recipient, to check the signature before opening.
+  description: Commands for the recipient, to check the signature before opening the file.
   returned: O(handoff.sign_with), when it was delivered
   type: list
   elements: str
 kept:
-  description: Where the sealed bundle is, to be sent again with M(mdps.venue_sts.venue_sts_handoff).
+  description: The path of the sealed bundle. Send it again with M(mdps.venue_sts.venue_sts_handoff).
   returned: when it could not be delivered
   type: str
 token:
@@ -643,20 +646,20 @@ token:
   type: dict
   contains:
     AssumedRoleUser:
-      description: Who the keys act as.
+      description: The role session of the credentials.
       type: dict
       sample: {"AssumedRoleId": "AROAEXAMPLEEXAMPLEEX:jdoe-20261122T093015Z-3fa91c",
         "Arn": "arn:aws:sts::123456789012:assumed-role/unity-sbg-dev-sts/jdoe-20261122T093015Z-3fa91c"}
     Credentials:
-      description: The keys, with C(SecretAccessKey), C(SessionToken), C(Expiration) and C(AccessKeyId).
+      description: The credentials, with C(AccessKeyId), C(SecretAccessKey), C(SessionToken) and C(Expiration).
       type: dict
 sts_creds:
-  description: The same keys, with the names that amazon.aws uses. Null in check mode.
+  description: The same credentials, with the names that amazon.aws uses. Null in check mode.
   returned: success, without O(handoff) and O(dest)
   type: dict
   contains:
     access_key:
-      description: The access key id.
+      description: The access key ID.
       type: str
     secret_key:
       description: The secret access key.
@@ -665,7 +668,7 @@ sts_creds:
       description: The session token.
       type: str
     expiration:
-      description: When the keys end, in UTC.
+      description: When the credentials expire, in UTC.
       type: str
       sample: "2026-11-22T10:30:15Z"
 dest:
@@ -681,7 +684,7 @@ reused:
   type: bool
   returned: success
 request:
-  description: What identifies the request within this run, and tells nothing about it. For O(reuse).
+  description: An identifier of the request within this run, for O(reuse). It does not disclose the request.
   type: str
   returned: with O(reuse)
 request_files:

@@ -4,7 +4,8 @@
 
 layers.py [--venues N] [--tls none|amazon|other ...] [STEP ...]
 
-Runs the playbooks with ``layers_probe.py`` in them, for one venue and for N, and prints a table for each venue more.
+Runs the playbooks with ``layers_probe.py`` in them, for one venue and for N, and prints a table of the time of
+each additional venue.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def measured(field: Field, step: str, venues: int, tls: str, *limit: str) -> Cou
 
 
 def per_venue(field: Field, step: str, venues: int, tls: str) -> dict[str, float]:
-    """Milliseconds of each layer for each venue more than one."""
+    """Milliseconds of each layer for each additional venue."""
     first = "-".join(venue_name(0))
     few, many = measured(field, step, venues, tls, "--limit", first), measured(field, step, venues, tls)
     return {layer: 1000 * (many[layer] - few[layer]) / (venues - 1) for layer in LAYERS}
@@ -74,7 +75,7 @@ def main() -> None:
         for step in options.steps or STEPS:
             for tls in options.tls:
                 columns[f"{step}{'' if tls == plan.PLAIN else ', HTTPS'}"] = per_venue(field, step, options.venues, tls)
-    print(f"\n| CPU of each venue more, ms | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    print(f"\n| CPU time of each additional venue, ms | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for layer in LAYERS:
         print(f"| {layer} | {' | '.join(f'{one[layer]:.1f}' for one in columns.values())} |")
     print(f"| all | {' | '.join(f'{sum(one.values()):.1f}' for one in columns.values())} |")

@@ -142,7 +142,7 @@ def play(host: str, *, modules: bool = True) -> list[dict[str, Any]]:
 
 # What no plugin can prevent; docs/enforcement.md and the module's notes say so.
 LIMITS: dict[str, list[dict[str, Any]]] = {
-    "a success declared a failure": [
+    "failed_when": [
         {
             "name": "Fail on purpose",
             "block": [{"name": "Issue", TOKEN: USER, "failed_when": True}],

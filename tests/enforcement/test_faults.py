@@ -107,16 +107,16 @@ class Bench:
         self,
         options: Mapping[str, Any],
         started: Callable[[int], None] = lambda pid: None,
-        patience: int = 60,
+        read_timeout: int = 60,
     ) -> dict[str, Any] | None:
         """A run through the proxy; None if it was killed.
 
-        :param patience: seconds until an answer that does not come is given up.
+        :param read_timeout: seconds to wait for an answer.
         """
         connection = connections.connection(self.proxy.url, self.account.admin) | {
             "session_token": self.account.admin["SessionToken"]
         }
-        job = {"operation": "role", "options": {**connection, "aws_config": {"read_timeout": patience}, **options}}
+        job = {"operation": "role", "options": {**connection, "aws_config": {"read_timeout": read_timeout}, **options}}
         return self.runner.run(job, started=started)[0]
 
     def state(self, project: str) -> dict[str, Any]:
@@ -309,9 +309,9 @@ def test_no_failing_call_loses_anything(bench: Bench, scenario: Scenario, capsys
                 )
             )
             # Only where an answer is held back is it given up soon: a busy machine may be slow as well.
-            patience = 2 if fault is answer_held else 60
+            read_timeout = 2 if fault is answer_held else 60
             asked = {"project": project, "venue": "dev", **scenario.options}
-            outcome = bench.disturbed(asked, patience=patience)
+            outcome = bench.disturbed(asked, read_timeout=read_timeout)
             where = f"{scenario.name}: {fault.__name__} at {point}: {outcome}"
             assert outcome and "crash" not in outcome, where
             assert outcome["succeeded"] or fault not in SURVIVED, where

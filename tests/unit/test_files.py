@@ -357,7 +357,7 @@ def test_another_process_that_holds_the_lock_of_a_log_is_not_waited_for_forever(
     with (tmp_path / "file").open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(FileNotWritten, match="is locked by another process that does not end"):
-            files.append_private("receipts_file", tmp_path / "file", b"{}", sleep=waited.append, patience=1.0)
+            files.append_private("receipts_file", tmp_path / "file", b"{}", sleep=waited.append, timeout=1.0)
     assert 4 <= len(waited) <= 6
     files.append_private("receipts_file", tmp_path / "file", b"{}", sleep=waited.append)
     assert (tmp_path / "file").read_bytes() == b"[]\n{}\n"

@@ -16,7 +16,7 @@ from .._domain.names import CHECK_SESSION
 from .._domain.role_plan import Parameter, Role
 from .._domain.trust_reader import ASSUME, dead_principals, external_ids, foreign_statements, is_locked, principals
 from ._operation import Runtime
-from .patience import Patience, role_may_be_new
+from .propagation import PropagationRetry, role_may_be_new
 
 SHORTEST_SESSION = 900
 LONGEST_WAIT = 3600
@@ -31,7 +31,7 @@ def prove_assumable(clients: Clients, runtime: Runtime, role_name: str, paramete
     :raises NotAssumable: it did not work, with the likeliest reason.
     """
     iam, sts, ssm = clients.client("iam"), clients.client("sts"), clients.client("ssm")
-    patience = Patience(runtime, timeout, role_may_be_new)
+    retry = PropagationRetry(runtime, timeout, role_may_be_new)
     while True:
         caller, role, values = run_concurrently(
             lambda: read_caller(sts), lambda: read_role(iam, role_name), lambda: read_parameters(ssm, [parameter])
@@ -39,10 +39,10 @@ def prove_assumable(clients: Clients, runtime: Runtime, role_name: str, paramete
         refusal = try_to_assume(sts, role, values.get(parameter)) if role else None
         if role and refusal is None:
             return
-        if not (patience.again(refusal) if refusal else patience.wait()):
+        if not (retry.wait_to_retry(refusal) if refusal else retry.wait()):
             reason = diagnose(role, values.get(parameter), caller, runtime)
             said = f" The last answer: {refusal.message}" if refusal else ""
-            when = f" within {timeout} seconds" if patience.is_over else ""
+            when = f" within {timeout} seconds" if retry.timed_out else ""
             raise NotAssumable(f"the role {role_name} could not be assumed{when}. {reason}{said}")
 
 

@@ -20,8 +20,8 @@ from ._operation import Operation, Result, Runtime, filled_in
 from ._prove import prove_assumable
 from .accounts import check_account
 from .converge import converge
-from .patience import Patience, principal_may_be_new
 from .preflight import Preflight
+from .propagation import PropagationRetry, principal_may_be_new
 from .role_options import ARGUMENT_SPEC, RoleOptions, parse
 from .role_state import Discovered, FoundRole, desired_state, discover, read, read_providers
 
@@ -55,8 +55,8 @@ class RoleRun:
         plan, about = self._plan_present(found, number) if self.options.present else self._plan_absent(found)
         self.plans.append(plan)
         if not self.runtime.check_mode:
-            patience = Patience(self.runtime, self.options.wait_timeout, principal_may_be_new)
-            apply(self.clients.client, plan.steps, self.done, patience.again)
+            retry = PropagationRetry(self.runtime, self.options.wait_timeout, principal_may_be_new)
+            apply(self.clients.client, plan.steps, self.done, retry.wait_to_retry)
         self.result = {**_identity(self.options, found, self.done), **about}
 
     def _plan_present(self, found: FoundRole, number: int) -> tuple[Plan, Result]:

@@ -356,11 +356,11 @@ def test_a_role_is_not_moved_to_another_path() -> None:
 
 
 def test_policies_over_their_quota_are_refused_before_they_are_sent() -> None:
-    crowd = tuple(f"arn:aws:iam::{number:012}:role/some-role-of-a-partner-organization" for number in range(40))
+    partner_roles = tuple(f"arn:aws:iam::{number:012}:role/some-role-of-a-partner-organization" for number in range(40))
     with pytest.raises(
         InvalidInput, match=r"trusted_principals: the trust policy has \d+ characters, and IAM allows 2048"
     ):
-        present(Current(), wanted(trust=Trust(crowd, "")))
+        present(Current(), wanted(trust=Trust(partner_roles, "")))
     many = permissions.policy(
         permissions.Grant([f"bucket-{number:050}" for number in range(90)], ["sbg/*"]),
         permissions.Location("aws", "us-west-2", ACCOUNT),

@@ -192,23 +192,25 @@ def test_no_sid_stands_twice() -> None:
 # Room in the quota.
 
 
-def crowd(number: int) -> tuple[str, ...]:
+def partner_roles(number: int) -> tuple[str, ...]:
     return tuple(f"arn:aws:iam::123456789012:role/a-role-of-a-partner-{n:04}" for n in range(number))
 
 
 def test_ten_ordinary_principals_fit_for_a_rotation_and_a_lock() -> None:
-    locked = Trust(crowd(10), "n" * 40, ("p" * 40,)).policy("aws", [LOCK])
+    locked = Trust(partner_roles(10), "n" * 40, ("p" * 40,)).policy("aws", [LOCK])
     assert length(locked) <= TRUST_POLICY_LENGTH
-    made = plan_present(Current(), desired(trust=Trust(crowd(10), "")), "n" * 40)
+    made = plan_present(Current(), desired(trust=Trust(partner_roles(10), "")), "n" * 40)
     assert made.steps
 
 
 def test_what_leaves_no_room_for_a_rotation_or_a_lock_is_refused_before_it_is_written() -> None:
-    number = next(n for n in range(40) if length(Trust(crowd(n + 1), "n" * 40).policy("aws")) > TRUST_POLICY_LENGTH)
+    number = next(
+        n for n in range(40) if length(Trust(partner_roles(n + 1), "n" * 40).policy("aws")) > TRUST_POLICY_LENGTH
+    )
     with pytest.raises(InvalidInput, match="a rotation or an incident lock does not fit"):
-        plan_present(Current(), desired(trust=Trust(crowd(number), "")), "n" * 40)
+        plan_present(Current(), desired(trust=Trust(partner_roles(number), "")), "n" * 40)
     with pytest.raises(InvalidInput, match="a rotation or an incident lock does not fit"):
-        plan(current(), trust=Trust(crowd(number), ""))
+        plan(current(), trust=Trust(partner_roles(number), ""))
 
 
 def test_a_foreign_deny_takes_room_too() -> None:
@@ -219,9 +221,9 @@ def test_a_foreign_deny_takes_room_too() -> None:
 
 def test_a_tight_policy_that_is_there_already_is_a_warning_and_can_be_rotated() -> None:
     trust = next(
-        Trust(crowd(n), EXTERNAL_ID)
+        Trust(partner_roles(n), EXTERNAL_ID)
         for n in range(40)
-        if length(Trust(crowd(n), EXTERNAL_ID).policy("aws")) > TRUST_POLICY_LENGTH - 180
+        if length(Trust(partner_roles(n), EXTERNAL_ID).policy("aws")) > TRUST_POLICY_LENGTH - 180
     )
     now = current(role=role(trust=trust.policy("aws")))
     made = plan(now, trust=trust)

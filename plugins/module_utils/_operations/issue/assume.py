@@ -19,7 +19,7 @@ from ..._domain.web_identity import WebIdentity
 from .. import _saml, _web_identity
 from .._operation import Runtime
 from .._prove import FRESH, diagnose
-from ..patience import Patience, role_may_be_new
+from ..propagation import PropagationRetry, role_may_be_new
 from .parts import Issued
 
 TOO_LARGE = "PackedPolicyTooLarge"  # session tags take some of the space of session policies
@@ -78,7 +78,7 @@ def _assume(question: Question, client: Any, runtime: Runtime) -> Issued:
     started = runtime.now()
     touched = [moment for moment in (question.role.created, question.parameter.modified) if moment]
     fresh = any(started - moment < FRESH for moment in touched)
-    patience = Patience(runtime, question.wait_timeout if fresh else 0, role_may_be_new)
+    retry = PropagationRetry(runtime, question.wait_timeout if fresh else 0, role_may_be_new)
     while True:
         try:
             answer, arguments = _ask(question, client, runtime)
@@ -86,7 +86,7 @@ def _assume(question: Question, client: Any, runtime: Runtime) -> Issued:
         except AwsRefused as error:
             if error.code not in DENIED:
                 raise
-            if not patience.again(error):
+            if not retry.wait_to_retry(error):
                 reason = diagnose(question.role, question.parameter, question.caller, runtime)
                 raise NotAssumable(f"{error.message} {reason}", **error.facts) from None
     return replace(_issued(answer, runtime), source_identity=arguments.get("SourceIdentity"))

@@ -21,10 +21,10 @@ from ..._domain.trust_reader import denied_subjects
 from .._operation import Operation, Result, Runtime, filled_in
 from ..converge import converge
 from ..leases import end_leases
-from .crowd import check_crowd, confirm
 from .options import ARGUMENT_SPEC, BY_RECEIPT, RevocationOptions, parse
 from .planning import Confirmed, RolePlan, plan
 from .proof import attempts_of, prepare_proof, verify
+from .quota import check_quota, confirm
 from .shown import chosen, diff, ended, in_force, sessions, warn
 from .state import Known, State, read, read_receipts, too_many_roles
 
@@ -112,13 +112,13 @@ class _Run:
         """Return what must be reported as a failure, after what could be done was done."""
         problems = {one.role.name: one.problem for one in self.plans if one.problem}
         problems |= self.failed | dict(self.state.failed)
-        crowd = check_crowd(self.options, self.state, self.plans, self.confirmed, self.runtime)
+        unrevoked = check_quota(self.options, self.state, self.plans, self.confirmed, self.runtime)
         passed_over = too_many_roles(self.state.passed_over) if self.state.passed_over else None
         of_roles = _of_roles(self.options, problems, len(self.state.roles) + len(self.state.failed))
         if open_leases:
             but = "Not" if of_roles else "The tokens are revoked, but not"
             open_leases.message += f" {but} every lease has ended: renewal can issue new ones. Run again."
-        found = [one for one in (of_roles, open_leases, crowd, passed_over) if one]
+        found = [one for one in (of_roles, open_leases, unrevoked, passed_over) if one]
         if not found:
             return None
         found[0].message = " ".join(one.message for one in found)

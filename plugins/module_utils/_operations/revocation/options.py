@@ -106,7 +106,7 @@ class RevocationOptions:
         return self.target in BY_RECEIPT
 
     @property
-    def may_be_crowded(self) -> bool:
+    def may_exceed_quota(self) -> bool:
         """Whether any number of receipts may name sessions to revoke."""
         return self.state == "present" and self.target in ("user", "access_key_id", "web_identity_subject")
 

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..._domain.crowd import fitting, for_user, is_crowded
 from ..._domain.errors import (
     InvalidInput,
     VenueError,
@@ -16,6 +15,7 @@ from ..._domain.errors import (
 from ..._domain.lock import has_lock, plan_lock, plan_unlock
 from ..._domain.receipts import CLOCK_TOLERANCE, Receipt
 from ..._domain.revocation import QuotaReached, Revocation, cutoff, plan_lift, plan_revoke
+from ..._domain.revocation_quota import exceeds_quota, fitting, for_user
 from ..._domain.role_plan import Role
 from ..._domain.steps import Plan
 from ..._domain.subjects import with_subject, without_subject, without_subjects
@@ -65,12 +65,12 @@ def asked_of(options: RevocationOptions, state: State, one: RoleState) -> list[R
     return [*wanted(options, one.receipts, state.now), *_of_lease(options, state, one, state.now)]
 
 
-def crowded_roles(options: RevocationOptions, state: State) -> list[RoleState]:
+def roles_over_quota(options: RevocationOptions, state: State) -> list[RoleState]:
     """The roles on which not all sessions fit that receipts name."""
     return [
         one
-        for one in (state.roles if options.may_be_crowded else ())
-        if is_crowded(one.role.role_id, one.inline, asked_of(options, state, one), state.now)
+        for one in (state.roles if options.may_exceed_quota else ())
+        if exceeds_quota(one.role.role_id, one.inline, asked_of(options, state, one), state.now)
     ]
 
 
@@ -98,7 +98,7 @@ class RolePlan:
 def plan(options: RevocationOptions, state: State, now: datetime, confirmed: Confirmed) -> list[RolePlan]:
     """The steps for each role. What does not fit on one role keeps nothing from being done to the others.
 
-    :param confirmed: the sessions that CloudTrail knows, of the roles that are crowded.
+    :param confirmed: the sessions that CloudTrail knows, of the roles in :func:`roles_over_quota`.
     :raises InvalidInput: the option is about something that must not be done.
     """
     return [_plan_or_problem(options, one, state, now, confirmed) for one in state.roles]

@@ -7,29 +7,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..._aws.clients import Clients
-from ..._domain.crowd import missing
 from ..._domain.revocation import QuotaReached, Revocation
+from ..._domain.revocation_quota import missing
 from ..._domain.role_plan import INLINE_POLICY_LENGTH
 from ..._domain.times import iso
 from ..._domain.words import first_of
 from .._operation import Runtime
 from ..confirming import issued_sessions
 from .options import RevocationOptions
-from .planning import Confirmed, RolePlan, asked_of, crowded_roles, fewer_of
+from .planning import Confirmed, RolePlan, asked_of, fewer_of, roles_over_quota
 from .state import State
 
 
 def confirm(options: RevocationOptions, state: State, clients: Clients, runtime: Runtime) -> Confirmed:
     """The sessions that CloudTrail knows, of each role on which not all fit that receipts name."""
-    crowded = [one.role for one in crowded_roles(options, state)]
-    if not crowded:
+    over = [one.role for one in roles_over_quota(options, state)]
+    if not over:
         return {}
     key = options.value if options.target == "access_key_id" else ""
-    known = issued_sessions(crowded, key, clients, state.now, runtime)
-    return {role.name: {one.session_name for one in known if one.role_arn == role.arn} for role in crowded}
+    known = issued_sessions(over, key, clients, state.now, runtime)
+    return {role.name: {one.session_name for one in known if one.role_arn == role.arn} for role in over}
 
 
-def check_crowd(
+def check_quota(
     options: RevocationOptions, state: State, plans: Sequence[RolePlan], confirmed: Confirmed, runtime: Runtime
 ) -> QuotaReached | None:
     """Report sessions that did not fit one by one. Return the failure if some are not revoked."""

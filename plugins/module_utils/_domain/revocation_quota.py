@@ -19,7 +19,7 @@ from .role_plan import INLINE_POLICY_LENGTH
 MOST_TRIED = 200  # several times what fits, however short the names are
 
 
-def is_crowded(
+def exceeds_quota(
     role_id: str, inline: Mapping[str, Mapping[str, Any]], asked: Sequence[Revocation], now: datetime
 ) -> bool:
     """Whether the sessions that receipts name do not all fit one by one.

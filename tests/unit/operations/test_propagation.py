@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.patience import (
-    Patience,
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.propagation import (
+    PropagationRetry,
     principal_may_be_new,
     role_may_be_new,
 )
@@ -77,15 +77,18 @@ def test_a_step_is_repeated_while_a_principal_may_be_new(code: str, said: str, e
 
 def test_pauses_grow_and_end_with_the_time() -> None:
     clock = Clock()
-    patience = Patience(clock.runtime(), 30, role_may_be_new)
-    while patience.again(refusal("AccessDenied")):
+    retry = PropagationRetry(clock.runtime(), 30, role_may_be_new)
+    while retry.wait_to_retry(refusal("AccessDenied")):
         pass
-    assert (clock.slept, patience.is_over) == ([1, 2, 4, 8, 8, 8], True)
+    assert (clock.slept, retry.timed_out) == ([1, 2, 4, 8, 8, 8], True)
 
 
 def test_nothing_is_waited_for_what_does_not_go_away() -> None:
     clock = Clock()
-    final, over = Patience(clock.runtime(), 30, role_may_be_new), Patience(clock.runtime(), 0, role_may_be_new)
-    assert not final.again(refusal("ValidationError"))
-    assert not over.again(refusal("AccessDenied"))
-    assert (final.is_over, over.is_over, clock.slept) == (False, True, [])
+    final, over = (
+        PropagationRetry(clock.runtime(), 30, role_may_be_new),
+        PropagationRetry(clock.runtime(), 0, role_may_be_new),
+    )
+    assert not final.wait_to_retry(refusal("ValidationError"))
+    assert not over.wait_to_retry(refusal("AccessDenied"))
+    assert (final.timed_out, over.timed_out, clock.slept) == (False, True, [])

@@ -9,18 +9,18 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.crowd import (
-    MOST_TRIED,
-    fitting,
-    for_user,
-    is_crowded,
-    missing,
-)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import size
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import (
     Revocation,
     from_name,
     plan_revoke,
+)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation_quota import (
+    MOST_TRIED,
+    exceeds_quota,
+    fitting,
+    for_user,
+    missing,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import INLINE_POLICY_LENGTH
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.users import session_name, session_pattern
@@ -87,11 +87,11 @@ def test_the_revocation_of_a_user_covers_the_sessions_that_it_names(user: str) -
 def test_any_number_of_generated_names_is_one_statement(count: int) -> None:
     inline = {"venue-access": POLICY}
     asked = [*generated(count), TRUE]
-    assert is_crowded(ROLE_ID, inline, asked, NOW)
+    assert exceeds_quota(ROLE_ID, inline, asked, NOW)
     after = applied(inline, *fitting(ROLE_ID, inline, for_user(asked, "jdoe"), (), NOW))
     assert [one for one in map(from_name, after) if one] == [Revocation("user", "jdoe", NOW)]
     assert missing(after, asked, NOW) == []
-    assert not is_crowded(ROLE_ID, after, asked, NOW)  # a second run finds nothing to do
+    assert not exceeds_quota(ROLE_ID, after, asked, NOW)  # a second run finds nothing to do
 
 
 def test_the_latest_time_counts_for_all() -> None:
@@ -117,7 +117,7 @@ def test_invented_sessions_leave_room_for_true_ones() -> None:
     inline = {"venue-access": POLICY}
     for run in range(5):
         asked = invented(50, f"run{run}")
-        assert is_crowded(ROLE_ID, inline, asked, NOW)
+        assert exceeds_quota(ROLE_ID, inline, asked, NOW)
         inline = applied(inline, *fitting(ROLE_ID, inline, asked, (), NOW))
     after = applied(inline, *fitting(ROLE_ID, inline, for_user([TRUE, BY_HAND], "jdoe"), {BY_HAND.value}, NOW))
     assert missing(after, [TRUE, BY_HAND], NOW) == []
@@ -126,8 +126,8 @@ def test_invented_sessions_leave_room_for_true_ones() -> None:
     assert [one for one in map(from_name, applied(after, everything)) if one] == [everything]
 
 
-def test_a_few_sessions_are_no_crowd() -> None:
-    assert not is_crowded(ROLE_ID, {"venue-access": POLICY}, [TRUE, BY_HAND], NOW)
+def test_a_few_sessions_fit_into_the_quota() -> None:
+    assert not exceeds_quota(ROLE_ID, {"venue-access": POLICY}, [TRUE, BY_HAND], NOW)
 
 
 def test_a_role_without_room_takes_nothing_and_says_so() -> None:

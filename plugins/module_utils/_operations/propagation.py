@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Repetition of a call while AWS may not know everywhere what was changed a moment ago, and of no other call."""
+"""Retry of a call that was refused because a recent change of IAM may not have propagated yet, and of no other call."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .._domain.errors import AwsRefused
 from ._operation import Runtime
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0
-# What AWS says of a wrong MFA code or device, and of a caller whom a policy denies the call or no policy allows it.
-# That no trust policy allows it may go away: the one that was written a moment ago is not known everywhere yet.
+# What AWS says about a wrong MFA code or device, and about a caller whom a policy denies the call or none allows it.
+# "No trust policy allows it" may go away: the trust policy that was just written may not have propagated yet.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 _FINAL = re.compile(
     r"\bMFA\b|MultiFactorAuthentication|explicit deny|because no (?!role trust policy|resource-based policy)",
@@ -23,16 +23,16 @@ _FINAL = re.compile(
 
 
 def role_may_be_new(refusal: AwsRefused) -> bool:
-    """Return whether AssumeRole may have been refused because the role or its trust policy is not known everywhere."""
+    """Return whether AssumeRole may have been refused because the role or its trust policy has not propagated."""
     return refusal.code in DENIED and not _FINAL.search(refusal.said)
 
 
 def principal_may_be_new(refusal: AwsRefused) -> bool:
-    """Return whether a trust policy may have been refused because one of its principals is not known everywhere."""
+    """Return whether a trust policy may have been refused because one of its principals has not propagated."""
     return refusal.code == "MalformedPolicyDocument" and "principal" in refusal.said.lower()
 
 
-class Patience:
+class PropagationRetry:
     """Decides whether a refused call is tried again, and waits before it is.
 
     :param seconds: for how long to try, from the first refusal on.
@@ -42,10 +42,10 @@ class Patience:
     def __init__(self, runtime: Runtime, seconds: float, expected: Callable[[AwsRefused], bool]) -> None:
         self._runtime, self._seconds, self._expected = runtime, seconds, expected
         self._deadline: datetime | None = None
-        self.is_over = False
+        self.timed_out = False
         self._pause = FIRST_PAUSE
 
-    def again(self, refusal: AwsRefused) -> bool:
+    def wait_to_retry(self, refusal: AwsRefused) -> bool:
         """Wait, and return True, or return False immediately where waiting does not help or the time is over."""
         return self._expected(refusal) and self.wait()
 
@@ -53,8 +53,8 @@ class Patience:
         """Wait, and return True, or return False immediately if the time is over."""
         now = self._runtime.now()
         self._deadline = self._deadline or now + timedelta(seconds=self._seconds)
-        self.is_over = now >= self._deadline
-        if self.is_over:
+        self.timed_out = now >= self._deadline
+        if self.timed_out:
             return False
         self._runtime.sleep(self._pause / 2 + self._runtime.jitter(self._pause / 2))
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
