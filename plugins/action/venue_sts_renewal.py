@@ -12,7 +12,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils._held import show_s
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._renewing import OPERATION as THIS
 
 # ansible-playbook loads this plugin before it forks a worker for each host.
-bundle.compile_templates()
+bundle.prepare()
 
 
 class ActionModule(VenueAction):

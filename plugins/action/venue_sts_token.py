@@ -22,7 +22,7 @@ DEBUG = (
 )
 
 # ansible-playbook loads this plugin before it forks a worker for each host.
-bundle.compile_templates()
+bundle.prepare()
 
 
 class ActionModule(Reuse, VenueAction):

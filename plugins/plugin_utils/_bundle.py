@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import zipfile
@@ -198,10 +199,12 @@ def _compiled(text: str) -> Template:
     return environment.from_string(text)
 
 
-def compile_templates() -> None:
-    """Compile the collection's own templates, so that processes forked later find them compiled."""
+def prepare() -> None:
+    """Compile the collection's own templates and read the usual time zone, so that processes forked later find both."""
     for template in (TEMPLATE, CLIENTS):
         _compiled(template.read_text(encoding="utf-8"))
+    with contextlib.suppress(InvalidInput):  # the time zone is checked for each bundle
+        zone(BundleSettings.time_zone)
 
 
 def _crlf(text: str) -> str:

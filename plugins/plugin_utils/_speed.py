@@ -156,7 +156,8 @@ def collector_paused() -> Iterator[None]:
 def prepare(services: tuple[str, ...]) -> None:
     """Do now what every task does alike, so that processes forked later find it done.
 
-    Read the API descriptions, begin a session, and let OpenSSL get itself ready for the first TLS context of a process.
+    Read the API descriptions, begin a session, find the certificate bundle, and let OpenSSL get itself ready for the
+    first TLS context of a process.
     """
     global _UNUSED_SESSION  # noqa: PLW0603 - see above
     if not clients.HAS_BOTO3 or not services:
@@ -169,4 +170,5 @@ def prepare(services: tuple[str, ...]) -> None:
         for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
             _shared_loader().load_data(name)
     _UNUSED_SESSION = botocore.session.Session()
+    authorities.public_bundle()  # certifi looks for its file once in a process
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

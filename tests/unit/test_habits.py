@@ -21,7 +21,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils import _handoff_opt
 from ansible_collections.mdps.venue_sts.plugins.modules import venue_sts_handoff, venue_sts_role, venue_sts_token
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _resending as resending
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.registry import CHANNELS
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.registry import CHANNELS, load
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER = """\
@@ -178,7 +178,7 @@ def test_a_channel_can_be_chosen_in_awx() -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_a_secret_of_a_channel_is_one_in_its_options_and_in_its_class(channel: str) -> None:
     options = _handoff_options.CHANNELS.get(channel, {}).get("options", {})
-    hidden = {one.name for one in dataclasses.fields(CHANNELS[channel]) if not one.repr}  # type: ignore[arg-type]
+    hidden = {one.name for one in dataclasses.fields(load(channel)) if not one.repr}  # type: ignore[arg-type]
     assert hidden == {name for name, spec in options.items() if spec.get("no_log")}
 
 

@@ -31,8 +31,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operat
     Runtime,
     check_mappings,
 )
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.authorize import session_policy
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.options import parse
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.request import session_policy
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_options import parse_role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_state import (
     FoundRole,

@@ -99,12 +99,12 @@ def widen_on_error(client: Any, short: str, verify: bool | str | None) -> None:
 
 def _path(verify: bool | str | None) -> Path | None:
     if verify is True:
-        return _public_bundle()
+        return public_bundle()
     return Path(verify) if verify else None
 
 
-def _public_bundle() -> Path:
-    """The bundle that botocore uses by default: certifi's where it is installed, or a file of its own."""
+def public_bundle() -> Path:
+    """Return the bundle that botocore uses by default: certifi's where it is installed, or a file of its own."""
     try:
         from certifi import where  # noqa: PLC0415 - optional
     except ImportError:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput, VenueError
 from ._operation import Params
@@ -21,23 +21,35 @@ IN_THE_PROOF = (
 )
 
 
-def is_method(params: Params, method: str, own: Sequence[str], proof: str) -> bool:
-    """Whether the method is asked for.
+# The options that only one method has, and what its proof is called in a message.
+ONLY = {
+    "saml": ("saml_assertion", "saml_assertion_file", "saml_provider_arn"),
+    "web_identity": ("web_identity_token_file", "web_identity_token_variable", "oidc_providers"),
+}
+PROOFS = {"saml": "assertion", "web_identity": "token"}
 
-    :param own: the options that only this method has.
-    :param proof: what it is called in a message, such as ``assertion``.
+
+def check_method(params: Params) -> str:
+    """Return the method, after a check of the options that it excludes.
+
     :raises InvalidInput: an option that has no meaning with the method.
     """
-    asked = bool(params["method"] == method)
-    for option in IN_THE_PROOF if asked else own:
-        if params[option]:
-            reason = f"cannot be given with method {method}, because the {proof} contains it"
-            raise InvalidInput(option, f"{reason if asked else f'is for method {method} only'}.")
-    if asked and params["require_requester_external_id"]:
-        raise InvalidInput(
-            "require_requester_external_id", f"has no effect with method {method}: AWS checks no external ID there."
-        )
-    return asked
+    method = str(params["method"])
+    for other, own in ONLY.items():
+        for option in own if other != method else ():
+            if params[option]:
+                raise InvalidInput(option, f"is for method {other} only.")
+    if method in PROOFS:
+        for option in IN_THE_PROOF:
+            if params[option]:
+                raise InvalidInput(
+                    option, f"cannot be given with method {method}, because the {PROOFS[method]} contains it."
+                )
+        if params["require_requester_external_id"]:
+            raise InvalidInput(
+                "require_requester_external_id", f"has no effect with method {method}: AWS checks no external ID there."
+            )
+    return method
 
 
 def explained(error: AwsRefused | ConnectionProblem, advice: Mapping[str, str], kind: type[VenueError]) -> VenueError:

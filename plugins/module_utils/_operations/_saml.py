@@ -17,9 +17,7 @@ from .._domain.saml import Response, RolePair, SamlProblem, check_fresh, choose,
 from .._files import absolute, open_regular
 from .._masking import register
 from ._operation import Params
-from ._proof import explained, is_method
-
-SAML_ONLY = ("saml_assertion", "saml_assertion_file", "saml_provider_arn")
+from ._proof import explained
 
 ADVICE = {
     "ExpiredTokenException": "The SAML response is stale: AWS takes it within 5 minutes of the login. "
@@ -47,13 +45,11 @@ class SamlOptions:
     role_arn: str
 
 
-def parse(params: Params) -> SamlOptions | None:
-    """Return the options of the method ``saml``, or None for another method.
+def parse(params: Params) -> SamlOptions:
+    """Return the options of the method ``saml``.
 
-    :raises InvalidInput: an option that has no meaning with the method.
+    :raises InvalidInput: no response is given.
     """
-    if not is_method(params, "saml", SAML_ONLY, "assertion"):
-        return None
     if not (params["saml_assertion"] or params["saml_assertion_file"]):
         raise InvalidInput(
             "saml_assertion_file",

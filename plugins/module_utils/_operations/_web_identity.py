@@ -20,10 +20,8 @@ from .._domain.web_identity import WebIdentity, WebIdentityProblem
 from .._files import absolute, open_regular
 from .._masking import register
 from ._operation import Params
-from ._proof import explained, is_method
+from ._proof import explained
 
-METHOD = "web_identity"
-WEB_IDENTITY_ONLY = ("web_identity_token_file", "web_identity_token_variable", "oidc_providers")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 ADVICE = {
@@ -58,13 +56,11 @@ class WebIdentityOptions:
         return "web_identity_token_file" if self.file else "web_identity_token_variable"
 
 
-def parse(params: Params, partition: str) -> WebIdentityOptions | None:
-    """Return the options of the method ``web_identity``, or None for another method.
+def parse(params: Params, partition: str) -> WebIdentityOptions:
+    """Return the options of the method ``web_identity``.
 
-    :raises InvalidInput: an option that has no meaning with the method, or no token.
+    :raises InvalidInput: no token is given, or a provider is none.
     """
-    if not is_method(params, METHOD, WEB_IDENTITY_ONLY, "token"):
-        return None
     variable = params["web_identity_token_variable"] or ""
     file = params["web_identity_token_file"] or ("" if variable else os.environ.get(WEB_IDENTITY_FILE, ""))
     if not (file or variable):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +13,17 @@ from typing import Any
 from ...module_utils._domain.errors import InvalidInput
 from ...module_utils._files import open_regular
 from .._signing import SIGNATURE_SUFFIX
+from . import file  # noqa: F401 - the usual one is loaded before ansible-playbook forks
 from .channel import REASON, Channel, Parcel
-from .email import EmailChannel
-from .file import FileChannel
-from .https import HttpsChannel
-from .output import OutputChannel
 
-CHANNELS: Mapping[str, type[Channel]] = {
-    one.NAME: one for one in (FileChannel, EmailChannel, HttpsChannel, OutputChannel)
-}
+# The class of each channel, in the file of the channel's name. It is loaded when somebody uses it.
+CHANNELS = {"file": "FileChannel", "email": "EmailChannel", "https": "HttpsChannel", "output": "OutputChannel"}
+
+
+def load(name: str) -> type[Channel]:
+    """Return a channel by its name, one of ``CHANNELS``."""
+    channel: type[Channel] = getattr(importlib.import_module(f"{__package__}.{name}"), CHANNELS[name])
+    return channel
 
 
 def choose(options: Mapping[str, Any], *, unsealed: bool = False) -> Channel:
@@ -32,7 +35,7 @@ def choose(options: Mapping[str, Any], *, unsealed: bool = False) -> Channel:
     if name not in CHANNELS:
         # Not quoted: it may be a token that was given to the wrong option.
         raise InvalidInput("channel", f"must be one of {', '.join(CHANNELS)}. {REASON}")
-    channel = CHANNELS[name]
+    channel = load(name)
     if unsealed and not channel.TAKES_UNSEALED:
         raise InvalidInput("unsealed", f"only a file may be left unsealed, never what is sent by {name}. {REASON}")
     return channel.from_options(options)
@@ -53,7 +56,7 @@ def read_parcel(path: Path) -> Parcel:
             body = stream.read()
     except OSError as error:
         raise InvalidInput("resend", f"{path} cannot be read: {error.strerror}.") from None
-    for channel in CHANNELS.values():
+    for channel in map(load, CHANNELS):
         parcel = channel.recognize(path.name, body)
         if parcel:
             return replace(parcel, signature=_read_signature(path))

@@ -332,7 +332,7 @@ def test_the_documents_are_those_of_the_token() -> None:
     assert found["credentials"].splitlines()[1] == "[123456789012-sbg-dev]"
 
 
-def test_templates_compiled_before_are_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle.compile_templates()
+def test_what_was_prepared_is_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle.prepare()
     monkeypatch.setattr(bundle, "SandboxedEnvironment", None)
     assert "README.txt" in texts()

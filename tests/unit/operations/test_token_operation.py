@@ -29,7 +29,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue import assume as asking
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue import unsigned
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer, refuse, trust_of
@@ -840,10 +840,10 @@ def test_a_token_without_credentials_that_is_nearly_full_is_warned_about(
         "SessionTokenUtilization": 93,
     }
     warnings: list[str] = []
-    monkeypatch.setattr(asking, "_saml", SimpleNamespace(assume=lambda *_: answer))
-    monkeypatch.setattr(asking, "_web_identity", SimpleNamespace(assume=lambda *_: answer))
+    monkeypatch.setattr(unsigned, "_saml", SimpleNamespace(assume=lambda *_: answer))
+    monkeypatch.setattr(unsigned, "_web_identity", SimpleNamespace(assume=lambda *_: answer))
     question: Any = SimpleNamespace(response=None, pair=None, token=None, role_arn="", arguments={})
-    ask: Any = getattr(asking, f"assume_with_{method}")
+    ask: Any = getattr(unsigned, f"_assume_with_{method}")
     assert ask(question, None, Runtime(warn=warnings.append)).access_key_id == "ASIAFAKE"
     (warning,) = warnings
     assert "take 93 % of what STS accepts" in warning

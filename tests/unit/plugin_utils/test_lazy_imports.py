@@ -26,7 +26,11 @@ print("\\n".join(sys.modules))
         (
             "venue_sts_token",
             ["module_utils._operations.issue.authorize", "plugin_utils._sealers.age"],
-            ["cryptography.x509", "plugin_utils._sealers.certificates", "module_utils._kion.client"],
+            [
+                *("cryptography.x509", "plugin_utils._sealers.certificates", "module_utils._kion.client"),
+                *("smtplib", "plugin_utils._channels.email", "plugin_utils._channels.https"),
+                *("module_utils._domain.saml", "module_utils._domain.web_identity"),
+            ],
         ),
         (
             "venue_sts_role",

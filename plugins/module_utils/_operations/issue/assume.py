@@ -13,10 +13,7 @@ from ..._aws.clients import Clients
 from ..._aws.venue_state import Caller, read_caller
 from ..._domain.errors import AccountMismatch, AwsRefused, NotAssumable
 from ..._domain.role_plan import Parameter, Role
-from ..._domain.saml import Response, RolePair
 from ..._domain.token_request import nearly_full, token_document
-from ..._domain.web_identity import WebIdentity
-from .. import _saml, _web_identity
 from .._operation import Runtime
 from .._prove import FRESH, diagnose
 from ..propagation import PropagationRetry, role_may_be_new
@@ -46,24 +43,6 @@ class Question:
     names: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class SamlQuestion:
-    """What AssumeRoleWithSAML is asked."""
-
-    response: Response
-    pair: RolePair
-    arguments: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class WebIdentityQuestion:
-    """What AssumeRoleWithWebIdentity is asked."""
-
-    token: WebIdentity
-    role_arn: str
-    arguments: dict[str, Any]
-
-
 def assume(question: Question, clients: Clients, runtime: Runtime) -> Issued:
     """Call AssumeRole, and repeat it while it is refused and the venue is so new that AWS may not know it everywhere.
 
@@ -89,7 +68,7 @@ def _assume(question: Question, client: Any, runtime: Runtime) -> Issued:
             if not retry.wait_to_retry(error):
                 reason = diagnose(question.role, question.parameter, question.caller, runtime)
                 raise NotAssumable(f"{error.message} {reason}", **error.facts) from None
-    return replace(_issued(answer, runtime), source_identity=arguments.get("SourceIdentity"))
+    return replace(read_answer(answer, runtime), source_identity=arguments.get("SourceIdentity"))
 
 
 def _ask(question: Question, client: Any, runtime: Runtime) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -110,23 +89,8 @@ def _ask(question: Question, client: Any, runtime: Runtime) -> tuple[dict[str, A
     return answer, question.arguments
 
 
-def assume_with_saml(question: SamlQuestion, clients: Clients, runtime: Runtime) -> Issued:
-    """Call AssumeRoleWithSAML.
-
-    :raises SamlProblem: STS refuses the response.
-    """
-    return _issued(_saml.assume(clients, question.response, question.pair, question.arguments), runtime)
-
-
-def assume_with_web_identity(question: WebIdentityQuestion, clients: Clients, runtime: Runtime) -> Issued:
-    """Call AssumeRoleWithWebIdentity.
-
-    :raises WebIdentityProblem: STS refuses the token.
-    """
-    return _issued(_web_identity.assume(clients, question.token, question.role_arn, question.arguments), runtime)
-
-
-def _issued(answer: dict[str, Any], runtime: Runtime) -> Issued:
+def read_answer(answer: dict[str, Any], runtime: Runtime) -> Issued:
+    """Return the token of an answer of STS, with what the answer says of the session."""
     if warning := nearly_full(answer):
         runtime.warn(warning)
     token = token_document(answer)

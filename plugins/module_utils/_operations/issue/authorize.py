@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 from ..._aws.calls import DENIED, run_concurrently
 from ..._aws.clients import Clients
 from ..._aws.venue_state import Caller, read_caller, read_history, read_parameters, read_policy, read_role
 from ..._domain import permissions, token_request
-from ..._domain.access import Access, Request, allowed, check_buckets, check_usable
+from ..._domain.access import Access, Request, check_buckets, check_usable
 from ..._domain.access import read_policy as read_access
 from ..._domain.arns import session_role_name
 from ..._domain.conditions import Context
@@ -21,30 +20,19 @@ from ..._domain.errors import AwsRefused, ExternalIdMismatch, InvalidInput, NotA
 from ..._domain.external_id import agree, replaced_at, retired
 from ..._domain.missing import missing_parameter
 from ..._domain.policies import compact
-from ..._domain.receipts import Receipt, latest_answer
 from ..._domain.role_plan import Parameter, Role
 from ..._domain.session_tags import session_names
 from ..._domain.tags import check_ownership
 from ..._domain.times import iso
 from ..._domain.trust_reader import ASSUME, decide, external_ids, is_locked
-from .. import _saml, _web_identity
 from .._operation import Runtime
 from ..accounts import check_account
-from .assume import (
-    Question,
-    SamlQuestion,
-    WebIdentityQuestion,
-    assume,
-    assume_with_saml,
-    assume_with_web_identity,
-    verify,
-)
+from .assume import Question, assume, verify
 from .options import TokenOptions
 from .parts import Authorized
+from .request import ReceiptFacts, make_receipt, session_policy, what_it_allows
 
 ANY_ACCOUNT = "000000000000"  # as long as every account ID, to check the size of a policy before the account is known
-RECEIPT_BYTES = 4
-MARGIN = timedelta(seconds=60)  # for the retries of one call
 
 
 @dataclass(frozen=True)
@@ -60,21 +48,6 @@ class VenueReadings:
     parameters: Mapping[str, Parameter] = field(repr=False)
 
 
-@dataclass(frozen=True)
-class _ReceiptFacts:
-    """What a receipt says of a request that was authorized."""
-
-    account_id: str
-    role_arn: str
-    session_name: str
-    duration: int
-    allows: Access
-    issuer_arn: str | None = None
-    external_id_source: str | None = None
-    source_identity: str | None = None
-    context: Mapping[str, str] = field(default_factory=dict)
-
-
 def authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Authorized:
     """Check everything that can be known before STS is asked.
 
@@ -85,10 +58,10 @@ def authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Auth
     :raises InvalidInput: a duration or a policy that STS would refuse.
     """
     check_policy_size(options)
-    if options.saml:
-        return _authorize_saml(options, options.saml, clients, runtime)
-    if options.web_identity:
-        return _authorize_web_identity(options, options.web_identity, clients, runtime)
+    if options.saml or options.web_identity:
+        from . import unsigned  # noqa: PLC0415 - most tokens are issued with AWS credentials
+
+        return unsigned.authorize(options, clients, runtime)
     return authorize_found(options, read(options, clients), clients, runtime)
 
 
@@ -131,7 +104,7 @@ def authorize_found(
     check_account(caller, options.role_account or None)
     role, parameter = _provisioned(options, found.role, parameters.get(options.parameters.external_id), caller)
     request = _with_buckets(options, role_policy, parameters, caller)
-    allows = _allowed(options, role_policy, request)
+    allows = what_it_allows(options, role_policy, request)
     compared = _compare(options, clients.client("ssm"), role, parameter)
     for warning in (compared, *check_usable(role_policy, request), _useless(options, allows)):
         if warning:
@@ -143,7 +116,7 @@ def authorize_found(
     arguments = _arguments(options, role, duration, parameter, policy)
     names = _names(options, role, caller)
     question = Question(caller, role, parameter, arguments, options.wait_timeout, names)
-    facts = _ReceiptFacts(
+    facts = ReceiptFacts(
         account_id=caller.account_id,
         role_arn=role.arn,
         session_name=options.session_name,
@@ -154,7 +127,7 @@ def authorize_found(
         source_identity={**arguments, **names}.get("SourceIdentity"),
     )
     return Authorized(
-        receipt=_receipt(options, facts, runtime),
+        receipt=make_receipt(options, facts, runtime),
         assume=lambda: assume(question, clients, runtime),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
     )
@@ -172,11 +145,6 @@ def _arguments(
         **options.extras,
         **({"Policy": compact(policy)} if policy else {}),
     }
-
-
-def _allowed(options: TokenOptions, role_policy: Mapping[str, Any] | None, request: Request) -> Access:
-    """Return what the token really allows. Managed policies that narrow it are not read, so it is the most then."""
-    return allowed(role_policy, request, options.session_policy, narrowed="PolicyArns" in options.extras)
 
 
 def _useless(options: TokenOptions, allows: Access) -> str:
@@ -198,97 +166,6 @@ def _names(options: TokenOptions, role: Role, caller: Caller) -> dict[str, Any]:
         return decide(role.trust, caller.arn, action, Context()) is not False
 
     return session_names(options.context, options.extras, allows)
-
-
-def _authorize_saml(options: TokenOptions, saml: _saml.SamlOptions, clients: Clients, runtime: Runtime) -> Authorized:
-    """Authorize without credentials: nothing of the venue can be read, and STS decides."""
-    response = _saml.read_assertion(saml)
-    pair = _saml.check_pair(
-        saml,
-        response,
-        runtime.now(),
-        role_name=options.role_name,
-        account_id=options.role_account,
-        partition=options.partition,
-    )
-    session = _saml.check_session(response, options.session_name)
-    account = pair.role_arn.split(":")[4]
-    question = SamlQuestion(response, pair, _unsigned_arguments(options, account))
-    facts = _facts_without_keys(options, account, pair.role_arn, session)
-    return Authorized(
-        receipt=_receipt(options, facts, runtime),
-        assume=lambda: assume_with_saml(question, clients, runtime),
-        verify=lambda issued: verify(issued, clients) if options.verify else None,
-    )
-
-
-def _authorize_web_identity(
-    options: TokenOptions, web_identity: _web_identity.WebIdentityOptions, clients: Clients, runtime: Runtime
-) -> Authorized:
-    """Authorize without credentials, as with SAML. The session is named here, and not by the identity provider."""
-    token = _web_identity.read(web_identity, runtime.now())
-    account = _web_identity.role_account_of(web_identity, options.role_account)
-    role_arn = options.role_arn or f"arn:{options.partition}:iam::{account}:role/{options.role_name}"
-    arguments = {"RoleSessionName": options.session_name, **_unsigned_arguments(options, account)}
-    question = WebIdentityQuestion(token, role_arn, arguments)
-    facts = _facts_without_keys(options, account, role_arn, options.session_name)
-    return Authorized(
-        receipt=_receipt(options, replace(facts, context=token.context), runtime),
-        assume=lambda: assume_with_web_identity(question, clients, runtime),
-        verify=lambda issued: verify(issued, clients) if options.verify else None,
-    )
-
-
-def _unsigned_arguments(options: TokenOptions, account: str) -> dict[str, Any]:
-    """The arguments of a call that needs no credentials, besides the proof.
-
-    :raises InvalidInput: the request needs a bucket, and names none.
-    """
-    request = options.request
-    if request.narrows and request.uses_s3 and not request.buckets:
-        raise InvalidInput(
-            "buckets",
-            f"is required with method {options.method}: without AWS credentials the published bucket cannot be read.",
-        )
-    policy = options.session_policy or (session_policy(options, request, account) if request.narrows else None)
-    return {
-        "DurationSeconds": options.duration,
-        **options.extras,
-        **({"Policy": compact(policy)} if policy else {}),
-    }
-
-
-def _facts_without_keys(options: TokenOptions, account: str, role_arn: str, session_name: str) -> _ReceiptFacts:
-    return _ReceiptFacts(
-        account_id=account,
-        role_arn=role_arn,
-        session_name=session_name,
-        duration=options.duration,
-        allows=_allowed(options, None, options.request),
-    )
-
-
-def _receipt(options: TokenOptions, facts: _ReceiptFacts, runtime: Runtime) -> Receipt:
-    now = runtime.now()
-    return Receipt.requested(
-        unique=runtime.token_hex(RECEIPT_BYTES),
-        at=now,
-        issue_until=latest_answer(now, timedelta(seconds=options.wait_timeout) + MARGIN),
-        recipient=options.user,
-        venue=options.venue,
-        account_id=facts.account_id,
-        region=options.region,
-        role_arn=facts.role_arn,
-        session_name=facts.session_name,
-        method=options.method,
-        duration_requested=options.duration,
-        duration_seconds=facts.duration,
-        issuer_arn=facts.issuer_arn,
-        external_id_source=facts.external_id_source,
-        source_identity=facts.source_identity,
-        allows=facts.allows.to_json(),
-        context={**options.context, **facts.context},
-    )
 
 
 def _read_policy(iam: Any, role_name: str) -> dict[str, Any] | None:
@@ -379,17 +256,6 @@ def _with_buckets(
         advice = "name the bucket with the option buckets."
         raise missing_parameter(name, options.region, caller.account_id, advice)
     return replace(request, buckets=check_buckets(name, [parameters[name].value]))
-
-
-def session_policy(
-    options: TokenOptions, request: Request, account: str, renewals: permissions.RenewalFolder | None = None
-) -> dict[str, Any]:
-    """Return the session policy of a request.
-
-    :raises InvalidInput: it is too long for STS.
-    """
-    place = permissions.Location(options.partition, options.region, account)
-    return token_request.check_policy_size("access", permissions.session_policy(request, place, renewals))
 
 
 def _decide_duration(options: TokenOptions, caller: Caller, role: Role, runtime: Runtime) -> int:

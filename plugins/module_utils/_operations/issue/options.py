@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..._aws.clients import Clients
 from ..._domain import token_request
@@ -28,10 +28,15 @@ from ..._domain.tags import check_tags
 from ..._domain.users import SUFFIX_BYTES, check_user, session_name
 from ..._handoff_options import HANDOFF
 from ..._receipt_store import RECORDING
-from .. import _reuse, _saml, _web_identity
+from .. import _reuse
 from .._oidc_options import OIDC_PROVIDERS
 from .._operation import Params, Runtime, filled_in
+from .._proof import check_method
 from .._prove import LONGEST_WAIT
+
+if TYPE_CHECKING:
+    from .._saml import SamlOptions
+    from .._web_identity import WebIdentityOptions
 
 CONTEXT = ("reason", "ticket", "requester", "approver", "job", "workflow")
 LIMITS: dict[str, Any] = {
@@ -134,8 +139,8 @@ class TokenOptions:
     verify: bool
     wait_timeout: int
     method: str
-    saml: _saml.SamlOptions | None
-    web_identity: _web_identity.WebIdentityOptions | None
+    saml: SamlOptions | None
+    web_identity: WebIdentityOptions | None
 
 
 def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
@@ -144,8 +149,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
     :raises InvalidInput: an option that cannot be right.
     :raises LimitExceeded: a request for more than the limits allow.
     """
-    saml_options = _saml.parse(params)
-    web_identity_options = _web_identity.parse(params, clients.partition)
+    saml_options, web_identity_options = _parse_proof(params, clients.partition)
     venue = make_venue(params["project"], params["venue"])
     user = check_user("user", params["user"])
     role_name, role_account = _parse_role(params, venue, clients.partition)
@@ -175,6 +179,20 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
         saml=saml_options,
         web_identity=web_identity_options,
     )
+
+
+def _parse_proof(params: Params, partition: str) -> tuple[SamlOptions | None, WebIdentityOptions | None]:
+    """Return the options of the method that takes the place of AWS credentials, if there is one."""
+    method = check_method(params)
+    if method == "saml":
+        from .. import _saml  # noqa: PLC0415 - most tokens are issued with AWS credentials
+
+        return _saml.parse(params), None
+    if method == "web_identity":
+        from .. import _web_identity  # noqa: PLC0415
+
+        return None, _web_identity.parse(params, partition)
+    return None, None
 
 
 def _parse_role(params: Params, venue: Venue, partition: str) -> tuple[str, str]:
