@@ -42,6 +42,7 @@ ALSO = {
     ),
 }
 SLOW = 0.5  # seconds
+MOST_SPECIFIC = 15
 MOST_FILES, MOST_OF_A_FILE = 3, 25
 
 
@@ -65,15 +66,15 @@ class Executed:
         self.named = _named()
 
     def of(self, mutant: Mutant) -> list[str]:
-        """The tests to run for a mutant, the most specific first, and the first of each function before the others."""
+        """The tests to run for a mutant: the most specific ones, then the first of each function before the others."""
         ranked = sorted(self._of(mutant.file, mutant.scope), key=self._cost)
         turns: dict[str, int] = {}
         order: list[tuple[int, int, str]] = []
-        for test in ranked:
+        for test in ranked[MOST_SPECIFIC:]:
             function = test.partition("[")[0]
             turns[function] = turns.get(function, 0) + 1
             order.append((turns[function], len(order), test))
-        return [test for _turn, _index, test in sorted(order)]
+        return ranked[:MOST_SPECIFIC] + [test for _turn, _index, test in sorted(order)]
 
     def _cost(self, test: str) -> tuple[bool, int, str]:
         """By which tests are ordered: slow ones last, else those first that execute the least."""

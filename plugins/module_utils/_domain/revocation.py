@@ -269,7 +269,9 @@ def _used(role_id: str, inline: Mapping[str, Mapping[str, Any]], changes: _Chang
 
 def _check_room(role_name: str, role_id: str, inline: Mapping[str, Mapping[str, Any]], changes: _Changes) -> None:
     """Keep within the quota for all inline policies of a role, and keep room in it for revoking everything."""
-    used = _used(role_id, inline, changes) if changes.new else 0
+    if not changes.new:
+        return
+    used = _used(role_id, inline, changes)
     if used > INLINE_POLICY_LENGTH:
         raise QuotaReached(
             f"the inline policies of the role {role_name} would need {used} of the {INLINE_POLICY_LENGTH} characters "

@@ -81,7 +81,7 @@ def extract(text: str) -> str:
 
 def _unwrapped(text: str) -> str:
     """Return a text without what the shell of Windows (``copy as cURL (cmd)``) or a mail has put into it."""
-    if "^&" in text or '^"' in text or "^%" in text:
+    if '^"' in text or "^%" in text:
         text = text.replace("^", "")
     if "=3D" in text and _SOFT_LINE_END.search(text):
         text = quopri.decodestring(text.encode()).decode(errors="replace")

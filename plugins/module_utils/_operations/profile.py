@@ -209,16 +209,15 @@ def keep_profile(options: ProfileOptions, _clients: Clients, runtime: Runtime) -
 def _diff(options: ProfileOptions, plan: ProfilePlan) -> dict[str, str]:
     """Return before and after without the keys: only whether there are any, and whether they are new."""
     after = read_profile(plan.new, options.name)
-    mode = plan.mode if plan.mode is not None else 0o600
     return {
         "before_header": str(options.target),
         "after_header": str(options.target),
-        "before": _outline(options.name, plan.before, "hidden", mode),
+        "before": _outline(options.name, plan.before, "hidden", plan.mode),
         "after": _outline(
             options.name,
             after,
             "hidden, new" if plan.before and _keys(plan.before) != _keys(after) else "hidden",
-            0o600 if plan.is_change else mode,
+            0o600 if plan.is_change else plan.mode,
         ),
     }
 
@@ -227,15 +226,16 @@ def _keys(profile: Profile | None) -> list[str | None]:
     return [profile.values.get(name) for name in KEY_NAMES.values()] if profile else []
 
 
-def _outline(name: str, profile: Profile | None, keys: str, mode: int) -> str:
+def _outline(name: str, profile: Profile | None, keys: str, mode: int | None) -> str:
     if not profile:
         return ""
     shown = [
         *([str(profile.mark)] if profile.mark else []),
         f"keys: {keys}",
         *([f"region = {profile.values['region']}"] if "region" in profile.values else []),
+        *([f"file mode: {mode:04o}"] if mode is not None else []),
     ]
-    return "\n".join([f"[{name}]", *shown, f"file mode: {mode:04o}", ""])
+    return "\n".join([f"[{name}]", *shown, ""])
 
 
 OPERATION = Operation(

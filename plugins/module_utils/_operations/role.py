@@ -14,7 +14,7 @@ from .._domain.errors import AwsRefused, OwnershipConflict, VenueError
 from .._domain.external_id import ExternalIdRequest
 from .._domain.published import check_confirmed
 from .._domain.role_facts import still_using
-from .._domain.role_plan import plan_absent, plan_present
+from .._domain.role_plan import Parameter, plan_absent, plan_present
 from .._domain.steps import Plan, Step
 from ._operation import Operation, Result, Runtime, filled_in
 from ._prove import prove_assumable
@@ -91,7 +91,7 @@ class RoleRun:
         name = options.parameters.external_id
         plan = plan_absent(found.current, options.venue, options.role_name, name, adopt=options.adopt)
         if found.current.parameter and not self.done:
-            _check_unused(options, found, self.clients)
+            _check_unused(options, found, found.current.parameter, self.clients)
         missing = []
         if found.current.role and not found.current.parameter:
             missing.append(
@@ -135,15 +135,14 @@ def _check_spelling(options: RoleOptions, found: FoundRole, clients: Clients) ->
         )
 
 
-def _check_unused(options: RoleOptions, found: FoundRole, clients: Clients) -> None:
+def _check_unused(options: RoleOptions, found: FoundRole, parameter: Parameter, clients: Clients) -> None:
     """Refuse to delete the external ID of another role, of this venue under another name or of another venue.
 
     :raises OwnershipConflict: as said.
     """
-    parameter = found.current.parameter
     # A role of another venue matters where it is not certain that the parameter is this one's.
     is_own = found.current.role and options.parameters.external_id == options.venue.external_id_parameter
-    value = parameter.value if parameter and not is_own else ""
+    value = "" if is_own else parameter.value
     using = still_using(read_roles(clients.client("iam")), options.venue, value)
     others = [name for name in using if name.lower() != options.role_name.lower()]
     if others:

@@ -41,7 +41,15 @@ def test_a_list_that_is_none_has_no_roles(data):
 
 @pytest.mark.parametrize(
     ("version", "known"),
-    [("3.9.8", False), ("3.9.9", True), ("3.10.1", False), ("3.10.2", True), ("4.0.0-dev", True), ("", True)],
+    [
+        ("3.9.8", False),
+        ("3.9.9", True),
+        ("3.10.0", False),
+        ("3.10.1", False),
+        ("3.10.2", True),
+        ("4.0.0-dev", True),
+        ("", True),
+    ],
 )
 def test_versions_that_know_aliases(version, known):
     assert kion.knows_aliases(version) is known

@@ -347,6 +347,7 @@ PASTES = {
         f"curl 'https://signin.aws.amazon.com/saml' --data-raw 'SAMLResponse={quote(text)}&R='"
     ),
     "copied as cURL on Windows": for_cmd,
+    "the data of what was copied on Windows": lambda text: f"SAMLResponse={text}^&RelayState=",
     "an HTTP archive with the form data as text": lambda text: archive(
         request={"postData": {"text": f"RelayState=&SAMLResponse={quote(text, safe='')}"}}
     ),

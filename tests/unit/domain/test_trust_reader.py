@@ -174,10 +174,11 @@ def test_patterns_of_callers(arn: str, expected: bool, operator: str) -> None:
     assert trust_reader.decide(policy, CALLER, "sts:AssumeRole", Context({"aws:principalarn": arn})) is expected
 
 
-def test_no_wildcard_reaches_across_the_parts_of_an_arn() -> None:
-    policy = {"Version": "2012-10-17", "Statement": [allow(is_("ArnLike", "arn:aws:*:role/x", key="aws:PrincipalArn"))]}
+@pytest.mark.parametrize(("operator", "expected"), [("ArnLike", False), ("StringLike", True)])
+def test_only_in_a_text_does_a_wildcard_reach_across_the_parts_of_an_arn(operator: str, expected: bool) -> None:
+    policy = {"Version": "2012-10-17", "Statement": [allow(is_(operator, "arn:aws:*:role/x", key="aws:PrincipalArn"))]}
     seen = Context({"aws:principalarn": f"arn:aws:iam::{ACCOUNT}:role/x"})
-    assert trust_reader.decide(policy, CALLER, "sts:AssumeRole", seen) is False
+    assert trust_reader.decide(policy, CALLER, "sts:AssumeRole", seen) is expected
 
 
 @pytest.mark.parametrize(
@@ -256,6 +257,7 @@ SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/issuer/jane"
         ({"Principal": {"Federated": PROVIDER}}, PROVIDER, True),
         ({"Principal": {"Service": "ec2.amazonaws.com"}}, SESSION, False),
         ({"NotPrincipal": {"AWS": ROOT}}, SESSION, None),
+        ({"NotPrincipal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/other"}}, SESSION, None),
         ({"NotPrincipal": {"AWS": PARTNER_ROOT}}, SESSION, True),
         ({"NotPrincipal": {"AWS": PARTNER_ROOT}}, "ec2.amazonaws.com", True),
     ],

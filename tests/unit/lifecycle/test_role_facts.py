@@ -77,7 +77,7 @@ ALL = Revocation("all", "", datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC))
 def test_a_role_and_no_role_have_the_same_keys_and_an_emptied_revocation_does_not_count() -> None:
     now = ALL.before
     seen = role_facts.Observed(
-        role(created=now),
+        role(created=now, boundary=""),
         {"venue-access": {}, ALL.policy_name: ALL.policy(ROLE_ID), "revoked-20261122T093016Z-all": {}},
         last_used=now,
         last_used_region="us-west-2",
@@ -89,6 +89,7 @@ def test_a_role_and_no_role_have_the_same_keys_and_an_emptied_revocation_does_no
         "2026-11-22T09:30:15Z",
         "us-west-2",
     )
+    assert there["permissions_boundary"] is None
     assert [one["summary"] for one in there["revocations"]] == ["every token, issued before 2026-11-22T09:30:15Z"]
     assert not any(nothing.values())
     assert role_facts.role_facts(seen, now + timedelta(hours=12))["revocations"] == []

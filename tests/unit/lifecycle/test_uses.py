@@ -102,6 +102,8 @@ def test_keys_that_were_derived_from_derived_keys() -> None:
     assert derived_keys(found, KEY) == (CHILD, GRANDCHILD)
     assert derived_keys(found, "ASIAEXAMPLEEXAMPLE0X") == ()
     assert derived_keys([use(1), derivation(2, KEY, CHILD), derivation(3, KEY, CHILD)], KEY) == (CHILD,)
+    circle = [derivation(2, KEY, CHILD), derivation(3, CHILD, GRANDCHILD), derivation(4, GRANDCHILD, CHILD)]
+    assert derived_keys(circle, KEY) == (CHILD, GRANDCHILD)
 
 
 def test_the_summary() -> None:

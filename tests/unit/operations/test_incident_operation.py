@@ -53,3 +53,11 @@ def test_a_role_that_may_not_be_read_has_not_been_deleted(
     account.before(call, happening)
     result = incident.execute()
     assert shown(result) == (state, name, happening is DENIED)
+
+
+def test_nothing_is_looked_up_for_a_key_of_another_account(incident: Runner, account: Account) -> None:
+    account.before("sts:GetAccessKeyInfo", answer({"Account": "210987654321"}))
+    result = incident.execute()
+    assert (result["account_id"], result["in_account"], result["session"]) == ("210987654321", False, None)
+    assert (result["regions"], result["calls"], result["truncated"]) == ([], [], False)
+    assert "cloudtrail:LookupEvents" not in account.calls

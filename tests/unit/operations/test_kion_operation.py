@@ -229,7 +229,17 @@ def test_the_file_is_read_only_where_something_is_missing(kion, monkeypatch, tmp
     monkeypatch.delenv("KION_URL")
     (tmp_path / "kion.yml").write_text("kion: [")
     given = {"url": kion.url, **options}
-    assert "kion.yml" in fail(kion, **given)["msg"] if is_read else succeed(kion, **given)
+    assert "kion.yml' " in fail(kion, **given)["msg"] if is_read else succeed(kion, **given)
+
+
+@pytest.mark.parametrize("number", ["-1", "1.5", "x", "\N{SUPERSCRIPT TWO}", "1" * 10])
+def test_an_identity_system_has_a_number_of_at_most_nine_digits(kion, monkeypatch, tmp_path, number):
+    monkeypatch.delenv("KION_API_KEY")
+    settings = {"url": kion.url, "username": "jdoe", "password": PASSWORD, "idms_id": number}
+    (tmp_path / "kion.yml").write_text(yaml.safe_dump({"kion": settings}))
+    assert fail(kion)["option"] == "idms"
+    (tmp_path / "kion.yml").write_text(yaml.safe_dump({"kion": {**settings, "idms_id": "2" * 9}}))
+    assert "for identity system 222222222" in fail(kion)["msg"]
 
 
 @pytest.mark.parametrize("text", ["kion: [", "kion: 5", "- a", "secretsecret", f"kion:\n\tapi_key: {API_KEY}"])
@@ -408,6 +418,8 @@ def test_a_host_that_does_not_exist_is_one_sentence(kion):
         ({"account": "12345"}, "12 digits"),
         ({"account": " "}, "account"),
         ({"minimum_seconds": -1}, "minimum_seconds"),
+        ({"api_key_days": 0}, "api_key_days"),
+        ({"api_key_days": 3651}, "api_key_days"),
         ({"cloud_access_role": ""}, "cloud_access_role"),
         ({"cloud_access_role": "a\nb"}, "cloud_access_role"),
     ],

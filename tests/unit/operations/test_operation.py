@@ -56,6 +56,10 @@ def test_an_expected_failure_names_the_venue() -> None:
     assert (succeeded, result["msg"]) == (False, "Venue sbg-dev: user: is not right.")
 
 
+def test_a_module_runs_on_one_host() -> None:
+    assert Runtime().hosts == 1
+
+
 @pytest.mark.parametrize("where", ["parse", "execute"])
 @pytest.mark.parametrize(
     ("error", "kind"),

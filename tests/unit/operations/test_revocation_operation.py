@@ -184,3 +184,28 @@ def test_a_time_is_in_the_future_where_it_is_further_off_than_clocks_are(revocat
     assert revocation.execute(check=True, all=True, before=iso(now + CLOCK_TOLERANCE))["changed"]
     with pytest.raises(InvalidInput, match="lies in the future"):
         revocation.execute(check=True, all=True, before=iso(now + CLOCK_TOLERANCE + timedelta(seconds=1)))
+
+
+def test_one_statement_about_a_user_is_proven_once(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+    many = write(tmp_path / "receipts", *(requested(number=number, at=at) for number in range(300)))
+    account.before("cloudtrail:LookupEvents", *[answer({"Events": []})] * 9)
+    result = revocation.execute(user="jdoe", receipts_file=many, verify=True)
+    assert len(policies(account)) == len(result["verified"]) == 1
+    assert account.calls.count("iam:SimulatePrincipalPolicy") == 1
+
+
+def test_a_role_that_only_a_receipt_names_and_that_may_not_be_read_stops_nothing(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    """Nothing but the receipts says which roles it is about."""
+    tags = account.iam.list_role_tags(RoleName=NAME)["Tags"]
+    account.iam.create_role(RoleName="other-sts", AssumeRolePolicyDocument="{}", Tags=tags)
+    other = recent(number=2, session_name="jdoe-1", role_arn=ARN.replace(NAME, "other-sts"))
+    file = write(tmp_path / "receipts", recent(session_name="jdoe-1"), other)
+    account.before("iam:GetRole", refuse("AccessDenied"))
+    result = revocation.execute(user="jdoe", receipts_file=file)
+    assert (result["changed"], policies(account)) == (True, [])
+    assert any(f"{NAME}" in one and "AccessDenied" in one for one in revocation.warnings)

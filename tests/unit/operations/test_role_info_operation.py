@@ -12,7 +12,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_facts 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_info import OPERATION
 
-from tests.support.account import Account, Runner
+from tests.support.account import MOTO_ACCOUNT, Account, Runner
 
 VENUE = {"project": "sbg", "venue": "dev"}
 
@@ -40,5 +40,33 @@ def test_one_venue_a_list_and_an_account_are_described_and_stay_as_they_are(
 ) -> None:
     result = info.execute(**asked)
     (found,) = result["venues"]
+    place = (found["project"], found["venue"], found["account_id"], found["region"])
+    assert place == ("sbg", "dev", MOTO_ACCOUNT, "us-west-2")
     assert (found["role_name"], found["status"], found["drift"]) == ("unity-sbg-dev-sts", "ok", [])
     assert (result["changed"], account.writes) == (False, [])
+
+
+def test_the_options_of_one_venue_need_one(info: Runner, account: Account) -> None:
+    with pytest.raises(InvalidInput, match="role_name: belongs to one venue"):
+        info.execute(role_name="unity-sbg-dev-sts")
+    assert account.calls == []
+    (found,) = info.execute(**VENUE, role_name="unity-sbg-dev-sts")["venues"]
+    assert (found["status"], found["problem"]) == ("ok", None)
+
+
+@pytest.mark.parametrize(("expected", "is_right"), [(MOTO_ACCOUNT, True), ("210987654321", False)])
+def test_a_venue_of_a_list_may_name_its_account(info: Runner, expected: str, is_right: bool) -> None:
+    (found,) = info.execute(venues=[{**VENUE, "expected_account_id": expected}])["venues"]
+    assert (found["problem"] or "").endswith("" if is_right else f"but the venue is in account {expected}.")
+    assert (found["problem"] is None) is is_right
+
+
+@pytest.mark.parametrize("option", ["role_name", "max_session_duration"])
+def test_an_option_of_a_venue_in_a_list_is_not_given_without_a_value(info: Runner, option: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"^{option}: is given but empty"):
+        info.execute(venues=[{**VENUE, option: None}])
+
+
+def test_venues_are_in_the_order_of_their_names_and_not_of_their_roles(info: Runner, account: Account) -> None:
+    Runner(role.OPERATION, account).execute(project="a", venue="dev", role_name="z-sts", buckets=["a-data"])
+    assert [one["project"] for one in info.execute()["venues"]] == ["a", "sbg"]

@@ -360,8 +360,10 @@ def test_bad_input_costs_no_call(role: Runner, account: Account, given: dict[str
     assert account.calls == []
 
 
-def test_the_ownership_tags_may_be_repeated_but_not_changed(role: Runner) -> None:
-    assert role.execute(tags={"Proj": "sbg", "Venue": "dev", "CapVersion": 2})["changed"]
+def test_the_ownership_tags_may_be_repeated_but_not_changed(role: Runner, account: Account) -> None:
+    assert role.execute(tags={"Proj": "sbg", "venue": "dev", "CapVersion": 2})["changed"]
+    tags = {one["Key"]: one["Value"] for one in account.iam.list_role_tags(RoleName="unity-sbg-dev-sts")["Tags"]}
+    assert (tags["Venue"], tags["CapVersion"], "venue" in tags) == ("dev", "2", False)
 
 
 # Waiting.

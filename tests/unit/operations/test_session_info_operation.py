@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
+import pathlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AccountMismatch
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions import EVENTS
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.session_info import OPERATION
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer
+from tests.support.receipts import issued
 
 ARN = f"arn:aws:iam::{MOTO_ACCOUNT}:role/unity-sbg-dev-sts"
+OTHER = "210987654321"
 VENUE = {"project": "sbg", "venue": "dev"}
 
 
@@ -35,3 +40,20 @@ def test_a_venue_is_looked_up_by_its_role_and_an_account_by_the_names_of_the_eve
     given = [one["LookupAttributes"][0] for call, one in account.arguments if call == "cloudtrail:LookupEvents"]
     assert [(one["AttributeKey"], one["AttributeValue"]) for one in given] == asked
     assert (result["sessions"], result["changed"]) == ([], False)
+
+
+def test_a_venue_whose_receipts_are_of_another_account_may_still_have_sessions_in_this_one(
+    account: Account, tmp_path: pathlib.Path
+) -> None:
+    Runner(role.OPERATION, account, **VENUE).execute()
+    foreign = issued(
+        at=datetime.now(UTC) - timedelta(minutes=10), account_id=OTHER, role_arn=ARN.replace(MOTO_ACCOUNT, OTHER)
+    )
+    file = tmp_path / "receipts"
+    file.write_text(f"{foreign.to_line()}\n")
+    sessions = Runner(OPERATION, account, **VENUE, receipts_file=str(file))
+    account.before("cloudtrail:LookupEvents", answer({"Events": []}))
+    assert sessions.execute()["sessions"] == []
+    assert sessions.warnings == [f"Tokens of this venue were also issued in account {OTHER}. They are not listed."]
+    with pytest.raises(AccountMismatch, match=f"Get keys for account {OTHER}"):
+        sessions.execute(cloudtrail=False)

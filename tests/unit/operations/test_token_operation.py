@@ -596,7 +596,7 @@ def test_a_new_role_is_not_tried_for_ever(issue: Runner, account: Account) -> No
 
 
 def test_an_old_role_is_asked_once(issue: Runner, account: Account) -> None:
-    issue.clock.time += timedelta(hours=1)
+    issue.clock.time += timedelta(minutes=5, seconds=30)
     account.before("sts:AssumeRole", refuse("AccessDenied", "is not authorized"))
     with pytest.raises(NotAssumable, match="lacks sts:AssumeRole on"):
         issue.execute()

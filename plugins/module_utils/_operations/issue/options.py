@@ -123,7 +123,7 @@ class TokenOptions:
     parameters: ParameterNames
     user: str
     role_name: str
-    role_arn: str
+    role_arn: str | None
     role_account: str
     session_name: str
     duration: int
@@ -160,7 +160,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
         parameters=parameter_names(venue, params),
         user=user,
         role_name=role_name,
-        role_arn=params["role_arn"] or "",
+        role_arn=params["role_arn"],
         role_account=role_account,
         session_name=_parse_session_name(params, user, runtime),
         duration=request.duration_seconds or DURATIONS[params["method"]],

@@ -53,10 +53,8 @@ def attempts_of(
     before: verification.Before,
 ) -> list[verification.Check]:
     """The proofs that were asked for."""
-    if not options.proof:
-        return []
     revoked = [(one.role, each) for one in plans for each in _to_prove(options, state, one)]
-    return list(verification.checks(options.proof, clients, revoked, before))
+    return list(verification.checks(options.proof, clients, revoked, before)) if options.proof else []
 
 
 def verify(

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -58,7 +58,7 @@ class RoleState:
     receipts: tuple[Receipt, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """What one round of reads found.
 
@@ -76,12 +76,12 @@ class State:
     now: datetime
     roles: tuple[RoleState, ...]
     gone: tuple[Receipt, ...]
-    leases: FoundLeases | None = None
-    left_out: tuple[tuple[Receipt, str], ...] = ()
-    not_reached: tuple[str, ...] = ()
-    passed_over: tuple[str, ...] = ()
-    failed: Mapping[str, VenueError] = field(default_factory=dict)
-    own_missing: bool = False
+    leases: FoundLeases | None
+    left_out: tuple[tuple[Receipt, str], ...]
+    not_reached: tuple[str, ...]
+    passed_over: tuple[str, ...]
+    failed: Mapping[str, VenueError]
+    own_missing: bool
 
     def lease_of(self, user: str) -> StoredLease | None:
         """Return the lease of a user, or None."""
