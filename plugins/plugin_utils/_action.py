@@ -165,7 +165,7 @@ class VenueAction(Base):
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
         setting = C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
-        asked = str(self._templar.template(speed.resolve_variable(setting, task_vars) if speed else setting))
+        asked = str(self._templar.template(setting))
         return (
             self._connection.transport == "local"
             and not self._connection.become

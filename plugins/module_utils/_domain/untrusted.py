@@ -19,7 +19,7 @@ MOST_ITEMS = 1000
 REMEMBERED = 1024  # checked texts: the lines of one receipt, and its neighbours, have most of them in common
 
 # What must not reach a terminal or a log: control characters, line separators, direction marks, lone surrogates.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
 
 
 class BadValue(ValueError):
@@ -28,7 +28,7 @@ class BadValue(ValueError):
 
 def safe_text(text: str) -> str:
     """A text on one line, without characters that could forge output, at most 2,000 characters long."""
-    shown = _UNSAFE.sub(" ", text)[:LONGEST_TEXT]
+    shown = text[:LONGEST_TEXT]
     return shown if shown.isprintable() else "".join(one if one.isprintable() else " " for one in shown)
 
 

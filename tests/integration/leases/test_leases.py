@@ -11,11 +11,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access import parse_request
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.permissions import (
+    RENEWALS,
+    Location,
+    RenewalFolder,
+    session_policy,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _renewing as renewing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels import s3
+from botocore.client import BaseClient
 
 from tests.integration.leases.conftest import BUCKET, LEASES, VENUE, Office
 from tests.support import people
@@ -124,6 +133,45 @@ def test_renewals_of_two_users(office: Office, rows: Rows) -> None:
     office.later = timedelta(minutes=41)
     assert rows(office.renew()) == {"jane": "renewed", "jdoe": "renewed"}
     assert len(office.objects()) == 2
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {},
+        {"duration_seconds": 900},
+        {"access": ["s3_read"], "buckets": [BUCKET]},
+        {"access": ["s3_read"], "buckets": [BUCKET], "bucket_prefixes": ["incoming"]},
+        {"access": ["ecr_pull"]},
+    ],
+    ids=str,
+)
+def test_a_token_of_a_lease_reads_its_own_renewals_and_no_others(
+    office: Office, limits: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a session policy, the recipient could read the renewals of every other user in the bucket."""
+    asked, call = [], BaseClient._make_api_call
+
+    def note(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        if operation == "AssumeRole":
+            asked.append(arguments)
+        return call(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", note)
+    for user in ("jane", "jdoe"):
+        office.lease(user, **limits)
+    assert {row["result"] for row in office.renew()["leases"]} == {"renewed"}
+    place = Location("aws", "us-west-2", "123456789012")
+    wanted = [
+        session_policy(
+            parse_request(limits, Venue(**VENUE)), place, RenewalFolder(BUCKET, f"{RENEWALS}sbg/dev/{user}/")
+        )
+        for user in ("jane", "jdoe")
+    ]
+    assert [json.loads(arguments.get("Policy", "null")) for arguments in asked] == wanted
+    reads = {one.get("Resource") for each in wanted for one in each["Statement"] if one["Action"] == "s3:GetObject"}
+    assert reads - {None} == {f"arn:aws:s3:::{BUCKET}/{RENEWALS}sbg/dev/{user}/*" for user in ("jane", "jdoe")}
+    assert all(arguments["DurationSeconds"] == limits.get("duration_seconds", 3600) for arguments in asked)
 
 
 def test_a_lease_that_ended_is_recorded_and_removed(office: Office, rows: Rows) -> None:

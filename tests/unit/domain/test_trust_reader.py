@@ -20,6 +20,7 @@ from tests.support.trust_documents import (
     CALLER,
     DOCUMENTS,
     LOCK,
+    PARTNER,
     PARTNER_ROOT,
     ROLE,
     ROOT,
@@ -277,3 +278,78 @@ def test_a_deny_of_some_does_not_keep_everybody_out() -> None:
     }
     assert read_trust(policy).external_ids == (A,)
     assert read_trust(policy).offered == ()
+
+
+ISSUER = f"arn:aws:iam::{ACCOUNT}:role/issuer"
+NOBODY_ELSE = [
+    SESSION.replace(ACCOUNT, PARTNER),
+    SESSION.replace("arn:aws:", "arn:aws-us-gov:"),
+    SESSION.replace("/issuer/", "/issuer2/"),
+    SESSION.replace("/issuer/", "/other/"),
+    SESSION.replace("/issuer/jane", "/jane/issuer"),
+    f"arn:aws:iam::{ACCOUNT}:user/issuer",
+    ISSUER.replace(ACCOUNT, PARTNER),
+    ISSUER.replace("role/issuer", "role/path/issuer"),
+]
+
+
+@pytest.mark.parametrize("caller", NOBODY_ELSE)
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_a_role_of_the_same_name_in_another_account_is_another_role(caller: str, effect: str) -> None:
+    named = {"Effect": effect, "Action": trust_reader.ASSUME, "Principal": {"AWS": ISSUER}}
+    everybody = allow(Principal="*")
+    policy = {"Statement": [named, *([everybody] if effect == "Deny" else [])]}
+    assert trust_reader.decide(policy, caller, trust_reader.ASSUME, Context()) is (effect == "Deny")
+    assert trust_reader.decide(policy, SESSION, trust_reader.ASSUME, Context()) is (effect == "Allow")
+
+
+@pytest.mark.parametrize("name", ["issuer", "path/issuer", "a/b/issuer"])
+def test_a_session_does_not_show_the_path_of_its_role(name: str) -> None:
+    policy = {"Statement": [allow(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/{name}"})]}
+    assert trust_reader.decide(policy, SESSION, trust_reader.ASSUME, Context()) is True
+
+
+@pytest.mark.parametrize("who", ["*", {"AWS": "*"}, {"AWS": ["*"]}, {"AWS": [ROOT, "*"]}], ids=str)
+def test_a_deny_of_nobody_is_no_lock(who: Any) -> None:
+    """``NotPrincipal`` with everybody: whoever reads it as a lock believes that no token can be issued."""
+    nobody = {"Effect": "Deny", "Action": list(trust_reader.ASSUME_ACTIONS), "NotPrincipal": who}
+    everybody = {"Effect": "Deny", "Action": list(trust_reader.ASSUME_ACTIONS), "Principal": who}
+    for statement, locked in ((nobody, False), (everybody, True)):
+        policy = {"Statement": [own(A), {"Sid": trust_reader.LOCK_SID, **statement}]}
+        reading = read_trust(policy)
+        assert reading.locked is trust_reader.is_locked(policy, trust_reader.ASSUME) is locked
+        assert reading.external_ids == (() if locked else (A,))
+        assert bool(reading.foreign) is not locked
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied", "accepted"),
+    [
+        ({"Principal": {"AWS": ROOT}}, {"Principal": {"AWS": ROOT}}, False),
+        ({"Principal": {"AWS": ACCOUNT}}, {"Principal": {"AWS": ROOT}}, False),
+        ({"Principal": {"AWS": ROOT}}, {"Principal": "*"}, False),
+        ({"Principal": "*"}, {"Principal": "*"}, False),
+        ({"Principal": {"AWS": ROLE}}, {"Principal": {"AWS": ROOT}}, False),
+        ({"Principal": {"AWS": ROOT}}, {"Principal": {"AWS": ROLE}}, True),
+        ({"Principal": {"AWS": ROOT}}, {"Principal": {"AWS": PARTNER_ROOT}}, True),
+        ({"Principal": {"AWS": [ROOT, PARTNER_ROOT]}}, {"Principal": {"AWS": PARTNER_ROOT}}, True),
+        ({"Principal": "*"}, {"Principal": {"AWS": ROOT}}, True),
+        # An Allow of everybody else is about others than those it names.
+        ({"NotPrincipal": {"AWS": PARTNER_ROOT}}, {"Principal": {"AWS": PARTNER_ROOT}}, True),
+        ({"NotPrincipal": {"AWS": ROLE}}, {"Principal": {"AWS": ROOT}}, True),
+        ({"NotPrincipal": {"AWS": PARTNER_ROOT}}, {"NotPrincipal": {"AWS": ROOT}}, True),
+        ({"NotPrincipal": {"AWS": PARTNER_ROOT}}, {"Principal": "*"}, False),
+        # A Deny of everybody else does not reach those it names.
+        ({"Principal": {"AWS": ROOT}}, {"NotPrincipal": {"AWS": ROOT}}, True),
+        ({"Principal": {"AWS": ROOT}}, {"NotPrincipal": "*"}, True),
+        ({"Principal": "*"}, {"NotPrincipal": {"AWS": ROOT}}, True),
+        ({"Principal": {"AWS": ROOT}}, {"NotPrincipal": {"AWS": PARTNER_ROOT}}, False),
+    ],
+    ids=str,
+)
+def test_an_external_id_is_accepted_unless_a_deny_is_about_all_whom_an_allow_names(
+    allowed: dict[str, Any], denied: dict[str, Any], accepted: bool
+) -> None:
+    about = {"Action": trust_reader.ASSUME, "Condition": is_("StringEquals", A)}
+    policy = {"Statement": [{"Effect": "Allow", **about, **allowed}, {"Effect": "Deny", **about, **denied}]}
+    assert read_trust(policy).external_ids == ((A,) if accepted else ())

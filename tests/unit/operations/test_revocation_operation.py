@@ -17,12 +17,14 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     NotProven,
     VenueError,
 )
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import parameter_name, renewal_name
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import CLOCK_TOLERANCE, Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, verification
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.operation import OPERATION
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer, refuse
+from tests.support.leases import lease, renewed
 from tests.support.receipts import issued, requested
 
 NAME = "unity-sbg-dev-sts"
@@ -209,3 +211,84 @@ def test_a_role_that_only_a_receipt_names_and_that_may_not_be_read_stops_nothing
     result = revocation.execute(user="jdoe", receipts_file=file)
     assert (result["changed"], policies(account)) == (True, [])
     assert any(f"{NAME}" in one and "AccessDenied" in one for one in revocation.warnings)
+
+
+# Leases.
+
+LEASES = "/unity/sbg/dev/cs/sts/leases"
+USERS = ("jane", "jdoe", "jdoe2")
+
+
+def put_leases(account: Account, *users: str) -> None:
+    """Give users a lease, and a record of its renewals."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    for user in users:
+        held = lease(user, starts_at=now, ends_at=now + timedelta(days=1))
+        for name, value in ((parameter_name(LEASES, user), held), (renewal_name(LEASES, user), renewed(0, 60))):
+            account.ssm.put_parameter(Name=name, Value=value.to_line(), Type="String")
+
+
+def leases_of(account: Account) -> set[str]:
+    """The users whose lease is there, or the record of its renewals."""
+    pages = account.ssm.get_paginator("get_parameters_by_path").paginate(Path=LEASES, Recursive=True)
+    names = [one["Name"].removeprefix(f"{LEASES}/") for page in pages for one in page["Parameters"]]
+    return {name.split("/", 1)[0] for name in names}
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check mode"])
+@pytest.mark.parametrize(
+    ("asked", "ended"),
+    [
+        ({"user": "jdoe"}, {"jdoe"}),
+        ({"user": "jane"}, {"jane"}),
+        ({"user": "nobody"}, set()),
+        ({"all": True}, set(USERS)),
+        ({"session_name": "jdoe-1"}, set()),
+        ({"source_identity": "jdoe"}, set()),
+        ({"state": "locked"}, set()),
+        ({"state": "absent", "user": "jdoe"}, set()),
+        ({"state": "absent", "all": True}, set()),
+    ],
+    ids=str,
+)
+def test_no_lease_ends_but_those_of_whom_is_revoked(
+    asked: dict[str, Any], ended: set[str], check: bool, revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    """Another user who loses the lease waits for a token that never comes, until somebody approves the lease again."""
+    put_leases(account, *USERS)
+    known = [
+        recent(number=number, session_name="jdoe-1", recipient=who) for number, who in ((1, "jdoe"), (2, "nobody"))
+    ]
+    result = revocation.execute(check=check, **asked, receipts_file=write(tmp_path / "receipts", *known))
+    assert leases_of(account) == set(USERS) - (set() if check else ended)
+    assert {one["user"] for one in result["leases"]} == ended
+    assert any("lease" in one["summary"] for one in result["steps"]) is bool(ended)
+
+
+def test_leases_that_stay_open_fail_the_run_which_may_have_changed_something(
+    revocation: Runner, account: Account
+) -> None:
+    """Parameters are deleted ten a call: the first call may have ended leases where the second one failed."""
+    before = iso(datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1))
+    assert revocation.execute(all=True, before=before)["changed"]
+    put_leases(account, *(f"user{number}" for number in range(6)))
+    account.before("ssm:DeleteParameters", lambda: None, refuse("AccessDeniedException"))
+    with pytest.raises(AwsRefused) as refused:
+        revocation.execute(all=True, before=before)
+    assert "not every lease has ended: renewal can issue new ones" in refused.value.message
+    assert refused.value.facts["steps"] == []
+    assert refused.value.facts["changed"] is True
+    assert leases_of(account) == {"user5"}
+
+
+@pytest.mark.parametrize("asked", [{"user": "jdoe"}, {"all": True}], ids=str)
+def test_tokens_are_revoked_although_leases_stay_open(
+    asked: dict[str, Any], revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    put_leases(account, "jdoe")
+    account.before("ssm:DeleteParameters", refuse("AccessDeniedException"))
+    with pytest.raises(AwsRefused) as refused:
+        revocation.execute(**asked, receipts_file=write(tmp_path / "receipts", recent(session_name="jdoe-1")))
+    assert "The tokens are revoked, but not every lease has ended" in refused.value.message
+    assert refused.value.facts["changed"] is True
+    assert policies(account) != [] and leases_of(account) == {"jdoe"}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _action as a
 from tests.support.actions import SAME_PYTHON, Situation, make_action
 
 OTHER_PYTHON = {"ansible_python_interpreter": "/usr/bin/other-python"}
+MINE, OTHER_MINE = trust_as_template("{{ mine }}"), {"mine": "/usr/bin/other-python"}
 SPEC = {
     "project": {"type": "str"},
     "password": {"type": "str", "no_log": True},
@@ -47,25 +49,34 @@ def where(situation: Situation) -> str:
     return str(result["where"])
 
 
-def delegated(variables: dict[str, Any]) -> Situation:
-    """A task of a host with this Python, delegated to a host with the given variables."""
+def delegated(variables: dict[str, Any], own: dict[str, Any] = SAME_PYTHON) -> Situation:
+    """A task of a host with this Python or other variables, delegated to a host with the given variables."""
     return Situation(
-        variables={**SAME_PYTHON, "ansible_delegated_vars": {"other": variables}}, keywords={"delegate_to": "other"}
+        variables={**own, "ansible_delegated_vars": {"other": variables}}, keywords={"delegate_to": "other"}
     )
+
+
+def interpreter(setting: str) -> Situation:
+    return Situation(variables={"ansible_python_interpreter": setting})
 
 
 HERE = {
     "plain": Situation(),
     "interpreter by discovery": Situation(variables={}),
-    "interpreter asked for by discovery": Situation(variables={"ansible_python_interpreter": "auto_silent"}),
-    "interpreter by a template": Situation(
-        variables={"ansible_python_interpreter": trust_as_template("{{ mine }}"), "mine": sys.executable}
-    ),
+    "interpreter asked for by discovery": interpreter("auto"),
+    "interpreter asked for by silent discovery": interpreter("auto_silent"),
+    "interpreter by a template": Situation(variables={"ansible_python_interpreter": MINE, "mine": sys.executable}),
     "empty environment": Situation(keywords={"environment": [{}]}),
-    "delegated to a host like this one": delegated(dict(SAME_PYTHON)),
-    "delegated, from a host with another interpreter": Situation(
-        variables={**OTHER_PYTHON, "ansible_delegated_vars": {"other": dict(SAME_PYTHON)}},
-        keywords={"delegate_to": "other"},
+    "several empty environments": Situation(keywords={"environment": [{}, {}, {}]}),
+    "delegated to a host like this one": delegated(SAME_PYTHON),
+    "delegated, from a host with another interpreter": delegated(SAME_PYTHON, OTHER_PYTHON),
+    "delegated to a host without variables": delegated({}, OTHER_PYTHON),
+    "delegated to a host of which nothing is known": Situation(
+        variables=dict(OTHER_PYTHON), keywords={"delegate_to": "other"}
+    ),
+    # ansible-core evaluates the setting of the other host with the variables of the task's host.
+    "delegated to a host with a template": delegated(
+        {"ansible_python_interpreter": MINE, **OTHER_MINE}, {"mine": sys.executable}
     ),
 }
 SHIPPED = {
@@ -74,22 +85,38 @@ SHIPPED = {
     "async": Situation(keywords={"async": 10}),
     "environment": Situation(keywords={"environment": [{"AWS_PROFILE": "other"}]}),
     "environment by a template": Situation(keywords={"environment": ["{{ proxies }}"]}),
+    "first environment": Situation(keywords={"environment": [{"AWS_PROFILE": "other"}, {}]}),
     "second environment": Situation(keywords={"environment": [{}, {"AWS_PROFILE": "other"}]}),
+    "environment in the middle": Situation(keywords={"environment": [{}, {"AWS_PROFILE": "other"}, {}]}),
     "interpreter": Situation(variables=dict(OTHER_PYTHON)),
-    "interpreter that begins alike": Situation(variables={"ansible_python_interpreter": sys.executable + "x"}),
-    "interpreter by a template": Situation(
-        variables={"ansible_python_interpreter": trust_as_template("{{ mine }}"), "mine": "/usr/bin/other-python"}
+    "interpreter that begins alike": interpreter(f"{sys.executable}x"),
+    "interpreter that ends alike": interpreter(f"/x{sys.executable}"),
+    "interpreter of the same name in another folder": interpreter(f"/usr/other/bin/{Path(sys.executable).name}"),
+    "interpreter without its folder": interpreter(Path(sys.executable).name),
+    "interpreter in a folder with the name of discovery": interpreter("/opt/auto/bin/python3"),
+    "interpreter with the name of discovery at its end": interpreter("/usr/bin/python3-auto_silent"),
+    "interpreter by a template": Situation(variables={"ansible_python_interpreter": MINE, **OTHER_MINE}),
+    "delegated to a host with another interpreter": delegated(OTHER_PYTHON),
+    "delegated to a host with a template": delegated(
+        {"ansible_python_interpreter": MINE, "mine": sys.executable}, OTHER_MINE
     ),
-    "delegated to a host with another interpreter": delegated(dict(OTHER_PYTHON)),
     "everything": Situation(connection="ssh", become=True, keywords={"async": 10}, variables=dict(OTHER_PYTHON)),
 }
 
 
+@pytest.fixture(params=["with speed.py", "without"])
+def _speed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "without":
+        monkeypatch.setattr(action, "speed", None)
+
+
+@pytest.mark.usefixtures("_speed")
 @pytest.mark.parametrize("name", HERE)
 def test_a_task_runs_here_where_nobody_can_tell(name: str) -> None:
     assert where(HERE[name]) == "here"
 
 
+@pytest.mark.usefixtures("_speed")
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_task_is_shipped_for_each_reason_by_itself(name: str) -> None:
     assert where(SHIPPED[name]) == "shipped"

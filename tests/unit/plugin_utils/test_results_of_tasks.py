@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,7 @@ SPEC = {
     "venue": {"type": "str", "choices": ["dev"]},
     "password": {"type": "str", "no_log": True, "fallback": (env_fallback, ["PASSWORD"])},
 }
+MAIL = {"type": "dict", "options": {"file": {"type": "path"}}}
 SECRET = "hunter22-hunter22"
 CRASHED = {"module_stdout": SECRET, "module_stderr": SECRET, "exception": SECRET}
 KEYS = {"Credentials": {"SecretAccessKey": "a-secret-access-key", "SessionToken": "a-session-token"}}
@@ -49,7 +51,7 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def plugin(execute: Callable[..., dict[str, Any]] = lambda *_arguments: {}, **fields: Any) -> type[action.VenueAction]:
     class Action(action.VenueAction):
         OPERATION: Operation[Any] = Operation(
-            name="venue_sts_profile", argument_spec=SPEC, execute=execute, **{"services": (), **fields}
+            name="venue_sts_profile", execute=execute, **{"argument_spec": SPEC, "services": (), **fields}
         )
 
     return Action
@@ -114,6 +116,66 @@ def test_wrong_options_are_refused_before_the_operation_begins() -> None:
     assert begun == []
 
 
+HOSTILE = ("\x1b]0;owned\x07", "\x1b[2J", "ok: [host]\r\nok", "\u202egnp", "\u200f", "\x9b2J", "\x00")
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_an_error_of_an_option_does_not_reach_a_terminal_as_it_is(text: str) -> None:
+    """The value or the name of an option may come from a survey or from another system."""
+    for options in ({"venue": text}, {f"x{text}": "y"}):
+        result = run(plugin(), **options)
+        assert (result["failed"], result["msg"].isprintable()) == (True, True), ascii(result["msg"])
+        assert ascii(text)[1:-1] in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("constraints", "options", "message"),
+    [
+        ({"mutually_exclusive": [("project", "venue")]}, {"project": "sbg", "venue": "dev"}, "mutually exclusive"),
+        ({"required_together": [("project", "venue")]}, {"project": "sbg"}, "required together: project, venue"),
+        ({"required_one_of": [("project", "venue")]}, {}, "one of the following is required: project, venue"),
+        ({"required_if": [("venue", "dev", ("project",))]}, {"venue": "dev"}, "venue is dev but all of the following"),
+        ({"required_by": {"venue": ["project"]}}, {"venue": "dev"}, "required by 'venue': project"),
+    ],
+    ids=str,
+)
+def test_options_that_do_not_go_together_are_refused_before_the_operation_begins(
+    constraints: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    begun: list[Any] = []
+
+    def execute(*arguments: Any) -> dict[str, Any]:
+        begun.append(arguments)
+        return {}
+
+    result = run(plugin(execute, constraints=constraints), **options)
+    assert (result.get("failed"), begun) == (True, []) and message in result["msg"]
+    run(plugin(execute), **options)
+    assert len(begun) == 1, "it is the constraint that refuses them"
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "message"),
+    [
+        ({"narrowing": frozenset({"password"})}, {"password": " "}, "password: is given but empty"),
+        ({"services": ("sts",)}, {"region": ""}, "region: is given but empty"),
+        ({"argument_spec": {**SPEC, "mail": MAIL}}, {"mail": ["x"]}, "mail: must be a dictionary"),
+    ],
+    ids=["a blank option", "a blank connection option", "not a dictionary"],
+)
+@pytest.mark.parametrize("situation", [Situation(), Situation(connection="ssh")], ids=["here", "shipped"])
+def test_an_option_that_is_refused_at_once_is_named_with_its_venue(
+    fields: dict[str, Any], options: dict[str, Any], message: str, situation: Situation
+) -> None:
+    """In a loop over an inventory, the message has to say which venue it is about."""
+    begun: list[Any] = []
+    made = plugin(lambda *arguments: {"begun": begun.append(arguments)}, **fields)
+    result = run(made, situation, project="sbg", venue="dev", **options)
+    assert result["msg"].startswith(f"Venue sbg-dev: {message}")
+    assert (result["failed"], result["error"], begun) == (True, "InvalidInput", [])
+    assert run(made, situation, venue="dev", **options)["msg"].startswith(message), "it has no project"
+
+
 def test_a_secret_from_the_environment_is_registered_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PASSWORD", SECRET)
     result = run(plugin(lambda params, *_rest: {"text": f"it is {params['password']}"}))
@@ -154,6 +216,30 @@ def test_a_result_with_keys_is_hidden_as_a_whole_and_its_warnings_are_shown(secr
         assert warnings == ["as a text", "of a module"]
     else:
         assert (shipped.result, warnings) == (answer, [])
+
+
+@pytest.mark.parametrize("changed", [{"changed": True}, {"changed": False}, {}], ids=str)
+@pytest.mark.parametrize("secret", [True, False])
+@pytest.mark.parametrize("here", [True, False], ids=["here", "shipped"])
+def test_a_result_with_keys_is_hidden_wherever_the_task_ran_and_whatever_it_changed(
+    changed: dict[str, bool], secret: bool, here: bool
+) -> None:
+    answer = {"token": KEYS, **changed}
+    if here:
+        result = run(plugin(lambda *_arguments: dict(answer), secret_result=secret))
+    else:
+        result = Shipped(dict(answer), AWAY, secret_result=secret).result
+    assert result["token"] == KEYS
+    assert result.get("_ansible_no_log", False) is secret
+
+
+def test_where_the_core_masks_keys_those_of_a_task_that_ran_here_are_registered(
+    registered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_masking, "NATIVE", True)
+    result = run(plugin(lambda *_arguments: {"token": KEYS}, secret_result=True))
+    assert own(result) == {"token": KEYS, "changed": False}
+    assert {"a-secret-access-key", "a-session-token"} <= set(registered)
 
 
 def test_where_the_core_masks_keys_they_are_registered_and_the_result_stays_readable(
@@ -219,25 +305,26 @@ def test_warnings_of_an_operation_are_shown(warnings: list[str]) -> None:
     assert warnings == ["one"]
 
 
-@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("deleted", [True, False])
 def test_the_collector_rests_while_an_operation_runs_unless_speed_is_deleted(
-    fast: bool, monkeypatch: pytest.MonkeyPatch
+    deleted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not fast:
+    assert (action.speed is not None) is Path(action.__file__).with_name("_speed.py").exists()
+    if deleted:
         monkeypatch.setattr(action, "speed", None)
     result = run(plugin(lambda *_arguments: {"collects": gc.isenabled()}))
-    assert (result["collects"], gc.isenabled()) == (not fast, True)
+    assert (result["collects"], gc.isenabled()) == (action.speed is None, True)
 
 
 def test_a_plugin_has_its_services_prepared_when_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared: list[tuple[str, ...]] = []
-    monkeypatch.setattr(action.speed, "prepare", prepared.append)
+    monkeypatch.setattr(action, "speed", SimpleNamespace(prepare=prepared.append))
     plugin(services=["iam", "sts"])
     assert prepared == [("iam", "sts")]
 
 
 def test_options_with_another_type_than_a_path_or_without_a_text_stay_as_they_are() -> None:
-    spec = {"file": {"type": "path"}, "mail": {"type": "dict", "options": {"file": {"type": "path"}}}}
+    spec = {"file": {"type": "path"}, "mail": MAIL}
     options = {"file": " ", "mail": "file=x", "other": "x"}
     assert action.absolute_paths(spec, options) == options
     assert action.absolute_paths(spec, {"file": ["x"], "mail": None}) == {"file": ["x"], "mail": None}
