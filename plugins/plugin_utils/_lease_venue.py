@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..module_utils._aws.clients import Clients
-from ..module_utils._domain.access import read_policy
+from ..module_utils._domain.access import REQUEST, read_policy
 from ..module_utils._domain.errors import InvalidInput, KeyChanged
-from ..module_utils._domain.leases import REQUEST, Lease, renewal_folder
+from ..module_utils._domain.leases import Lease, renewal_folder
 from ..module_utils._domain.missing import missing_parameter
 from ..module_utils._domain.permissions import RenewalFolder
 from ..module_utils._operations._operation import Params, Runtime

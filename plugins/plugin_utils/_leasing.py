@@ -13,7 +13,7 @@ from typing import Any
 from ..module_utils._aws.calls import apply, run_concurrently
 from ..module_utils._aws.clients import Clients
 from ..module_utils._aws.venue_state import read_caller
-from ..module_utils._domain.access import Request, parse_request
+from ..module_utils._domain.access import REQUEST, Request, parse_request
 from ..module_utils._domain.errors import InvalidInput
 from ..module_utils._domain.leases import (
     CHANNELS,
@@ -50,7 +50,6 @@ from ._signing import SshSigner
 
 NAME = "venue_sts_lease"
 LOG = "~/.mdps/leases.jsonl"
-ASKED = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "duration_seconds")
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "user": {"type": "str", "required": True},
@@ -142,7 +141,7 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
     check_signer(signer, check_signers("signers", params["signers"] or ()))
     return Approval(
         token=lease_venue.token_options(params, user, params, clients, runtime),
-        request=parse_request({name: params[name] for name in ASKED}, venue),
+        request=parse_request({name: params[name] for name in REQUEST}, venue),
         start=parse_time("start", params["start"]) if params["start"] is not None else None,
         end=parse_time("end", params["end"]) if params["end"] is not None else None,
         days=check_days("days", params["days"], MOST_DAYS) if params["days"] is not None else None,

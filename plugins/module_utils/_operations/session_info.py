@@ -18,10 +18,11 @@ from .._domain import role_facts, sessions
 from .._domain.arns import check_account_id
 from .._domain.errors import AccountMismatch, InvalidInput, NotProvisioned
 from .._domain.names import Venue, check_role_name, make_venue
-from .._domain.receipts import CLOCK_TOLERANCE, LONGEST_SESSION, Receipt, ReceiptLog
+from .._domain.receipts import CLOCK_TOLERANCE, Receipt, ReceiptLog
 from .._domain.revocation import standing
 from .._domain.role_facts import Observed
 from .._domain.times import iso, parse_time
+from .._domain.token_request import LONGEST_SESSION
 from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
 from .accounts import check_account
