@@ -143,6 +143,16 @@ class Lease:
         return json.dumps(replace(self, signature=None).to_json(), sort_keys=True, separators=(",", ":")).encode()
 
 
+def check_days(option: str, days: int, most: int) -> int:
+    """Return a number of days.
+
+    :raises InvalidInput: it is not 1 to ``most``.
+    """
+    if not 1 <= days <= most:
+        raise InvalidInput(option, f"{days} must be 1 to {most} days.")
+    return days
+
+
 def _request_to_json(request: Request) -> dict[str, Any]:
     fields = {"ecr_repositories": "repositories"}
     values = {name: getattr(request, fields.get(name, name)) for name in REQUEST}

@@ -130,6 +130,17 @@ def parameter_names(venue: Venue, options: Mapping[str, Any]) -> ParameterNames:
     )
 
 
+def chosen_role_name(venue: Venue, options: Mapping[str, Any]) -> str:
+    """The name of a venue's role: that of the option ``role_name``, or the conventional one.
+
+    :param options: has ``role_name`` and ``name_prefix``.
+    :raises InvalidInput: IAM allows no such name.
+    """
+    if options["role_name"] is not None:
+        return check_role_name("role_name", options["role_name"])
+    return venue.role_name(options["name_prefix"])
+
+
 def check_parameter_name(option: str, name: str) -> str:
     """The name of an SSM parameter: with a path it begins with ``/``, and has no version or label.
 

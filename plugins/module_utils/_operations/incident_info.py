@@ -12,7 +12,7 @@ from typing import Any
 
 from .._aws.calls import call
 from .._aws.clients import Clients
-from .._aws.cloudtrail import SECONDS_A_REQUEST, look_up
+from .._aws.cloudtrail import DELAY, KEPT, SECONDS_A_REQUEST, look_up
 from .._aws.leases import read_below
 from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
 from .._domain import uses as key_uses
@@ -33,7 +33,6 @@ from .._domain.users import is_session_of
 from .._domain.uses import MOST_SHOWN, Use, distinct, queries, summary, use_from
 from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
-from .session_info import DELAY, KEPT
 from .verification import read_keys
 
 ARGUMENT_SPEC: dict[str, Any] = {
