@@ -9,6 +9,7 @@ library.
 from __future__ import annotations
 
 import ast
+import functools
 import pathlib
 import sys
 
@@ -116,6 +117,43 @@ def test_imports_point_one_way(path: pathlib.Path) -> None:
             assert name.split(".")[0] in STANDARD or name.startswith("ansible.module_utils"), (
                 f"{path.name} imports {name}: boto3 belongs into _aws"
             )
+
+
+@functools.cache
+def use_case(path: pathlib.Path) -> str:
+    """The use case that a file is part of, below plugins/: the file itself, or its package; '' if it is none.
+
+    A use case defines an ``OPERATION``. What several share lies in files that define none.
+    """
+    own = path.relative_to(PLUGINS)
+    unit = PLUGINS.joinpath(*own.parts[:3]) if own.parts[:2] == ("module_utils", "_operations") else path
+    files = sorted(unit.rglob("*.py")) if unit.is_dir() else [unit]
+    is_one = any(
+        "OPERATION" in {ast.unparse(one) for one in (node.targets if isinstance(node, ast.Assign) else [node.target])}
+        for file in files
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+    )
+    return ".".join(unit.relative_to(PLUGINS).with_suffix("").parts) if is_one else ""
+
+
+ROOMS = ("module_utils/_operations/", "plugin_utils/")
+
+
+def test_no_use_case_of_a_room_is_imported_by_another_file_of_it() -> None:
+    """What runs on the controller may build on an operation: a renewal is an issue like any other."""
+    cases = {one for one in map(use_case, FILES) if one}
+    assert {"module_utils._operations.issue", "module_utils._operations.role", "plugin_utils._leasing"} <= cases
+    wrong = []
+    for path in FILES:
+        own = path.relative_to(PLUGINS)
+        room = next((one for one in ROOMS if str(own).startswith(one)), None)
+        if room is None:
+            continue
+        others = {case for case in cases - {use_case(path)} if case.startswith(room.replace("/", "."))}
+        targets = [name.removeprefix(OWN) for name in imports(path)]
+        wrong += [f"{own} imports {one}" for one in targets for case in others if f"{one}.".startswith(f"{case}.")]
+    assert wrong == []
 
 
 def test_two_classes_never_share_a_name() -> None:
