@@ -53,6 +53,7 @@ _EXAMPLE = {
     "venue": "dev",
     "account_id": "123456789012",
     "region": "us-west-2",
+    "role_arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts",
     "session_name": "jdoe-20261122T093015Z-3fa91c",
     "issued_at": "2026-11-22T09:30:15Z",
     "expires_at": "2026-11-22T10:30:15Z",

@@ -7,23 +7,23 @@ Keys come from the key directory and limits from the inventory; the lease is onl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..module_utils._aws.clients import Clients
-from ..module_utils._domain.access import read_policy
+from ..module_utils._domain.access import Limits, Request, read_policy
 from ..module_utils._domain.errors import InvalidInput, KeyChanged
-from ..module_utils._domain.leases import REQUEST, Lease, renewal_folder
+from ..module_utils._domain.leases import Lease, renewal_folder
 from ..module_utils._domain.missing import missing_parameter
+from ..module_utils._domain.names import ParameterNames, Venue, chosen_role_name, make_venue, parameter_names
 from ..module_utils._domain.permissions import RenewalFolder
+from ..module_utils._handoff_options import HANDOFF
 from ..module_utils._operations._operation import Params, Runtime
+from ..module_utils._operations.accounts import check_expected_account
 from ..module_utils._operations.issue.authorize import VenueReadings
 from ..module_utils._operations.issue.options import ARGUMENT_SPEC as TOKEN_SPEC
-from ..module_utils._operations.issue.options import TokenOptions
-from ..module_utils._operations.issue.options import parse as parse_token
-from ._channels import registry
+from ..module_utils._operations.issue.options import TokenOptions, given_limits, usual_options, within_limits
 from ._channels.channel import Channel
 from ._channels.s3 import S3Channel
 from ._handoff import HandoffOptions
@@ -44,20 +44,56 @@ VENUE = (
 VENUE_SPEC: dict[str, Any] = {name: TOKEN_SPEC[name] for name in VENUE}
 
 
-def token_options(
-    params: Params, user: str, request: Mapping[str, Any], clients: Clients, runtime: Runtime
-) -> TokenOptions:
-    """Return the options of one issue for a lease.
+def given_handoff(params: Params) -> dict[str, Any]:
+    """Return the option ``handoff``, with its defaults where it is not set."""
+    return {name: spec.get("default") for name, spec in HANDOFF.items()} | dict(params["handoff"] or {})
 
-    :param params: the options of the task, ``VENUE`` among them.
-    :param request: of ``REQUEST``; None or missing where as much as the limits allow.
-    :raises InvalidInput: an option cannot be right.
-    :raises LimitExceeded: the request is for more than the limits allow.
+
+@dataclass(frozen=True)
+class LeaseVenue:
+    """The venue that leases are for, as the options of ``VENUE`` describe it.
+
+    :param account: the account that the option expects; '' if it is not set.
+    :param limits: the most that a token may allow.
     """
-    usual = {name: spec.get("default") for name, spec in TOKEN_SPEC.items()}
-    asked = {name: request.get(name) for name in REQUEST}
-    venue = {name: params[name] for name in VENUE}
-    return parse_token({**usual, **venue, **asked, "user": user}, clients, runtime)
+
+    venue: Venue
+    role_name: str
+    parameters: ParameterNames
+    account: str
+    limits: Limits
+
+    @classmethod
+    def parse(cls, params: Params) -> LeaseVenue:
+        """Read the options.
+
+        :raises InvalidInput: one cannot be right.
+        """
+        venue = make_venue(params["project"], params["venue"])
+        return cls(
+            venue=venue,
+            role_name=chosen_role_name(venue, params),
+            parameters=parameter_names(venue, params),
+            account=check_expected_account(params["expected_account_id"]),
+            limits=given_limits(params["limits"], venue),
+        )
+
+    def token(self, user: str, request: Request, clients: Clients, runtime: Runtime) -> TokenOptions:
+        """Return the options of one issue for a lease.
+
+        :param request: None where as much as the limits allow.
+        :raises LimitExceeded: the request is for more than the limits allow.
+        """
+        return usual_options(
+            venue=self.venue,
+            role_name=self.role_name,
+            parameters=self.parameters,
+            role_account=self.account,
+            user=user,
+            request=within_limits(request, self.limits, "assume_role"),
+            clients=clients,
+            runtime=runtime,
+        )
 
 
 def for_lease(options: TokenOptions, lease: Lease, seconds_left: int) -> TokenOptions:
@@ -92,25 +128,18 @@ def folder(channel: str, options: TokenOptions, found: VenueReadings) -> Renewal
     return RenewalFolder(known[0], prefix)
 
 
-def channel_of(
-    name: str, given: Mapping[str, Any], where: RenewalFolder | None, person: Holder, clients: Clients
-) -> Channel:
+def channel_of(https: Channel | None, where: RenewalFolder | None, person: Holder, clients: Clients) -> Channel:
     """Return the channel of a lease.
 
-    :param given: the option ``handoff``.
+    :param https: the channel of this name; None if its options are not set.
     :param where: what ``folder`` returned.
-    :raises InvalidInput: the channel's own options cannot work.
+    :raises InvalidInput: the lease delivers by https, and the options do not say where.
     """
     if where:
         return S3Channel(clients.client("s3"), where.bucket, renewal_key(where, person.keys))
-    return registry.choose({**given, "channel": name})
-
-
-def place_of(channel: Channel, given: Mapping[str, Any]) -> str:
-    """Return the place of delivery as a lease names it. A signed address has its right to upload in its query."""
-    if isinstance(channel, S3Channel):
-        return channel.place
-    return urlsplit((given.get("https") or {}).get("url") or "")._replace(query="", fragment="").geturl()
+    if https is None:
+        raise InvalidInput("https.url", "is missing, and the lease delivers by https. Set it as for the approval.")
+    return https
 
 
 def check_keys(person: Holder, lease: Lease) -> None:

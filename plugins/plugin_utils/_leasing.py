@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from typing import Any
 from ..module_utils._aws.calls import apply, run_concurrently
 from ..module_utils._aws.clients import Clients
 from ..module_utils._aws.venue_state import read_caller
-from ..module_utils._domain.access import Request, parse_request
+from ..module_utils._domain.access import REQUEST, Request, parse_request
 from ..module_utils._domain.errors import InvalidInput
 from ..module_utils._domain.leases import (
     CHANNELS,
@@ -21,6 +20,7 @@ from ..module_utils._domain.leases import (
     MOST_DAYS,
     FoundLeases,
     Lease,
+    check_days,
     lease_path,
     parameter_name,
     plan_end,
@@ -29,13 +29,13 @@ from ..module_utils._domain.leases import (
 from ..module_utils._domain.names import Venue, make_venue
 from ..module_utils._domain.receipts import CLOCK_TOLERANCE
 from ..module_utils._domain.steps import Step
-from ..module_utils._domain.times import iso, parse_time
+from ..module_utils._domain.times import parse_time
 from ..module_utils._domain.token_request import SHORTEST
 from ..module_utils._domain.users import check_user
-from ..module_utils._files import absolute, append_private, check_append_file, open_regular
+from ..module_utils._files import check_append_file
 from ..module_utils._handoff_options import HANDOFF
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime, filled_in
-from ..module_utils._operations.accounts import check_account
+from ..module_utils._operations.accounts import check_account, check_expected_account
 from ..module_utils._operations.issue.authorize import VenueReadings, authorize_found, read
 from ..module_utils._operations.issue.options import TokenOptions
 from ..module_utils._operations.leases import read_leases
@@ -45,12 +45,11 @@ from ._channels.channel import Channel
 from ._channels.s3 import S3Channel
 from ._handoff import HandoffOptions, find_person
 from ._key_directory import Holder, check_fingerprints
+from ._lease_record import LOG, record
 from ._lease_signing import check_signer, check_signers, is_signed, read_lease_signer, sign
 from ._signing import SshSigner
 
 NAME = "venue_sts_lease"
-LOG = "~/.mdps/leases.jsonl"
-ASKED = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "duration_seconds")
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "user": {"type": "str", "required": True},
@@ -83,7 +82,8 @@ class Approval:
     :param token: the options of an issue for this lease.
     :param start: None if it starts at once.
     :param days: the length; None if ``end`` is given.
-    :param given: the option ``handoff``.
+    :param https: the channel of this name, if the lease has it.
+    :param confirmed: the fingerprints that the option ``fingerprints`` names.
     """
 
     token: TokenOptions
@@ -97,7 +97,8 @@ class Approval:
     approver: str
     channel: str
     person: Holder
-    given: Mapping[str, Any] = field(repr=False)
+    https: Channel | None = field(repr=False)
+    confirmed: Sequence[str]
     signer: SshSigner | None
 
 
@@ -105,6 +106,7 @@ class Approval:
 class LeaseOptions:
     """A lease to approve, or to end.
 
+    :param account: the account that the option expects; '' if it is not set.
     :param approval: None to end it.
     :param file: the record of approvals and endings on the controller.
     """
@@ -112,14 +114,9 @@ class LeaseOptions:
     venue: Venue
     user: str
     path: str
-    account: str | None
+    account: str
     file: str
     approval: Approval | None
-
-
-def given_handoff(params: Params) -> dict[str, Any]:
-    """Return the option ``handoff``, with its defaults where it is not set."""
-    return {name: spec.get("default") for name, spec in HANDOFF.items()} | dict(params["handoff"] or {})
 
 
 def _parse(params: Params, clients: Clients, runtime: Runtime) -> LeaseOptions:
@@ -128,11 +125,12 @@ def _parse(params: Params, clients: Clients, runtime: Runtime) -> LeaseOptions:
     check_append_file("leases_file", params["leases_file"], create=not runtime.check_mode)
     approval = _approval(params, venue, user, clients, runtime) if params["state"] == "present" else None
     path = lease_path(venue, params["lease_path"])
-    return LeaseOptions(venue, user, path, params["expected_account_id"], params["leases_file"], approval)
+    account = check_expected_account(params["expected_account_id"])
+    return LeaseOptions(venue, user, path, account, params["leases_file"], approval)
 
 
 def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime: Runtime) -> Approval:
-    given = given_handoff(params)
+    given = lease_venue.given_handoff(params)
     options = HandoffOptions.parse(given)
     lease_venue.check_unsealed(options)
     channel = registry.choose({**given, "channel": params["channel"]}) if params["channel"] != "s3" else None
@@ -140,9 +138,10 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
     check_fingerprints(person, (), options.fingerprints)
     signer = read_lease_signer(params["sign_with"]) if params["sign_with"] is not None else None
     check_signer(signer, check_signers("signers", params["signers"] or ()))
+    request = parse_request({name: params[name] for name in REQUEST}, venue)
     return Approval(
-        token=lease_venue.token_options(params, user, params, clients, runtime),
-        request=parse_request({name: params[name] for name in ASKED}, venue),
+        token=lease_venue.LeaseVenue.parse(params).token(user, request, clients, runtime),
+        request=request,
         start=parse_time("start", params["start"]) if params["start"] is not None else None,
         end=parse_time("end", params["end"]) if params["end"] is not None else None,
         days=check_days("days", params["days"], MOST_DAYS) if params["days"] is not None else None,
@@ -152,7 +151,8 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
         approver=params["approver"],
         channel=params["channel"],
         person=person,
-        given=given,
+        https=channel,
+        confirmed=options.fingerprints,
         signer=signer,
     )
 
@@ -170,16 +170,6 @@ class _Anywhere(Channel):
     def deliver(self, parcel: Any) -> Any:
         """Deliver nothing: this one only checks recipients."""
         raise ValueError("this channel does not deliver")
-
-
-def check_days(option: str, days: int, most: int) -> int:
-    """Return a number of days.
-
-    :raises InvalidInput: it is not 1 to ``most``.
-    """
-    if not 1 <= days <= most:
-        raise InvalidInput(option, f"{days} must be 1 to {most} days.")
-    return days
 
 
 def _execute(options: LeaseOptions, clients: Clients, runtime: Runtime) -> Result:
@@ -210,10 +200,10 @@ def _approve(options: LeaseOptions, approval: Approval, clients: Clients, runtim
     )
     before = leases.of(options.user)
     where = lease_venue.folder(approval.channel, approval.token, venue)
-    channel = lease_venue.channel_of(approval.channel, approval.given, where, approval.person, clients)
+    channel = lease_venue.channel_of(approval.https, where, approval.person, clients)
     # Whatever would keep a renewal from being issued is an error now.
     authorize_found(approval.token, venue, clients, runtime, where)
-    places = {"place": lease_venue.place_of(channel, approval.given), "account_id": venue.caller.account_id}
+    places = {"place": channel.place, "account_id": venue.caller.account_id}
     lease = _wanted(options, approval, before.lease if before else None, places, runtime)
     if before and lease is before.lease:
         return _result([], before.lease, lease, runtime)
@@ -241,7 +231,7 @@ def _check_fingerprints_kept(approval: Approval, before: Lease | None) -> None:
     :raises KeyChanged: the key is another, and the option ``fingerprints`` does not name it.
     """
     if before:
-        check_fingerprints(approval.person, before.key_fingerprints, approval.given["fingerprints"] or ())
+        check_fingerprints(approval.person, before.key_fingerprints, approval.confirmed)
 
 
 def _wanted(
@@ -300,29 +290,6 @@ def _check_times(approval: Approval, lease: Lease, now: datetime) -> None:
             "end" if approval.end else "days",
             f"a lease may last at most {approval.maximum_days} days, and begin within as many (maximum_days).",
         )
-
-
-def record(file: str, lease: Lease, event: str, reason: str | None, runtime: Runtime) -> None:
-    """Add a line to the record of approvals and endings.
-
-    :raises VenueError: the file cannot be written.
-    """
-    line = {"event": event, "at": iso(runtime.now()), "why": reason, "lease": lease.to_json()}
-    append_private("leases_file", file, json.dumps(line, separators=(",", ":")).encode())
-
-
-def read_record(file: str) -> list[str]:
-    """Return the lines of the record of approvals and endings, oldest first; none if there is no record yet.
-
-    :raises InvalidInput: it cannot be read.
-    """
-    try:
-        with open(absolute("leases_file", file), encoding="utf-8", errors="replace", opener=open_regular) as lines:
-            return lines.readlines()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise InvalidInput("leases_file", f"'{file}' cannot be read ({error.strerror}).") from None
 
 
 def _result(steps: Sequence[Step], before: Lease | None, after: Lease | None, runtime: Runtime) -> Result:

@@ -105,7 +105,7 @@ def readme_facts(receipt: Mapping[str, Any]) -> dict[str, Any]:
     can = {ability: any(verb in one.verbs for one in places) for verb, ability in _ABILITIES.items()}
     can |= {ability: any(verb in one.verbs for one in repositories) for verb, ability in _WITH_IMAGES.items()}
     verbs = [verb for verb in ("read", "write", "delete") if can[_ABILITIES[verb]]]
-    suffix = dns_suffix("aws-cn" if receipt["region"].startswith("cn-") else "aws")
+    suffix = dns_suffix(receipt["role_arn"].split(":")[1])
     return {
         **{name: receipt[name] for name in ("recipient", "project", "venue", "account_id", "region", "session_name")},
         **can,

@@ -26,6 +26,7 @@ from ..module_utils._domain.leases import (
     Lease,
     Renewal,
     StoredLease,
+    check_days,
     find_leases,
     lease_path,
     parameter_name,
@@ -33,7 +34,7 @@ from ..module_utils._domain.leases import (
     renewal_name,
     why_over,
 )
-from ..module_utils._domain.names import Venue, check_range, make_venue
+from ..module_utils._domain.names import check_range
 from ..module_utils._domain.permissions import RenewalFolder
 from ..module_utils._domain.revocation import Revocation, found_in
 from ..module_utils._domain.times import iso, parse_time, stamp
@@ -56,8 +57,8 @@ from ._channels.channel import Channel
 from ._channels.s3 import S3Channel
 from ._handoff import Handoff, HandoffOptions, find_person
 from ._key_directory import Holder
+from ._lease_record import LOG, read_record, record
 from ._lease_signing import check_signature, check_signers
-from ._leasing import LOG, check_days, given_handoff, read_record, record
 from ._renewal_place import RenewalPlace
 
 NAME = "venue_sts_renewal"
@@ -85,20 +86,19 @@ class RenewalOptions:
     """What to renew, and how.
 
     :param user: renew the lease of this user alone, at once; '' for every lease that is due.
-    :param by_hand: deliver by the channel of the option ``handoff``, not by that of the lease.
+    :param by_hand: the channel of the option ``handoff``, to deliver by it and not by that of the lease.
     :param maximum_days: a lease that lasts longer is refused: this collection did not approve it.
-    :param given: the option ``handoff``.
+    :param https: the channel of this name, for leases that deliver by it; None if its options are not set.
     """
 
-    params: Params = field(repr=False)
-    venue: Venue
+    venue: lease_venue.LeaseVenue
     path: str
     user: str
-    by_hand: bool
+    by_hand: Channel | None = field(repr=False)
     renew_before: int
     maximum_days: int
     signers: tuple[str, ...]
-    given: Mapping[str, Any] = field(repr=False)
+    https: Channel | None = field(repr=False)
     handoff: HandoffOptions
     stores: ReceiptStores
     leases_file: str
@@ -116,25 +116,24 @@ class VenueNow:
 
 
 def _parse(params: Params, _clients: Clients, runtime: Runtime) -> RenewalOptions:
-    venue = make_venue(params["project"], params["venue"])
+    venue = lease_venue.LeaseVenue.parse(params)
     if params["by_hand"] and params["user"] is None:
         raise InvalidInput("by_hand", "is for one lease. Name its user.")
-    given = given_handoff(params)
+    given = lease_venue.given_handoff(params)
     handoff = HandoffOptions.parse(given)
     lease_venue.check_unsealed(handoff)
     stores = ReceiptStores.from_options(params)
     stores.check(create=not runtime.check_mode)
     check_append_file("leases_file", params["leases_file"], create=not runtime.check_mode)
     return RenewalOptions(
-        params=params,
         venue=venue,
-        path=lease_path(venue, params["lease_path"]),
+        path=lease_path(venue.venue, params["lease_path"]),
         user=check_user("user", params["user"]) if params["user"] is not None else "",
-        by_hand=params["by_hand"],
+        by_hand=registry.choose(given) if params["by_hand"] else None,
         renew_before=check_range("renew_before", params["renew_before"], 60, LONGEST),
         maximum_days=check_days("maximum_days", params["maximum_days"], MOST_DAYS),
         signers=check_signers("lease_signers", params["lease_signers"] or ()),
-        given=given,
+        https=registry.choose({**given, "channel": "https"}) if given["https"] else None,
         handoff=handoff,
         stores=stores,
         leases_file=params["leases_file"],
@@ -163,9 +162,9 @@ class Run:
         """
         sts = self._clients.client("sts")
         caller, found = run_concurrently(
-            lambda: read_caller(sts), lambda: read_leases(self._ssm, self._options.venue, self._options.path)
+            lambda: read_caller(sts), lambda: read_leases(self._ssm, self._options.venue.venue, self._options.path)
         )
-        check_account(caller, self._options.params["expected_account_id"])
+        check_account(caller, self._options.venue.account)
         self._rows += self._damaged(found)
         for stored in self._chosen(found):
             self._rows.append(self._handle(stored, found))
@@ -245,9 +244,7 @@ class Run:
         self._check_length(lease)
         self._check_record(lease)
         token = lease_venue.for_lease(
-            lease_venue.token_options(
-                self._options.params, lease.user, lease.to_json()["request"], self._clients, self._runtime
-            ),
+            self._options.venue.token(lease.user, lease.request, self._clients, self._runtime),
             lease,
             stored.seconds_left(self._runtime.now()),
         )
@@ -312,20 +309,19 @@ class Run:
         options, lease = self._options, stored.lease
         person = options.handoff.keys.find(lease.user, self._runtime.now())
         lease_venue.check_keys(person, lease)
-        standing = lease_venue.channel_of(lease.channel, options.given, where, person, self._clients)
-        place = lease_venue.place_of(standing, options.given)
-        if place != lease.place:
+        standing = lease_venue.channel_of(options.https, where, person, self._clients)
+        if standing.place != lease.place:
             raise LeaseRefused(
-                f"the lease delivers to {lease.place}, but the venue's place is now {place}. Approve it again."
+                f"the lease delivers to {lease.place}, but the venue's place is now {standing.place}. Approve it again."
             )
-        channel = registry.choose(options.given) if options.by_hand else standing
+        channel = options.by_hand or standing
         channel.check_alone(self._runtime.hosts)
         return self._prepared(channel, person, standing)
 
     def _prepared(self, channel: Channel, person: Holder, standing: Channel) -> Handoff:
         options = self._options.handoff
         find_person(options, person.user, channel, self._runtime)
-        options.check_places(channel, person, self._options.venue, create=not self._runtime.check_mode)
+        options.check_places(channel, person, self._options.venue.venue, create=not self._runtime.check_mode)
         place = RenewalPlace(None, None)
         if isinstance(standing, S3Channel):
             place = RenewalPlace(standing.bucket, standing.key)
@@ -388,7 +384,7 @@ class Run:
         """
         path, user = self._options.path, stored.lease.user
         name = parameter_name(path, user)
-        now = find_leases(read_parameters(self._ssm, [name]), path, self._options.venue).of(user)
+        now = find_leases(read_parameters(self._ssm, [name]), path, self._options.venue.venue).of(user)
         if now is None or now.lease != stored.lease:
             raise LeaseRefused("the lease was ended or approved again while its token was being issued.")
 

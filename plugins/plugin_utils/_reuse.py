@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..module_utils._domain.errors import InvalidInput
+from ..module_utils._domain.times import parse_time
 from ..module_utils._files import absolute, open_regular
 
 # Made when ansible-playbook loads the plugin, before it forks. A worker that loads it again has another key: then
@@ -106,10 +107,9 @@ def lives(previous: Mapping[str, Any], seconds: int, now: datetime, *, just_fetc
 
 def _seconds_from(now: datetime, text: Any) -> float:
     try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
+        return (parse_time("expires_at", str(text)) - now).total_seconds()
+    except InvalidInput:
         return float("-inf")
-    return (moment - now).total_seconds() if moment.tzinfo else float("-inf")
 
 
 class Reuse:

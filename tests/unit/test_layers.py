@@ -1,15 +1,13 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Dependencies point one way.
-
-Modules, action -> front ends -> _operations -> {_domain, _aws, _kion}; _aws, _kion -> _domain; _domain -> standard
-library.
-"""
+"""Dependencies point one way, as CONTRIBUTING.md shows, and no further."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import pathlib
+import re
 import sys
 
 import pytest
@@ -33,39 +31,37 @@ FORBIDDEN_IN_DOMAIN = {
 
 
 def layer(module: str) -> str:
-    """The layer that a module of ours is in, from its path below plugins/."""
+    """The layer that a module of ours is in, from its path below plugins/.
+
+    Each package and file of module_utils is one; plugin_utils is one as a whole.
+    """
     parts = module.split(".")
-    if (
-        parts[0] in ("module_utils", "plugin_utils")
-        and len(parts) > 1
-        and parts[1] in ("_domain", "_aws", "_kion", "_controller", "_operations")
-    ):
-        return parts[1]
-    return {"module_utils": "front_end", "plugin_utils": "front_end"}.get(parts[0], parts[0])
+    return parts[1] if parts[0] == "module_utils" and len(parts) > 1 else parts[0]
 
 
-MASKING = "front_end:module_utils._masking"
+# What the files of a layer may import, besides those of their own. CONTRIBUTING.md has the same table.
 ALLOWED = {
-    "_domain": {"_domain"},
-    "_aws": {"_aws", "_domain", MASKING},
-    "_kion": {"_kion", "_domain", MASKING},
-    "_controller": {"_controller", "_domain"},
-    "_operations": {
-        "_operations",
-        "_aws",
-        "_kion",
-        "_controller",
-        "_domain",
-        "front_end:module_utils._files",
-        "front_end:module_utils._receipt_store",
-        "front_end:module_utils._handoff_options",
-        MASKING,
+    "modules": {"_module", "_operations"},
+    "action": {"plugin_utils", "_operations"},
+    "filter": {"plugin_utils", "_domain"},
+    "doc_fragments": set[str](),
+    "_module": {"_operations", "_masking"},
+    "plugin_utils": {
+        *("_operations", "_aws", "_domain"),
+        *("_receipt_store", "_handoff_options", "_files", "_masking"),
     },
-    "front_end": {"front_end", "_operations", "_domain", "_aws"},
-    "modules": {"front_end", "_operations"},
-    "action": {"front_end", "_operations", "_domain"},
-    "filter": {"front_end", "_domain"},
-    "doc_fragments": set(),
+    "_operations": {
+        *("_aws", "_kion", "_controller", "_domain"),
+        *("_receipt_store", "_handoff_options", "_files", "_masking"),
+    },
+    "_receipt_store": {"_aws", "_domain", "_files"},
+    "_handoff_options": set[str](),
+    "_files": {"_domain"},
+    "_aws": {"_domain", "_masking"},
+    "_kion": {"_domain", "_masking"},
+    "_controller": {"_domain"},
+    "_masking": {"_domain"},
+    "_domain": set[str](),
 }
 
 
@@ -104,8 +100,7 @@ def test_imports_point_one_way(path: pathlib.Path) -> None:
         if name.startswith(OWN):
             target = name.removeprefix(OWN)
             theirs = layer(target)
-            allowed = theirs in ALLOWED[mine] or f"{theirs}:{target}" in ALLOWED[mine]
-            assert allowed, f"{path.name} ({mine}) imports {target} ({theirs})"
+            assert theirs in {mine, *ALLOWED[mine]}, f"{path.name} ({mine}) imports {target} ({theirs})"
         elif mine == "_domain":
             top = name.split(".")[0]
             assert top in STANDARD, f"{path.name} imports {name}: _domain knows the standard library only"
@@ -116,6 +111,80 @@ def test_imports_point_one_way(path: pathlib.Path) -> None:
             assert name.split(".")[0] in STANDARD or name.startswith("ansible.module_utils"), (
                 f"{path.name} imports {name}: boto3 belongs into _aws"
             )
+
+
+@functools.cache
+def use_case(path: pathlib.Path) -> str:
+    """The use case that a file is part of, below plugins/: the file itself, or its package; '' if it is none.
+
+    A use case defines an ``OPERATION``. What several share lies in files that define none.
+    """
+    own = path.relative_to(PLUGINS)
+    unit = PLUGINS.joinpath(*own.parts[:3]) if own.parts[:2] == ("module_utils", "_operations") else path
+    files = sorted(unit.rglob("*.py")) if unit.is_dir() else [unit]
+    is_one = any(
+        "OPERATION" in {ast.unparse(one) for one in (node.targets if isinstance(node, ast.Assign) else [node.target])}
+        for file in files
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+    )
+    return ".".join(unit.relative_to(PLUGINS).with_suffix("").parts) if is_one else ""
+
+
+def layers_of(text: str) -> set[str]:
+    """The names in code quotation marks."""
+    return set(re.findall(r"`+([a-z_]+)`+", text))
+
+
+def test_contributing_shows_what_may_be_imported() -> None:
+    text = (PLUGINS.parent / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| `([a-z_]+)` \| (.*) \|$", text, re.MULTILINE)
+    assert {name: layers_of(cell) for name, cell in rows} == ALLOWED
+
+
+def test_every_arrow_is_needed() -> None:
+    used: dict[str, set[str]] = {name: set() for name in ALLOWED}
+    for path in FILES:
+        mine = layer(".".join(path.relative_to(PLUGINS).with_suffix("").parts))
+        theirs = {layer(name.removeprefix(OWN)) for name in imports(path) if name.startswith(OWN)}
+        used[mine] |= theirs - {mine, "module_utils"}
+    assert used == ALLOWED
+
+
+PACKAGES = sorted(path.parent for path in PLUGINS.rglob("__init__.py") if path.parent.name != "module_utils")
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_each_package_says_what_imports_it(package: pathlib.Path) -> None:
+    """The last sentence of its docstring names the layers, its own among them where files beside it do."""
+    own = ".".join(package.relative_to(PLUGINS).parts)
+    importers = {
+        layer(".".join(path.relative_to(PLUGINS).with_suffix("").parts))
+        for path in FILES
+        if package not in path.parents
+        and any(f"{name.removeprefix(OWN)}.".startswith(f"{own}.") for name in imports(path))
+    }
+    text = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
+    assert layers_of(text.rpartition("Imported by ")[2]) == importers
+
+
+ROOMS = ("module_utils/_operations/", "plugin_utils/")
+
+
+def test_no_use_case_of_a_room_is_imported_by_another_file_of_it() -> None:
+    """What runs on the controller may build on an operation: a renewal is an issue like any other."""
+    cases = {one for one in map(use_case, FILES) if one}
+    assert {"module_utils._operations.issue", "module_utils._operations.role", "plugin_utils._leasing"} <= cases
+    wrong = []
+    for path in FILES:
+        own = path.relative_to(PLUGINS)
+        room = next((one for one in ROOMS if str(own).startswith(one)), None)
+        if room is None:
+            continue
+        others = {case for case in cases - {use_case(path)} if case.startswith(room.replace("/", "."))}
+        targets = [name.removeprefix(OWN) for name in imports(path)]
+        wrong += [f"{own} imports {one}" for one in targets for case in others if f"{one}.".startswith(f"{case}.")]
+    assert wrong == []
 
 
 def test_two_classes_never_share_a_name() -> None:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from .._domain.errors import ConnectionProblem
+
 ADVICE = {
     "PackedPolicyTooLarge": " Session policy, policy ARNs and session tags together are too large for STS. Name fewer "
     "buckets, folders, repositories or tags, or limit the role instead.",
@@ -33,3 +35,11 @@ ADVICE = {
         "it, or set kms_key_id to another key.",
     ),
 }
+
+
+def unusable_settings(error: Exception) -> ConnectionProblem:
+    """Return the error that says why no client can be made.
+
+    :param error: of botocore: an unknown profile, half a pair of keys, an endpoint that is no URL, a wrong aws_config.
+    """
+    return ConnectionProblem(f"The AWS connection settings do not work: {str(error).rstrip('.')}.")

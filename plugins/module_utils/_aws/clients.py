@@ -13,6 +13,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws
 from .._domain.errors import ConnectionProblem, CredentialsProblem, MissingDependency
 from .._domain.secret_text import check_key
 from . import authorities, providers
+from .advice import unusable_settings
 
 try:
     import botocore.config
@@ -63,14 +64,6 @@ def _make_session(profile: str | None) -> Any:
     return session
 
 
-def _unusable(error: Exception) -> ConnectionProblem:
-    """Say why no client can be made.
-
-    An unknown profile, half a pair of keys, an endpoint that is no URL, a wrong aws_config.
-    """
-    return ConnectionProblem(f"The AWS connection settings do not work: {str(error).rstrip('.')}.")
-
-
 class _Options:
     """What amazon.aws's connection helper wants of a module: options, and a way to fail."""
 
@@ -108,7 +101,7 @@ class Clients:
                 session = _make_session(options.pop("profile_name", None))
                 options["verify"] = authorities.bundle_in_force(session, options.get("verify"))
             except (botocore.exceptions.BotoCoreError, TypeError, ValueError) as error:
-                raise _unusable(error) from None
+                raise unusable_settings(error) from None
             for name, option in KEY_OPTIONS.items():
                 if options.get(name):
                     options[name] = check_key(option, options[name])
@@ -194,7 +187,7 @@ class Clients:
                 **{**settings, "verify": short or bundle},
             )
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            raise _unusable(error) from None
+            raise unusable_settings(error) from None
         if short:
             authorities.widen_on_error(client, short, bundle)
         return client

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from .calls import call
@@ -14,6 +14,8 @@ PAGE = 50  # the most that LookupEvents returns at once
 # Two requests a second, per account and region:
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
 SECONDS_A_REQUEST = 0.5
+KEPT = timedelta(days=90)  # how long CloudTrail keeps events
+DELAY = timedelta(minutes=15)  # until CloudTrail shows an event
 
 
 class Lookup(NamedTuple):

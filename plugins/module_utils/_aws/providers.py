@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from .._domain.errors import ConnectionProblem, CredentialsProblem, MissingDependency, VenueError
 from .._domain.secret_text import is_key
 from .._masking import register
-from .advice import ADVICE
+from .advice import ADVICE, unusable_settings
 
 with contextlib.suppress(ImportError):  # Clients reports a missing botocore before anything here is used
     from botocore import exceptions as botocore_errors
@@ -133,7 +133,7 @@ def _profile_with(session: Any, *names: str) -> str:
 
 
 def _settings_do_not_work(error: Any, session: Any) -> VenueError:
-    return ConnectionProblem(f"The AWS connection settings do not work: {str(error).rstrip('.')}.")
+    return unusable_settings(error)
 
 
 def _incomplete(error: Any, session: Any) -> VenueError:

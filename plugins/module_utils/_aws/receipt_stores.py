@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from .._domain.errors import AwsRefused, ConnectionProblem
-from .._domain.receipts import LONGEST_LINE, STATES, Stored
+from .._domain.receipts import LONGEST_LINE, RECEIPT_ID, STATES, Stored
+from .._domain.times import STAMP
 from .calls import call
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
@@ -24,7 +25,7 @@ MOST_FOLDERS = 2_000  # projects and venues
 MOST_PARAMETERS = 10_000
 PAGE = 10  # the most that GetParametersByPath returns at once
 READERS = 8  # objects that are read side by side; botocore keeps ten connections
-_NAME = re.compile(rf"(r-[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{8}})/[0-9]{{8}}T[0-9]{{6}}Z-({'|'.join(STATES)})\.json")
+_NAME = re.compile(rf"({RECEIPT_ID.pattern})/{STAMP}-({'|'.join(STATES)})\.json")
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from typing import Any
 
 from .errors import InvalidInput, LimitExceeded
 from .names import Venue, check_range
-from .patterns import has_wildcard, matches, overlap, within, within_any
+from .patterns import WILDCARDS, has_wildcard, matches, overlap, within, within_any
 from .places import Exactly, exactly
 from .policies import statements, values
 from .token_request import LONGEST, SHORTEST
 
+# The options of a request and of limits.
+REQUEST = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "duration_seconds")
 ACCESS = ("s3_read", "s3_write", "ecr_create", "ecr_pull", "ecr_push")
 S3_ACCESS, ECR_ACCESS = frozenset(ACCESS[:2]), frozenset(ACCESS[2:])
 # Below this prefix of a venue's bucket, receipts and renewals may lie: the role denies its tokens to write there.
@@ -139,9 +141,9 @@ def parse_limits(option: str, mapping: Any, venue: Venue) -> Limits:
         return Limits()
     if not isinstance(mapping, Mapping):
         raise InvalidInput(option, "must be a mapping, such as {access: [s3_read], duration_seconds: 900}.")
-    unknown = [str(key) for key in mapping if key not in _OPTIONS]
+    unknown = [str(key) for key in mapping if key not in REQUEST]
     if unknown:
-        raise InvalidInput(option, f"does not know {', '.join(unknown)}; choose among {', '.join(_OPTIONS)}.")
+        raise InvalidInput(option, f"does not know {', '.join(unknown)}; choose among {', '.join(REQUEST)}.")
     limits = Limits(**_parse(mapping, venue, lambda name: f"{option}.{name}"))
     if limits == Limits():
         raise InvalidInput(option, "is given but empty. Set at least one limit, or leave the option out.")
@@ -154,9 +156,6 @@ def parse_request(params: Mapping[str, Any], venue: Venue) -> Request:
     :raises InvalidInput: an option is empty or cannot be right.
     """
     return Request(**_parse(params, venue, lambda name: name))
-
-
-_OPTIONS = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "duration_seconds")
 
 
 def _parse(given: Mapping[str, Any], venue: Venue, title: Callable[[str], str]) -> dict[str, Any]:
@@ -513,7 +512,7 @@ def check_repositories(venue: Venue, patterns: Sequence[str], option: str = "ecr
                 f"'{pattern}' would reach beyond one namespace: begin a pattern with a namespace and a slash, "
                 f"as in '{own_namespaces(venue)[0]}*', or name one repository in full.",
             )
-        plain = re.sub(r"[*?]+", "x", pattern)
+        plain = WILDCARDS.sub("x", pattern)
         if not _REPOSITORY.fullmatch(plain) or not 2 <= len(pattern) <= 256:
             raise InvalidInput(
                 option,

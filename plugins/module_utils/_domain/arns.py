@@ -13,8 +13,14 @@ from typing import NamedTuple
 from .errors import InvalidInput
 
 DNS_SUFFIX = {"aws-cn": "amazonaws.com.cn"}  # every other partition that MDPS may be in ends in amazonaws.com
+# Where people sign in to the console of each partition; regions have names of their own below these.
+SIGN_IN_HOSTS = {
+    "aws": "signin.aws.amazon.com",
+    "aws-us-gov": "signin.amazonaws-us-gov.com",
+    "aws-cn": "signin.amazonaws.cn",
+}
 _ARN = re.compile(r"arn:(aws[a-z-]*):([a-z0-9-]+):([a-z0-9-]*):([0-9]{12}|aws|):(\S+)")
-_ACCOUNT = re.compile(r"[0-9]{12}")
+ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
 
 class Arn(NamedTuple):
@@ -33,6 +39,11 @@ class Arn(NamedTuple):
 def dns_suffix(partition: str) -> str:
     """What the host names of a partition's services end in."""
     return DNS_SUFFIX.get(partition, "amazonaws.com")
+
+
+def sign_in_host(partition: str) -> str:
+    """The host at which a partition's users sign in to the console, and to which SAML assertions go."""
+    return SIGN_IN_HOSTS.get(partition, SIGN_IN_HOSTS["aws"])
 
 
 def parse_arn(
@@ -73,7 +84,7 @@ def check_account_id(option: str, text: str) -> str:
 
     :raises InvalidInput: anything else.
     """
-    if not _ACCOUNT.fullmatch(text):
+    if not ACCOUNT_ID.fullmatch(text):
         raise InvalidInput(
             option, f"'{text}' is not an AWS account id (12 digits; quote it in YAML, so that leading zeros stay)."
         )

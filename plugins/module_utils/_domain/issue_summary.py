@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from .access_words import describe_access
+from .times import parse_time
 
 WIDTH = 12
 HEADINGS = ("PROJECT / VENUE", "USER", "ENDS (UTC)", "WHERE IT IS")
@@ -75,7 +75,7 @@ def _end(receipt: Mapping[str, Any]) -> str:
 
 
 def _minute(text: str) -> str:
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M}"
+    return f"{parse_time('expires_at', text):%Y-%m-%d %H:%M}"
 
 
 def _keys_and_signer(result: Mapping[str, Any], handoff: Mapping[str, Any]) -> Sequence[str]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from .arns import ACCOUNT_ID
 from .errors import InvalidInput, VenueError
 from .secret_text import is_key, without
 from .times import parse_time
@@ -89,7 +90,7 @@ def make_account(text: str) -> KionAccount:
 
     :raises InvalidInput: it is neither.
     """
-    if re.fullmatch(r"[0-9]{12}", text):
+    if ACCOUNT_ID.fullmatch(text):
         return KionAccount(text, "")
     if re.fullmatch(r"\d+", text) or not text.strip() or not text.isprintable():
         raise InvalidInput(

@@ -17,15 +17,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from .access import RENEWALS, Request, parse_request
+from .access import RENEWALS, REQUEST, Request, parse_request
+from .arns import ACCOUNT_ID
 from .errors import InvalidInput
-from .names import Venue, check_parameter_name, make_venue
-from .receipts import CLOCK_TOLERANCE, LONGEST_SESSION
+from .names import SESSION_NAME, Venue, check_parameter_name, make_venue
+from .receipts import CLOCK_TOLERANCE
 from .role_plan import Parameter
 from .steps import Step
-from .times import iso, stamp
+from .times import STAMP, iso, parse_stamp, stamp
 from .token_files import person_part
-from .token_request import SHORTEST
+from .token_request import LONGEST_SESSION, SHORTEST
 from .untrusted import BadValue, an_object, aware_time, checked, matching, one_line, one_of, or_null, safe_text
 from .untrusted import text_list as texts
 from .users import check_user
@@ -44,11 +45,8 @@ LONGEST_VALUE = 8192  # bytes; the most that Parameter Store takes
 MOST_BRACKETS = 64
 MOST_DAYS = 366  # so that a forged lease cannot reach far ahead
 PER_CALL = 10  # parameters that DeleteParameters takes
-REQUEST = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "duration_seconds")
 
-_ID = re.compile(r"l-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
-_ACCOUNT = re.compile(r"[0-9]{12}")
-_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_ID = re.compile(rf"l-{STAMP}-[0-9a-f]{{8}}")
 _CLAIM = re.compile(r"[0-9a-f]{8}")
 _SIGNATURE = re.compile(r"[A-Za-z0-9+/]{16,4096}={0,2}")
 _ESCAPED = re.compile(r"[^A-Za-z0-9_-]")
@@ -143,6 +141,16 @@ class Lease:
     def signed_text(self) -> bytes:
         """What a signature is about: every field but the signature, in one form only."""
         return json.dumps(replace(self, signature=None).to_json(), sort_keys=True, separators=(",", ":")).encode()
+
+
+def check_days(option: str, days: int, most: int) -> int:
+    """Return a number of days.
+
+    :raises InvalidInput: it is not 1 to ``most``.
+    """
+    if not 1 <= days <= most:
+        raise InvalidInput(option, f"{days} must be 1 to {most} days.")
+    return days
 
 
 def _request_to_json(request: Request) -> dict[str, Any]:
@@ -405,7 +413,7 @@ def _check_schema(given: Mapping[str, Any]) -> None:
 
 def _approval_time(lease_id: str) -> datetime:
     """:raises ValueError: the id has digits that are no time."""
-    return datetime.fromisoformat(lease_id.split("-")[1])
+    return parse_stamp(lease_id.split("-")[1])
 
 
 def _check_sense(lease: Lease) -> None:
@@ -439,7 +447,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "user": _user,
     "project": one_line,
     "venue": one_line,
-    "account_id": matching(_ACCOUNT),
+    "account_id": matching(ACCOUNT_ID),
     "request": an_object(
         {name: or_null(_seconds if name == "duration_seconds" else texts) for name in REQUEST},
     ),
@@ -459,7 +467,7 @@ _RENEWAL_CHECKS: dict[str, Callable[[Any], Any]] = {
     "claim": or_null(matching(_CLAIM)),
     "issued_at": or_null(aware_time),
     "expires_at": or_null(aware_time),
-    "session_name": or_null(matching(_SESSION)),
+    "session_name": or_null(matching(SESSION_NAME)),
     "problem": or_null(one_line),
 }
 

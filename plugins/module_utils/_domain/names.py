@@ -22,7 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PARAMETER_NAME = re.compile(r"(?!/?(?:aws|ssm))(?:(?:/[\w.-]+)+|[\w.-]+)", re.ASCII | re.IGNORECASE)
 _PARAMETER_NAME_LENGTH, _PARAMETER_LEVELS = 1011, 15
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
-_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+# A session name, and a source identity.
+SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _PATH = re.compile(r"/|/[\x21-\x7e]{1,510}/")
 
@@ -129,6 +130,17 @@ def parameter_names(venue: Venue, options: Mapping[str, Any]) -> ParameterNames:
     )
 
 
+def chosen_role_name(venue: Venue, options: Mapping[str, Any]) -> str:
+    """The name of a venue's role: that of the option ``role_name``, or the conventional one.
+
+    :param options: has ``role_name`` and ``name_prefix``.
+    :raises InvalidInput: IAM allows no such name.
+    """
+    if options["role_name"] is not None:
+        return check_role_name("role_name", options["role_name"])
+    return venue.role_name(options["name_prefix"])
+
+
 def check_parameter_name(option: str, name: str) -> str:
     """The name of an SSM parameter: with a path it begins with ``/``, and has no version or label.
 
@@ -177,7 +189,7 @@ def check_path(path: str) -> str:
 
 def is_session_name(name: str) -> bool:
     """Whether AWS takes a text as a session name or source identity."""
-    return bool(_SESSION_NAME.fullmatch(name))
+    return bool(SESSION_NAME.fullmatch(name))
 
 
 def check_session_name(option: str, name: str) -> str:

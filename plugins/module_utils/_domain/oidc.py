@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .errors import InvalidInput
-from .patterns import has_wildcard, matches
+from .patterns import WILDCARDS, has_wildcard, matches
 from .trust_reader import WEB_IDENTITY
 
 OPTION = "oidc_providers"
@@ -22,7 +22,6 @@ GITHUB = "token.actions.githubusercontent.com"
 _ARN = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):oidc-provider/(\S+)")
 _ISSUER = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?:/[\w.~/-]*)?", re.ASCII)
 _CLAIM = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
-_WILDCARD = re.compile(r"[*?]")
 
 
 class Shared(NamedTuple):
@@ -261,7 +260,7 @@ def _check_subjects(issuer: str, subjects: tuple[str, ...]) -> tuple[str, ...]:
             f"{shared.example}.",
         )
     for one in subjects:
-        literal = _WILDCARD.split(one, maxsplit=1)[0]
+        literal = WILDCARDS.split(one, maxsplit=1)[0]
         if not literal:
             raise InvalidInput(
                 OPTION,

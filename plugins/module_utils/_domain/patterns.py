@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+# One or more wildcards in a row.
+WILDCARDS = re.compile(r"[*?]+")
+
 
 def has_wildcard(text: str) -> bool:
     """Whether a text is a pattern and not a plain name."""
@@ -83,4 +86,4 @@ def _normal(pattern: str) -> str:
     def ordered(run: re.Match[str]) -> str:
         return "?" * run.group().count("?") + ("*" if "*" in run.group() else "")
 
-    return re.sub(r"[*?]+", ordered, pattern)
+    return WILDCARDS.sub(ordered, pattern)

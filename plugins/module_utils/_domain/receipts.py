@@ -15,9 +15,12 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from .arns import ACCOUNT_ID
 from .errors import InvalidInput
-from .names import Venue, make_venue
-from .times import iso, stamp
+from .names import SESSION_NAME, Venue, make_venue
+from .secret_text import ACCESS_KEY_ID
+from .times import STAMP, iso, stamp
+from .token_request import LONGEST_SESSION
 from .untrusted import (
     BadValue,
     an_object,
@@ -49,19 +52,15 @@ ALLOWS_LISTS = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "pla
 ALLOWS_FLAGS = ("delete", "list", "narrowed")
 # AWS accepts a request that is signed by a clock which is off by up to this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-LONGEST_SESSION = timedelta(hours=12)  # no role allows longer sessions
 LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, so that a forged line cannot reach far ahead
 LONGEST_REACH = timedelta(hours=16)  # from issue_until to the end of any token: more than the sum of the above
 LONGEST_LIFE = LONGEST_ISSUE + LONGEST_REACH  # from requested_at to the end of any token
 LONGEST_LINE = 65536  # bytes; a receipt has about 2,000
 MOST_BRACKETS = 256  # a receipt has ten, and those in its texts
 
-_ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z0-9-]{1,32}")
-_ID = re.compile(r"r-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+RECEIPT_ID = re.compile(rf"r-{STAMP}-[0-9a-f]{{8}}")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\x21-\x7e]{1,510}/)?([\w+=,.@-]{1,64})", re.ASCII)
-_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-_KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
 _SESSION_ID = re.compile(r"[A-Z0-9]{4,64}:[\w+=,.@-]{2,64}", re.ASCII)
 _WRITTEN_TIME = re.compile(r"2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -304,16 +303,16 @@ def _handoff(value: Any) -> dict[str, Any]:
 
 _context = an_object(dict.fromkeys(CONTEXT, one_line))
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    "id": matching(_ID),
+    "id": matching(RECEIPT_ID),
     "state": one_of(*STATES),
     "recorded_at": aware_time,
     "recipient": one_line,
     "project": one_line,
     "venue": one_line,
-    "account_id": matching(_ACCOUNT),
+    "account_id": matching(ACCOUNT_ID),
     "region": matching(_REGION),
     "role_arn": matching(_ROLE_ARN),
-    "session_name": matching(_SESSION),
+    "session_name": matching(SESSION_NAME),
     "method": one_of(*METHODS),
     "requested_at": aware_time,
     "issue_until": aware_time,
@@ -321,12 +320,12 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "duration_seconds": _seconds,
     "issuer_arn": or_null(one_line),
     "external_id_source": or_null(one_line),
-    "source_identity": or_null(matching(_SESSION)),
+    "source_identity": or_null(matching(SESSION_NAME)),
     "allows": or_null(
         an_object({**dict.fromkeys(ALLOWS_LISTS, or_null(text_list)), **dict.fromkeys(ALLOWS_FLAGS, or_null(flag))})
     ),
     "context": lambda value: {} if value is None else _context(value),
-    "access_key_id": or_null(matching(_KEY_ID)),
+    "access_key_id": or_null(matching(ACCESS_KEY_ID)),
     "assumed_role_id": or_null(matching(_SESSION_ID)),
     "issued_at": or_null(aware_time),
     "expires_at": or_null(aware_time),

@@ -20,15 +20,12 @@ from .errors import VenueError
 from .policies import compact, document, same, size
 from .role_plan import INLINE_POLICY_LENGTH
 from .steps import Plan, Step
-from .times import iso
-from .token_request import LONGEST
+from .times import STAMP, iso, parse_stamp, stamp
+from .token_request import LONGEST_SESSION
 from .users import session_pattern
 
 KINDS = {"all": "", "session": "session", "source_identity": "source", "user": "user"}
-_NAME = re.compile(r"revoked-(\d{8}T\d{6}Z)-(?:all|(session|source|user)=([\w+=,.@-]{1,64}))", re.ASCII)
-_STAMP = "%Y%m%dT%H%M%SZ"
-# A token may have been issued when the role still allowed the longest sessions that AWS knows.
-LONGEST_SESSION = timedelta(seconds=LONGEST)
+_NAME = re.compile(rf"revoked-({STAMP})-(?:all|(session|source|user)=([\w+=,.@-]{{1,64}}))", re.ASCII)
 
 
 class QuotaReached(VenueError):
@@ -52,7 +49,7 @@ class Revocation(NamedTuple):
     def policy_name(self) -> str:
         """The name of the inline policy, which says the same as its document."""
         what = f"{KINDS[self.kind]}={self.value}" if self.value else "all"
-        return f"revoked-{self.before.astimezone(UTC).strftime(_STAMP)}-{what}"
+        return f"revoked-{stamp(self.before)}-{what}"
 
     def policy(self, role_id: str) -> dict[str, Any]:
         """The policy document.
@@ -76,7 +73,10 @@ class Revocation(NamedTuple):
         return {"aws:userid": (f"{role_id}:{session}", "string"), **issued}
 
     def live(self, now: datetime) -> bool:
-        """Whether a token that it refuses may still be alive otherwise."""
+        """Whether a token that it refuses may still be alive otherwise.
+
+        It may have been issued when the role still allowed the longest sessions that AWS knows.
+        """
         return now < self.before + LONGEST_SESSION
 
     def covers(self, other: Revocation) -> bool:
@@ -120,7 +120,7 @@ def from_name(policy_name: str) -> Revocation | None:
         return None
     kind = {short: kind for kind, short in KINDS.items()}[match[2] or ""]
     try:
-        return Revocation(kind, match[3] or "", datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC))
+        return Revocation(kind, match[3] or "", parse_stamp(match[1]))
     except ValueError:
         return None
 

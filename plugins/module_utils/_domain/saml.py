@@ -18,6 +18,7 @@ from typing import NamedTuple, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+from .arns import SIGN_IN_HOSTS
 from .errors import InvalidInput
 from .saml_text import FRESH_ONE, SamlProblem, cut_off, decode_file, extract
 from .times import iso, parse_time
@@ -32,7 +33,7 @@ SESSION_ATTRIBUTE = "https://aws.amazon.com/SAML/Attributes/RoleSessionName"
 _P, _A = "{urn:oasis:names:tc:SAML:2.0:protocol}", "{urn:oasis:names:tc:SAML:2.0:assertion}"
 _ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/\S+")
 _PROVIDER_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):saml-provider/\S+")
-_SIGN_IN = r"https://(?:[a-z0-9-]+\.)?signin\.(?:aws\.amazon\.com|amazonaws-us-gov\.com|amazonaws\.cn)/saml"
+_SIGN_IN = rf"https://(?:[a-z0-9-]+\.)?(?:{'|'.join(map(re.escape, SIGN_IN_HOSTS.values()))})/saml"
 _AUDIENCE = re.compile(rf"{_SIGN_IN}|urn:amazon:webservices(?::[a-z0-9-]+)?")
 _RECIPIENT = re.compile(rf"{_SIGN_IN}(?:/acs/\S+)?")
 # Lists of what a response is for are cut, since a hostile one can be long.

@@ -10,6 +10,8 @@ from .errors import InvalidInput
 
 # A key is sent in an HTTP header: printable ASCII without blanks.
 _KEY = re.compile(r"[\x21-\x7e]+")
+# An access key id; it is no secret. https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html
+ACCESS_KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
 AROUND = " \t\r\n\v\f\0\ufeff"  # a vault block and a file end in a line break, and editors write byte order marks
 
 

@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .names import CHECK_SESSION, Venue
-from .receipts import CLOCK_TOLERANCE, LONGEST_SESSION, Receipt
+from .names import CHECK_SESSION, SESSION_NAME, Venue
+from .receipts import CLOCK_TOLERANCE, Receipt
 from .revocation import Revocation
+from .secret_text import ACCESS_KEY_ID
 from .times import EARLIEST, LATEST, iso
+from .token_request import LONGEST_SESSION
 from .untrusted import safe_text
 
 EVENTS = ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
@@ -27,8 +29,6 @@ DEFAULT_DURATION = timedelta(hours=1)
 _EXPIRATIONS = ("%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,576}")
 _SESSION_ARN = re.compile(r"arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/[\w+=,.@-]+/([\w+=,.@-]{2,64})", re.ASCII)
-_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-_KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def from_event(text: str) -> Session | None:
     asked, given, who = (part(event, name) for name in ("requestParameters", "responseElements", "userIdentity"))
     role, issued = _matched(_ROLE_ARN, asked.get("roleArn")), time_of(event.get("eventTime"))
     # An assertion names the session: only the answer has it.
-    session = _matched(_SESSION, asked.get("roleSessionName")) or _answered_session(given)
+    session = _matched(SESSION_NAME, asked.get("roleSessionName")) or _answered_session(given)
     if not role or not session or not issued:
         return None
     keys = part(given, "credentials")
@@ -122,7 +122,7 @@ def from_event(text: str) -> Session | None:
         role_id=words(part(given, "assumedRoleUser"), "assumedRoleId").partition(":")[0],
         recipient="(a check by provisioning; its keys were discarded)" if session == CHECK_SESSION else "",
         issuer_arn=words(who, "arn") or words(who, "principalId") or words(who, "invokedBy"),
-        source_identity=_matched(_SESSION, given.get("sourceIdentity") or asked.get("sourceIdentity")),
+        source_identity=_matched(SESSION_NAME, given.get("sourceIdentity") or asked.get("sourceIdentity")),
         sources=("cloudtrail",),
         subject=words(given, "subjectFromWebIdentityToken") or _user(who),
     )
@@ -154,7 +154,7 @@ def from_use(text: str, access_key_id: str) -> Session | None:
         expires_at=issued + LONGEST_SESSION,
         latest_end=issued + LONGEST_SESSION + CLOCK_TOLERANCE,
         role_id=words(who, "principalId").partition(":")[0],
-        source_identity=_matched(_SESSION, context.get("sourceIdentity")),
+        source_identity=_matched(SESSION_NAME, context.get("sourceIdentity")),
         sources=("cloudtrail",),
     )
 
@@ -194,7 +194,7 @@ def words(whole: Mapping[str, Any], name: str) -> str:
 
 def key_id(text: Any) -> str:
     """An access key id within an event; '' for anything else."""
-    return _matched(_KEY_ID, text)
+    return _matched(ACCESS_KEY_ID, text)
 
 
 def _matched(pattern: re.Pattern[str], text: Any) -> str:

@@ -8,17 +8,27 @@ from datetime import UTC, datetime
 
 from .errors import InvalidInput
 
+_ISO, _STAMP = "%Y-%m-%dT%H:%M:%SZ", "%Y%m%dT%H%M%SZ"
+STAMP = r"[0-9]{8}T[0-9]{6}Z"  # a regular expression for what ``stamp`` writes
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def iso(moment: datetime) -> str:
     """A time as the AWS CLI's JSON has it: ``2016-03-15T00:05:07Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime(_ISO)
 
 
 def stamp(moment: datetime) -> str:
     """A time as names have it: ``20160315T000507Z``."""
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return moment.astimezone(UTC).strftime(_STAMP)
+
+
+def parse_stamp(text: str) -> datetime:
+    """Return the time that ``stamp`` wrote, aware, in UTC.
+
+    :raises ValueError: it is not such a text, or no time.
+    """
+    return datetime.strptime(text, _STAMP).replace(tzinfo=UTC)
 
 
 def parse_time(option: str, text: str) -> datetime:

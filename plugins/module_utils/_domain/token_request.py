@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from .arns import parse_arn
@@ -18,6 +19,7 @@ from .policies import compact
 from .times import iso
 
 SHORTEST, LONGEST, CHAINED = 900, 43200, 3600
+LONGEST_SESSION = timedelta(seconds=LONGEST)  # no role allows longer sessions
 SESSION_POLICY_LENGTH, MOST_POLICY_ARNS = 2048, 10
 _MFA_SERIAL = re.compile(r"[\w+=/:,.@-]{9,256}", re.ASCII)
 MOST_USED = 80  # per cent

@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .arns import check_account_id, parse_arn
+from .arns import check_account_id, parse_arn, sign_in_host
 from .errors import InvalidInput
 from .oidc import OidcProvider
 from .policies import compact, document
 from .trust_reader import ASSUME, ASSUME_ACTIONS, LOCK_SID
 
 TRUST_POLICY_LENGTH = 2048  # the default quota of IAM for a role trust policy
-_SIGN_IN = {"aws-us-gov": "signin.amazonaws-us-gov.com", "aws-cn": "signin.amazonaws.cn"}
 # What IAM Identity Center calls its roles: AWSReservedSSO_<permission set>_<16 hexadecimal digits>.
 _SSO_ROLE = re.compile(r"AWSReservedSSO_(.+)_[0-9a-f]{16}")
 _SSO_PATH = "aws-reserved/sso.amazonaws.com"
@@ -122,7 +121,7 @@ def saml_audiences(partition: str, region: str) -> str | list[str]:
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-saml.html
     """
-    host = _SIGN_IN.get(partition, "signin.aws.amazon.com")
+    host = sign_in_host(partition)
     everywhere = f"https://{host}/saml"
     return [everywhere, f"https://{region}.{host}/saml"] if region else everywhere
 
@@ -224,7 +223,7 @@ def check_audiences(option: str, addresses: Sequence[str], partition: str) -> tu
 
     :raises InvalidInput: not such an address of this partition, or none.
     """
-    host = _SIGN_IN.get(partition, "signin.aws.amazon.com")
+    host = sign_in_host(partition)
     for address in addresses:
         if not re.fullmatch(rf"https://(?:[a-z0-9-]+\.)?{re.escape(host)}/saml(?:/acs/[\w-]+)?", address, re.ASCII):
             raise InvalidInput(

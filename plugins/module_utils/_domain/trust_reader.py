@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .conditions import Context, Test, all_of, any_of, is_met, is_variable, negation, tests
 from .names import is_external_id
-from .patterns import matches
+from .patterns import has_wildcard, matches
 from .policies import EXTERNAL_ID_KEY, VERSION, statements, values
 
 ASSUME = "sts:AssumeRole"
@@ -390,4 +390,4 @@ def _undecided(statement: Statement) -> Iterator[str]:
 
 
 def _has_wildcard(value: Any) -> bool:
-    return bool(re.search(r"[*?]", str(value)))
+    return has_wildcard(str(value))

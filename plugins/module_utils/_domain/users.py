@@ -10,11 +10,13 @@ import unicodedata
 from datetime import datetime
 
 from .errors import InvalidInput
+from .times import STAMP, stamp
 
 # The characters of a role session name, so that a user name goes into one as it is. None of them leaves a folder.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 _USER = re.compile(r"[A-Za-z0-9_+=,@][A-Za-z0-9_+=,.@-]{0,63}")
 _SUFFIX = re.compile(r"[0-9a-f]{6}")
+_ENDING = rf"-{STAMP}-{_SUFFIX.pattern}"  # of a session name, after the user name
 SUFFIX_BYTES = 3
 
 _WHOLE_USER = 39  # with two hyphens, 16 characters of time and 6 of suffix: 63 of the 64 that STS takes
@@ -75,17 +77,17 @@ def session_name(user: str, now: datetime, suffix: str) -> str:
     """
     if not _SUFFIX.fullmatch(suffix):
         raise ValueError("the suffix of a session name must be six hexadecimal digits")
-    return f"{_fit(user)}-{now:%Y%m%dT%H%M%SZ}-{suffix}"
+    return f"{_fit(user)}-{stamp(now)}-{suffix}"
 
 
 def is_session_of(user: str, name: str) -> bool:
     """Whether a session name is one that ``session_name`` makes for a user."""
-    return bool(re.fullmatch(rf"{re.escape(_fit(user))}-[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{6}}", name))
+    return bool(re.fullmatch(rf"{re.escape(_fit(user))}{_ENDING}", name))
 
 
 def is_generated(name: str) -> bool:
     """Whether a session name is one that ``session_name`` makes for somebody."""
-    return bool(re.fullmatch(r".+-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}", name))
+    return bool(re.fullmatch(rf".+{_ENDING}", name))
 
 
 def session_pattern(user: str) -> str:

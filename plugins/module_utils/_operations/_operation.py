@@ -103,26 +103,34 @@ class Operation(Generic[OptionsT]):
         return self.execute(self.parse(params, clients, runtime), clients, runtime)
 
     def check_not_blank(self, params: Params, *, given: bool = False) -> None:
-        """Refuse options that narrow or check and are given without a value: empty never means "no limit".
+        """Refuse options of this operation that are given without a value. See the function of this name."""
+        check_not_blank(self.argument_spec, self.narrowing, params, given=given)
 
-        :param params: the options of the task.
-        :param given: no option is there by default, so that None was given too: YAML reads ``access:`` so. That is
-            refused for every option, of whatever type: ``duration_seconds:`` would lift a limit, and ``handoff:``
-            return the keys.
-        :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a
-            blank item.
-        """
-        for option in _without_value(self.argument_spec, params) if given else ():
+
+def check_not_blank(
+    argument_spec: Mapping[str, Any], narrowing: Iterable[str], params: Params, *, given: bool = False
+) -> None:
+    """Refuse options that narrow or check and are given without a value: empty never means "no limit".
+
+    :param argument_spec: the options of the operation.
+    :param narrowing: those that narrow or check.
+    :param params: the options of the task.
+    :param given: no option is there by default, so that None was given too: YAML reads ``access:`` so. That is
+        refused for every option, of whatever type: ``duration_seconds:`` would lift a limit, and ``handoff:``
+        return the keys.
+    :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a blank item.
+    """
+    for option in _without_value(argument_spec, params) if given else ():
+        raise InvalidInput(option, EMPTY)
+    for option in sorted(narrowing):
+        outer, _dot, inner = option.partition(".")
+        holder = params.get(outer) if inner else params
+        if not isinstance(holder, Mapping) or (inner or outer) not in holder:
+            continue
+        value = holder[inner or outer]
+        is_json = argument_spec.get(option, {}).get("type") == "json"
+        if _is_blank(value) or (is_json and _is_blank_json(value)):
             raise InvalidInput(option, EMPTY)
-        for option in sorted(self.narrowing):
-            outer, _dot, inner = option.partition(".")
-            holder = params.get(outer) if inner else params
-            if not isinstance(holder, Mapping) or (inner or outer) not in holder:
-                continue
-            value = holder[inner or outer]
-            is_json = self.argument_spec.get(option, {}).get("type") == "json"
-            if _is_blank(value) or (is_json and _is_blank_json(value)):
-                raise InvalidInput(option, EMPTY)
 
 
 def subject(params: Params) -> str:

@@ -17,12 +17,14 @@ def check_expected_account(expected: str | None) -> str:
     return "" if expected is None else check_account_id("expected_account_id", expected)
 
 
-def check_account(caller: Caller, expected: str | None) -> None:
+def check_account(caller: Caller, expected: str) -> None:
     """Refuse to work in another account than the expected one.
+
+    :param expected: what ``check_expected_account`` returned.
 
     :raises AccountMismatch: as said.
     """
-    if expected and caller.account_id != check_account_id("expected_account_id", expected):
+    if expected and caller.account_id != expected:
         raise AccountMismatch(
             f"the credentials are for account {caller.account_id} ({caller.arn}), but the venue is in account "
             f"{expected}. Nothing was done. Get keys for the venue's account.",

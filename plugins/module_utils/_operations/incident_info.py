@@ -12,7 +12,7 @@ from typing import Any
 
 from .._aws.calls import call
 from .._aws.clients import Clients
-from .._aws.cloudtrail import SECONDS_A_REQUEST, look_up
+from .._aws.cloudtrail import DELAY, KEPT, SECONDS_A_REQUEST, look_up
 from .._aws.leases import read_below
 from .._aws.venue_state import Caller, read_caller_and_time, read_inline_names, read_policies, read_role
 from .._domain import uses as key_uses
@@ -25,6 +25,7 @@ from .._domain.receipts import Receipt, ReceiptLog
 from .._domain.revocation import standing
 from .._domain.role_facts import owner
 from .._domain.role_plan import Role
+from .._domain.secret_text import ACCESS_KEY_ID
 from .._domain.sessions import Session, from_event
 from .._domain.times import iso
 from .._domain.trust_reader import is_locked
@@ -32,7 +33,6 @@ from .._domain.users import is_session_of
 from .._domain.uses import MOST_SHOWN, Use, distinct, queries, summary, use_from
 from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
-from .session_info import DELAY, KEPT
 from .verification import read_keys
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -47,7 +47,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
 # Where the events of the global STS endpoint and of IAM are, by partition.
 GLOBAL_REGIONS = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
 LONGEST_CHAIN = 5  # of keys that were made from keys
-_KEY_ID = re.compile(r"A[A-Z0-9]{15,127}")
 _REGION = re.compile(r"[a-z0-9-]{5,32}")
 
 
@@ -118,7 +117,8 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> IncidentOptio
 
     :raises InvalidInput: an option cannot be right, or the file with the keys has others.
     """
-    if not _KEY_ID.fullmatch(params["access_key_id"]):
+    key = params["access_key_id"]
+    if not (key.startswith("A") and ACCESS_KEY_ID.fullmatch(key)):
         raise InvalidInput(
             "access_key_id", "is no access key id, such as ASIAEXAMPLEEXAMPLE22. Never give the secret key here."
         )

@@ -14,7 +14,7 @@ from .._domain.leases import RENEW_BEFORE, lease_path
 from .._domain.names import Venue, check_range, make_venue
 from .._domain.token_request import LONGEST
 from ._operation import Operation, Params, Result, Runtime, filled_in
-from .accounts import check_account
+from .accounts import check_account, check_expected_account
 from .leases import lease_facts, read_leases
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -36,7 +36,7 @@ class LeaseInfoOptions:
     venue: Venue
     path: str
     renew_before: int
-    account: str | None
+    account: str
 
 
 def parse(params: Params, _clients: Clients, _runtime: Runtime) -> LeaseInfoOptions:
@@ -49,7 +49,7 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> LeaseInfoOpti
         venue,
         lease_path(venue, params["lease_path"]),
         check_range("renew_before", params["renew_before"], 60, LONGEST),
-        params["expected_account_id"],
+        check_expected_account(params["expected_account_id"]),
     )
 
 

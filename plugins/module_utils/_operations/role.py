@@ -16,13 +16,13 @@ from .._domain.published import check_confirmed
 from .._domain.role_facts import still_using
 from .._domain.role_plan import Parameter, plan_absent, plan_present
 from .._domain.steps import Plan, Step
-from ._operation import Operation, Result, Runtime, filled_in
+from ._operation import Operation, Result, Runtime
 from ._prove import prove_assumable
 from .accounts import check_account
 from .converge import converge
 from .preflight import Preflight
 from .propagation import PropagationRetry, principal_may_be_new
-from .role_options import ARGUMENT_SPEC, RoleOptions, parse
+from .role_options import ARGUMENT_SPEC, NARROWING, RoleOptions, parse
 from .role_state import Discovered, FoundRole, desired_state, discover, read, read_providers
 
 EXTERNAL_ID_BYTES = 20  # 160 bits, as 40 hexadecimal digits
@@ -210,9 +210,5 @@ OPERATION = Operation(
     argument_spec=ARGUMENT_SPEC,
     parse=parse,
     execute=ensure_role,
-    # No identity provider, no key and no confirmation are less than one.
-    narrowing=filled_in(
-        ARGUMENT_SPEC,
-        but=("description", "tags", "saml_provider_arns", "oidc_providers", "kms_key_arns", "confirm_changes"),
-    ),
+    narrowing=NARROWING,
 )

@@ -23,11 +23,11 @@ from .._domain.leases import RENEW_BEFORE, lease_path
 from .._domain.names import Venue
 from .._domain.role_facts import Observed
 from .._domain.role_plan import POLICY_NAME, Current, Parameter, plan_present
-from ._operation import Operation, Params, Result, Runtime, filled_in
+from ._operation import Operation, Params, Result, Runtime, check_not_blank, filled_in
 from .accounts import check_account, check_expected_account
 from .leases import lease_facts, read_leases
-from .role import OPERATION as ROLE
 from .role_options import ARGUMENT_SPEC as ROLE_SPEC
+from .role_options import NARROWING as ROLE_NARROWING
 from .role_options import RoleOptions, parse_role
 from .role_state import FoundRole, desired_state, discover, wanted_parameters
 
@@ -129,7 +129,7 @@ def _parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
         raise InvalidInput(
             "venues", f"{', '.join(refused)} is no option of venue_sts_role that describes a role: leave it out."
         )
-    ROLE.check_not_blank(given, given=True)
+    check_not_blank(ROLE_SPEC, ROLE_NARROWING, given, given=True)
     checked = ArgumentSpecValidator(ROLE_SPEC).validate(given)
     if checked.error_messages:
         raise InvalidInput("venues", f"{given.get('project')}-{given.get('venue')}: {checked.error_messages[0]}.")

@@ -20,14 +20,14 @@ from .._domain.names import (
     check_external_id,
     check_path,
     check_range,
-    check_role_name,
+    chosen_role_name,
     make_venue,
     parameter_names,
 )
 from .._domain.published import CONFIRMABLE
 from .._domain.tags import OWNERSHIP, check_tags, merged, tag_value
 from ._oidc_options import OIDC_PROVIDERS
-from ._operation import Params, Runtime
+from ._operation import Params, Runtime, filled_in
 from ._prove import LONGEST_WAIT
 from .accounts import check_expected_account
 
@@ -73,6 +73,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "wait": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 120},
 }
+# What must not be empty. No identity provider, no key and no confirmation are less than one.
+NARROWING = filled_in(
+    ARGUMENT_SPEC,
+    but=("description", "tags", "saml_provider_arns", "oidc_providers", "kms_key_arns", "confirm_changes"),
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,7 @@ def parse_role(params: Params, partition: str) -> RoleOptions:
     return RoleOptions(
         state=params["state"],
         venue=venue,
-        role_name=venue_role_name(params, venue),
+        role_name=chosen_role_name(venue, params),
         parameters=parameter_names(venue, params),
         path=check_path(params["path"]),
         description=_check_description(
@@ -173,16 +178,6 @@ def parse_role(params: Params, partition: str) -> RoleOptions:
         wait_timeout=check_range("wait_timeout", params["wait_timeout"], 0, LONGEST_WAIT),
         partition=partition,
     )
-
-
-def venue_role_name(params: Params, venue: Venue) -> str:
-    """The name of the role: the option ``role_name``, or the conventional one.
-
-    :raises InvalidInput: IAM allows no such name.
-    """
-    if params["role_name"] is not None:
-        return check_role_name("role_name", params["role_name"])
-    return venue.role_name(params["name_prefix"])
 
 
 def _parse_trust(params: Params, partition: str) -> dict[str, Any]:

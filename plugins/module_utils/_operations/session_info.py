@@ -12,19 +12,19 @@ from typing import Any
 from .._aws.account import read_roles
 from .._aws.calls import run_concurrently
 from .._aws.clients import Clients
-from .._aws.cloudtrail import SECONDS_A_REQUEST, Lookup, look_up
+from .._aws.cloudtrail import DELAY, KEPT, SECONDS_A_REQUEST, Lookup, look_up
 from .._aws.venue_state import Caller, read_caller
 from .._domain import role_facts, sessions
-from .._domain.arns import check_account_id
 from .._domain.errors import AccountMismatch, InvalidInput, NotProvisioned
-from .._domain.names import Venue, check_role_name, make_venue
-from .._domain.receipts import CLOCK_TOLERANCE, LONGEST_SESSION, Receipt, ReceiptLog
+from .._domain.names import Venue, chosen_role_name, make_venue
+from .._domain.receipts import CLOCK_TOLERANCE, Receipt, ReceiptLog
 from .._domain.revocation import standing
 from .._domain.role_facts import Observed
 from .._domain.times import iso, parse_time
+from .._domain.token_request import LONGEST_SESSION
 from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
-from .accounts import check_account
+from .accounts import check_account, check_expected_account
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "project": {"type": "str"},
@@ -38,8 +38,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "cloudtrail": {"type": "bool", "default": True},
     "max_pages": {"type": "int", "default": 200},
 }
-KEPT = timedelta(days=90)  # by CloudTrail
-DELAY = timedelta(minutes=15)  # until CloudTrail shows an event
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class SessionInfoOptions:
     venue: Venue | None
     role_name: str
     name_prefix: str
-    expected_account_id: str | None
+    expected_account_id: str
     since: datetime
     until: datetime
     sources: ReceiptSources
@@ -68,8 +66,6 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> SessionInfoOpt
     :raises InvalidInput: an option cannot be right.
     """
     venue = make_venue(params["project"], params["venue"]) if params["project"] is not None else None
-    if params["expected_account_id"] is not None:
-        check_account_id("expected_account_id", params["expected_account_id"])
     since, until = _window(params, runtime)
     if params["max_pages"] < 1:
         raise InvalidInput("max_pages", "must be at least 1.")
@@ -79,7 +75,7 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> SessionInfoOpt
         venue=venue,
         role_name=_role_name(params, venue),
         name_prefix=params["name_prefix"],
-        expected_account_id=params["expected_account_id"],
+        expected_account_id=check_expected_account(params["expected_account_id"]),
         since=since,
         until=until,
         sources=sources,
@@ -90,9 +86,7 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> SessionInfoOpt
 def _role_name(params: Params, venue: Venue | None) -> str:
     if params["role_name"] is not None and venue is None:
         raise InvalidInput("role_name", "is the role of one venue. Give project and venue as well.")
-    if params["role_name"] is not None:
-        return check_role_name("role_name", params["role_name"])
-    return venue.role_name(params["name_prefix"]) if venue else ""
+    return chosen_role_name(venue, params) if venue else ""
 
 
 def _window(params: Params, runtime: Runtime) -> tuple[datetime, datetime]:

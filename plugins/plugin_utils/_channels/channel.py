@@ -75,6 +75,11 @@ class Channel(ABC):
         :raises InvalidInput: the options cannot work, or would send the token without encryption.
         """
 
+    @property
+    def place(self) -> str:
+        """The place as a lease names it; '' for a channel that no lease delivers by."""
+        return ""
+
     def check(  # noqa: B027 - most channels have nothing to check on this machine
         self, name: str, suffixes: Sequence[str], *, create: bool
     ) -> None:

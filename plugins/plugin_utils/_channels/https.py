@@ -63,6 +63,11 @@ class HttpsChannel(Channel):
             raise InvalidInput("https.field_name", "has no effect without method: POST.")
         return cls(url, given["method"], headers, field_name, given.get("ca_file"))
 
+    @property
+    def place(self) -> str:
+        """The address without its query, which has the right to upload of a signed address."""
+        return urlsplit(self.url)._replace(query="", fragment="").geturl()
+
     def check(self, name: str, suffixes: Sequence[str], *, create: bool) -> None:
         """Check that the file with certificates can be used."""
         settings.tls_context("https.ca_file", self.ca_file)

@@ -17,7 +17,8 @@ import sys
 import urllib.parse
 import urllib.request
 
-# Sign-in page and console of each partition of AWS, by the beginning of its region names.
+# Sign-in page and console of each partition of AWS, by the beginning of its region names. The collection has the hosts
+# in a table of its own (SIGN_IN_HOSTS): this program runs without the collection.
 SITES = {
     "us-gov-": ("https://signin.amazonaws-us-gov.com/federation", "console.amazonaws-us-gov.com"),
     "cn-": ("https://signin.amazonaws.cn/federation", "console.amazonaws.cn"),

@@ -227,9 +227,13 @@ def test_the_sender_is_checked_before_anything_is_used() -> None:
     assert "    ssh-keygen -Y verify -f signers.txt\r\n" in signed and "certutil" not in signed
 
 
-@pytest.mark.parametrize(("region", "host"), [("us-gov-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")])
-def test_other_partitions(region: str, host: str) -> None:
-    assert f"123456789012.dkr.ecr.{region}.{host}\r\n" in texts(region=region)["README.txt"]
+@pytest.mark.parametrize(
+    ("partition", "region", "host"),
+    [("aws-us-gov", "us-gov-west-1", "amazonaws.com"), ("aws-cn", "cn-north-1", "amazonaws.com.cn")],
+)
+def test_other_partitions(partition: str, region: str, host: str) -> None:
+    arn = f"arn:{partition}:iam::123456789012:role/unity-sbg-dev-sts"
+    assert f"123456789012.dkr.ecr.{region}.{host}\r\n" in texts(region=region, role_arn=arn)["README.txt"]
 
 
 def test_every_file_is_explained_and_exists() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import size
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import (
-    LONGEST_SESSION,
     QuotaReached,
     Revocation,
     altered,
@@ -21,6 +20,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation 
     plan_revoke,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import INLINE_POLICY_LENGTH
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.token_request import LONGEST_SESSION
 
 from tests.support.described_roles import POLICY, ROLE_ID
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from ..._aws.calls import DENIED, call, noting_lost_answers
@@ -13,6 +12,7 @@ from ..._aws.clients import Clients
 from ..._aws.venue_state import Caller, read_caller
 from ..._domain.errors import AccountMismatch, AwsRefused, NotAssumable
 from ..._domain.role_plan import Parameter, Role
+from ..._domain.times import parse_time
 from ..._domain.token_request import nearly_full, token_document
 from .._operation import Runtime
 from .._prove import FRESH, diagnose
@@ -101,7 +101,7 @@ def read_answer(answer: dict[str, Any], runtime: Runtime) -> Issued:
         access_key_id=token["Credentials"]["AccessKeyId"],
         assumed_role_id=token["AssumedRoleUser"]["AssumedRoleId"],
         session_name=token["AssumedRoleUser"]["Arn"].rsplit("/", 1)[1],
-        expires_at=datetime.fromisoformat(token["Credentials"]["Expiration"]),
+        expires_at=parse_time("Expiration", token["Credentials"]["Expiration"]),
         context={name: str(value) for name, value in claims.items() if value},
     )
 

@@ -101,7 +101,7 @@ def authorize_found(
     :raises VenueError: as for ``authorize``.
     """
     caller, parameters, role_policy = found.caller, found.parameters, found.role_policy
-    check_account(caller, options.role_account or None)
+    check_account(caller, options.role_account)
     role, parameter = _provisioned(options, found.role, parameters.get(options.parameters.external_id), caller)
     request = _with_buckets(options, role_policy, parameters, caller)
     allows = what_it_allows(options, role_policy, request)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..._aws.clients import Clients
 from ..._domain import token_request
 from ..._domain.access import Limits, Request, authorize, parse_limits, parse_request
-from ..._domain.arns import check_account_id, parse_arn
+from ..._domain.arns import parse_arn
 from ..._domain.errors import InvalidInput
 from ..._domain.names import (
     ParameterNames,
@@ -20,6 +20,7 @@ from ..._domain.names import (
     check_range,
     check_role_name,
     check_session_name,
+    chosen_role_name,
     make_venue,
     parameter_names,
 )
@@ -33,6 +34,7 @@ from .._oidc_options import OIDC_PROVIDERS
 from .._operation import Params, Runtime, filled_in
 from .._proof import check_method
 from .._prove import LONGEST_WAIT
+from ..accounts import check_expected_account
 
 if TYPE_CHECKING:
     from .._saml import SamlOptions
@@ -153,7 +155,8 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
     venue = make_venue(params["project"], params["venue"])
     user = check_user("user", params["user"])
     role_name, role_account = _parse_role(params, venue, clients.partition)
-    request = _parse_request(params, venue)
+    limits = given_limits(params["limits"], venue)
+    request = within_limits(parse_request(params, venue), limits, params["method"])
     context = {name: str(value) for name, value in (params["context"] or {}).items() if value}
     return TokenOptions(
         venue=venue,
@@ -181,6 +184,46 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> TokenOptions:
     )
 
 
+def usual_options(
+    *,
+    venue: Venue,
+    role_name: str,
+    parameters: ParameterNames,
+    role_account: str,
+    user: str,
+    request: Request,
+    clients: Clients,
+    runtime: Runtime,
+) -> TokenOptions:
+    """Return the options of an issue with AWS credentials where every other option has its default.
+
+    :param request: within the limits, with a duration.
+    """
+    usual = {name: ARGUMENT_SPEC[name].get("default") for name in ("on_duration_cap", "verify", "wait_timeout")}
+    return TokenOptions(
+        venue=venue,
+        parameters=parameters,
+        user=user,
+        role_name=role_name,
+        role_arn=None,
+        role_account=role_account,
+        session_name=session_name(user, runtime.now(), runtime.token_hex(SUFFIX_BYTES)),
+        duration=request.duration_seconds or DURATIONS["assume_role"],
+        external_id="",
+        request=request,
+        session_policy=None,
+        extras={},
+        context={},
+        tag_session=None,
+        partition=clients.partition,
+        region=clients.region,
+        method="assume_role",
+        saml=None,
+        web_identity=None,
+        **usual,
+    )
+
+
 def _parse_proof(params: Params, partition: str) -> tuple[SamlOptions | None, WebIdentityOptions | None]:
     """Return the options of the method that takes the place of AWS credentials, if there is one."""
     method = check_method(params)
@@ -197,16 +240,12 @@ def _parse_proof(params: Params, partition: str) -> tuple[SamlOptions | None, We
 
 def _parse_role(params: Params, venue: Venue, partition: str) -> tuple[str, str]:
     """Return the name of the role and, if an option names it, its account."""
-    account = (
-        check_account_id("expected_account_id", params["expected_account_id"]) if params["expected_account_id"] else ""
-    )
+    account = check_expected_account(params["expected_account_id"])
     if params["role_arn"]:
         kind = {"service": "iam", "resource": r"role/[\w+=,.@/-]+", "example": "role/NAME"}
         arn = parse_arn("role_arn", params["role_arn"], **kind, partition=partition, account_id=account)
         return check_role_name("role_arn", arn.resource.rsplit("/", 1)[1]), arn.account_id
-    if params["role_name"]:
-        return check_role_name("role_name", params["role_name"]), account
-    return venue.role_name(params["name_prefix"]), account
+    return chosen_role_name(venue, params), account
 
 
 def _parse_session_name(params: Params, user: str, runtime: Runtime) -> str:
@@ -228,18 +267,23 @@ def _parse_external_id(params: Params) -> str:
     return ""
 
 
-def _parse_request(params: Params, venue: Venue) -> Request:
-    """Return the request within the limits. A request without a duration gets the usual one, or the limit."""
-    limits = parse_limits("limits", _given(params["limits"]), venue)
-    request = parse_request(params, venue)
+def given_limits(options: Mapping[str, Any] | None, venue: Venue) -> Limits:
+    """Return the limits of the option ``limits``, of which only the suboptions count that are set.
+
+    :raises InvalidInput: one cannot be right, or none is set.
+    """
+    given = None if options is None else {name: value for name, value in options.items() if value is not None}
+    return parse_limits("limits", given, venue)
+
+
+def within_limits(request: Request, limits: Limits, method: str) -> Request:
+    """Return the request within the limits. A request without a duration gets the usual one, or the limit.
+
+    :raises LimitExceeded: it is for more than the limits allow.
+    """
     if request.duration_seconds is None:
-        request = replace(request, duration_seconds=_usual_duration(params["method"], limits))
+        request = replace(request, duration_seconds=_usual_duration(method, limits))
     return authorize(request, limits)
-
-
-def _given(options: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the suboptions that are set; None if the option itself is not."""
-    return None if options is None else {name: value for name, value in options.items() if value is not None}
 
 
 def _usual_duration(method: str, limits: Limits) -> int:

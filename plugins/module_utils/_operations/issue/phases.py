@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from ..._aws.clients import Clients
 from ..._domain.errors import ConcurrentChange, InvalidInput, VenueError
 from ..._domain.receipts import Receipt, parse_receipt
-from ..._domain.times import iso
+from ..._domain.times import iso, parse_time
 from ..._receipt_store import ReceiptStores
 from .._operation import Operation, Params, Result, Runtime
 from .authorize import authorize
@@ -93,7 +92,7 @@ def to_result(issued: Issued) -> Result:
 def from_result(result: Mapping[str, Any]) -> Issued:
     """Return what STS answered from the result of a module."""
     fields = dict(result["issued"])
-    return Issued(**{**fields, "expires_at": datetime.fromisoformat(fields["expires_at"])})
+    return Issued(**{**fields, "expires_at": parse_time("expires_at", fields["expires_at"])})
 
 
 OPERATION: Operation[Phase] = Operation(

@@ -10,12 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from ..._aws.clients import Clients
-from ..._domain.arns import check_account_id
 from ..._domain.errors import (
     InvalidInput,
 )
 from ..._domain.leases import lease_path
-from ..._domain.names import Venue, check_role_name, check_session_name, make_venue, parameter_names
+from ..._domain.names import Venue, check_session_name, chosen_role_name, make_venue, parameter_names
 from ..._domain.oidc import read_issuer
 from ..._domain.receipts import CLOCK_TOLERANCE, Receipt, parse_receipt
 from ..._domain.subjects import check_subject
@@ -24,6 +23,7 @@ from ..._domain.users import check_user
 from ..._receipt_store import READING, ReceiptSources
 from .. import verification
 from .._operation import Params, Runtime
+from ..accounts import check_expected_account
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "web_identity_subject", "all")
 
@@ -82,7 +82,7 @@ class RevocationOptions:
     issuer: str
     role_name: str
     role_given: bool
-    expected_account_id: str | None
+    expected_account_id: str
     before: datetime | None
     lease_path: str
     external_id_parameter: str
@@ -118,8 +118,6 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
     """
     venue = make_venue(params["project"], params["venue"])
     target = _target(params)
-    if params["expected_account_id"] is not None:
-        check_account_id("expected_account_id", params["expected_account_id"])
     sources = ReceiptSources.from_options(params)
     value = _value(params, target)
     if target in ("user", "access_key_id"):
@@ -130,9 +128,9 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOpti
         target=target,
         value=value,
         issuer=_issuer(params),
-        role_name=_role_name(params, venue),
+        role_name=chosen_role_name(venue, params),
         role_given=params["role_name"] is not None,
-        expected_account_id=params["expected_account_id"],
+        expected_account_id=check_expected_account(params["expected_account_id"]),
         before=_before(params["before"], runtime),
         lease_path=lease_path(venue, params["lease_path"]),
         external_id_parameter=parameter_names(venue, params).external_id,
@@ -186,12 +184,6 @@ def _issuer(params: Params) -> str:
         return read_issuer(text if "://" in text else f"https://{text}")
     except ValueError:
         raise InvalidInput("web_identity_issuer", f"'{text}' is not an issuer, such as https://HOST/PATH.") from None
-
-
-def _role_name(params: Params, venue: Venue) -> str:
-    if params["role_name"] is not None:
-        return check_role_name("role_name", params["role_name"])
-    return venue.role_name(params["name_prefix"])
 
 
 def _before(text: str | None, runtime: Runtime) -> datetime | None:
