@@ -536,6 +536,16 @@ def test_receipts_are_read_where_the_playbook_issue_keeps_them(found: Found) -> 
     assert "RECIPIENT     jdoe" in shown
 
 
+def test_the_variables_for_every_role_count_for_the_investigation_too(found: Found) -> None:
+    found.events.clear()
+    with CloudTrail(found.moto.url, found.events) as double:
+        env = {name: value for name, value in found.moto.environment().items() if "REGION" not in name}
+        command = ["mdps.venue_sts.incident", "-e", f"access_key_id={KEY}", "-e", "venue_sts_region=us-west-2"]
+        command += ["-e", f"receipts_file={found.receipts}"]
+        shown = ansible_playbook(*command, env={**env, "AWS_URL": double.url}, cwd=found.folder).expect(0).output
+    assert "RECIPIENT     jdoe" in shown
+
+
 def test_a_lock_without_act_is_an_error(found: Found) -> None:
     refused = play(found, "-e", f"access_key_id={KEY}", "-e", "lock=true", code=2)
     assert "only together with act=true" in refused
