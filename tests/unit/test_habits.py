@@ -236,6 +236,14 @@ def test_the_messages_on_the_page_on_troubleshooting_are_those_of_the_code() -> 
     assert [one for one in quoted if one not in said] == []
 
 
+@pytest.mark.parametrize("page", ["SECURITY.md", "CODE_OF_CONDUCT.md"])
+def test_no_report_goes_to_an_address_of_an_example(page: str) -> None:
+    """Nobody reads mail to these domains, which RFC 2606 reserves."""
+    assert (
+        re.findall(r"[\w.@/-]*\bexample\.(?:com|net|org)\b|\S+\.(?:example|invalid)\b", (ROOT / page).read_text()) == []
+    )
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_of_pages_lead_to_files(page: pathlib.Path) -> None:
     text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
