@@ -73,7 +73,7 @@ molecule: dev ## the scenario `default`: create, idempotence, verify, destroy
 dev:
 	@$(ENVIRONMENT) awscli ministack dev >/dev/null
 
-matrix: ## unit tests, the main job and sanity on every supported core, Python, amazon.aws and boto3; prints a table; ROWS=core-devel for the development branch
+matrix: ## unit tests, the main job and sanity on every supported core, Python, amazon.aws and boto3, and on the development branch; prints a table; ROWS='dev floor' for some
 	@$(PYTHON) tools/matrix.py $(ROWS)
 
 changelog: dev ## for a release: the fragments of changelogs/fragments become CHANGELOG.md
