@@ -167,12 +167,17 @@ def test_a_channel_is_documented(channel: str) -> None:
     for options in (RESEND["options"], TOKEN["options"]["handoff"]["suboptions"]):
         assert f"V({channel})" in " ".join(options["channel"]["description"])
     assert f"- **`{channel}`**" in (ROOT / "docs/handoff.md").read_text()
+    (row,) = re.findall(r"^\| channel \|.*", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
+    assert f"`{channel}`" in row
 
 
 def test_a_channel_can_be_chosen_in_awx() -> None:
     specs = yaml.safe_load((ROOT / "roles/awx_setup/meta/argument_specs.yml").read_text())
     choices = specs["argument_specs"]["main"]["options"]["awx_setup_handoff_channel"]["choices"]
     assert set(choices) == set(CHANNELS) - {"file"}  # the disk of a job is removed when the job ends
+    page = (ROOT / "docs/awx.md").read_text()
+    section = page.partition("## How the token reaches its recipient\n")[2].partition("\n## ")[0]
+    assert [channel for channel in choices if f"**`{channel}`**" not in section] == []
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
