@@ -268,6 +268,15 @@ def test_the_index_leads_to_every_page() -> None:
     assert [page for page in pages if page not in linked] == []
 
 
+# Parts of other playbooks, and those that only the job templates of AWX run.
+NOT_FOR_THE_COMMAND_LINE = {"keys", "summary", "awx_issue", "awx_lease"}
+
+
+def test_the_readme_lists_every_playbook() -> None:
+    listed = re.findall(r"^\| `mdps\.venue_sts\.(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted({one.stem for one in ROOT.glob("playbooks/*.yml")} - NOT_FOR_THE_COMMAND_LINE)
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "plugins/modules").glob("*.py")), ids=lambda path: path.stem)
 def test_no_result_has_a_name_that_means_something_to_ansible(path: pathlib.Path) -> None:
     """A result with ``skipped`` is shown as a task that was skipped, whatever it did."""
