@@ -6,7 +6,7 @@ FLOOR = .build/venvs/floor
 RUN_DEV = PATH="$(CURDIR)/$(DEV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(DEV)/collections" MYPYPATH="$(CURDIR)/$(DEV)/collections"
 MAIN_JOB = tests/integration/test_every_core.py tests/integration/test_role.py tests/integration/test_token.py
 
-.PHONY: help demo test test-floor test-without-speed matrix lint format sanity molecule enforcement clients bench mutants docs build pins pre-commit clean
+.PHONY: help demo test test-floor test-without-speed matrix lint format sanity molecule enforcement clients bench mutants docs changelog build pins pre-commit clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -73,8 +73,12 @@ molecule: dev ## the scenario `default`: create, idempotence, verify, destroy
 dev:
 	@$(ENVIRONMENT) awscli ministack dev >/dev/null
 
-matrix: ## unit tests, the main job and sanity on every supported core, Python, amazon.aws and boto3; prints a table; ROWS=core-devel for the development branch
+matrix: ## unit tests, the main job and sanity on every supported core, Python, amazon.aws and boto3, and on the development branch; prints a table; ROWS='dev floor' for some
 	@$(PYTHON) tools/matrix.py $(ROWS)
+
+changelog: dev ## for a release: the fragments of changelogs/fragments become CHANGELOG.md
+	$(RUN_DEV) python tools/role_specs.py
+	$(RUN_DEV) antsibull-changelog release
 
 build: dev ## the tarball for ansible-galaxy, its bill of materials and checksums, in dist/
 	@$(RUN_DEV) python tools/build.py

@@ -18,6 +18,7 @@ import textwrap
 from typing import Any, NamedTuple
 
 import yaml
+from yaml_style import Indented, width
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILES = ROOT / "roles/awx_setup/files/surveys"
@@ -247,21 +248,6 @@ def spec_of(survey: Survey) -> dict[str, Any]:
     return {"name": survey.title, "description": survey.description, "spec": items}
 
 
-def _width(spec: dict[str, Any]) -> int:
-    """The width for lines of at most 120 columns: PyYAML breaks a line after the word that passes it."""
-    return 118 - max(map(len, str(spec).split()))
-
-
-class _Indented(yaml.SafeDumper):
-    """Lists indented below their key, as in the rest of this repository."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
 WIDTH, EDGE = 720, 28
 LOOK = """text{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#151515}
 .title{font-size:21px;font-weight:600}
@@ -326,7 +312,7 @@ def outputs() -> dict[pathlib.Path, str]:
     found = {}
     for name, survey in SURVEYS.items():
         spec = spec_of(survey)
-        text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=_width(spec), allow_unicode=True)
+        text = yaml.dump(spec, Dumper=Indented, sort_keys=False, width=width(spec), allow_unicode=True)
         found[FILES / f"{name}.yml"] = (
             f"---\n# Written by tools/awx_surveys.py from the argument specs of the role.\n{text}"
         )

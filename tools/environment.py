@@ -72,7 +72,7 @@ ENVIRONMENTS = {
     ),
     # A release candidate, so not among the pinned versions.
     "core-2.22": Environment("floor.txt", (3, 13), NEWEST, NEWEST_AMAZON, ("ansible-core>=2.22.0rc1,<2.23",)),
-    # What ansible-core will be. Not pinned, and only made if it is asked for.
+    # What ansible-core will be. Not pinned. It may fail: tools/matrix.py reports it.
     "core-devel": Environment("floor.txt", (3, 13), NEWEST, NEWEST_AMAZON, (f"ansible-core @ {DEVEL}",)),
     "core-2.21-py3.13": Environment("floor.txt", (3, 13), (3, 13), OLDEST_AMAZON, ("ansible-core>=2.21,<2.22",)),
 }

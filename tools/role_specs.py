@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from yaml_style import Indented, width
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROLES = {
@@ -195,7 +196,7 @@ def argument_specs(role: str) -> str:
         "options": role_options(role),
     }
     spec: dict[str, Any] = {"argument_specs": {"main": main}}
-    text = yaml.dump(spec, Dumper=_Indented, sort_keys=False, width=_width(spec), allow_unicode=True)
+    text = yaml.dump(spec, Dumper=Indented, sort_keys=False, width=width(spec), allow_unicode=True)
     return f"---\n# Written by tools/role_specs.py from the module's documentation.\n{text}"
 
 
@@ -204,21 +205,6 @@ def _introduction(role: str) -> str:
     paragraph = (ROOT / "roles" / role / "README.md").read_text().split("\n\n")[1]
     unlinked = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", " ".join(paragraph.split()))
     return re.sub(r"`([^`]+)`", r"C(\1)", unlinked)
-
-
-def _width(spec: dict[str, Any]) -> int:
-    """The width for lines of at most 120 columns: PyYAML breaks a line after the word that passes it."""
-    return 118 - max(map(len, str(spec).split()))
-
-
-class _Indented(yaml.SafeDumper):
-    """Lists indented below their key, as in the rest of this repository."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 def table(options: dict[str, Any]) -> str:

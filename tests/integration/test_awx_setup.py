@@ -21,6 +21,8 @@ from tests.support.playbook import Run, ansible_playbook
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RELEASE = "v" + yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
+SPECS = yaml.safe_load((ROOT / "roles/awx_setup/meta/argument_specs.yml").read_text())["argument_specs"]
+CHANNELS = SPECS["main"]["options"]["awx_setup_handoff_channel"]["choices"]
 PLAYBOOKS = [f"playbooks/{path.name}" for path in (ROOT / "playbooks").glob("*.yml")]
 VENUES = {
     "sbg-dev": {"project": "sbg", "venue": "dev", "issue_expected_account_id": "111122223333"},
@@ -754,7 +756,7 @@ def test_the_platform_gateway_makes_the_teams(made, made_server, tmp_path):
         ),
         (
             {"awx_setup_handoff_channel": "file"},
-            "value of awx_setup_handoff_channel must be one of: output, email, https, got: file",
+            f"value of awx_setup_handoff_channel must be one of: {', '.join(CHANNELS)}, got: file",
         ),
     ],
 )

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tarfile
@@ -77,6 +78,22 @@ def test_the_tarball_holds_what_users_need_and_nothing_else(tarball: pathlib.Pat
         or "__pycache__" in name
         or "/." in name.replace("changelogs/.", "")
     ]
+
+
+def test_links_of_pages_lead_to_files_of_the_tarball(tarball: pathlib.Path) -> None:
+    """A page may link to files that do not ship only with the address of the repository."""
+    with tarfile.open(tarball) as archive:
+        members = {one.name: archive.extractfile(one) for one in archive.getmembers()}
+        pages = {name: file.read().decode() for name, file in members.items() if file and name.endswith(".md")}
+    broken = []
+    for name, page in pages.items():
+        text = re.sub(r"^( *)```.*?^\1```", "", page, flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", text):
+            place = os.path.normpath(pathlib.PurePosixPath(name).parent / target)
+            if not target.startswith(("http", "mailto:")) and place not in members:
+                broken.append(f"{name}: {target}")
+    assert "README.md" in pages
+    assert broken == []
 
 
 def test_the_same_commit_gives_the_same_bytes(tarball: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Desired, Parameter, Role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust
 
@@ -18,6 +19,11 @@ POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::sbg-dev-unity-data/*"]}],
 }
+
+
+def inline(*revocations: Revocation) -> dict[str, Any]:
+    """The inline policies of the role: the venue's own, and one for each revocation."""
+    return {"venue-access": POLICY, **{one.policy_name: one.policy(ROLE_ID) for one in revocations}}
 
 
 def desired(**changes: Any) -> Desired:

@@ -45,3 +45,13 @@ def issued(user: str = "jdoe", number: int = 1, *, at: datetime = NOW, **changes
         assumed_role_id=f"{ROLE_ID}:{receipt.session_name}",
         expires_at=at + timedelta(seconds=receipt.duration_seconds),
     )
+
+
+def recent(minutes: int = 10, **changes: Any) -> Receipt:
+    """A token that was issued some minutes ago, by the clock of this machine."""
+    return issued(at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=minutes), **changes)
+
+
+def ago(**length: float) -> str:
+    """The time before now, by the clock of this machine, as options take it."""
+    return (datetime.now(UTC) - timedelta(**length)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -167,12 +167,17 @@ def test_a_channel_is_documented(channel: str) -> None:
     for options in (RESEND["options"], TOKEN["options"]["handoff"]["suboptions"]):
         assert f"V({channel})" in " ".join(options["channel"]["description"])
     assert f"- **`{channel}`**" in (ROOT / "docs/handoff.md").read_text()
+    (row,) = re.findall(r"^\| channel \|.*", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
+    assert f"`{channel}`" in row
 
 
 def test_a_channel_can_be_chosen_in_awx() -> None:
     specs = yaml.safe_load((ROOT / "roles/awx_setup/meta/argument_specs.yml").read_text())
     choices = specs["argument_specs"]["main"]["options"]["awx_setup_handoff_channel"]["choices"]
     assert set(choices) == set(CHANNELS) - {"file"}  # the disk of a job is removed when the job ends
+    page = (ROOT / "docs/awx.md").read_text()
+    section = page.partition("## How the token reaches its recipient\n")[2].partition("\n## ")[0]
+    assert [channel for channel in choices if f"**`{channel}`**" not in section] == []
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
@@ -236,6 +241,14 @@ def test_the_messages_on_the_page_on_troubleshooting_are_those_of_the_code() -> 
     assert [one for one in quoted if one not in said] == []
 
 
+@pytest.mark.parametrize("page", ["SECURITY.md", "CODE_OF_CONDUCT.md"])
+def test_no_report_goes_to_an_address_of_an_example(page: str) -> None:
+    """Nobody reads mail to these domains, which RFC 2606 reserves."""
+    assert (
+        re.findall(r"[\w.@/-]*\bexample\.(?:com|net|org)\b|\S+\.(?:example|invalid)\b", (ROOT / page).read_text()) == []
+    )
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_of_pages_lead_to_files(page: pathlib.Path) -> None:
     text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
@@ -253,6 +266,15 @@ def test_the_index_leads_to_every_page() -> None:
         f"../roles/{page.parent.name}/README.md" for page in ROOT.glob("roles/*/README.md")
     ]
     assert [page for page in pages if page not in linked] == []
+
+
+# Parts of other playbooks, and those that only the job templates of AWX run.
+NOT_FOR_THE_COMMAND_LINE = {"keys", "summary", "awx_issue", "awx_lease"}
+
+
+def test_the_readme_lists_every_playbook() -> None:
+    listed = re.findall(r"^\| `mdps\.venue_sts\.(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted({one.stem for one in ROOT.glob("playbooks/*.yml")} - NOT_FOR_THE_COMMAND_LINE)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "plugins/modules").glob("*.py")), ids=lambda path: path.stem)

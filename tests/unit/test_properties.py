@@ -13,7 +13,6 @@ import re
 import sys
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import botocore.session
@@ -44,8 +43,9 @@ from botocore.model import Shape
 from botocore.validate import ParamValidator
 from hypothesis import strategies as st
 
+from tests.support.receipts import NOW
+
 ACCOUNT, REGION = "123456789012", "us-west-2"
-NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 BASE = {"role": {"project": "sbg", "venue": "dev"}, "token": {"project": "sbg", "venue": "dev", "user": "jdoe"}}
 OPERATIONS: dict[str, Operation] = {"role": role.OPERATION, "token": issuing.OPERATION}
 # Files are looked at when they are used, after the first call.

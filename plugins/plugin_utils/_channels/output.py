@@ -30,7 +30,7 @@ class OutputChannel(Channel):
             raise InvalidInput(
                 "channel",
                 f"output prints the sealed text, and this play runs on {hosts} hosts at the same time, whose texts "
-                "would be mixed. Use the channel file, email or https, or run it for one host at a time (--limit).",
+                "would be mixed. Use another channel, or run it for one host at a time (--limit).",
             )
 
     def deliver(self, parcel: Parcel) -> Delivered:

@@ -47,12 +47,6 @@ NARROWED: dict[str, dict[str, Any]] = {
 KEYS = {user: f"{FOLDER}/{user}/token.zip.age" for user in NARROWED}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
-    with Ministack(tmp_path_factory.mktemp("ministack") / "log") as running:
-        yield running
-
-
 @pytest.fixture(scope="module", params=[{}, {"bucket_prefixes": ["incoming", "products"]}], ids=["whole", "folders"])
 def clients(
     request: pytest.FixtureRequest, server: Ministack, tmp_path_factory: pytest.TempPathFactory

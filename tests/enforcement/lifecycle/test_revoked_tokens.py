@@ -39,12 +39,6 @@ BUCKET = "sbg-dev-unity-data"
 NOW = datetime.now(UTC)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
-    with Ministack(tmp_path_factory.mktemp("ministack") / "log") as running:
-        yield running
-
-
 @pytest.fixture
 def venue(server: Ministack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ministack]:
     for name, value in server.environment().items():

@@ -29,7 +29,7 @@ from tests.support.fault_proxy import Answer, Call, in_front_of
 from tests.support.leases import lease
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook, run_tasks
-from tests.support.receipts import issued
+from tests.support.receipts import ago, issued
 from tests.support.servers import Moto
 
 MODULE = "mdps.venue_sts.venue_sts_incident_info"
@@ -38,10 +38,6 @@ ROLE = "unity-sbg-dev-sts"
 KEY, CHILD = "ASIAEXAMPLE000000001", "ASIAEXAMPLEEXAMPLE0C"
 USERS = ("jane", "jdoe")
 SECRET = "an-external-id-that-nobody-may-see"
-
-
-def ago(minutes: int) -> str:
-    return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def receipt(**changes: Any) -> Receipt:
@@ -74,7 +70,7 @@ class Found:
             "durationSeconds": 3600,
             "externalId": SECRET,
         }
-        made = issue_event(session, key, ago(minutes), **{"requestParameters": asked, **changes})
+        made = issue_event(session, key, ago(minutes=minutes), **{"requestParameters": asked, **changes})
         made["responseElements"]["assumedRoleUser"]["assumedRoleId"] = f"{self.role_id}:{session}"
         self.events.append(made)
 
@@ -84,7 +80,7 @@ class Found:
             "arn": f"arn:aws:sts::123456789012:assumed-role/{ROLE}/jdoe-1",
             "accessKeyId": key,
         }
-        self.events.append(use_event(key, ago(minutes), action, **{"userIdentity": who, **changes}))
+        self.events.append(use_event(key, ago(minutes=minutes), action, **{"userIdentity": who, **changes}))
 
     def look(self, runtime: Runtime | None = None, trail: dict[str, Any] | None = None, **options: Any) -> Any:
         asked = {"access_key_id": KEY, "receipts_file": self.receipts, **options}
@@ -110,7 +106,7 @@ def found(venue: Moto, tmp_path: pathlib.Path) -> Iterator[Found]:
 def test_everything_is_found_from_the_key_alone(found: Found) -> None:
     found.use(20)
     found.use(10, "ListUsers", eventSource="iam.amazonaws.com", errorCode="AccessDenied", awsRegion="us-east-1")
-    found.events.append(derive_event(KEY, CHILD, ago(15), userIdentity=found.events[1]["userIdentity"]))
+    found.events.append(derive_event(KEY, CHILD, ago(minutes=15), userIdentity=found.events[1]["userIdentity"]))
     found.use(5, key=CHILD, sourceIPAddress="198.51.100.7")
     found.use(4, key="ASIAEXAMPLEEXAMPLE0S")
     result = found.look()
@@ -122,7 +118,7 @@ def test_everything_is_found_from_the_key_alone(found: Found) -> None:
     assert (result["venue"], result["role"]["locked"]) == (VENUE, False)
     assert (result["derived_keys"], result["other_keys"]) == ([CHILD], ["ASIAEXAMPLEEXAMPLE0S"])
     use = result["use"]
-    assert (use["events"], use["denied"], use["last_at"][:10]) == (5, 1, ago(4)[:10])
+    assert (use["events"], use["denied"], use["last_at"][:10]) == (5, 1, ago(minutes=4)[:10])
     assert {one["value"] for one in use["regions"]} == {"us-west-2", "us-east-1"}
     assert {one["value"] for one in use["addresses"]} == {"192.0.2.10", "198.51.100.7"}
     assert CHILD in result["queries"]["athena"]
@@ -145,7 +141,7 @@ def test_without_receipts_and_without_cloudtrail(found: Found) -> None:
 
 
 def test_a_key_that_was_derived_is_traced_to_its_token(found: Found) -> None:
-    found.events.append(derive_event(KEY, CHILD, ago(15), userIdentity={"accessKeyId": KEY}))
+    found.events.append(derive_event(KEY, CHILD, ago(minutes=15), userIdentity={"accessKeyId": KEY}))
     result = found.look(access_key_id=CHILD)
     # LookupEvents is asked for the key as a resource; the double knows a GetScopedCredentials event by its new key.
     assert (result["parent_keys"], result["session"]["access_key_id"]) == ([KEY], KEY)
@@ -283,7 +279,7 @@ def test_a_key_is_known_by_its_calls_where_its_issue_is_in_another_region(found:
         "accessKeyId": KEY,
         "sessionContext": {
             "sessionIssuer": {"type": "Role", "arn": f"arn:aws:iam::123456789012:role/{ROLE}"},
-            "attributes": {"creationDate": ago(30)},
+            "attributes": {"creationDate": ago(minutes=30)},
         },
     }
     for minutes in (20, 10, 5):
@@ -533,6 +529,16 @@ def test_receipts_are_read_where_the_playbook_issue_keeps_them(found: Found) -> 
             f"handoff_receipts_file={found.receipts}",
         ]
         shown = ansible_playbook(*command, env=env, cwd=found.folder).expect(0).output
+    assert "RECIPIENT     jdoe" in shown
+
+
+def test_the_variables_for_every_role_count_for_the_investigation_too(found: Found) -> None:
+    found.events.clear()
+    with CloudTrail(found.moto.url, found.events) as double:
+        env = {name: value for name, value in found.moto.environment().items() if "REGION" not in name}
+        command = ["mdps.venue_sts.incident", "-e", f"access_key_id={KEY}", "-e", "venue_sts_region=us-west-2"]
+        command += ["-e", f"receipts_file={found.receipts}"]
+        shown = ansible_playbook(*command, env={**env, "AWS_URL": double.url}, cwd=found.folder).expect(0).output
     assert "RECIPIENT     jdoe" in shown
 
 

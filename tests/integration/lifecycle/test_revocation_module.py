@@ -34,7 +34,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as 
 from tests.support.leases import lease, renewed
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook, run_tasks
-from tests.support.receipts import issued, requested
+from tests.support.receipts import ago, issued, recent, requested
 from tests.support.servers import Moto
 
 MODULE = "mdps.venue_sts.venue_sts_revocation"
@@ -47,10 +47,6 @@ BEFORE = "2026-01-01T00:00:00Z"
 def policies(moto: Moto, role_name: str = ROLE) -> list[str]:
     names = moto.client("iam").list_role_policies(RoleName=role_name)["PolicyNames"]
     return sorted(name for name in names if name != "venue-access")
-
-
-def ago(**length: int) -> str:
-    return (datetime.now(UTC) - timedelta(**length)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])
@@ -214,10 +210,6 @@ def tags(**values: str) -> list[dict[str, str]]:
 def write(file: pathlib.Path, *receipts: Receipt | str) -> str:
     file.write_text("".join((one if isinstance(one, str) else one.to_line()) + "\n" for one in receipts))
     return str(file)
-
-
-def recent(**changes: Any) -> Receipt:
-    return issued(at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10), **changes)
 
 
 def test_the_receipt_says_which_role_and_not_the_name_of_the_venue(venue: Moto, tmp_path: pathlib.Path) -> None:

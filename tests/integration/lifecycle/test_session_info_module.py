@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import pathlib
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as 
 from tests.support.cloudtrail import CloudTrail, issue_event
 from tests.support.operations import perform
 from tests.support.playbook import run_tasks
-from tests.support.receipts import issued, requested
+from tests.support.receipts import ago, recent, requested
 from tests.support.servers import Moto
 
 VENUE = {"project": "sbg", "venue": "dev"}
@@ -28,22 +27,18 @@ ROLE = "unity-sbg-dev-sts"
 OTHER_ROLE = "arn:aws:iam::123456789012:role/somebody-elses"
 
 
-def ago(minutes: int) -> str:
-    return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 @pytest.mark.parametrize("shipped", [False, True], ids=["in process", "shipped"])
 def test_tokens_of_a_venue_and_of_the_account(venue: Moto, tmp_path: pathlib.Path, shipped: bool) -> None:
     issued = perform(issuing.OPERATION, **VENUE, user="jdoe")["receipt"]
     (tmp_path / "receipts").write_text(json.dumps(issued) + "\n")
-    perform(revocation.OPERATION, **VENUE, session_name="jane-1", before=ago(20))
+    perform(revocation.OPERATION, **VENUE, session_name="jane-1", before=ago(minutes=20))
     here = {"role_id": venue.client("iam").get_role(RoleName=ROLE)["Role"]["RoleId"]}
     events = [
         issue_event(issued["session_name"], issued["access_key_id"], issued["issued_at"], **here),
-        issue_event("jane-1", "ASIAEXAMPLEEXAMPLE02", ago(30), **here),
-        issue_event("late-1", "ASIAEXAMPLEEXAMPLE03", ago(90), **here),
-        issue_event("denied", "", ago(10), errorCode="AccessDenied"),
-        issue_event("elsewhere", "ASIAEXAMPLEEXAMPLE04", ago(10), OTHER_ROLE),
+        issue_event("jane-1", "ASIAEXAMPLEEXAMPLE02", ago(minutes=30), **here),
+        issue_event("late-1", "ASIAEXAMPLEEXAMPLE03", ago(minutes=90), **here),
+        issue_event("denied", "", ago(minutes=10), errorCode="AccessDenied"),
+        issue_event("elsewhere", "ASIAEXAMPLEEXAMPLE04", ago(minutes=10), OTHER_ROLE),
     ]
     asked: list[dict[str, Any]] = [
         {**VENUE, "receipts_file": str(tmp_path / "receipts")},
@@ -77,10 +72,6 @@ def test_tokens_of_a_venue_and_of_the_account(venue: Moto, tmp_path: pathlib.Pat
     assert "nobody-may-see" not in json.dumps([one, every, kept])
 
 
-def recent(minutes: int = 30, **changes: Any) -> Receipt:
-    return issued(at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=minutes), **changes)
-
-
 def write(folder: pathlib.Path, *lines: Receipt | str) -> str:
     text = "".join((one if isinstance(one, str) else one.to_line()) + "\n" for one in lines)
     (folder / "receipts").write_text(text)
@@ -88,11 +79,11 @@ def write(folder: pathlib.Path, *lines: Receipt | str) -> str:
 
 
 def test_gaps_are_warned_of(venue: Moto, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = write(tmp_path, recent())
+    file = write(tmp_path, recent(30))
     warned: list[str] = []
     runtime = Runtime(warn=warned.append, sleep=lambda _seconds: None)
     with CloudTrail(
-        venue.url, [issue_event(f"jane-{number}", f"ASIA{number:016}", ago(5)) for number in range(3)]
+        venue.url, [issue_event(f"jane-{number}", f"ASIA{number:016}", ago(minutes=5)) for number in range(3)]
     ) as trail:
         monkeypatch.setenv("AWS_URL", trail.url)
         perform(session_info.OPERATION, runtime, **VENUE, receipts_file=file)
@@ -111,10 +102,10 @@ def test_states_come_from_the_role_that_the_receipt_names(venue: Moto, tmp_path:
     ids = {name: one["RoleId"] for name, one in found.items()}
     legacy, usual = (
         replace(one, assumed_role_id=f"{ids[one.role_name]}:{one.session_name}")
-        for one in (recent(role_arn=found["legacy-sts"]["Arn"]), recent(number=2))
+        for one in (recent(30, role_arn=found["legacy-sts"]["Arn"]), recent(30, number=2))
     )
-    unknown = requested(number=3, at=recent().requested_at)
-    again, gone = recent(number=4), recent(number=5, role_arn="arn:aws:iam::123456789012:role/gone-sts")
+    unknown = requested(number=3, at=recent(30).requested_at)
+    again, gone = recent(30, number=4), recent(30, number=5, role_arn="arn:aws:iam::123456789012:role/gone-sts")
     file = write(tmp_path, legacy, usual, unknown, again, gone)
     perform(revocation.OPERATION, **VENUE, user="jdoe", receipts_file=file)
 
@@ -135,13 +126,13 @@ def test_states_come_from_the_role_that_the_receipt_names(venue: Moto, tmp_path:
 
 def test_receipts_of_other_accounts(venue: Moto, tmp_path: pathlib.Path) -> None:
     other = "210987654321"
-    foreign = recent(number=2, account_id=other, role_arn=f"arn:aws:iam::{other}:role/{ROLE}")
+    foreign = recent(30, number=2, account_id=other, role_arn=f"arn:aws:iam::{other}:role/{ROLE}")
     file = write(tmp_path, foreign)
     assert only_receipts(file)["sessions"] == []
     refused = only_receipts(file, **VENUE)
     assert (refused["error"], refused["expected_account_id"]) == ("AccountMismatch", other)
-    both = only_receipts(write(tmp_path, foreign, recent()), **VENUE)
-    assert [one["access_key_id"] for one in both["sessions"]] == [recent().access_key_id]
+    both = only_receipts(write(tmp_path, foreign, recent(30)), **VENUE)
+    assert [one["access_key_id"] for one in both["sessions"]] == [recent(30).access_key_id]
 
 
 def test_hostile_lines_and_the_default_file(
@@ -150,7 +141,7 @@ def test_hostile_lines_and_the_default_file(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert perform(session_info.OPERATION, cloudtrail=False)["sessions"] == []
     (tmp_path / ".mdps").mkdir()
-    write(tmp_path, '{"schema": 2}', recent(), "\x1b[2J", '{"duration_seconds": 1' + "0" * 30)
+    write(tmp_path, '{"schema": 2}', recent(30), "\x1b[2J", '{"duration_seconds": 1' + "0" * 30)
     (tmp_path / "receipts").rename(tmp_path / ".mdps" / "receipts.jsonl")
     result = perform(session_info.OPERATION, cloudtrail=False)
     assert (len(result["sessions"]), result["unreadable"]) == (1, 3)
@@ -160,7 +151,7 @@ def test_an_external_id_in_an_event_is_never_shown(
     venue: Moto, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sentinel = "an-external-id-that-cloudtrail-holds-in-clear"
-    event = issue_event("jane-1", "ASIAEXAMPLEEXAMPLE02", ago(5))
+    event = issue_event("jane-1", "ASIAEXAMPLEEXAMPLE02", ago(minutes=5))
     event["requestParameters"]["externalId"] = sentinel
     broken = {**event, "eventTime": sentinel, "additionalEventData": {"externalId": sentinel}}
     warned: list[str] = []

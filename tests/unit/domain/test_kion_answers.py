@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import kion
 
-NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
+from tests.support.receipts import NOW
 
 
 @pytest.mark.parametrize(

@@ -143,9 +143,9 @@ def test_session_policies_of_leases(name: str, request_: Request) -> None:
 @pytest.mark.parametrize("words", [subset for n in range(1, 6) for subset in itertools.combinations(ACCESS, n)])
 @pytest.mark.parametrize("prefixes", [(), ("incoming",)])
 def test_no_action_is_in_the_role_and_missing_in_a_session(words: tuple[str, ...], prefixes: tuple[str, ...]) -> None:
-    role = permissions.policy(
-        VENUE._replace(access=words, bucket_prefixes=prefixes, kms_keys=[KEY], delete=True), PLACE
-    )
+    optional: dict[str, Any] = {name: True for name, default in Grant._field_defaults.items() if default is False}
+    grant = VENUE._replace(access=words, bucket_prefixes=prefixes, kms_keys=[KEY], **optional)
+    role = permissions.policy(grant, PLACE)
     session = permissions.session_policy(Request(words, DATA, prefixes or None, ("sbg/*",)), PLACE)
 
     def actions(policy: dict[str, Any]) -> list[list[str]]:
@@ -179,6 +179,22 @@ def test_a_session_takes_away_no_action_that_an_option_of_the_role_allows(field:
         return {action for one in policy["Statement"] if one["Effect"] == "Allow" for action in one["Action"]}
 
     assert actions(permissions.policy(grant, PLACE)) <= actions(session)
+
+
+# The fields that reports and receipts do not show: where keys and buckets are is no access of its own.
+NOT_SHOWN = {"kms_keys", "bucket_account"}
+
+
+@pytest.mark.parametrize("field", Grant._fields)
+def test_what_an_option_of_the_role_allows_is_read_back(field: str) -> None:
+    grant = VENUE._replace(**{field: EVERY_FIELD[field]})
+    read, before = (read_policy(permissions.policy(one, PLACE)) for one in (grant, VENUE))
+    if field in NOT_SHOWN:
+        assert read == before
+        return
+    expected = EVERY_FIELD[field]
+    assert getattr(read, field) == (tuple(expected) if isinstance(expected, list) else expected)
+    assert getattr(read, field) != getattr(before, field)
 
 
 def test_what_the_role_denies_whatever_is_attached_to_it() -> None:

@@ -146,7 +146,7 @@ def test_what_is_sent_again_as_text_is_kept_until_it_was_shown(desk, someone):
 def test_several_hosts_never_print_at_the_same_time(desk, someone):
     desk.on_assume = lambda: pytest.fail("STS was asked")
     desk.hosts = 2
-    with pytest.raises(InvalidInput, match=r"channel: output .* 2 hosts .* Use the channel file, email or https"):
+    with pytest.raises(InvalidInput, match=r"channel: output .* 2 hosts .* Use another channel"):
         desk(channel="output", public_keys=someone.keys)
     assert not desk.lines
     with pytest.raises(InvalidInput, match="channel: output"):

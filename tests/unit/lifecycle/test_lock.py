@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lock import (
@@ -19,17 +19,13 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan i
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.steps import Plan
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 
-from tests.support.described_roles import POLICY, ROLE_ID, ROOT, role
+from tests.support.described_roles import ROOT, inline, role
+from tests.support.receipts import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 AHEAD = Revocation("all", "", cutoff(NOW + PROPAGATION))
 UNTIL_NOW = Revocation("all", "", cutoff(NOW))
 DENY = {"Sid": "Incident", "Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}
 WEAK = {**lock_statement(), "Condition": {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}}
-
-
-def inline(*revocations: Revocation) -> dict[str, Any]:
-    return {"venue-access": POLICY, **{one.policy_name: one.policy(ROLE_ID) for one in revocations}}
 
 
 def with_statements(*statements: dict[str, Any]) -> Role:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,16 +23,13 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan i
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.token_request import LONGEST_SESSION
 
 from tests.support.described_roles import POLICY, ROLE_ID
+from tests.support.described_roles import inline as standing
+from tests.support.receipts import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 ROLE = "unity-sbg-dev-sts"
 ALL = Revocation("all", "", NOW)
 JDOE = Revocation("session", "jdoe-20261122T091500Z", NOW)
 SOURCE = Revocation("source_identity", "jane@example.org", NOW)
-
-
-def standing(*revocations: Revocation) -> dict[str, Any]:
-    return {"venue-access": POLICY, **{one.policy_name: one.policy(ROLE_ID) for one in revocations}}
 
 
 def steps(inline: dict[str, Any], *wanted: Revocation, now: datetime = NOW) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -28,8 +28,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.support.described_roles import POLICY, ROLE_ID
+from tests.support.receipts import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 ROLE = "unity-sbg-dev-sts"
 USERS = some.from_regex(r"[A-Za-z0-9_+=,@][A-Za-z0-9_+=,.@-]{0,63}", fullmatch=True)
 TRUE = Revocation("session", session_name("jdoe", NOW, "3fa91c"), NOW)

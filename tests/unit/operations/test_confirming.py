@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 
 from tests.support.cloudtrail import issue_event
 from tests.support.described_roles import role
+from tests.support.receipts import NOW
 from tests.support.stubs import plain_client
 
-NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 KEY, OTHER_KEY = "ASIAEXAMPLEEXAMPLE01", "ASIAEXAMPLEEXAMPLE02"
 OWN = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"
 ROLE = replace(role(), arn=OWN)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from unittest import mock
 from urllib.error import URLError
 
@@ -24,9 +24,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.kion import API_KEY, KEYS, PASSWORD, ROTATED, SESSION, Kion, role
+from tests.support.receipts import NOW
 from tests.support.servers import free_port
 
-NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 OPERATOR = {"account": "123456789012", "cloud_access_role": "Operator"}
 HTML = "<!doctype html><title>Sign in</title>"
 

@@ -25,7 +25,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocat
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer, refuse
 from tests.support.leases import lease, renewed
-from tests.support.receipts import issued, requested
+from tests.support.receipts import recent, requested
 
 NAME = "unity-sbg-dev-sts"
 ARN = f"arn:aws:iam::{MOTO_ACCOUNT}:role/{NAME}"
@@ -45,10 +45,6 @@ def revocation(account: Account) -> Runner:
 def policies(account: Account) -> list[str]:
     names = account.iam.list_role_policies(RoleName=NAME)["PolicyNames"]
     return [one for one in names if one != "venue-access"]
-
-
-def recent(**changes: Any) -> Receipt:
-    return issued(at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10), **changes)
 
 
 def write(file: pathlib.Path, *receipts: Receipt) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -34,8 +34,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.verific
 from botocore.stub import Stubber
 
 from tests.support.described_roles import ROLE_ID, role
+from tests.support.receipts import NOW
 
-NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 FAKE = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-west-2"}
 ROLE = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"
 BY_ROLE = (

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,13 @@ speed = pytest.importorskip(
 )
 FastArguments = speed.FastArguments
 ROLES = Path(__file__).resolve().parents[3] / "roles"
+PLAYBOOKS = ROLES.parent / "playbooks"
+# The modules that take connection options.
+CONNECTING = {
+    file.stem
+    for file in (ROLES.parent / "plugins/modules").glob("*.py")
+    if "\n  - amazon.aws.region.modules\n" in file.read_text()
+}
 DEFAULTS = {
     role: ROLES / role / "defaults/main.yml"
     for role in ("provision", "issue", "assume", "handoff", "revoke", "lease", "renew")
@@ -66,3 +76,54 @@ def test_a_variable_for_every_role_counts_unless_the_role_has_its_own(role: str,
 def test_each_role_about_a_venue_knows_region_and_profile() -> None:
     for role in DEFAULTS:
         assert {(role, "region"), (role, "profile")} <= set(CELLS)
+
+
+class _Tolerant(yaml.SafeLoader):
+    """Ansible's own tags are texts."""
+
+
+_Tolerant.add_multi_constructor("!", lambda loader, _tag, node: str(node.value))
+
+
+@functools.cache
+def shared_defaults() -> dict[str, str]:
+    """Variables of roles and playbooks whose value refers to a variable for every role."""
+    files = [*ROLES.glob("*/defaults/main.yml"), *ROLES.glob("*/vars/main.yml"), *PLAYBOOKS.glob("vars/*.yml")]
+    loaded = [yaml.load(file.read_text(), Loader=_Tolerant) or {} for file in files]
+    return {name: str(value) for variables in loaded for name, value in variables.items()}
+
+
+def tasks_of(content: Any) -> Iterator[dict[str, Any]]:
+    """Every task of a file of tasks or plays, with those of blocks and handlers."""
+    for one in content or []:
+        yield one
+        for part in ("pre_tasks", "tasks", "post_tasks", "handlers", "block", "rescue", "always"):
+            yield from tasks_of(one.get(part))
+
+
+FILES = sorted([*PLAYBOOKS.rglob("*.yml"), *ROLES.glob("*/tasks/*.yml"), *ROLES.glob("*/handlers/*.yml")])
+CONNECTED = [
+    pytest.param(module, task[module], id=f"{file.relative_to(ROLES.parent)}: {task['name']}")
+    for file in FILES
+    if file.parent != PLAYBOOKS / "vars"
+    for task in tasks_of(yaml.safe_load(file.read_text()))
+    for module in task.keys() & {f"mdps.venue_sts.{name}" for name in CONNECTING}
+]
+
+
+@pytest.mark.parametrize("option", ["region", "profile"])
+@pytest.mark.parametrize(("module", "arguments"), CONNECTED)
+def test_each_task_that_calls_aws_passes_the_shared_variables_on(
+    module: str, arguments: dict[str, str], option: str
+) -> None:
+    """Otherwise, one task of a playbook uses another account or region than the next one."""
+    value, known = str(arguments.get(option)), shared_defaults()
+    values = [value, *(known.get(name, "") for name in re.findall(r"\w+", value))]
+    assert any(f"venue_sts_{option}" in one for one in values), f"{module} gets {option}={value}"
+
+
+def test_the_action_group_has_each_module_that_calls_aws() -> None:
+    """Keys from Kion are passed on by ``module_defaults`` of this group."""
+    groups = yaml.safe_load((ROLES.parent / "meta/runtime.yml").read_text())["action_groups"]
+    assert set(groups["venue_sts"]) == CONNECTING
+    assert len(CONNECTED) > len(DEFAULTS)
