@@ -127,7 +127,7 @@ class Worker:
         if test not in self.sound:
             self.sound[test] = self.pytest(test)[0] == 0
             if not self.sound[test]:
-                print(f"passed over, for it fails without any change: {test}", flush=True)
+                print(f"skipped, because it fails without any change: {test}", flush=True)
         return self.sound[test]
 
 

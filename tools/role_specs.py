@@ -36,7 +36,7 @@ ROLES = {
 WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written by hand
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {
-    "assume_dest",  # its keys stay in memory
+    "assume_dest",  # its credentials stay in memory
     *(f"{role}_{name}" for role in ("assume", "broker") for name in ("reuse", "reuse_host")),  # the roles set them
     "broker_renew_before",  # broker_minimum_seconds says it
     *(f"issue_{name}" for name in ("reuse", "reuse_host", "renew_before")),  # a recipient's token is always a new one

@@ -210,14 +210,14 @@ class Handoff:
     def keep(self, parcel: Parcel) -> Kept:
         """Keep the sealed parcel in a folder, or else in the result. What is not sealed is stored nowhere else."""
         if not parcel.kind:
-            return Kept("", {}, "What is not sealed is not kept.")
+            return Kept("", {}, "An unsealed bundle is not kept.")
         kept = keep_once(self.options.undelivered / parcel.name, parcel.body, parcel.beside)
         return Kept(kept, {"kept": kept}, how_to_resend(kept))
 
     def keep_in_result(self, parcel: Parcel, problem: str) -> Kept:
         """Put the parcel into the result, if it is sealed."""
         if not parcel.kind:
-            return Kept("", {}, "What is not sealed is not kept.")
+            return Kept("", {}, "An unsealed bundle is not kept.")
         advice = (
             f"The sealed bundle could not be kept on disk either ({problem.rstrip('.')}) and is in this result as "
             "'sealed'. Save it from there."

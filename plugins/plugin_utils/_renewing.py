@@ -271,13 +271,13 @@ class Run:
             )
 
     def _check_record(self, lease: Lease) -> None:
-        """:raises LeaseRefused: this machine has ended or replaced the lease, and somebody has put it back."""
+        """:raises LeaseRefused: this machine has ended or replaced the lease, and it was restored afterwards."""
         if self._record is None:
             self._record = read_record(self._options.leases_file)
         why = why_over(lease, self._record)
         if why:
             raise LeaseRefused(
-                f"by the record of leases ({self._options.leases_file}) {why}, and somebody has put it back since. "
+                f"by the record of leases ({self._options.leases_file}) {why}, and it was restored afterwards. "
                 "Nothing was issued. Find out who (CloudTrail, PutParameter), and end it or approve it again."
             )
 

@@ -84,7 +84,7 @@ def resolve(session: Any) -> bool:
 
 
 def _check(keys: Any, method: str) -> None:
-    """Refuse keys that HTTP cannot carry: botocore would take them for a connection that failed, or for wrong keys."""
+    """Refuse credentials that HTTP cannot transmit: botocore would report a failed connection, or wrong credentials."""
     names = {
         "access key ID": keys.access_key,
         "secret access key": keys.secret_key,

@@ -238,7 +238,7 @@ def _check_each(
         raise LimitExceeded(
             option,
             f"{', '.join(map(repr, beyond))} is outside the limits of this venue "
-            f"(limits.{option}: {', '.join(most)}). Ask for less, or have the admin change the limits.",
+            f"(limits.{option}: {', '.join(most)}). Request less, or have the admin change the limits.",
         )
 
 
@@ -247,7 +247,7 @@ def _check_length(asked: int | None, most: int | None) -> None:
         raise LimitExceeded(
             "duration_seconds",
             f"{asked} seconds is longer than the limit of this venue (limits.duration_seconds: {most}). "
-            "Ask for less, or have the admin change the limits.",
+            "Request less, or have the admin change the limits.",
         )
 
 

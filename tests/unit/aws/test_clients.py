@@ -114,7 +114,8 @@ def test_an_unsigned_client_signs_nothing() -> None:
 
 def test_no_credentials_anywhere() -> None:
     with pytest.raises(
-        ConnectionProblem, match=r"No AWS credentials found. Get an hour's keys from Kion .* or name their profile"
+        ConnectionProblem,
+        match=r"No AWS credentials found. Get credentials for an hour from Kion .* or name their profile",
     ):
         Clients(options(region="us-west-2")).client("sts")
 

@@ -90,7 +90,7 @@ def test_the_keys_of_a_file_are_masked_also_if_they_are_another_tokens(
     file.write_text(
         f"AWS_ACCESS_KEY_ID=ASIAEXAMPLEEXAMPLE01\nAWS_SECRET_ACCESS_KEY={secret}\nAWS_SESSION_TOKEN={token}\n"
     )
-    with pytest.raises(InvalidInput, match="keys_file: has the keys of ASIAEXAMPLEEXAMPLE01, not of ASIAOTHER"):
+    with pytest.raises(InvalidInput, match="keys_file: has the credentials of ASIAEXAMPLEEXAMPLE01, not of ASIAOTHER"):
         verification.parse({**ASKED, "keys_file": str(file), "access_key_id": "ASIAOTHER"})
     assert _masking.mask(f"{secret} {token}") == f"{_masking.MASK} {_masking.MASK}"
     keys = FoundKeys("ASIAEXAMPLEEXAMPLE01", secret, token)
@@ -203,7 +203,7 @@ def test_keys_that_aws_accepts_must_be_of_the_session(monkeypatch: pytest.Monkey
     assert owner(monkeypatch)
     with pytest.raises(InvalidInput, match="of the session jdoe, not of jane"):
         owner(monkeypatch, sessions=["jane"])
-    with pytest.raises(InvalidInput, match="which is no session of the venue"):
+    with pytest.raises(InvalidInput, match="which is not a session of the venue"):
         owner(monkeypatch, role_names=["unity-sbg-ops-sts"])
 
 

@@ -171,7 +171,7 @@ class Pipeline:
     def _keep(self) -> Kept:
         try:
             return self._delivery.keep(self._parcel)
-        except BaseException as error:  # the receipt must be completed all the same
+        except BaseException as error:  # the receipt must be completed anyway
             return self._delivery.keep_in_result(self._parcel, self._cause(error).message)
 
     def _try_to_record(self) -> str:
