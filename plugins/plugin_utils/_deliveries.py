@@ -47,7 +47,7 @@ class TokenFile:
         """Return what check mode says."""
         return {"dest": destinations.path_of("dest", self.dest, _name(receipt))}
 
-    def rehearse(self, receipt: Receipt) -> None:
+    def check_deliverable(self, receipt: Receipt) -> None:
         """Do nothing: no text depends on the request."""
 
     def facts(self) -> Result:
@@ -90,7 +90,7 @@ class ReturnedKeys:
         """Return what check mode says."""
         return {"token": None, "sts_creds": None}
 
-    def rehearse(self, receipt: Receipt) -> None:
+    def check_deliverable(self, receipt: Receipt) -> None:
         """Do nothing: no text depends on the request."""
 
     def facts(self) -> Result:

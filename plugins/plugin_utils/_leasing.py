@@ -136,7 +136,7 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
     options = HandoffOptions.parse(given)
     lease_venue.check_unsealed(options)
     channel = registry.choose({**given, "channel": params["channel"]}) if params["channel"] != "s3" else None
-    person = find_person(options, user, channel or _Anywhere(), runtime)
+    person = find_person(options, user, channel or UndeliveredChannel(), runtime)
     check_fingerprints(person, (), options.fingerprints)
     signer = read_lease_signer(params["sign_with"]) if params["sign_with"] is not None else None
     check_signer(signer, check_signers("signers", params["signers"] or ()))
@@ -157,7 +157,7 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
     )
 
 
-class _Anywhere(Channel):
+class UndeliveredChannel(Channel):
     """The venue's bucket, whose name is known only after the venue was read."""
 
     NAME, KINDS = S3Channel.NAME, S3Channel.KINDS

@@ -30,8 +30,8 @@ from ..module_utils._domain.leases import (
     lease_path,
     parameter_name,
     plan_end,
+    reason_ended,
     renewal_name,
-    why_over,
 )
 from ..module_utils._domain.names import Venue, check_range, make_venue
 from ..module_utils._domain.permissions import RenewalFolder
@@ -274,7 +274,7 @@ class Run:
         """:raises LeaseRefused: this machine has ended or replaced the lease, and it was restored afterwards."""
         if self._record is None:
             self._record = read_record(self._options.leases_file)
-        why = why_over(lease, self._record)
+        why = reason_ended(lease, self._record)
         if why:
             raise LeaseRefused(
                 f"by the record of leases ({self._options.leases_file}) {why}, and it was restored afterwards. "

@@ -25,7 +25,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times impor
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._renewal_place import RenewalPlace
-from desks import environment_of
+from workstations import environment_of
 
 from tests.conftest import free_port
 from tests.support import connections, people, world

@@ -196,7 +196,7 @@ class Clients:
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise _unusable(error) from None
         if short:
-            authorities.widen_on_error(client, short, bundle)
+            authorities.use_full_bundle_on_error(client, short, bundle)
         return client
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from .errors import InvalidInput, LimitExceeded
 from .names import Venue, check_range
 from .patterns import has_wildcard, matches, overlap, within, within_any
-from .places import Exactly, exactly
+from .places import ExactPlace, exactly
 from .policies import statements, values
 from .token_request import LONGEST, SHORTEST
 
@@ -61,7 +61,7 @@ class Access:
     repositories: tuple[str, ...] | None = None
     delete: bool | None = None
     lists: bool | None = None
-    exactly: Exactly | None = None
+    exactly: ExactPlace | None = None
     narrowed: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Access:
         }
 
 
-def _exactly_to_json(found: Exactly) -> dict[str, list[str]]:
+def _exactly_to_json(found: ExactPlace) -> dict[str, list[str]]:
     return {
         "places": [one.to_json() for one in found.places],
         "repositories": [one.to_json() for one in found.repositories],

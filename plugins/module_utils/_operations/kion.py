@@ -197,16 +197,16 @@ def fetch_keys(options: KionOptions, _clients: Clients, runtime: Runtime) -> Res
     nobody = Kion(options.url, "", options.ca_path, runtime.sleep, runtime.jitter)
     server = _log_in(options, nobody)
     try:
-        keys = _mint(options, server, runtime)
+        keys = _request_credentials(options, server, runtime)
     except KionRefused as error:
         newer = _newer_key(options, error)
         if not newer:
             raise _explain(options, server, error) from None
         options = replace(options, login=replace(options.login, api_key=newer))
         server = _log_in(options, nobody)
-        keys = _mint(options, server, runtime)
+        keys = _request_credentials(options, server, runtime)
     _check_life(options, keys, runtime)
-    is_rotated = _look_after_api_key(options, server, runtime) if options.login.api_key else False
+    is_rotated = _warn_or_rotate_api_key(options, server, runtime) if options.login.api_key else False
     return {**_result(options, keys), "changed": is_rotated}
 
 
@@ -281,10 +281,9 @@ def _log_in(options: KionOptions, server: Kion) -> Kion:
     return server.with_bearer(session)
 
 
-def _mint(options: KionOptions, server: Kion, runtime: Runtime) -> KionKeys:
-    issued = (
-        runtime.now()
-    )  # before the request, so that the credentials are never valid for less time than the receipt says
+def _request_credentials(options: KionOptions, server: Kion, runtime: Runtime) -> KionKeys:
+    # Read before the request, so that the receipt never states a later expiration than the true one.
+    issued = runtime.now()
     if options.by_iam_name:
         number = options.account.number or _number_of(options, server)
         data = server.post("/v3/temporary-credentials", {"account_number": number, "iam_role_name": options.role})
@@ -352,7 +351,7 @@ def _explain(options: KionOptions, server: Kion, error: KionRefused) -> VenueErr
         return error
 
 
-def _look_after_api_key(options: KionOptions, server: Kion, runtime: Runtime) -> bool:
+def _warn_or_rotate_api_key(options: KionOptions, server: Kion, runtime: Runtime) -> bool:
     """Warn about an API key that is near its end, or rotate it; return whether it was rotated."""
     end = _api_key_end(options, server)
     is_near = end is not None and end - runtime.now() <= ROTATE_BEFORE

@@ -25,7 +25,7 @@ from .._domain.found_keys import FoundKeys, parse_keys
 from .._domain.lock import has_lock
 from .._domain.revocation import Revocation
 from .._domain.role_plan import Role
-from .._domain.simulation import not_refused
+from .._domain.simulation import allowed_actions
 from .._files import absolute_file, open_regular
 from ._operation import Params, Runtime
 from ._prove import LONGEST_WAIT, try_to_assume
@@ -235,7 +235,7 @@ def checks(
 
 def _by_policies(iam: Any, role: Role, revocation: Revocation) -> Proof:
     decisions = simulate_session(iam, role.arn, ACTIONS, revocation.newest(role.role_id))
-    left = not_refused(decisions)
+    left = allowed_actions(decisions)
     subject = f"{revocation.shown()['summary']}, of the role {role.name}"
     if left or not decisions:
         return Proof(

@@ -318,7 +318,7 @@ LATER = lease(unique="00000001").to_json()
     ],
 )
 def test_what_the_record_says_against_a_lease(record: list[str], why: str) -> None:
-    found = leases.why_over(lease(), record)
+    found = leases.reason_ended(lease(), record)
     assert found.startswith(why) and bool(found) == bool(why)
     assert found.isprintable()
 

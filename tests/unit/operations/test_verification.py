@@ -21,7 +21,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.found_keys import FoundKeys
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision, not_refused
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision, allowed_actions
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import verification
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
@@ -142,8 +142,8 @@ def test_the_simulation_is_asked_about_the_newest_refused_session_page_by_page()
     with stub:
         found = simulate_session(iam, ROLE, asked["ActionNames"], context)
     assert found == [Decision("s3:GetObject", "explicitDeny"), Decision("s3:PutObject", "allowed", ("aws:userid",))]
-    assert not_refused(found) == ["s3:PutObject: undecided without aws:userid"]
-    assert not_refused([Decision("s3:GetObject", "implicitDeny")]) == ["s3:GetObject: implicitDeny"]
+    assert allowed_actions(found) == ["s3:PutObject: undecided without aws:userid"]
+    assert allowed_actions([Decision("s3:GetObject", "implicitDeny")]) == ["s3:GetObject: implicitDeny"]
 
 
 def test_the_newest_session_of_each_kind() -> None:

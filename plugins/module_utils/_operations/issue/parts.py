@@ -91,7 +91,7 @@ class Delivery(Protocol):
     def planned(self, receipt: Receipt) -> Result:
         """Return what the result says in check mode."""
 
-    def rehearse(self, receipt: Receipt) -> None:
+    def check_deliverable(self, receipt: Receipt) -> None:
         """Try what can fail for this request, before STS is asked."""
 
     def facts(self) -> Result:

@@ -54,7 +54,7 @@ class Pipeline:
         return self._guarded(self._send)
 
     def _issue(self, authorized: Authorized) -> None:
-        self._delivery.rehearse(authorized.receipt)
+        self._delivery.check_deliverable(authorized.receipt)
         self._record(authorized.receipt)
         self._asked = True
         issued = authorized.assume()
