@@ -316,7 +316,8 @@ def outputs() -> dict[pathlib.Path, str]:
 def _readme(role: str, options: dict[str, Any]) -> str:
     before, rest = (ROOT / "roles" / role / "README.md").read_text().split(BEGIN)
     sentence = rule(ROLES[role], f"`{role}_%s`") if role in ROLES else ""
-    below = f"\n\n{sentence.replace('An option that is given', 'A variable that is set')}" if sentence else ""
+    sentence = sentence.replace("An option that is given", "A variable that is set")
+    below = f"\n\n{textwrap.fill(sentence, 120, break_on_hyphens=False)}" if sentence else ""
     return f"{before}{BEGIN}\n{table(options)}{below}\n{END}{rest.split(END)[1]}"
 
 

@@ -82,13 +82,13 @@ def minted(kion):
 
 
 @pytest.mark.parametrize("options", [(), ("--check",), SHIPPED])
-def test_the_keys_reach_amazon_aws_and_show_nowhere(tmp_path, kion, moto, options):
+def test_the_keys_reach_amazon_aws_and_are_never_displayed(tmp_path, kion, moto, options):
     run = play(tmp_path, kion, moto, WHO, SHOW, options=options).expect()
     assert "I am arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/from-kion" in run.output
     assert '"expiry_source": "duration"' in run.output
 
 
-def test_an_api_key_given_as_a_variable_shows_nowhere_either(tmp_path, kion, moto):
+def test_an_api_key_given_as_a_variable_is_not_displayed_either(tmp_path, kion, moto):
     (tmp_path / "vars.yml").write_text(f"broker_api_key: {API_KEY}\n")
     play(tmp_path, kion, moto, WHO, options=("-e", "@vars.yml"), KION_API_KEY="wrong").expect()
 
@@ -123,7 +123,7 @@ def test_keys_of_another_request_are_not_kept(tmp_path, kion, moto):
 def test_keys_that_cannot_live_long_enough_are_refused(tmp_path, kion, moto):
     kion.duration = 600
     run = play(tmp_path, kion, moto, WHO).expect(2)
-    assert "Kion gives keys for 600 seconds only, and 900 are needed" in run.output
+    assert "Kion returns credentials for 600 seconds only, and 900 are needed" in run.output
     assert "Who am I" not in run.output
 
 

@@ -568,6 +568,6 @@ def test_leases_that_cannot_be_read_are_on_the_last_screen_and_the_run_fails(fou
         acted = play(found, *options, code=2, behind=proxy.url)
     last = acted[acted.rindex("fatal:") :]
     assert "NOT EVERYTHING SUCCEEDED" in last
-    assert "NOT KNOWN     whether a lease renews such keys" in last
+    assert "NOT KNOWN     whether a lease renews such credentials" in last
     assert "ENDED         session jdoe-1" in last
     assert any("=jdoe-1" in one for one in policies(found))

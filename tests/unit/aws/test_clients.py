@@ -148,7 +148,7 @@ def test_a_profile_brings_keys_and_region(tmp_path: pathlib.Path, monkeypatch: p
     assert clients.client("sts")._request_signer._credentials.access_key == "AKIAFROMPROFILE"
 
 
-def test_keys_and_a_profile_at_once_are_refused_with_the_way_out() -> None:
+def test_keys_together_with_a_profile_are_refused_with_the_way_out() -> None:
     with pytest.raises(ConnectionProblem, match=r"Unset AWS_ACCESS_KEY_ID, .* or do not name a profile"):
         Clients(options(profile="kion", region="us-west-2", **KEYS)).client("sts")
 

@@ -296,7 +296,7 @@ def test_a_folder_that_cannot_be_written_any_more_gives_the_keys_that_it_has(lea
     assert done.returncode == 0 and '"ASIAEXAMPLE000000002"' in done.stdout and "Read-only" in done.stderr
 
 
-def test_many_at_once_do_not_corrupt_the_keys(lease: Lease) -> None:
+def test_many_concurrent_runs_do_not_corrupt_the_keys(lease: Lease) -> None:
     lease.start(timedelta(minutes=50))
     lease.publish(lease.zip(2, MINUTE))
     with ThreadPoolExecutor(8) as pool:

@@ -617,7 +617,7 @@ def test_an_old_role_with_a_newly_written_id_is_tried_again(issue: Runner, accou
     assert issue.clock.slept == [1.0]
 
 
-def test_other_refusals_are_passed_on_at_once(issue: Runner, account: Account) -> None:
+def test_other_refusals_are_passed_on_immediately(issue: Runner, account: Account) -> None:
     account.before("sts:AssumeRole", refuse("PackedPolicyTooLarge", "Packed size 110%"))
     with pytest.raises(
         AwsRefused,

@@ -237,7 +237,7 @@ def test_keys_that_work() -> None:
 
 def attempts(*outcomes: bool) -> verification.Check:
     found: Iterator[bool] = iter(outcomes)
-    return lambda: Proof("the keys X", "keys", next(found), "seen")
+    return lambda: Proof("the credentials X", "keys", next(found), "seen")
 
 
 def test_an_attempt_is_repeated_until_it_succeeds() -> None:
@@ -249,7 +249,7 @@ def test_an_attempt_is_repeated_until_it_succeeds() -> None:
 
 def test_the_time_is_limited_and_what_was_proven_is_kept() -> None:
     clock = Clock()
-    with pytest.raises(NotProven, match="The keys X: seen") as failed:
+    with pytest.raises(NotProven, match="The credentials X: seen") as failed:
         verify(Wanted(None, 12), [attempts(True), attempts(*[False] * 9)], clock.runtime())
     assert [one["proven"] for one in failed.value.facts["verified"]] == [True, False]
     assert 10 <= clock.slept <= 20
