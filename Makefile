@@ -1,17 +1,19 @@
-# One command each. Everything is installed into .build/ by tools/environment.py; nothing is needed beforehand but Python and make.
+# One command each. tools/environment.py installs everything into .build/. Only Python and make are needed beforehand.
 PYTHON ?= python3
 ENVIRONMENT = $(PYTHON) tools/environment.py
 DEV = .build/venvs/dev
 FLOOR = .build/venvs/floor
-RUN_DEV = PATH="$(CURDIR)/$(DEV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(DEV)/collections" MYPYPATH="$(CURDIR)/$(DEV)/collections"
+RUN_DEV = PATH="$(CURDIR)/$(DEV)/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(DEV)/collections" \
+	MYPYPATH="$(CURDIR)/$(DEV)/collections"
 MAIN_JOB = tests/integration/test_every_core.py tests/integration/test_role.py tests/integration/test_token.py
 
-.PHONY: help demo test test-floor test-without-speed matrix lint format sanity molecule enforcement clients bench mutants docs changelog build pins pre-commit clean
+.PHONY: help demo test test-floor test-without-speed matrix lint format sanity molecule enforcement clients \
+	bench mutants docs changelog build pins pre-commit clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
-demo: ## the main job on an embedded AWS, from provisioning to a token in use, and the drill: a found key is ended
+demo: ## the main job on an embedded AWS, from provisioning to a token in use, and the drill: an exposed key is revoked
 	@home=$$($(ENVIRONMENT) ministack demo) && export ANSIBLE_COLLECTIONS_PATH="$$home/collections" && \
 	"$$home/bin/python" demo/demo.py && "$$home/bin/python" demo/drill.py
 
@@ -31,7 +33,7 @@ enforcement: dev ## proof on a server that enforces policies: allow and deny, fa
 	$(RUN_DEV) pytest tests/enforcement -m "not clients"
 
 # Slow, and of interest only to who changes policies, bundles or the pins of these clients: .ci/run leaves it out.
-clients: dev ## AWS CLI, s3fs, rasterio, rclone and others, and every README, against that server, for each kind of token
+clients: dev ## AWS CLI, s3fs, rasterio, rclone and others, and every README, on that server, for each kind of token
 	@$(ENVIRONMENT) awscli clients dev >/dev/null
 	$(RUN_DEV) pytest tests/enforcement -m clients
 
@@ -48,7 +50,8 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	$(RUN_DEV) python tools/awx_surveys.py --check
 	$(RUN_DEV) ansible-lint --offline --profile production --strict
 	$(RUN_DEV) antsibull-changelog lint
-	$(RUN_DEV) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --disallow-unknown-collection-refs .
+	$(RUN_DEV) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all \
+		--disallow-unknown-collection-refs .
 	$(RUN_DEV) reuse lint --quiet
 
 format: dev ## write what `lint` can fix by itself
@@ -73,7 +76,8 @@ molecule: dev ## the scenario `default`: create, idempotence, verify, destroy
 dev:
 	@$(ENVIRONMENT) awscli ministack dev >/dev/null
 
-matrix: ## unit tests, the main job and sanity on every supported core, Python, amazon.aws and boto3, and on the development branch; prints a table; ROWS='dev floor' for some
+# ROWS='dev floor' runs some rows only.
+matrix: ## unit tests, the main job and sanity on every supported core, Python, amazon.aws and boto3, and on devel
 	@$(PYTHON) tools/matrix.py $(ROWS)
 
 changelog: dev ## for a release: the fragments of changelogs/fragments become CHANGELOG.md

@@ -61,7 +61,7 @@ def play(env: dict[str, str], *arguments: str, code: int = 0) -> str:
 
 
 def hour_keys(aws: Moto) -> dict[str, str]:
-    """The admin's keys for an hour, of the kind that Kion gives: a session of the account's operator role."""
+    """The admin's credentials for an hour, as Kion returns them: a session of the account's operator role."""
     trust = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
@@ -124,8 +124,8 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
     inventory = ("-i", f"{HERE}/inventory.yml")
 
     tell(
-        "1. The account publishes the data buckets of two venues in SSM. The admin has keys from Kion and provisions "
-        "both venues."
+        "1. The account publishes the data buckets of two venues in SSM. The admin has credentials from Kion and "
+        "provisions both venues."
     )
     expect("failed=0" in play(env, "mdps.venue_sts.provision", *inventory), "provisioning failed.")
 
@@ -163,7 +163,10 @@ def story(aws: Moto, folder: pathlib.Path) -> None:
 
 def hand_off(aws: Moto, folder: pathlib.Path, identity: pyrage.x25519.Identity, shown: str, bucket: str) -> None:
     """The recipient's part."""
-    tell("4. The admin sends the sealed file to jdoe by LFT. Only jdoe can open it. It holds the keys and a README.")
+    tell(
+        "4. The admin sends the sealed file to jdoe by LFT. Only jdoe can open it. It contains the "
+        "credentials and a README."
+    )
     token = open_bundle(next((folder / "for-lft").iterdir()), identity)
     expect(token["Credentials"]["SecretAccessKey"] not in shown, "a key was shown.")
 
@@ -189,8 +192,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="venue_sts_demo.") as name, Moto(pathlib.Path(name) / "moto.log") as aws:
         story(aws, pathlib.Path(name))
     tell(
-        "Done. With AWS: run the same commands with your keys and your inventory, without AWS_URL. Continue with "
-        "docs/first-venue.md."
+        "Done. With AWS: run the same commands with your credentials and your inventory, without AWS_URL. Continue "
+        "with docs/first-venue.md."
     )
 
 

@@ -164,7 +164,7 @@ class Ministack(Server):
         return {"AUTH": "true", "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.port), **self._given}
 
     def client(self, service: str, **keys: str) -> Any:
-        """A plain boto3 client, as the account's root unless keys are given."""
+        """A plain boto3 client, as the account's root unless credentials are given."""
         connect: Any = boto3.client  # type stubs know clients by literal names only
         return connect(service, endpoint_url=self.url, region_name=REGION, **(keys or ROOT_KEYS))
 

@@ -36,7 +36,7 @@ class Recipient:
         return self._credentials()["AccessKeyId"]
 
     def keys(self) -> dict[str, str]:
-        """The keys in the bundle, as boto3 takes them."""
+        """The credentials in the bundle, as boto3 accepts them."""
         found = self._credentials()
         return {
             "aws_access_key_id": found["AccessKeyId"],

@@ -6,7 +6,7 @@ Usage: mutants.py [--sample N] [--seed N] [--executed FILE] [PACKAGE ...]     PA
 
 tools/mutators.py makes the changes, tools/mutant_tests.py chooses the tests. A mutant is *killed* if one of them fails,
 if they cannot be loaded any more, or if they do not end. One that no test executes has *survived*. Of each package 150
-mutants are drawn, of the roles and playbooks 40: their tests run ansible-playbook and take seconds each.
+mutants are sampled, of the roles and playbooks 40: their tests run ansible-playbook and take seconds each.
 Mutants that cannot change a result are listed, with the reason, in tools/mutants_equivalent.txt.
 Prints those that survived, and a table. Exits with 1 if a package is below its target.
 """
@@ -127,7 +127,7 @@ class Worker:
         if test not in self.sound:
             self.sound[test] = self.pytest(test)[0] == 0
             if not self.sound[test]:
-                print(f"passed over, for it fails without any change: {test}", flush=True)
+                print(f"skipped, because it fails without any change: {test}", flush=True)
         return self.sound[test]
 
 
@@ -176,10 +176,10 @@ def survives(mutant: Mutant, executed: Executed | None, worker: Worker) -> bool:
     return not any(worker.notices(mutant, part) for part in (tests[:FIRST], rest) if part)
 
 
-def measure(name: str, drawn: Sequence[Mutant], executed: Executed | None, workers: Sequence[Worker]) -> float:
+def measure(name: str, sample: Sequence[Mutant], executed: Executed | None, workers: Sequence[Worker]) -> float:
     """Run mutants of a package, print what survived, and return the percentage that was killed."""
     start, waiting = time.monotonic(), queue.SimpleQueue[Mutant]()
-    for mutant in drawn:
+    for mutant in sample:
         waiting.put(mutant)
     survivors: list[Mutant] = []
     lock = threading.Lock()
@@ -197,12 +197,12 @@ def measure(name: str, drawn: Sequence[Mutant], executed: Executed | None, worke
 
     with concurrent.futures.ThreadPoolExecutor(len(workers)) as pool:
         list(pool.map(work, workers))
-    killed = len(drawn) - len(survivors)
-    score = 100 * killed / max(len(drawn), 1)
+    killed = len(sample) - len(survivors)
+    score = 100 * killed / max(len(sample), 1)
     target = f"target {PACKAGES[name].target} %" if PACKAGES[name].target else "no target"
     minutes = (time.monotonic() - start) / 60
     print(
-        f"{name:14} {killed:4} of {len(drawn):4} killed: {score:5.1f} % ({target}), {minutes:.0f} minutes", flush=True
+        f"{name:14} {killed:4} of {len(sample):4} killed: {score:5.1f} % ({target}), {minutes:.0f} minutes", flush=True
     )
     return score
 
@@ -223,10 +223,10 @@ def main() -> int:
         executed = None
         for name in options.packages or PACKAGES:
             every = list(mutants_of(PACKAGES[name]))
-            drawn = random.Random(options.seed).sample(every, min(options.sample or PACKAGES[name].most, len(every)))
-            if not executed and any(one.file.endswith(".py") for one in drawn):
+            sample = random.Random(options.seed).sample(every, min(options.sample or PACKAGES[name].most, len(every)))
+            if not executed and any(one.file.endswith(".py") for one in sample):
                 executed = execute(options.executed or pathlib.Path(folder, "executed.json"))
-            if measure(name, drawn, executed, workers) < PACKAGES[name].target:
+            if measure(name, sample, executed, workers) < PACKAGES[name].target:
                 below.append(name)
         for worker in workers:
             worker.end()

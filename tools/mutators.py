@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The changes that tools/mutants.py makes: in Python an expression or a statement, in a playbook a keyword or a task.
 
-Not drawn are places where a change means nothing: annotations, imports and what stands in for them, numbers that only
+Not sampled are places where a change means nothing: annotations, imports and what stands in for them, numbers that only
 shape a message, names, tags, labels and pauses, and whether a dataclass could be changed by code that nobody wrote.
 """
 

@@ -37,7 +37,7 @@ ROLES = {
 WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written by hand
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {
-    "assume_dest",  # its keys stay in memory
+    "assume_dest",  # its credentials stay in memory
     *(f"{role}_{name}" for role in ("assume", "broker") for name in ("reuse", "reuse_host")),  # the roles set them
     "broker_renew_before",  # broker_minimum_seconds says it
     *(f"issue_{name}" for name in ("reuse", "reuse_host", "renew_before")),  # a recipient's token is always a new one
@@ -302,7 +302,8 @@ def outputs() -> dict[pathlib.Path, str]:
 def _readme(role: str, options: dict[str, Any]) -> str:
     before, rest = (ROOT / "roles" / role / "README.md").read_text().split(BEGIN)
     sentence = rule(ROLES[role], f"`{role}_%s`") if role in ROLES else ""
-    below = f"\n\n{sentence.replace('An option that is given', 'A variable that is set')}" if sentence else ""
+    sentence = sentence.replace("An option that is given", "A variable that is set")
+    below = f"\n\n{textwrap.fill(sentence, 120, break_on_hyphens=False)}" if sentence else ""
     return f"{before}{BEGIN}\n{table(options)}{below}\n{END}{rest.split(END)[1]}"
 
 

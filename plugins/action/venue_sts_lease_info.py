@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""``venue_sts_lease_info`` without a process of its own, where that cannot be told apart."""
+"""``venue_sts_lease_info`` in the controller process, where the result is the same."""
 
 from __future__ import annotations
 

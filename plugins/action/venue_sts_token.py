@@ -17,8 +17,8 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils._reuse import Reuse
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._shipping import ShippedHost
 
 DEBUG = (
-    "ANSIBLE_DEBUG is set, and ansible-core would print the keys that the module returns from this host. Unset it, or "
-    "run the task on the controller."
+    "ANSIBLE_DEBUG is set, and ansible-core would print the credentials that the module returns from this host. Unset "
+    "it, or run the task on the controller."
 )
 
 # ansible-playbook loads this plugin before it forks a worker for each host.
@@ -33,7 +33,7 @@ class ActionModule(Reuse, VenueAction):
     def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the pipeline here, and ship the module for each phase of its AWS calls."""
         if self._task.async_val:
-            return {"failed": True, "msg": "async is not supported: the keys would be stored on the host."}
+            return {"failed": True, "msg": "async is not supported: the credentials would be stored on the host."}
         if C.DEFAULT_DEBUG:
             return {"failed": True, "msg": DEBUG}
         # The ssh connection prints at -vvv what a host returns, unless it is told not to.
@@ -46,7 +46,7 @@ class ActionModule(Reuse, VenueAction):
         return self.run_operation(shipped(host), task_vars)
 
     def hide(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Hide a result with keys. A receipt is shown."""
+        """Hide a result with credentials. A receipt is shown."""
         if "token" in result:
             return super().hide(result)
         show_sealed(result, result.get("receipt"))

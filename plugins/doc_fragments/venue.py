@@ -102,7 +102,7 @@ attributes:
   action:
     support: full
     description:
-      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host,
+      - Runs in the process of ansible-playbook where the result is the same as that of running the module on the host,
         that is with the local connection, without C(become), C(async) or C(environment), and with no other Python asked
         for. In every other case the module runs on the host.
 """
@@ -122,7 +122,7 @@ attributes:
   action:
     support: full
     description:
-      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host,
+      - Runs in the process of ansible-playbook where the result is the same as that of running the module on the host,
         that is with the local connection, without C(become), C(async) or C(environment), and with no other Python asked
         for. In every other case the module runs on the host.
 """
@@ -144,7 +144,7 @@ attributes:
     description:
       - The result is hidden from standard output, logs, callbacks and job events at every verbosity, while C(register)
         keeps it for the next task.
-      - Runs in the process of ansible-playbook where that cannot be told apart from running the module on the host,
+      - Runs in the process of ansible-playbook where the result is the same as that of running the module on the host,
         that is with the local connection, without C(become) or C(environment), and with no other Python asked for. In
         every other case the module runs on the host. C(async) is refused, since C(async_status) would show the result.
 """

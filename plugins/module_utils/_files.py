@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Files that hold keys or decide who gets them: created safely, readable by their owner alone, never half written.
+"""Files that contain credentials or decide who gets them: created safely, readable by their owner alone, never partial.
 
 The rules are those of ``StrictModes`` in OpenSSH: a folder must belong to the user, nobody else may write to it, and
 nobody else may replace one of the folders above it. See sshd_config(5).

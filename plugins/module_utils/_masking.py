@@ -3,7 +3,7 @@
 """The secrets that this process knows, and how they stay out of everything that is shown.
 
 ansible-core 2.22 and later mask registered secrets in output, logs and results by themselves, and keep them usable. On
-older cores this module masks texts of results and messages, and the action front end hides results with keys
+older cores this module masks texts of results and messages, and the action front end hides results with credentials
 as a whole.
 """
 
@@ -41,7 +41,7 @@ _known: set[str] = set()
 def register(*secrets: str | None, shortest: int = SHORTEST) -> None:
     """Remember secrets, so that nothing shows them.
 
-    :param secrets: the texts; None and empty texts are passed over.
+    :param secrets: the texts; None and empty texts are skipped.
     :param shortest: texts with fewer characters are not masked.
     """
     # In both forms: damaged as it was given, and as it is used.
@@ -64,7 +64,7 @@ def register_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any
 
 
 def register_result(result: Any) -> None:
-    """Remember the keys in a result, wherever in it they are."""
+    """Remember the credentials in a result, wherever in it they are."""
     if isinstance(result, Mapping):
         for name, value in result.items():
             if name in (*KEYS, *OTHER_KEYS) and isinstance(value, str):
@@ -161,7 +161,7 @@ def _secret_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any]
 
 
 def _texts(value: Any) -> Iterable[str]:
-    """Yield the secret texts of an option: of a token its keys, of anything else all texts."""
+    """Yield the secret texts of an option: of a token its credentials, of anything else all texts."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

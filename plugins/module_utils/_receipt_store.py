@@ -116,7 +116,7 @@ class ReceiptStores:
         """The keys that the latest token of a user was sealed to, as the stores in AWS know it; None if there was none.
 
         Of a bucket, the latest MOST_COMPARED deliveries are read, those of the future left out. If none of these is of
-        the user, and others were passed over, the answer has no fingerprints and says why: whoever may write receipts
+        the user, and others were skipped, the answer has no fingerprints and says why: whoever may write receipts
         could have hidden the user's.
 
         :raises VenueError: AWS does not let a store be read.

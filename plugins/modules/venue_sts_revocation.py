@@ -180,7 +180,7 @@ EXAMPLES = r"""
     web_identity_issuer: https://cognito-idp.us-west-2.amazonaws.com/us-west-2_Example01
     web_identity_subject: 11111111-2222-3333-4444-555555555555
 
-- name: Revoke a token that was found, and prove that AWS refuses its keys
+- name: Revoke a token that was found, and verify that AWS refuses its credentials
   mdps.venue_sts.venue_sts_revocation:
     project: sbg
     venue: dev

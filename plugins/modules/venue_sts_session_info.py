@@ -74,7 +74,7 @@ EXAMPLES = r"""
     region: us-west-2
   register: held
 
-- name: Show those that are alive
+- name: Show those that are valid
   ansible.builtin.debug:
     msg: "{{ held.sessions | selectattr('state', 'eq', 'live') | map(attribute='session_name') }}"
 

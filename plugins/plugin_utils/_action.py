@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller front end: the same operations, without a process per task wherever that cannot be told apart."""
+"""The controller front end: the same operations, without a process per task wherever the result is the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..module_utils import _masking
 from ..module_utils._domain.errors import InvalidInput, printable
 from ..module_utils._operations._operation import Operation, Runtime, check_connection, check_mappings, subject
 
-# What a module that crashed leaves behind; for a module that handles keys, its output must not be shown.
+# What a module that crashed leaves behind; for a module that handles credentials, its output must not be shown.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
 
 
@@ -143,13 +143,13 @@ class VenueAction(Base):
         :param task_vars: the variables of the task's host.
         """
         if self.OPERATION.secret_result and not _masking.NATIVE:
-            # The ssh connection prints at -vvv what a host returns, keys and all, unless it is told not to.
+            # The ssh connection prints at -vvv what a host returns, credentials included, unless it is told not to.
             self._connection._play_context.no_log = True
         wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
         return dict(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
 
     def hide(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Hide a result with keys from every callback and log; of a failure, only the raw output of the module."""
+        """Hide a result with credentials from every callback and log; of a failure, only the raw output."""
         if result.get("failed"):
             return {key: value for key, value in result.items() if key not in RAW_OUTPUT}
         if _masking.NATIVE:

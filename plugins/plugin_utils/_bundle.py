@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The zip file for a recipient: the keys in several forms and what to do with them. It is made in memory."""
+"""The zip file for a recipient: the credentials in several formats and instructions. It is made in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONSOLE_LINK = ("console_link.py", "console_link.ps1")
 BROKEN_TEMPLATE = (TemplateError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 RENEW_SH, RENEW_PS1 = "renew.sh", "renew.ps1"
 DEFAULT_CONTACT = "the MDPS admin who sent you this"
-# A token and its receipt, to try everything with before there is one. The keys are those of AWS's documentation.
+# A token and its receipt, to try everything with before there is one. The credentials are those of AWS's documentation.
 EXAMPLE_TOKEN = {
     "Credentials": {
         "AccessKeyId": "ASIAIOSFODNN7EXAMPLE",
@@ -150,7 +150,7 @@ def build_bundle(
 
 
 def _facts(receipt: Mapping[str, Any], settings: BundleSettings, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the texts may say: facts of the receipt and the settings, none of the keys."""
+    """Return what the texts may say: facts of the receipt and the settings, none of the credentials."""
     ends = parse_time("receipt", receipt["expires_at"])
     return {
         **readme_facts(receipt),

@@ -15,7 +15,7 @@ from ..module_utils._operations._operation import Result, Runtime
 from ..module_utils._operations.issue.parts import Delivered, Issued, Kept
 from . import _destinations as destinations
 
-NOT_KEPT = "What is not sealed is not kept."
+NOT_KEPT = "An unsealed bundle is not kept."
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TokenFile:
         """Return what check mode says."""
         return {"dest": destinations.path_of("dest", self.dest, _name(receipt))}
 
-    def rehearse(self, receipt: Receipt) -> None:
+    def check_deliverable(self, receipt: Receipt) -> None:
         """Do nothing: no text depends on the request."""
 
     def facts(self) -> Result:
@@ -82,7 +82,7 @@ class TokenFile:
 
 @dataclass(frozen=True)
 class ReturnedKeys:
-    """Return the keys in the result of the task, which the action plugin hides."""
+    """Return the credentials in the result of the task, which the action plugin hides."""
 
     returns_keys = True
 
@@ -90,7 +90,7 @@ class ReturnedKeys:
         """Return what check mode says."""
         return {"token": None, "sts_creds": None}
 
-    def rehearse(self, receipt: Receipt) -> None:
+    def check_deliverable(self, receipt: Receipt) -> None:
         """Do nothing: no text depends on the request."""
 
     def facts(self) -> Result:
@@ -102,7 +102,7 @@ class ReturnedKeys:
         return issued
 
     def deliver(self, parcel: Issued) -> Delivered:
-        """Put the keys into the result, also under the names that amazon.aws uses."""
+        """Put the credentials into the result, also under the names that amazon.aws uses."""
         keys = parcel.token["Credentials"]
         sts_creds = {
             "access_key": keys["AccessKeyId"],
@@ -124,7 +124,7 @@ class ReturnedKeys:
         return Kept("", {}, NOT_KEPT)
 
     def finish(self, parcel: Issued, delivered: Delivered) -> Result:
-        """Return the keys."""
+        """Return the credentials."""
         return dict(delivered.facts)
 
 

@@ -54,15 +54,15 @@ def path_of(option: str, dest: str, name: str) -> str:
     return str(found / name if is_folder(dest) else found)
 
 
-def write(option: str, target: str, data: bytes, beside: Mapping[str, bytes] = MappingProxyType({})) -> str:
+def write(option: str, target: str, data: bytes, extra_files: Mapping[str, bytes] = MappingProxyType({})) -> str:
     """Create a file with mode 0600, after those that belong to it, and return its path. All are created, or none.
 
     :param target: the path; see `path_of`.
-    :param beside: the contents of files with the same name and a suffix, such as a signature, by suffix.
+    :param extra_files: the contents of files with the same name and a suffix, such as a signature, by suffix.
     :raises VenueError: nothing was written.
     """
     with contextlib.ExitStack() as undo:
-        for suffix, content in beside.items():
+        for suffix, content in extra_files.items():
             made = create_private(option, f"{target}{suffix}", content)
             undo.callback(made.unlink, missing_ok=True)
         path = create_private(option, target, data)

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """One token in the forms that programs read: profile, JSON documents, lines for shells.
 
-The texts hold the keys in clear. They are made in memory; whether and where they are written is the caller's decision.
+The texts contain the credentials in clear text. They are made in memory. The caller decides whether
+and where they are written.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def token_files(token: Mapping[str, Any], region: str = "us-west-2", profile: st
     :param token: the JSON document of ``aws sts assume-role``: ``Credentials`` with ``AccessKeyId``,
         ``SecretAccessKey``, ``SessionToken`` and, where it is known, ``Expiration`` (ISO 8601); ``AssumedRoleUser``
         where there is one.
-    :param region: the AWS region written beside the keys.
+    :param region: the AWS region written beside the credentials.
     :param profile: the profile's name. The default is what ``profile_name`` returns.
     :raises InvalidInput: this is not a token, or it holds what no shell could take. No value is quoted.
     """

@@ -29,7 +29,7 @@ from . import _destinations as destinations
 from ._bundle import EXAMPLE_TOKEN, TEMPLATE, Bundle, BundleSettings, build_bundle
 from ._channels import registry
 from ._channels.channel import MAIL, REASON, Channel, Parcel, unsealed, unsealed_name
-from ._held import held, keep_once, remove_bundle
+from ._held import keep_once, kept_delivery, remove_bundle
 from ._key_directory import Holder, KeyDirectory, check_fingerprints
 from ._renewal_place import RenewalPlace
 from ._sealing import SealOptions
@@ -94,7 +94,7 @@ class HandoffOptions:
         if not self.unsealed:
             destinations.check("undelivered", f"{self.undelivered}/", name, suffixes, create=create)
 
-    def rehearse(self, channel: Channel, person: Holder) -> None:
+    def check_deliverable(self, channel: Channel, person: Holder) -> None:
         """Build and seal a bundle without a token in it, so that what cannot work fails before STS is asked.
 
         It is not signed: a signing key in a card would ask its owner twice.
@@ -145,7 +145,7 @@ class Handoff:
         options.check_places(channel, person, venue, create=not runtime.check_mode)
         if options.unsealed:
             runtime.warn(f"The token of {user} is written unsealed, because unsealed is true. {REASON}")
-        options.rehearse(channel, person)
+        options.check_deliverable(channel, person)
         return cls(options, channel, person)
 
     def compared(self, known_keys: KnownKeys | None) -> Handoff:
@@ -166,10 +166,10 @@ class Handoff:
 
     def planned(self, receipt: Receipt) -> Result:
         """Return what check mode says."""
-        self.rehearse(receipt)
+        self.check_deliverable(receipt)
         return self.facts()
 
-    def rehearse(self, receipt: Receipt) -> None:
+    def check_deliverable(self, receipt: Receipt) -> None:
         """Build the bundle of a token that does not exist: a site's own README may fail for this request alone."""
         now = receipt.requested_at
         seconds = timedelta(seconds=receipt.duration_seconds)
@@ -201,7 +201,7 @@ class Handoff:
     def deliver(self, parcel: Parcel) -> Delivered:
         """Deliver the parcel. What is only in the result of the task is also kept, until the result was shown."""
         delivered = self.channel.deliver(parcel)
-        return held(delivered, self.keep(parcel).path) if delivered.in_result else delivered
+        return kept_delivery(delivered, self.keep(parcel).path) if delivered.in_result else delivered
 
     def describe(self, parcel: Parcel) -> dict[str, Any]:
         """Return what the receipt says of the parcel."""
@@ -210,14 +210,14 @@ class Handoff:
     def keep(self, parcel: Parcel) -> Kept:
         """Keep the sealed parcel in a folder, or else in the result. What is not sealed is stored nowhere else."""
         if not parcel.kind:
-            return Kept("", {}, "What is not sealed is not kept.")
-        kept = keep_once(self.options.undelivered / parcel.name, parcel.body, parcel.beside)
+            return Kept("", {}, "An unsealed bundle is not kept.")
+        kept = keep_once(self.options.undelivered / parcel.name, parcel.body, parcel.extra_files)
         return Kept(kept, {"kept": kept}, how_to_resend(kept))
 
     def keep_in_result(self, parcel: Parcel, problem: str) -> Kept:
         """Put the parcel into the result, if it is sealed."""
         if not parcel.kind:
-            return Kept("", {}, "What is not sealed is not kept.")
+            return Kept("", {}, "An unsealed bundle is not kept.")
         advice = (
             f"The sealed bundle could not be kept on disk either ({problem.rstrip('.')}) and is in this result as "
             "'sealed'. Save it from there."
@@ -251,7 +251,7 @@ class Resend:
         undelivered = absolute("undelivered", given["undelivered"])
         parcel = registry.read_parcel(file)
         channel.check_resend(parcel)
-        channel.check(parcel.name, ("", *parcel.beside), create=not runtime.check_mode)
+        channel.check(parcel.name, ("", *parcel.extra_files), create=not runtime.check_mode)
         return cls(channel, file, undelivered, channel.described(parcel))
 
     def with_receipt(self, receipt: Receipt) -> Resend:
@@ -302,7 +302,7 @@ class Resend:
         """Return what check mode says."""
         return self.facts()
 
-    def rehearse(self, receipt: Receipt) -> None:
+    def check_deliverable(self, receipt: Receipt) -> None:
         """Do nothing: the parcel is ready."""
 
     def pack(self, issued: Issued, receipt: Receipt) -> Parcel:
@@ -312,7 +312,11 @@ class Resend:
     def deliver(self, parcel: Parcel) -> Delivered:
         """Deliver the parcel."""
         delivered = self.channel.deliver(parcel)
-        return held(delivered, str(real_path(self.file)) if self._is_kept else "") if delivered.in_result else delivered
+        return (
+            kept_delivery(delivered, str(real_path(self.file)) if self._is_kept else "")
+            if delivered.in_result
+            else delivered
+        )
 
     def describe(self, parcel: Parcel) -> dict[str, Any]:
         """Return what the receipt says of the parcel."""

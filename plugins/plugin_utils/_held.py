@@ -23,7 +23,7 @@ from ._signing import SIGNATURE_SUFFIX
 HELD = "held"
 
 
-def held(delivered: Delivered, kept: str) -> Delivered:
+def kept_delivery(delivered: Delivered, kept: str) -> Delivered:
     """Return a delivery whose result names the file that is removed as soon as the result was shown.
 
     :param kept: the file; '' if there is none to be removed.
@@ -31,12 +31,12 @@ def held(delivered: Delivered, kept: str) -> Delivered:
     return replace(delivered, facts={**delivered.facts, HELD: kept}) if kept else delivered
 
 
-def keep_once(path: Path, data: bytes, beside: Mapping[str, bytes]) -> str:
+def keep_once(path: Path, data: bytes, extra_files: Mapping[str, bytes]) -> str:
     """Create a file, and those beside it, unless this run has created them before. Return its path."""
     with contextlib.suppress(OSError), open(path, "rb", opener=open_regular) as stream:
         if stream.read() == data:
             return str(path)
-    return destinations.write("undelivered", str(path), data, beside)
+    return destinations.write("undelivered", str(path), data, extra_files)
 
 
 def remove_bundle(kept: Path, warn: Callable[[str], None]) -> None:

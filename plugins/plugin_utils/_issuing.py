@@ -105,11 +105,11 @@ def _parse(params: Params, clients: Clients, runtime: Runtime) -> Issue:
 
 
 def _execute(issue: Issue, clients: Clients, runtime: Runtime) -> Result:
-    return run(issue.prepared, _Here(issue, clients, runtime), runtime)
+    return run(issue.prepared, _InProcess(issue, clients, runtime), runtime)
 
 
 @dataclass(frozen=True)
-class _Here:
+class _InProcess:
     """The AWS calls of a task that runs on the controller."""
 
     issue: Issue
@@ -153,7 +153,7 @@ OPERATION: Operation[Issue] = Operation(
 
 
 @dataclass(frozen=True)
-class _There:
+class _OnHost:
     """The AWS calls of a shipped task. The receipts file is on the controller."""
 
     host: Host
@@ -176,7 +176,7 @@ def shipped(host: Host) -> Operation[Prepared]:
     """Return the same operation with the AWS calls on another host."""
 
     def execute(prepared: Prepared, clients: Clients, runtime: Runtime) -> Result:
-        return run(prepared, _There(host, prepared.stores, clients), runtime)
+        return run(prepared, _OnHost(host, prepared.stores, clients), runtime)
 
     return Operation(
         name=NAME,

@@ -134,7 +134,7 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
     options = HandoffOptions.parse(given)
     lease_venue.check_unsealed(options)
     channel = registry.choose({**given, "channel": params["channel"]}) if params["channel"] != "s3" else None
-    person = find_person(options, user, channel or _Anywhere(), runtime)
+    person = find_person(options, user, channel or UndeliveredChannel(), runtime)
     check_fingerprints(person, (), options.fingerprints)
     signer = read_lease_signer(params["sign_with"]) if params["sign_with"] is not None else None
     check_signer(signer, check_signers("signers", params["signers"] or ()))
@@ -157,7 +157,7 @@ def _approval(params: Params, venue: Venue, user: str, clients: Clients, runtime
     )
 
 
-class _Anywhere(Channel):
+class UndeliveredChannel(Channel):
     """The venue's bucket, whose name is known only after the venue was read."""
 
     NAME, KINDS = S3Channel.NAME, S3Channel.KINDS
@@ -226,7 +226,7 @@ def _approve(options: LeaseOptions, approval: Approval, clients: Clients, runtim
 
 
 def _check_fingerprints_kept(approval: Approval, before: Lease | None) -> None:
-    """Refuse a new approval for another key than that of the living lease, unless it is confirmed.
+    """Refuse a new approval for another key than that of the active lease, unless it is confirmed.
 
     :raises KeyChanged: the key is another, and the option ``fingerprints`` does not name it.
     """
@@ -237,7 +237,7 @@ def _check_fingerprints_kept(approval: Approval, before: Lease | None) -> None:
 def _wanted(
     options: LeaseOptions, approval: Approval, before: Lease | None, places: Mapping[str, str], runtime: Runtime
 ) -> Lease:
-    """Return the lease to store: the living one, if it is the same."""
+    """Return the lease to store: the active one, if it is the same."""
     now = runtime.now()
     start = approval.start or now
     end = approval.end or start + timedelta(days=approval.days or 0)
@@ -263,7 +263,7 @@ def _wanted(
 
 
 def _is_same(approval: Approval, before: Lease, lease: Lease) -> bool:
-    """Whether a living lease is the one that is asked for. Days count from its own start."""
+    """Whether an active lease is the one that is asked for. Days count from its own start."""
     if before.terms != lease.terms or not _is_signed_alike(approval, before):
         return False
     starts = approval.start is None or before.starts_at == lease.starts_at
@@ -273,7 +273,7 @@ def _is_same(approval: Approval, before: Lease, lease: Lease) -> bool:
 
 
 def _is_signed_alike(approval: Approval, before: Lease) -> bool:
-    """Whether a living lease has the signature that it would get now, or none if it would get none."""
+    """Whether an active lease has the signature that it would get now, or none if it would get none."""
     if approval.signer is None:
         return before.signature is None
     return is_signed(before, [approval.signer.public])

@@ -16,7 +16,7 @@ from ._command_words import word
 PLACEHOLDER = "NAME"
 _ABILITIES = {"read": "reads", "write": "writes", "delete": "deletes", "list": "lists"}
 _WITH_IMAGES = {"create": "creates", "pull": "pulls", "push": "pushes"}
-_IN_WORDS = {"s3_read": "read", "s3_write": "write", "ecr_create": "create", "ecr_pull": "pull", "ecr_push": "push"}
+_VERBS = {"s3_read": "read", "s3_write": "write", "ecr_create": "create", "ecr_pull": "pull", "ecr_push": "push"}
 _REFUSED_IN_S3 = {
     "write": "write data (aws s3 cp NAME s3://...)",
     "read": "read data (aws s3 cp s3://... .)",
@@ -132,7 +132,7 @@ def _places(allows: Mapping[str, Any]) -> list[OpenPlace]:
             OpenPlace(*_bucket_and_prefix(where, allows), tuple(verbs.split(","))) for verbs, _blank, where in parts
         ]
         return sorted(found, key=lambda one: -len(one.verbs))
-    verbs = [_IN_WORDS[word] for word in allows.get("access") or () if word in ("s3_read", "s3_write")]
+    verbs = [_VERBS[word] for word in allows.get("access") or () if word in ("s3_read", "s3_write")]
     verbs += ["delete"] if allows.get("delete") is True else []
     if verbs and allows.get("list") is not False:  # a policy that is not known may allow it
         verbs.append("list")
@@ -152,7 +152,7 @@ def _repositories(allows: Mapping[str, Any]) -> list[Repository]:
         parts = [one.partition(" ") for one in allows["repositories"]]
         return [_repository(pattern, tuple(verbs.split(","))) for verbs, _blank, pattern in parts]
     words = allows.get("access") or ()
-    verbs = [_IN_WORDS[word] for word in words if word.startswith("ecr_")]
+    verbs = [_VERBS[word] for word in words if word.startswith("ecr_")]
     if "push" in verbs and "pull" not in verbs:
         verbs.append("pull")  # who pushes may pull
     patterns = allows.get("ecr_repositories") or (UNKNOWN,)

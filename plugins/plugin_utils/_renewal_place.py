@@ -34,7 +34,7 @@ class RenewalPlace:
     key: str | None
 
     def files(self, receipt: Mapping[str, Any], signed: str = "") -> Mapping[str, str]:
-        """Return the files for the recipient's client: facts without keys, and where it can renew, the client itself.
+        """Return the files for the recipient's client: facts without credentials, and the client if it can renew.
 
         :param receipt: the receipt of the issued token as JSON.
         :param signed: whose signature the next bundles must have: a public ssh key, a fingerprint, or '' for none.

@@ -31,8 +31,8 @@ from ..module_utils._domain.leases import (
     lease_path,
     parameter_name,
     plan_end,
+    reason_ended,
     renewal_name,
-    why_over,
 )
 from ..module_utils._domain.names import check_range
 from ..module_utils._domain.permissions import RenewalFolder
@@ -268,13 +268,13 @@ class Run:
             )
 
     def _check_record(self, lease: Lease) -> None:
-        """:raises LeaseRefused: this machine has ended or replaced the lease, and somebody has put it back."""
+        """:raises LeaseRefused: this machine has ended or replaced the lease, and it was restored afterwards."""
         if self._record is None:
             self._record = read_record(self._options.leases_file)
-        why = why_over(lease, self._record)
+        why = reason_ended(lease, self._record)
         if why:
             raise LeaseRefused(
-                f"by the record of leases ({self._options.leases_file}) {why}, and somebody has put it back since. "
+                f"by the record of leases ({self._options.leases_file}) {why}, and it was restored afterwards. "
                 "Nothing was issued. Find out who (CloudTrail, PutParameter), and end it or approve it again."
             )
 

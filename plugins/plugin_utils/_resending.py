@@ -63,9 +63,9 @@ def _completed(resending: Resending, clients: Clients, runtime: Runtime) -> Rese
         if not resending.without_receipt:
             raise InvalidInput(
                 "resend",
-                f"no receipt in {places} is about this file as it is: it was changed, or issued with another "
-                "receipts file. Name the receipts file that has it. To send it all the same, set without_receipt to "
-                "true; then it is not checked whether the token still lives, and nothing is recorded.",
+                f"no receipt in {places} matches this file: it was changed, or issued with another "
+                "receipts file. Name the receipts file that has it. To send it anyway, set without_receipt to "
+                "true; then the expiration of the token is not checked, and nothing is recorded.",
             )
         runtime.warn(f"No receipt in {places} names {delivery.parcel.name}, so the delivery is not recorded.")
         return resending

@@ -93,9 +93,9 @@ def is_same(previous: Any, request: str, files: str) -> bool:
 
 
 def lives(previous: Mapping[str, Any], seconds: int, now: datetime, *, just_fetched: bool = False) -> bool:
-    """Return whether the keys of an earlier result live for at least so many seconds from now.
+    """Return whether the credentials of an earlier result are valid for at least so many seconds from now.
 
-    :param just_fetched: keys without a known end count as well, if they were fetched a moment ago.
+    :param just_fetched: credentials without a known expiration count as well, if they were fetched a moment ago.
     """
     receipt = previous.get("receipt")
     if not isinstance(receipt, Mapping) or not isinstance(previous.get("sts_creds"), Mapping):
@@ -133,7 +133,7 @@ class Reuse:
             if lives(previous, int(seconds), datetime.now(UTC), just_fetched=bool(host)):
                 return dict(this.hide({**previous, "changed": False, "reused": True}))
             if host and previous.get("failed"):  # asking again for each host would fail for each
-                return {"failed": True, "msg": f"{previous.get('msg')} (asked once, for {host})", "request": request}
+                return {"failed": True, "msg": f"{previous.get('msg')} (requested once, by {host})", "request": request}
         result: dict[str, Any] = super()._run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's
         if variable:
             result |= {"request": request, "request_files": files}

@@ -91,7 +91,7 @@ class ShippedHost:
 def _error(result: Mapping[str, Any]) -> VenueError:
     """Return the failure of a module as the error that it was there, with its facts.
 
-    What a module that crashed printed is not among them: it may contain keys.
+    What a module that crashed printed is not among them: it may contain credentials.
     """
     kind = getattr(errors, str(result.get("error")), None)
     message = _message(str(result.get("msg") or "The module failed without a message."))

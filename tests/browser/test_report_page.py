@@ -109,8 +109,8 @@ def test_nothing_is_fetched_and_everything_has_a_name(report: tuple[Any, int]) -
         assert control.accessible_name
         if count > 3:
             break  # the first of hundreds alike
-    drawn = browser.find_elements(CSS, "svg.timeline rect")
-    assert len(drawn) == 4 * len(range(0, count, 3))
+    bars = browser.find_elements(CSS, "svg.timeline rect")
+    assert len(bars) == 4 * len(range(0, count, 3))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

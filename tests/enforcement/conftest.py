@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import venues
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import access, permissions
-from desks import BUCKET, KINDS, PLACE, Desk, assume, environment_of, extract, grant
+from workstations import BUCKET, KINDS, PLACE, Workstation, assume, environment_of, extract, grant
 
 from tests.conftest import ROOT
 from tests.support import world
@@ -95,11 +95,11 @@ def command_line(tmp_path_factory: pytest.TempPathFactory, cli_home: Path, enfor
 @pytest.fixture(scope="session")
 def issue(
     data_account: world.Account, command_line: Path, cli: AwsCli, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Desk]:
+) -> Callable[[str], Workstation]:
     """Issue a token of a kind, and extract its bundle as the recipient does."""
 
     @functools.cache
-    def make(name: str) -> Desk:
+    def make(name: str) -> Workstation:
         kind = KINDS[name]
         role_policy = permissions.policy(grant(**kind.role), PLACE)
         request = access.Request(**kind.request)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from desks import BUCKET, Desk, fill
+from workstations import BUCKET, Workstation, fill
 
 from tests.support import world
 
@@ -55,7 +55,7 @@ def is_untested(text: str, title: str) -> bool:
 
 @pytest.fixture
 def run(
-    issue: Callable[[str], Desk],
+    issue: Callable[[str], Workstation],
     clients: Path,
     enforcing: str,
 ) -> Callable[[str, str, str], subprocess.CompletedProcess[str]]:
@@ -80,7 +80,7 @@ def run(
     return go
 
 
-def pack(desk: Desk) -> str:
+def pack(desk: Workstation) -> str:
     return (desk.folder / "CLIENTS.txt").read_text(encoding="utf-8")
 
 
@@ -90,7 +90,7 @@ KINDS = ["full", "read", "write", "folder", "folders to read", "deleting", "writ
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("title", ["Python: boto3", "Python: s3fs, xarray, zarr", "Python: rasterio"])
 def test_python(
-    issue: Callable[[str], Desk], run: Callable[..., subprocess.CompletedProcess[str]], kind: str, title: str
+    issue: Callable[[str], Workstation], run: Callable[..., subprocess.CompletedProcess[str]], kind: str, title: str
 ) -> None:
     found = sections(pack(issue(kind)))
     reads = kind != "write"
@@ -108,7 +108,7 @@ def test_python(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("program", ["rclone", "rclone of Debian", "s5cmd"])
 def test_go_programs(
-    issue: Callable[[str], Desk],
+    issue: Callable[[str], Workstation],
     run: Callable[..., subprocess.CompletedProcess[str]],
     kind: str,
     program: str,
@@ -130,7 +130,7 @@ def test_go_programs(
 
 @pytest.mark.parametrize("kind", ["read", "folder"])
 def test_gdal_itself(
-    issue: Callable[[str], Desk], run: Callable[..., subprocess.CompletedProcess[str]], kind: str
+    issue: Callable[[str], Workstation], run: Callable[..., subprocess.CompletedProcess[str]], kind: str
 ) -> None:
     """GDAL as it is in rasterio's wheel, without boto3; `gdalinfo` is a program of the same library."""
     (line,) = (fill(one) for one in sections(pack(issue(kind)))["GDAL and QGIS"])
@@ -143,7 +143,7 @@ def test_gdal_itself(
     assert without.returncode != 0, "GDAL does without the variable that the text asks for"
 
 
-def test_every_other_section_is_marked_as_untested(issue: Callable[[str], Desk]) -> None:
+def test_every_other_section_is_marked_as_untested(issue: Callable[[str], Workstation]) -> None:
     text = pack(issue("full"))
     run_here = {
         "Jupyter and other Python programs that you start from the desktop",
@@ -156,7 +156,7 @@ def test_every_other_section_is_marked_as_untested(issue: Callable[[str], Desk])
 
 
 def test_the_lines_for_jupyter_need_no_variables_in_the_shell(
-    issue: Callable[[str], Desk],
+    issue: Callable[[str], Workstation],
     clients: Path,
     enforcing: str,
 ) -> None:
@@ -172,7 +172,7 @@ def test_the_lines_for_jupyter_need_no_variables_in_the_shell(
 
 
 def test_a_token_that_may_not_list_gets_no_line_that_lists(
-    issue: Callable[[str], Desk], run: Callable[..., subprocess.CompletedProcess[str]]
+    issue: Callable[[str], Workstation], run: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     found = sections(pack(issue("by hand")))
     assert "rclone" not in found and "Python: s3fs, xarray, zarr" not in found

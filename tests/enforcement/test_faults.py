@@ -79,7 +79,7 @@ def answer_garbled(call: Call) -> Answer:
     return Answer(answer.status, answer.headers, answer.body[: len(answer.body) // 2])
 
 
-# In these cases the run that meets the fault succeeds all the same.
+# In these cases the run succeeds despite the fault.
 SURVIVED = (throttled, broken, unavailable, cut_off, slow, answer_lost, answer_held)
 FAULTS: tuple[Callable[[Call], Answer], ...] = (*SURVIVED, answer_cut, answer_garbled, refused)
 

@@ -640,12 +640,12 @@ def test_a_simulated_preflight_names_every_promise_that_the_boundary_cuts(
     simulated = references.Simulated(json.dumps(policy), json.dumps(boundary), {"aws:RequestedRegion": PLACE.region})
     evaluations = [
         one
-        for actions, resources in simulation.promises(policy)
+        for actions, resources in simulation.expected_permissions(policy)
         for one in references.simulate(SimulatedIam(), simulated, actions, resources)
     ]
     sentences = simulation.findings("the boundary", evaluations)
     named = {word.strip(",") for one in sentences for word in one.split() if word.startswith(("s3:", "ecr:"))}
-    promised = {action for actions, _resources in simulation.promises(policy) for action in actions}
+    promised = {action for actions, _resources in simulation.expected_permissions(policy) for action in actions}
     assert cut <= {start for start in cut if any(one.startswith(start) for one in named)}
     wholly = tuple(start for start in cut if start.endswith(":"))
     assert not {one for one in promised if wholly and one.startswith(wholly)} - named

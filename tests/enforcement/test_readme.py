@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desks import BLOCKS, BUCKET, KINDS, Desk, block, remover
+from workstations import BLOCKS, BUCKET, KINDS, Workstation, block, remover
 
 from tests.support.programs import required
 
@@ -114,7 +114,9 @@ def cli_2(tmp_path_factory: pytest.TempPathFactory, enforcing: str) -> Path:
 @pytest.mark.clients
 @required(str(CLI_2))
 @pytest.mark.parametrize("kind", WITH_VERSION_2)
-def test_the_readme_is_true_with_version_2_of_the_aws_cli(issue: Callable[[str], Desk], cli_2: Path, kind: str) -> None:
+def test_the_readme_is_true_with_version_2_of_the_aws_cli(
+    issue: Callable[[str], Workstation], cli_2: Path, kind: str
+) -> None:
     first = issue(kind)
     environment = {**first.environment, "PATH": f"{cli_2}:{first.environment['PATH']}", "AWS_PAGER": ""}
     desk = dataclasses.replace(first, environment=environment)
@@ -123,12 +125,12 @@ def test_the_readme_is_true_with_version_2_of_the_aws_cli(issue: Callable[[str],
 
 
 @pytest.mark.parametrize("kind", EACH_KIND)
-def test_the_readme_of_each_kind_of_token_is_true(issue: Callable[[str], Desk], kind: str) -> None:
+def test_the_readme_of_each_kind_of_token_is_true(issue: Callable[[str], Workstation], kind: str) -> None:
     desk = issue(kind)
     check_readme(desk, desk.aws)
 
 
-def check_readme(desk: Desk, run: Callable[[str], Any]) -> None:
+def check_readme(desk: Workstation, run: Callable[[str], Any]) -> None:
     """Type every command of the README, and what a recipient would try of what it says is refused."""
     assert len(desk.commands) > 4
     for command in desk.commands:
@@ -141,7 +143,7 @@ def check_readme(desk: Desk, run: Callable[[str], Any]) -> None:
         assert done.returncode != 0 and re.search(r"AccessDenied|Forbidden", done.stderr), f"{command}: {done.stderr}"
 
 
-def test_what_is_allowed_and_refused_is_complete(issue: Callable[[str], Desk]) -> None:
+def test_what_is_allowed_and_refused_is_complete(issue: Callable[[str], Workstation]) -> None:
     """A token that may only read is given no command that writes, and the other way round."""
     reader, writer = issue("read").commands, issue("write").commands
     assert any("s3 cp s3:" in one for one in reader) and any("s3 cp name-1" in one for one in writer)
@@ -153,14 +155,14 @@ SHELLS = ["sh", "bash", "zsh", "fish", pytest.param("tcsh", marks=NO_TCSH)]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_two_lines_are_enough_in_each_shell(issue: Callable[[str], Desk], shell: str) -> None:
+def test_two_lines_are_enough_in_each_shell(issue: Callable[[str], Workstation], shell: str) -> None:
     desk = issue("read")
     done = desk.sh("aws sts get-caller-identity", shell)
     assert done.returncode == 0 and "assumed-role/unity-sbg-" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_other_keys_in_the_window_are_seen_and_removed(issue: Callable[[str], Desk], shell: str) -> None:
+def test_other_keys_in_the_window_are_seen_and_removed(issue: Callable[[str], Workstation], shell: str) -> None:
     """Keys of yesterday, or another account's, win over the profile. The README's line removes them."""
     desk, name = issue("read"), BLOCKS.get(shell, "bash")
     stale = {"AWS_ACCESS_KEY_ID": "ASIASTALE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "y"}

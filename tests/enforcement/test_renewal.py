@@ -25,7 +25,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times impor
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._renewal_place import RenewalPlace
-from desks import environment_of
+from workstations import environment_of
 
 from tests.conftest import free_port
 from tests.support import connections, people, world
@@ -234,7 +234,12 @@ def refusal(command: Sequence[str], laptop: Laptop, way: Mapping[str, str]) -> s
 
 def check_messages(laptop: Laptop) -> None:
     """After the end, the AWS CLI says what the README of the bundle quotes, whichever way it has the keys."""
-    part = (laptop.folder / "README.txt").read_text().partition("When it ends")[2].partition("the keys have ended")[0]
+    part = (
+        (laptop.folder / "README.txt")
+        .read_text()
+        .partition("When it ends")[2]
+        .partition("the credentials have expired")[0]
+    )
     quoted = [" ".join(one.split()) for one in re.findall(r'"([^"]+)"', part)]
     assert len(quoted) == 4
     profile = re.findall(r"^\[(.*)\]$", (laptop.folder / "credentials").read_text(), re.MULTILINE)[0]
@@ -271,7 +276,7 @@ def test_a_laptop_that_slept_past_the_end(
     again = lease.renew()
     done = laptop.run("aws", "s3", "cp", f"s3://{BUCKET}/pub.dat", "-")
     assert done.returncode != 0 and "Traceback" not in done.stderr
-    assert f"the keys ended at {ends}, before new ones were fetched" in done.stderr
+    assert f"the credentials expired at {ends} before new ones were fetched" in done.stderr
     assert f"extract it into this folder: {laptop.folder}" in done.stderr
     zipfile.ZipFile(io.BytesIO(again)).extractall(laptop.folder)
     assert laptop.run("aws", "s3", "cp", f"s3://{BUCKET}/pub.dat", "-").stdout == "data"

@@ -54,7 +54,7 @@ def set_up(server: Moto) -> None:
 
 
 def spoil(call: Call) -> Answer:
-    """The proxy's rule: what comes of AssumeRole depends on the session's name."""
+    """The proxy's rule: the result of AssumeRole depends on the session's name."""
     name = call.parameters.get("RoleSessionName")
     if call.action == "sts:GetCallerIdentity" and spoil.unverified:
         spoil.unverified = False

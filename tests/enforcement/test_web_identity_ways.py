@@ -148,7 +148,7 @@ def test_what_only_sts_knows_to_be_wrong_is_explained(venue: world.Account, tmp_
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"subjects": ["repo:unity-sds/*"]}, "accepts tokens of strangers"),
+        ({"subjects": ["repo:unity-sds/*"]}, "matches subjects of other owners"),
         ({"subjects": None, "any_subject": True}, "any_subject is refused"),
     ],
 )

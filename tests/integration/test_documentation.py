@@ -77,7 +77,7 @@ class Reader:
         text = re.sub(r"\d{4}-?\d\d-?\d\d[T ]\d\d:?\d\d(:?\d\dZ(-[0-9a-f]{6,8})?)?", "TIME", text)
         return re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text.replace(str(self.home), "/home/admin"))
 
-    def follow(self, block: Block) -> None:
+    def run_block(self, block: Block) -> None:
         """Do what a block says."""
         said = block.sayings
         if "prepare" in said:
@@ -117,7 +117,7 @@ def test_what_a_page_tells_the_reader_to_do_works(moto: Moto, tmp_path: pathlib.
     reader = Reader(moto, tmp_path)
     for block in blocks(page):
         if "not executed" not in block.sayings:
-            reader.follow(block)
+            reader.run_block(block)
 
 
 def test_a_block_is_left_out_only_for_a_reason() -> None:

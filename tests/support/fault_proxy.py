@@ -100,7 +100,7 @@ class FaultProxy:
             self._rule, self.calls = rule, []
 
     def serve(self, action: str, parameters: dict[str, Any], forward: Callable[[], Answer]) -> Answer:
-        """Find out what comes of a call."""
+        """Answer a call by the current rule."""
         with self._lock:
             self.calls.append(action)
             rule, number = self._rule, self.calls.count(action)

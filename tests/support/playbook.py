@@ -72,7 +72,7 @@ def run_tasks(
     ship = {"environment": {"SHIPPED": "yes"}} if shipped else {}
     body: list[dict[str, Any]] = []
     for number, task in enumerate(tasks):
-        # "rescue" keeps the play going without hiding anything: the result is registered all the same.
+        # "rescue" keeps the play going without hiding anything: the result is registered anyway.
         body.append(
             {"block": [{**task, **ship, "register": f"result_{number}"}], "rescue": [{"ansible.builtin.meta": "noop"}]}
         )

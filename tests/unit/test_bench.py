@@ -99,7 +99,7 @@ def test_a_client_that_asks_before_it_sends_is_answered() -> None:
     assert b'{"S3 PUT": 1}' in rest
 
 
-def test_kion_counts_requests_for_keys_and_those_at_once(
+def test_kion_counts_requests_for_keys_and_concurrent_ones(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = threading.Barrier(2, timeout=60)
@@ -174,9 +174,9 @@ def test_the_plot_has_a_line_per_contender_and_step() -> None:
         for step in ("create", "issue")
         for tls in (plan.TLS, plan.PLAIN)
     ]
-    drawn = plot({"samples": [*samples, sample("ours", 3.0, step="renew")]})
-    assert drawn.count("<polyline") == 4
-    assert drawn.count('font-weight="bold"') == 2  # no panel for what was measured with one number of venues
+    image = plot({"samples": [*samples, sample("ours", 3.0, step="renew")]})
+    assert image.count("<polyline") == 4
+    assert image.count('font-weight="bold"') == 2  # no panel for what was measured with one number of venues
 
 
 def test_a_plot_of_one_measurement_is_empty() -> None:

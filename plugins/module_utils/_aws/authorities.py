@@ -68,7 +68,7 @@ def short_list(verify: bool | str | None) -> str | None:
     return str(path)
 
 
-def widen_on_error(client: Any, short: str, verify: bool | str | None) -> None:
+def use_full_bundle_on_error(client: Any, short: str, verify: bool | str | None) -> None:
     """Make a client try again with the whole bundle when a TLS connection fails with the short list.
 
     The file is replaced, so that the clients of this run that come later begin with the whole bundle. botocore reads it

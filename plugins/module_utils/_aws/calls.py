@@ -72,7 +72,7 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
         raise _refusal(error, iam_action(client, operation), purpose, arguments) from None
     except botocore_errors.BotoCoreError as error:
         raise _no_answer(error, client, purpose) from None
-    except ResponseParserError:  # quotes the whole answer, keys and all
+    except ResponseParserError:  # quotes the whole response, credentials included
         raise damaged_answer(client, purpose) from None
     if "Credentials" in answer:
         register_result(answer)

@@ -27,19 +27,19 @@ except ImportError:
 
 USER_AGENT = "mdps.venue_sts/1.0.0"
 KEYS_ADVICE = (
-    "Get an hour's keys from Kion (Cloud Access Role > Temporary Access Keys), then set them in the environment "
-    "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN) or name their profile (AWS_PROFILE or the option "
-    "'profile')."
+    "Get credentials for an hour from Kion (Cloud Access Role > Temporary Access Keys), then set them in the "
+    "environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN) or name their profile (AWS_PROFILE "
+    "or the option 'profile')."
 )
 
 EITHER_ADVICE = (
     "Both a profile and keys are set, and only one can be meant. Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
     "AWS_SESSION_TOKEN "
-    "(or the keys among the options), or do not name a profile (AWS_PROFILE or the option 'profile')."
+    "(or the credentials among the options), or do not name a profile (AWS_PROFILE or the option 'profile')."
 )
 
 MOST_ATTEMPTS = 6
-# botocore's names of the keys -> the options.
+# botocore's names of the credentials -> the options.
 KEY_OPTIONS = {
     "aws_access_key_id": "access_key",
     "aws_secret_access_key": "secret_key",
@@ -157,7 +157,7 @@ class Clients:
             raise CredentialsProblem(f"No AWS credentials found. {KEYS_ADVICE}")
 
     def client_with_keys(self, service: str, access_key: str, secret_key: str, session_token: str) -> Any:
-        """A client with other keys, for the same region and endpoint."""
+        """A client with other credentials, for the same region and endpoint."""
         keys = {
             "aws_access_key_id": access_key,
             "aws_secret_access_key": secret_key,
@@ -189,7 +189,7 @@ class Clients:
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise unusable_settings(error) from None
         if short:
-            authorities.widen_on_error(client, short, bundle)
+            authorities.use_full_bundle_on_error(client, short, bundle)
         return client
 
 

@@ -56,11 +56,11 @@ def prepare(session: Any, region: str | None) -> None:
     assume_role: Any = resolver.get_provider("assume-role")
     assume_role.cache = _SharedSessions()
 
-    def refuse_to_ask(prompt: str) -> NoReturn:
+    def no_prompt(prompt: str) -> NoReturn:
         raise _mfa_needed(session)
 
     # Not public: where it is called otherwise, reading the answer fails at once in a task, which has no terminal.
-    assume_role._prompter = refuse_to_ask
+    assume_role._prompter = no_prompt
     session.register_component("credential_provider", resolver)
 
 
@@ -84,7 +84,7 @@ def resolve(session: Any) -> bool:
 
 
 def _check(keys: Any, method: str) -> None:
-    """Refuse keys that HTTP cannot carry: botocore would take them for a connection that failed, or for wrong keys."""
+    """Refuse credentials that HTTP cannot transmit: botocore would report a failed connection, or wrong credentials."""
     names = {
         "access key ID": keys.access_key,
         "secret access key": keys.secret_key,

@@ -74,8 +74,8 @@ def read_bucket(
 
     :param folder: ends with a slash, or is empty for the whole bucket.
     :param depth: how many levels of folders lie between it and the receipts: 0, or 2 above those of the venues.
-    :param oldest: the begin of the first receipt id to read; earlier ones are passed over.
-    :param latest: the begin of the last receipt id to read; later ones are passed over. '' for all.
+    :param oldest: the begin of the first receipt id to read; earlier ones are skipped.
+    :param latest: the begin of the last receipt id to read; later ones are skipped. '' for all.
     :param newest: how many to read at most, the latest ones; 0 for all.
     :param states: those that are read.
     :raises VenueError: AWS does not let it be listed, or refuses every object.

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What AWS says of a session: what the stored policies of its role allow, and what AWS answers to its keys."""
+"""What AWS says of a session: what the stored policies of its role allow, and what AWS responds to its credentials."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def simulate_session(
 
 
 def try_keys(ecr: Any) -> str:
-    """Ask for something harmless with a token's own keys (ecr:DescribeRepositories, in the venue's region).
+    """Ask for something harmless with a token's own credentials (ecr:DescribeRepositories, in the venue's region).
 
-    :param ecr: a client that has these keys.
+    :param ecr: a client that has these credentials.
     :returns: why AWS refuses, or '' if it does not.
     """
     try:
-        call(ecr, "describe_repositories", "use the keys", maxResults=1)
+        call(ecr, "describe_repositories", "use the credentials", maxResults=1)
     except AwsRefused as refusal:
         if refusal.code not in DENIED:
             raise

@@ -12,7 +12,7 @@ from typing import Any
 from .errors import InvalidInput, LimitExceeded
 from .names import Venue, check_range
 from .patterns import WILDCARDS, has_wildcard, matches, overlap, within, within_any
-from .places import Exactly, exactly
+from .places import ExactPlace, exactly
 from .policies import statements, values
 from .token_request import LONGEST, SHORTEST
 
@@ -63,7 +63,7 @@ class Access:
     repositories: tuple[str, ...] | None = None
     delete: bool | None = None
     lists: bool | None = None
-    exactly: Exactly | None = None
+    exactly: ExactPlace | None = None
     narrowed: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Access:
         }
 
 
-def _exactly_to_json(found: Exactly) -> dict[str, list[str]]:
+def _exactly_to_json(found: ExactPlace) -> dict[str, list[str]]:
     return {
         "places": [one.to_json() for one in found.places],
         "repositories": [one.to_json() for one in found.repositories],
@@ -237,7 +237,7 @@ def _check_each(
         raise LimitExceeded(
             option,
             f"{', '.join(map(repr, beyond))} is outside the limits of this venue "
-            f"(limits.{option}: {', '.join(most)}). Ask for less, or have the admin change the limits.",
+            f"(limits.{option}: {', '.join(most)}). Request less, or have the admin change the limits.",
         )
 
 
@@ -246,7 +246,7 @@ def _check_length(asked: int | None, most: int | None) -> None:
         raise LimitExceeded(
             "duration_seconds",
             f"{asked} seconds is longer than the limit of this venue (limits.duration_seconds: {most}). "
-            "Ask for less, or have the admin change the limits.",
+            "Request less, or have the admin change the limits.",
         )
 
 

@@ -94,7 +94,7 @@ def check_account_id(option: str, text: str) -> str:
 def session_role_name(caller_arn: str) -> str:
     """The role whose session a caller is, or '' for a user or the account root.
 
-    Keys of a role session (Kion's are) make AssumeRole "role chaining", which AWS limits to one hour:
+    Credentials of a role session (Kion's are) make AssumeRole "role chaining", which AWS limits to one hour:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
     """
     found = re.fullmatch(r"arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/([^/]+)/.+", caller_arn)

@@ -149,7 +149,7 @@ def check_two_people(requesters: list[AwxUser], approvers: list[AwxUser]) -> Non
     """
     if not approvers:
         raise NotApproved(
-            "This workflow asked nobody for approval, so nothing was issued. Run the playbook awx_setup again: it "
+            "This workflow has no approval step, so nothing was issued. Run the playbook awx_setup again: it "
             "restores the steps of the workflow."
         )
     if not requesters:

@@ -20,7 +20,7 @@ from .profiles import KEY_NAMES
 
 # boto3 reads the first of the two before the second, so a forgotten one would win over the new session token.
 OLD_SESSION_TOKEN = "aws_security_token"  # noqa: S105 - the name of a setting
-# With one of these in a profile, AWS tools do not look at its keys.
+# With one of these in a profile, AWS tools ignore its credentials.
 WINNERS = ("role_arn", "web_identity_token_file", "sso_session", "sso_account_id")
 
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
@@ -36,7 +36,7 @@ class MalformedFile(VenueError):
 
 
 class Mark(NamedTuple):
-    """The comment below the header of a profile that this collection wrote: the venue of its keys, and their end."""
+    """The comment below the header of a profile that this collection wrote: venue and expiration of its credentials."""
 
     venue: Venue
     account: str = ""

@@ -155,7 +155,7 @@ def parameter_first(parameter: str, trusted: ExternalIds, chosen: ExternalIds) -
     return not trusted.current or chosen.current in trusted.every or not parameter
 
 
-def agree(parameter: str, accepted: Collection[str], requester: str, rotated: str) -> str:
+def common_external_id(parameter: str, accepted: Collection[str], requester: str, rotated: str) -> str:
     """Compare what SSM, the trust policy and the requester say, before STS is asked. No value is named.
 
     :param accepted: the external IDs that the trust policy accepts.

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""AWS keys in a text of whatever form somebody found or kept them in: JSON, a profile, shell or PowerShell lines."""
+"""AWS credentials in a text of any form in which they are found: JSON, a profile, shell or PowerShell lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def parse_keys(option: str, text: str) -> FoundKeys:
     """The keys in a text.
 
     :param option: the option that names the file, for the message, which quotes nothing of the text.
-    :raises InvalidInput: the text has no keys, a part of them, or those of several tokens.
+    :raises InvalidInput: the text has no credentials, a part of them, or those of several tokens.
     """
     found: dict[str, set[str]] = {kind: set() for kind in _KINDS}
     for name, value in _NAMED.findall(text):
@@ -41,7 +41,7 @@ def parse_keys(option: str, text: str) -> FoundKeys:
             problem = "several values" if len(values) > 1 else "no valid value"
             raise InvalidInput(
                 option,
-                f"the file has {problem} for the {_KINDS[kind]}. It must hold the keys of one token, as JSON, as a "
-                "profile, or as lines like AWS_ACCESS_KEY_ID=…",
+                f"the file has {problem} for the {_KINDS[kind]}. It must contain the credentials of one token, "
+                "as JSON, as a profile, or as lines like AWS_ACCESS_KEY_ID=…",
             )
     return FoundKeys(*(next(iter(found[kind])) for kind in _KINDS))

@@ -176,7 +176,7 @@ def _gaps_of_cloudtrail(regions: Sequence[str], failed: Mapping[str, str], *, as
     if failed and not answered:
         return [f"CloudTrail could not be read, so only receipts are known: {next(iter(failed.values()))}"]
     if not asked:
-        return ["CloudTrail was not asked, so only receipts are known. What was done with the key is not known."]
+        return ["CloudTrail was not searched, so only receipts are known. What was done with the key is not known."]
     return [
         *[f"CloudTrail of {region} could not be read: {why}" for region, why in failed.items()],
         f"Only events of these regions were read: {', '.join(answered)}. Name others with regions.",

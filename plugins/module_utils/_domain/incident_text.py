@@ -21,8 +21,8 @@ STATES = {
     "expired": "ended at {expires_at}",
     "not looked up": "not known: the key is of another account",
 }
-_OVER = "The key has ended. Find out how it got out, and what was done with it."
-_LEASE = "The lease of the recipient is alive and renews such keys: -e act=true ends it as well."
+_OVER = "The key has ended. Find out how it was exposed, and what was done with it."
+_LEASE = "The lease of the recipient is active and renews such credentials: -e act=true ends it as well."
 _ENDED = ("role_gone", "failed", "expired")
 _NEXT = {
     "live": "To end it, repeat the command with -e act=true; to lock the venue as well, add -e lock=true.",
@@ -41,7 +41,7 @@ def lines(info: Mapping[str, Any]) -> list[str]:
     rows += _keys(info)
     rows += _use(info["use"])
     rows += [("PROBLEM", one) for one in info["problems"]]
-    rows += [("NOT SEEN", one) for one in info["gaps"]]
+    rows += [("UNKNOWN", one) for one in info["gaps"]]
     rows.append(("NEXT", info["next_step"]))
     return [line for title, text in rows for line in _wrapped(title, str(text))]
 
@@ -50,7 +50,7 @@ def next_step(info: Mapping[str, Any]) -> str:
     """What to do now, in one sentence."""
     session = info["session"]
     if info["in_account"] is False:
-        return f"Run this again with keys of account {info['account_id']}."
+        return f"Run this again with credentials for account {info['account_id']}."
     if info["ambiguous"]:
         return _end_all(info)
     if not session:
@@ -66,7 +66,7 @@ def next_step(info: Mapping[str, Any]) -> str:
 def _of_no_venue(role_name: str, role: Mapping[str, Any] | None) -> str:
     if role and role["locked"] is None:
         return f"Run this again with credentials that may read the role {role_name} (iam:GetRole)."
-    return f"The role {role_name} is no venue's: revoke its sessions in the IAM console."
+    return f"The role {role_name} does not belong to a venue: revoke its sessions in the IAM console."
 
 
 def _end_all(info: Mapping[str, Any]) -> str:
@@ -137,7 +137,7 @@ def _keys(info: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _use(use: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not use["events"]:
-        yield "USED", "no call was seen"
+        yield "USED", "no calls found"
         return
     yield "USED", f"{use['events']} calls, {use['first_at']} to {use['last_at']}, {use['denied']} of them denied"
     for title, name in (("from", "addresses"), ("regions", "regions"), ("calls", "actions"), ("errors", "errors")):

@@ -71,7 +71,7 @@ def check_url(url: str) -> str:
     except ValueError:
         raise InvalidInput("url", shape) from None
     if parts.scheme == "http":
-        raise InvalidInput("url", "must begin with https://, since keys must not be sent unencrypted.")
+        raise InvalidInput("url", "must begin with https://, because credentials must not be sent unencrypted.")
     if parts.scheme != "https" or not parts.hostname or parts.username or port == 0 or not _is_plain(text):
         raise InvalidInput("url", shape)
     at_entrance = bool(_ENTRANCE.search(parts.path))  # a page of the browser: what follows is the browser's as well
@@ -102,7 +102,7 @@ def make_account(text: str) -> KionAccount:
 
 
 def read_keys(data: Any) -> dict[str, str] | None:
-    """Return the temporary keys in an answer; None if one is missing or is no key."""
+    """Return the temporary credentials in a response; None if one is missing or is no key."""
     keys = {name: data.get(name) for name in KEY_FIELDS} if isinstance(data, Mapping) else {}
     return {name: str(value) for name, value in keys.items()} if keys and all(map(is_key, keys.values())) else None
 
@@ -174,7 +174,7 @@ def is_in(role: KionRole, account: KionAccount) -> bool:
 def explain_refusal(
     roles: Sequence[KionRole], account: KionAccount, name: str, *, by_iam_name: bool
 ) -> VenueError | None:
-    """Return why Kion may have refused keys: the role is not the user's, or gives none.
+    """Return why Kion may have refused credentials: the role is not the user's, or gives none.
 
     :return: None if nothing explains it but Kion's own words.
     """
@@ -185,7 +185,7 @@ def explain_refusal(
         return None
     if found:
         return RoleNotYours(
-            f"The {kind} '{name}' in account {account} gives no temporary keys "
+            f"The {kind} '{name}' in account {account} returns no temporary credentials "
             "(Kion calls that 'Short-term access keys').",
             roles=[],
         )
@@ -218,12 +218,12 @@ def knows_aliases(version: str) -> bool:
 
 
 def expiry(issued: datetime, data: Mapping[str, Any]) -> datetime | None:
-    """Return when keys expire, from the ``duration`` in seconds beside them; None if the server does not say."""
+    """Return when credentials expire, from the ``duration`` in seconds beside them; None if the server does not say."""
     return _end(issued, timedelta(seconds=_positive(data.get("duration"))))
 
 
 def expiry_by_setting(issued: datetime, data: Any) -> datetime | None:
-    """Return when keys expire, from the server's setting in minutes; None if the answer does not say."""
+    """Return when credentials expire, from the server's setting in minutes; None if the answer does not say."""
     minutes = _positive(data.get("aws_temporary_credentials_duration")) if isinstance(data, Mapping) else 0
     return _end(issued, timedelta(minutes=minutes))
 

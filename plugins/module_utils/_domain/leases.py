@@ -472,7 +472,7 @@ _RENEWAL_CHECKS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def why_over(lease: Lease, record: Iterable[str]) -> str:
+def reason_ended(lease: Lease, record: Iterable[str]) -> str:
     """Return what the record of approvals and endings says against a lease, or '' if nothing.
 
     Whoever may write parameters can put a copy of a lease back, with its signature. A lease that was ended, or replaced

@@ -39,11 +39,11 @@ def plan_lock(
     """The steps that lock a role.
 
     The revocation is written before the lock, so a role with the lock needs no second revocation, and a second run
-    changes nothing, unless a token is known that was issued all the same.
+    changes nothing, unless a token is known that was issued anyway.
 
     :param inline: all inline policies of the role, by name.
     :param now: the time of AWS's clock.
-    :param revoke: whether tokens of before end as well.
+    :param revoke: whether tokens issued before are revoked as well.
     :param newest: when the last token may have been issued that is known; None if none is.
     :raises QuotaReached: the revocation does not fit on the role.
     """
@@ -63,7 +63,7 @@ def plan_lock(
 
 
 def plan_unlock(role: Role, inline: Mapping[str, Mapping[str, Any]], now: datetime) -> Plan:
-    """The steps that let a role be assumed again. Tokens of before stay revoked.
+    """The steps that let a role be assumed again. Tokens issued before stay revoked.
 
     :param now: the time of AWS's clock.
     """

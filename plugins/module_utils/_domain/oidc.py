@@ -269,7 +269,7 @@ def _check_subjects(issuer: str, subjects: tuple[str, ...]) -> tuple[str, ...]:
         if shared and not _names_tenant(shared, one, literal):
             raise InvalidInput(
                 OPTION,
-                f"the subject '{one}' of {issuer} accepts tokens of strangers: anybody can get a token there, and "
+                f"the subject '{one}' of {issuer} matches subjects of other owners: anybody can get a token there, and "
                 f"{_why_undecided(one)}. Write it like {shared.example}.",
             )
     return subjects

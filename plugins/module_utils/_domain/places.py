@@ -50,7 +50,7 @@ class Opening(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Exactly:
+class ExactPlace:
     """What a policy leaves, as far as it can be decided.
 
     :param narrowed: it may take away more than is said here.
@@ -70,21 +70,21 @@ def exactly(
     *,
     delete: bool,
     lists: bool,
-) -> Exactly:
+) -> ExactPlace:
     """Weigh a policy at each place that the role and the request have in common.
 
     :param words: access words that role and request allow.
     :param buckets: None where they are not known, as without AWS credentials.
     :param prefixes: folders of the buckets; none for the whole buckets.
     """
-    judge = _Judge(policy)
+    judge = _Evaluator(policy)
     verbs = [verb for verb in S3_VERBS if (verb == "delete" and delete) or f"s3_{verb}" in words]
     outer = [f"{bucket}/{prefix}" for bucket in buckets or ["*"] for prefix in _begins(prefixes)]
     found = [judge.place(verbs, where, lists=lists) for where in judge.candidates("s3", outer, S3_VERBS.values())]
     used = [verb for verb in ECR_VERBS if f"ecr_{verb}" in words or (verb == "pull" and "ecr_push" in words)]
     named = judge.candidates("ecr", [_REPOSITORY + one for one in repositories or ["*"]], ECR_VERBS.values())
     opened = [judge.repository(used, where) for where in named]
-    return Exactly(_without_repetition(found), _without_repetition(opened), narrowed=judge.unsure)
+    return ExactPlace(_without_repetition(found), _without_repetition(opened), narrowed=judge.unsure)
 
 
 def _without_repetition(places: Sequence[Opening]) -> tuple[Opening, ...]:
@@ -100,7 +100,7 @@ def _begins(prefixes: Sequence[str] | None) -> list[str]:
     return [f"{prefix}/*" for prefix in prefixes or ()] or ["*"]
 
 
-class _Judge:
+class _Evaluator:
     """One policy, and whether anything in it could not be decided so far."""
 
     def __init__(self, policy: Mapping[str, Any]) -> None:

@@ -83,8 +83,8 @@ def statements(policy: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 def masked(policy: Any, labels: Mapping[str, str]) -> Any:
     """A copy of a policy to show to people: every external ID is replaced by what it is.
 
-    :param labels: external ID -> words, such as ``(the venue's external ID)``; any other id becomes ``(another external
-        id)``.
+    :param labels: external ID -> words, such as ``(the venue's external ID)``; any other ID becomes
+        ``(another external ID)``.
     """
     if isinstance(policy, Mapping):
         return {

@@ -27,7 +27,7 @@ KEY_NAMES = {
 
 
 def credentials_of(token: Any) -> dict[str, str]:
-    """Return the keys in the document that ``aws sts assume-role`` prints, and their ``Expiration`` if it is known.
+    """Return the credentials in the output of ``aws sts assume-role``, and their ``Expiration`` if it is known.
 
     :raises InvalidInput: a key is missing or cannot be one. No value is quoted.
     """
@@ -46,7 +46,7 @@ def credentials_of(token: Any) -> dict[str, str]:
 
 
 def role_arn(token: Mapping[str, Any]) -> str:
-    """Return the ARN of the session that the token is for; empty if the document has none (keys of a broker)."""
+    """Return the ARN of the session that the token is for; empty if the document has none (credentials of a broker)."""
     assumed = token.get("AssumedRoleUser")
     return str(assumed.get("Arn", "")) if isinstance(assumed, dict) else ""
 

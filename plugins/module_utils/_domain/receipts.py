@@ -340,7 +340,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 
 _NAMES = tuple(one.name for one in fields(Receipt))
 # What the answer of STS adds. Of everything else, the request says all, and what it leaves open stays so: a source
-# identity that a later line brings in could make a living token look revoked.
+# identity that a later line brings in could make a valid token look revoked.
 _ANSWER = ("access_key_id", "assumed_role_id", "issued_at", "expires_at")
 
 
@@ -529,7 +529,7 @@ def known_keys(receipts: Iterable[Receipt], user: str, now: datetime) -> KnownKe
     """The keys that the latest token of a user was sealed to; None if there was none.
 
     The order is that of the requests: a bundle that is sent again makes no earlier key the latest one. A receipt from
-    the future is passed over: it would be the latest one for as long as its writer likes.
+    the future is skipped: it would be the latest one for as long as its writer likes.
     """
     latest = max(
         (

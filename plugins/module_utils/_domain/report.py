@@ -27,8 +27,8 @@ COLUMNS = (("VENUE", 28), ("ACCOUNT", 12), ("STATUS", 8), ("EXTERNAL ID", 12), (
 def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the venues of an inventory, grouped by the credentials and region that they are read with.
 
-    A group whose keys come from Kion names its ``account``, and either the host that has the keys (``key_host``) or why
-    there are none (``problem``).
+    A group whose credentials come from Kion names its ``account``, and either the host that has the credentials
+    (``key_host``) or why there are none (``problem``).
 
     :param hosts: the variables of each host: ``project``, ``venue``, what the role provision takes, and what the role
         broker leaves behind. A variable of the role outranks one for every role.
@@ -59,7 +59,7 @@ def _add_stores(account: dict[str, Any], option: str, places: Any) -> None:
 
 
 def _add_keys(account: dict[str, Any], host: Mapping[str, Any]) -> None:
-    """Note which host has keys for an account. One host with keys is enough."""
+    """Note which host has credentials for an account. One host with credentials is enough."""
     result = host.get("broker_result", {})
     if "key_host" in account:
         return
@@ -67,7 +67,7 @@ def _add_keys(account: dict[str, Any], host: Mapping[str, Any]) -> None:
         account["key_host"] = host["inventory_hostname"]
         account.pop("problem", None)
     else:
-        account["problem"] = str(result.get("msg") or "There are no keys from Kion for this account.")
+        account["problem"] = str(result.get("msg") or "There are no credentials from Kion for this account.")
 
 
 def facts(

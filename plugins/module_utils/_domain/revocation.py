@@ -73,7 +73,7 @@ class Revocation(NamedTuple):
         return {"aws:userid": (f"{role_id}:{session}", "string"), **issued}
 
     def live(self, now: datetime) -> bool:
-        """Whether a token that it refuses may still be alive otherwise.
+        """Whether a token that it refuses may still be valid otherwise.
 
         It may have been issued when the role still allowed the longest sessions that AWS knows.
         """
@@ -152,7 +152,7 @@ def cutoff(moment: datetime) -> datetime:
 def plan_revoke(
     role_name: str, role_id: str, inline: Mapping[str, Mapping[str, Any]], wanted: Sequence[Revocation], now: datetime
 ) -> Plan:
-    """The steps that make revocations hold, and clear away those that no living token needs.
+    """The steps that make revocations hold, and clear away those that no valid token needs.
 
     New ones are put before those they replace are deleted: at no moment is a revoked token let in.
 
@@ -163,7 +163,7 @@ def plan_revoke(
     _check_room(role_name, role_id, inline, changes)
     spent, live, new, covered = changes
     steps = [
-        *_delete(role_name, spent, "remove a revocation that no living token needs"),
+        *_delete(role_name, spent, "remove a revocation that no valid token needs"),
         *_put(role_name, role_id, new),
     ]
     steps += _delete(role_name, covered, "remove a revocation that a later one covers")
@@ -174,10 +174,10 @@ def plan_revoke(
 class _Changes(NamedTuple):
     """What a plan does with revocations.
 
-    :param spent: those that no living token needs any more.
+    :param spent: those that no valid token needs any more.
     :param live: the others that are there.
     :param new: those to be put.
-    :param covered: living ones that a new one covers.
+    :param covered: valid ones that a new one covers.
     """
 
     spent: list[Revocation]

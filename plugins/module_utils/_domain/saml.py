@@ -177,12 +177,14 @@ def check_fresh(response: Response, now: datetime) -> None:
             f"The SAML response is addressed to {_listed(response.recipients)}, not to AWS. "
             "Choose AWS at the identity provider."
         )
-    ends = [(response.issued + REDEEM_WITHIN, "AWS takes it within 5 minutes of the login")] if response.issued else []
+    ends = (
+        [(response.issued + REDEEM_WITHIN, "AWS accepts it within 5 minutes of the login")] if response.issued else []
+    )
     ends += [(response.not_on_or_after, "so its conditions say")] if response.not_on_or_after else []
     over = min(ends, default=None)
     if over and now >= over[0] + SKEW:
         raise SamlProblem(
-            f"The SAML response is stale: it was valid until {iso(over[0])} ({over[1]}), and it is {iso(now)} now. "
+            f"The SAML response has expired: it was valid until {iso(over[0])} ({over[1]}), and it is {iso(now)} now. "
             f"{FRESH_ONE}"
         )
     begins = max(filter(None, (response.issued, response.not_before)), default=None)

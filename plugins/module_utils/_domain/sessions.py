@@ -120,7 +120,7 @@ def from_event(text: str) -> Session | None:
         expires_at=ends,
         latest_end=ends + CLOCK_TOLERANCE,
         role_id=words(part(given, "assumedRoleUser"), "assumedRoleId").partition(":")[0],
-        recipient="(a check by provisioning; its keys were discarded)" if session == CHECK_SESSION else "",
+        recipient="(a check by provisioning; its credentials were discarded)" if session == CHECK_SESSION else "",
         issuer_arn=words(who, "arn") or words(who, "principalId") or words(who, "invokedBy"),
         source_identity=_matched(SESSION_NAME, given.get("sourceIdentity") or asked.get("sourceIdentity")),
         sources=("cloudtrail",),
@@ -202,7 +202,7 @@ def _matched(pattern: re.Pattern[str], text: Any) -> str:
 
 
 def time_of(text: Any) -> datetime | None:
-    """A time as CloudTrail writes it: ISO 8601 for the event, American for the end of the keys."""
+    """A time as CloudTrail writes it: ISO 8601 for the event, American for the expiration of the credentials."""
     if not isinstance(text, str):
         return None
     plain = text.replace("\u202f", " ")

@@ -35,7 +35,7 @@ class Decision(NamedTuple):
     missing_keys: tuple[str, ...] = ()
 
 
-def not_refused(decisions: Iterable[Decision]) -> list[str]:
+def allowed_actions(decisions: Iterable[Decision]) -> list[str]:
     """What the decisions leave open, a few words each; nothing if every action is denied explicitly."""
     return [
         f"{one.action}: undecided without {', '.join(one.missing_keys)}"
@@ -46,7 +46,7 @@ def not_refused(decisions: Iterable[Decision]) -> list[str]:
     ]
 
 
-def promises(policy: Mapping[str, Any]) -> Iterator[tuple[list[str], list[str]]]:
+def expected_permissions(policy: Mapping[str, Any]) -> Iterator[tuple[list[str], list[str]]]:
     """What a policy promises: actions and resources, statement by statement. A simulation takes no wildcard actions."""
     for statement in statements(policy):
         actions = [str(one) for one in values(statement.get("Action", [])) if "*" not in str(one)]

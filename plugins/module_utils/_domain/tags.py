@@ -73,7 +73,7 @@ def check_ownership(venue: Venue, role_name: str, tags: Mapping[str, str], *, ad
     if differ:
         raise OwnershipConflict(
             f"the role {role_name} belongs to another venue (its tags say {theirs}). Nothing was changed. "
-            "Hyphens make such names meet: give this venue a role_name or name_prefix of its own."
+            "Two venues have the same role name because of hyphens: give this venue its own role_name or name_prefix."
         )
     if any(owner[key] != wanted[key] for key in owner):
         raise OwnershipConflict(

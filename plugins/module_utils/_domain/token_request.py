@@ -33,14 +33,14 @@ class Duration(NamedTuple):
 
 
 def cap_duration(asked: int, role_maximum: int, *, chained: bool) -> Duration:
-    """What STS will give: not more than the role allows, nor than an hour to a caller whose keys are a role's session.
+    """What STS grants: at most what the role allows, and at most an hour if the caller is the session of a role.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use.html
     """
     if chained and min(asked, role_maximum) > CHAINED:
         return Duration(
             CHAINED,
-            "AWS gives at most 1 hour to a caller that is itself the session of a role, as with keys from Kion "
+            "AWS gives at most 1 hour to a caller that is itself the session of a role, as with credentials from Kion "
             "(role chaining)",
         )
     if asked > role_maximum:

@@ -107,7 +107,7 @@ def length(policy: Mapping[str, Any]) -> int:
     return len(compact(policy))
 
 
-def length_in_need(policy: Mapping[str, Any], trust: Trust, candidate: str, *, locked: bool) -> int:
+def length_with_reserve(policy: Mapping[str, Any], trust: Trust, candidate: str, *, locked: bool) -> int:
     """How long a trust policy gets when its external ID is rotated while the venue is locked.
 
     :param candidate: an external ID as long as a new one.

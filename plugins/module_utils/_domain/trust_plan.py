@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import InvalidInput
 from .policies import same
-from .trust import TRUST_POLICY_LENGTH, Trust, length, length_in_need
+from .trust import TRUST_POLICY_LENGTH, Trust, length, length_with_reserve
 from .trust_reader import (
     Statement,
     TrustReading,
@@ -111,7 +111,7 @@ def check_length(change: TrustChange, trust: Trust, candidate: str, *, only_ids_
         raise InvalidInput(
             option, f"the trust policy has {characters} characters, and IAM allows {TRUST_POLICY_LENGTH}. {advice}"
         )
-    need = length_in_need(change.policy, trust, candidate, locked=change.locked)
+    need = length_with_reserve(change.policy, trust, candidate, locked=change.locked)
     if need <= TRUST_POLICY_LENGTH:
         return ""
     problem = (

@@ -194,15 +194,15 @@ def read_trust(policy: Mapping[str, Any] | None) -> TrustReading:
     """Read a trust policy."""
     found = read_statements(policy)
     named = [one for one in named_external_ids(policy) if is_external_id(one)]
-    unlocked = tuple(one for one in named if _gets_in(found, one, locks=False))
+    unlocked = tuple(one for one in named if _can_assume(found, one, locks=False))
     own = [one for one in found if is_own(one) and OWN_ASSUME.fullmatch(one.sid)]
     offered = {value for one in own or found if one.effect == "Allow" for value in _offers(one)}
     return TrustReading(
-        external_ids=tuple(one for one in named if _gets_in(found, one)),
+        external_ids=tuple(one for one in named if _can_assume(found, one)),
         venue_ids=unlocked,
         offered=tuple(one for one in unlocked if one in offered and not _is_denied(found, one)),
         current=_marked(own, unlocked),
-        demands_external_id=not (_gets_in(found, None) or _gets_in(found, _UNKNOWN_ID)),
+        demands_external_id=not (_can_assume(found, None) or _can_assume(found, _UNKNOWN_ID)),
         principals=principals(policy),
         locked=is_locked(policy),
         foreign=foreign_statements(policy),
@@ -324,7 +324,7 @@ def _is_denied(found: list[Statement], external_id: str) -> bool:
     )
 
 
-def _gets_in(found: list[Statement], external_id: str | None, *, locks: bool = True) -> bool:
+def _can_assume(found: list[Statement], external_id: str | None, *, locks: bool = True) -> bool:
     """Whether somebody may assume the role with an external ID, or with none; other conditions count as met.
 
     :param locks: whether a Deny counts that is not about the external ID.

@@ -75,8 +75,8 @@ def read_token(text: str) -> WebIdentity:
         raise WebIdentityProblem("The web identity token is encrypted (JWE). AWS takes only signed ones.")
     if len(parts) != _PARTS:
         raise WebIdentityProblem(
-            "This is no web identity token: a JWT has three parts with dots between. It was probably cut off, or is a "
-            "token of another kind."
+            "This is not a web identity token: a JWT has three parts with dots between. It was probably cut off, or is "
+            "a token of another kind."
         )
     _check_signed(_decode(parts[0]), parts[2])
     claims = _decode(parts[1])
@@ -101,11 +101,11 @@ def _decode(part: str) -> dict[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError, binascii.Error):
         raise WebIdentityProblem(
-            "This is no web identity token: its parts are not JSON in base64url. It was probably cut off or changed in "
-            "copying."
+            "This is not a web identity token: its parts are not JSON in base64url. It was probably cut off or changed "
+            "in copying."
         ) from None
     if not isinstance(found, dict):
-        raise WebIdentityProblem("This is no web identity token: its parts are not JSON objects.")
+        raise WebIdentityProblem("This is not a web identity token: its parts are not JSON objects.")
     return found
 
 

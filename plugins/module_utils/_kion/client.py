@@ -78,7 +78,7 @@ class Kion:
         """Return the ``data`` of an answer.
 
         :param path: below ``/api``, such as ``/version``.
-        :param tries: how often to ask while Kion has a failure of its own (5xx, 429).
+        :param tries: how often to ask while Kion returns a server error (5xx, 429).
         :raises KionRefused: Kion answers with an error.
         :raises ConnectionProblem: no connection, or what answers is not Kion.
         """
@@ -154,7 +154,7 @@ class Kion:
         if not isinstance(content, dict):
             if status >= 500 or status == 429:
                 raise KionRefused(
-                    f"Kion at {host} has a failure of its own (HTTP {status}), after {tries} tries. Try again later.",
+                    f"Kion at {host} returned a server error (HTTP {status}) {tries} times. Try again later.",
                     status,
                 )
             what = "a web page" if text.lstrip().startswith("<") else "something else"

@@ -121,7 +121,9 @@ def with_api_key(settings: Settings, key: str) -> bytes:
     before, keys = _parsed(path, text), (*settings.section, "api_key")
     changed = _with_value(text, keys, key)
     if _value(before, keys) is None or _parsed(path, changed) != _with_changed(before, keys, key):
-        raise InvalidInput("config_file", f"the API key in '{path}' cannot be replaced without changing more than it.")
+        raise InvalidInput(
+            "config_file", f"the API key in '{path}' cannot be replaced without changing other settings."
+        )
     is_same = str(_value(before, keys)).strip() == key
     return (text if is_same else changed).encode("utf-8")
 

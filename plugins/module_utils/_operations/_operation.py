@@ -68,7 +68,7 @@ class Operation(Generic[OptionsT]):
         dataclass. Raises VenueError.
     :param execute: does the work with the parsed options; raises VenueError.
     :param services: the AWS services it calls, so that their models can be loaded once, before the fork.
-    :param secret_result: the result carries keys, so it is hidden from callbacks, logs and job events.
+    :param secret_result: the result contains credentials, so it is hidden from callbacks, logs and job events.
     :param narrowing: the options that narrow or check, such as ``access`` or ``limits.access``. Given but empty, they
         are an error. tools/role_specs.py documents them.
     :param constraints: ``mutually_exclusive``, ``required_if`` and the like, as for AnsibleModule.
@@ -86,7 +86,7 @@ class Operation(Generic[OptionsT]):
     def run(self, params: Params, runtime: Runtime) -> tuple[bool, Result]:
         """Run to the end and return (True, result) or (False, failure). Raises no exception of its own.
 
-        Failures, warnings and results without keys show no secret that is known by then.
+        Failures, warnings and results without credentials show no secret that is known by then.
         """
         try:
             result = self._run(params, replace(runtime, warn=lambda message: runtime.warn(printable(mask(message)))))
@@ -117,7 +117,7 @@ def check_not_blank(
     :param params: the options of the task.
     :param given: no option is there by default, so that None was given too: YAML reads ``access:`` so. That is
         refused for every option, of whatever type: ``duration_seconds:`` would lift a limit, and ``handoff:``
-        return the keys.
+        return the credentials.
     :raises InvalidInput: an option is an empty or blank text, an empty list or mapping, or a list with a blank item.
     """
     for option in _without_value(argument_spec, params) if given else ():

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the methods have in common that need no AWS keys: a proof of an identity provider takes their place."""
+"""What the methods have in common that need no AWS credentials: a proof of an identity provider takes their place."""
 
 from __future__ import annotations
 

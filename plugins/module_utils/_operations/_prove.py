@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Proof that a venue's role can be assumed: assume it, and discard the keys."""
+"""Proof that a venue's role can be assumed: assume it, and discard the credentials."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def prove_assumable(clients: Clients, runtime: Runtime, role_name: str, paramete
 
 
 def try_to_assume(sts: Any, role: Role, parameter: Parameter | None) -> AwsRefused | None:
-    """Assume the role and discard the keys; the refusal if AWS denies it, and None if it succeeds."""
+    """Assume the role and discard the credentials; the refusal if AWS denies it, and None if it succeeds."""
     external_id = {"ExternalId": parameter.value} if parameter else {}
     try:
         purpose = f"assume the role {role.name}"

@@ -20,7 +20,7 @@ from ._operation import Params
 from ._proof import explained
 
 ADVICE = {
-    "ExpiredTokenException": "The SAML response is stale: AWS takes it within 5 minutes of the login. "
+    "ExpiredTokenException": "The SAML response has expired: AWS accepts it within 5 minutes of the login. "
     "Log in at the identity provider again.",
     "IDPRejectedClaim": "AWS refuses the response as a whole. Log in again. If that does not help, ask whoever runs "
     "the identity provider.",
@@ -82,7 +82,7 @@ def check_pair(
 ) -> RolePair:
     """Return the role and provider to use, after the response has been checked.
 
-    :raises SamlProblem: it is stale, for another service, or for other roles.
+    :raises SamlProblem: it has expired, is for another service, or for other roles.
     """
     if options.provider_arn:
         kind = {"service": "iam", "resource": r"saml-provider/[\w._-]+", "example": "saml-provider/NAME"}

@@ -101,7 +101,9 @@ def _text(options: WebIdentityOptions) -> str:
             with open(absolute(options.option, options.file), "rb", opener=open_regular) as file:
                 text = file.read(2 * web_identity.LONGEST).decode("ascii")
         except UnicodeDecodeError:
-            raise WebIdentityProblem(f"'{options.file}' holds no web identity token: it is not ASCII text.") from None
+            raise WebIdentityProblem(
+                f"'{options.file}' does not contain a web identity token: it is not ASCII text."
+            ) from None
         except OSError as error:
             raise InvalidInput(options.option, f"'{options.file}' cannot be read ({error.strerror}).") from None
     register(text, *text.strip().split("."))

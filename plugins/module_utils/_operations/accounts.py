@@ -27,7 +27,7 @@ def check_account(caller: Caller, expected: str) -> None:
     if expected and caller.account_id != expected:
         raise AccountMismatch(
             f"the credentials are for account {caller.account_id} ({caller.arn}), but the venue is in account "
-            f"{expected}. Nothing was done. Get keys for the venue's account.",
+            f"{expected}. Nothing was done. Get credentials for the venue's account.",
             account_id=caller.account_id,
             expected_account_id=expected,
         )

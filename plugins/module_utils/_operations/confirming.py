@@ -22,7 +22,7 @@ MOST_PAGES = 40  # 2,000 events, and 20 seconds at CloudTrail's pace
 def issued_sessions(
     roles: Iterable[Role], access_key_id: str, clients: Clients, now: datetime, runtime: Runtime
 ) -> list[Session]:
-    """The tokens of roles that CloudTrail saw being issued and that may be alive (cloudtrail:LookupEvents).
+    """The tokens of roles that CloudTrail saw being issued and that may be valid (cloudtrail:LookupEvents).
 
     CloudTrail is minutes late, and each of its regions knows its own events only. So what is missing is not refuted.
 

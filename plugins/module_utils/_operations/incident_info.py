@@ -115,7 +115,7 @@ class Trail:
 def parse(params: Params, _clients: Clients, _runtime: Runtime) -> IncidentOptions:
     """Check the options.
 
-    :raises InvalidInput: an option cannot be right, or the file with the keys has others.
+    :raises InvalidInput: an option cannot be right, or the file with the credentials has others.
     """
     key = params["access_key_id"]
     if not (key.startswith("A") and ACCESS_KEY_ID.fullmatch(key)):
@@ -180,7 +180,7 @@ def _within_account(result: Result) -> Result:
     if result["in_account"] is not None or account == caller:
         return result
     problem = (
-        f"The token is of account {account}, but the credentials are for account {caller}. Get keys for account "
+        f"The token is of account {account}, but the credentials are for account {caller}. Get credentials for account "
         f"{account}, and run again."
     )
     return {**result, "in_account": False, "problems": [problem, *result["problems"]]}
@@ -259,7 +259,7 @@ def _elsewhere(
     found = identify(options.access_key_id, account, (), receipts)
     problem = (
         f"The key is of account {account}, but the credentials are for account {caller.account_id} ({caller.arn}). "
-        f'Get keys for account {account}, for example from Kion with broker_account: "{account}", and run again.'
+        f'Get credentials for account {account}, for example from Kion with broker_account: "{account}", and run again.'
     )
     session, receipt = found.session, found.receipt
     return {

@@ -87,7 +87,7 @@ class KionOptions:
 
 
 class KeysTooShort(VenueError):
-    """The keys expire sooner than the work needs."""
+    """The credentials expire sooner than the work needs."""
 
 
 class KionKeys(NamedTuple):
@@ -197,16 +197,16 @@ def fetch_keys(options: KionOptions, _clients: Clients, runtime: Runtime) -> Res
     nobody = Kion(options.url, "", options.ca_path, runtime.sleep, runtime.jitter)
     server = _log_in(options, nobody)
     try:
-        keys = _mint(options, server, runtime)
+        keys = _request_credentials(options, server, runtime)
     except KionRefused as error:
         newer = _newer_key(options, error)
         if not newer:
             raise _explain(options, server, error) from None
         options = replace(options, login=replace(options.login, api_key=newer))
         server = _log_in(options, nobody)
-        keys = _mint(options, server, runtime)
+        keys = _request_credentials(options, server, runtime)
     _check_life(options, keys, runtime)
-    is_rotated = _look_after_api_key(options, server, runtime) if options.login.api_key else False
+    is_rotated = _warn_or_rotate_api_key(options, server, runtime) if options.login.api_key else False
     return {**_result(options, keys), "changed": is_rotated}
 
 
@@ -249,15 +249,15 @@ def _check_life(options: KionOptions, keys: KionKeys, runtime: Runtime) -> None:
         return
     if not keys.expires:
         runtime.warn(
-            f"Kion does not say when its keys expire, so nobody knows whether they live for {options.minimum_seconds} "
-            "seconds (minimum_seconds). If AWS says ExpiredToken, get new ones."
+            f"Kion does not return when its credentials expire, so it is not known whether they are "
+            f"valid for {options.minimum_seconds} seconds (minimum_seconds). If AWS says ExpiredToken, get new ones."
         )
         return
     seconds = int((keys.expires - keys.issued).total_seconds())
     if seconds < options.minimum_seconds:
         raise KeysTooShort(
-            f"Kion gives keys for {seconds} seconds only, and {options.minimum_seconds} are needed (minimum_seconds). "
-            "Ask the administrators of Kion for a longer duration, or split the work."
+            f"Kion returns credentials for {seconds} seconds only, and {options.minimum_seconds} are needed "
+            "(minimum_seconds). Ask the administrators of Kion for a longer duration, or split the work."
         )
 
 
@@ -281,8 +281,9 @@ def _log_in(options: KionOptions, server: Kion) -> Kion:
     return server.with_bearer(session)
 
 
-def _mint(options: KionOptions, server: Kion, runtime: Runtime) -> KionKeys:
-    issued = runtime.now()  # before the request, so that the keys never live shorter than the receipt says
+def _request_credentials(options: KionOptions, server: Kion, runtime: Runtime) -> KionKeys:
+    # Read before the request, so that the receipt never states a later expiration than the true one.
+    issued = runtime.now()
     if options.by_iam_name:
         number = options.account.number or _number_of(options, server)
         data = server.post("/v3/temporary-credentials", {"account_number": number, "iam_role_name": options.role})
@@ -295,7 +296,7 @@ def _mint(options: KionOptions, server: Kion, runtime: Runtime) -> KionKeys:
         data = server.post("/v3/temporary-credentials/cloud-access-role", body)
     keys = kion.read_keys(data)
     if keys is None:
-        raise ConnectionProblem("Kion's answer has no keys in it. Check that this is an AWS account.")
+        raise ConnectionProblem("Kion's response contains no credentials. Check that this is an AWS account.")
     expires, source = kion.expiry(issued, data), "duration"
     if not expires:
         expires, source = _expiry_by_setting(server, issued), "server_setting"
@@ -350,7 +351,7 @@ def _explain(options: KionOptions, server: Kion, error: KionRefused) -> VenueErr
         return error
 
 
-def _look_after_api_key(options: KionOptions, server: Kion, runtime: Runtime) -> bool:
+def _warn_or_rotate_api_key(options: KionOptions, server: Kion, runtime: Runtime) -> bool:
     """Warn about an API key that is near its end, or rotate it; return whether it was rotated."""
     end = _api_key_end(options, server)
     is_near = end is not None and end - runtime.now() <= ROTATE_BEFORE
@@ -370,7 +371,7 @@ def _look_after_api_key(options: KionOptions, server: Kion, runtime: Runtime) ->
 def _api_key_end(options: KionOptions, server: Kion) -> datetime | None:
     try:
         return kion.api_key_end(server.get("/v3/app-api-key", tries=1), options.api_key_life)
-    except VenueError:  # the keys are there already; this is about the next time
+    except VenueError:  # the credentials were returned already; this concerns the next run
         return None
 
 

@@ -24,7 +24,7 @@ from .._domain.oidc_plan import missing_audiences
 from .._domain.policies import compact, size
 from .._domain.role_facts import owner
 from .._domain.role_plan import INLINE_POLICY_LENGTH, POLICY_NAME, Desired
-from .._domain.simulation import findings, promises, unconditional
+from .._domain.simulation import expected_permissions, findings, unconditional
 from .._domain.steps import Plan
 from .._domain.trust_reader import is_locked, principals
 from .._domain.words import first_of
@@ -152,7 +152,7 @@ class Preflight:
         simulated = references.Simulated(compact(policy), compact(boundary), known)
         evaluations = [
             one
-            for actions, resources in promises(policy)
+            for actions, resources in expected_permissions(policy)
             for one in references.simulate(iam, simulated, actions, resources)
         ]
         return findings(self.desired.boundary, evaluations)

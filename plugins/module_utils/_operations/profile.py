@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A venue's keys as a named profile in the AWS shared credentials file."""
+"""A venue's credentials as a named profile in the AWS shared credentials file."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class ProfilePlan(NamedTuple):
 
     @property
     def is_change(self) -> bool:
-        """Whether there is anything to write. A file with these keys must not be readable by others."""
+        """Whether there is anything to write. A file with these credentials must not be readable by others."""
         return self.old != self.new or bool(self.new and self.mode is not None and self.mode & 0o077 and self.before)
 
 
@@ -194,7 +194,7 @@ def keep_profile(options: ProfileOptions, _clients: Clients, runtime: Runtime) -
         rivals = [name for name in WINNERS if plan.before and name in plan.before.values]
         if rivals:
             runtime.warn(
-                f"The profile {options.name} also has {', '.join(rivals)}, so AWS tools will not use its keys. "
+                f"The profile {options.name} also has {', '.join(rivals)}, so AWS tools will not use its credentials. "
                 "Remove these settings, or name another profile."
             )
     return {
@@ -207,7 +207,7 @@ def keep_profile(options: ProfileOptions, _clients: Clients, runtime: Runtime) -
 
 
 def _diff(options: ProfileOptions, plan: ProfilePlan) -> dict[str, str]:
-    """Return before and after without the keys: only whether there are any, and whether they are new."""
+    """Return before and after without the credentials: only whether there are any, and whether they are new."""
     after = read_profile(plan.new, options.name)
     return {
         "before_header": str(options.target),

@@ -166,7 +166,7 @@ def _of_account(
     if options.venue and other and not mine and not others_known:
         raise AccountMismatch(
             f"the receipts of this venue are of account {', '.join(other)}, but the credentials are for account "
-            f"{caller.account_id} ({caller.arn}). Get keys for account {other[0]}.",
+            f"{caller.account_id} ({caller.arn}). Get credentials for account {other[0]}.",
             account_id=caller.account_id,
             expected_account_id=other[0],
         )

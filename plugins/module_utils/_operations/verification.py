@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Proof that tokens are refused: by the stored policies, by AWS's answer to the keys themselves, or at AssumeRole.
+"""Proof that tokens are refused: by the stored policies, by AWS's response to the credentials, or at AssumeRole.
 
 IAM's simulation knows neither trust policies nor what has not spread yet. So it proves what is stored, never a lock.
 """
@@ -25,7 +25,7 @@ from .._domain.found_keys import FoundKeys, parse_keys
 from .._domain.lock import has_lock
 from .._domain.revocation import Revocation
 from .._domain.role_plan import Role
-from .._domain.simulation import not_refused
+from .._domain.simulation import allowed_actions
 from .._files import absolute_file, open_regular
 from ._operation import Params, Runtime
 from ._prove import LONGEST_WAIT, try_to_assume
@@ -47,7 +47,7 @@ _DENIED_BY_TRUST = "explicit deny in a resource-based policy"
 class Wanted:
     """What is to be proven.
 
-    :param keys: the keys of a token, if they are at hand.
+    :param keys: the credentials of a token, if they are available.
     :param timeout: for how many seconds to try.
     """
 
@@ -80,7 +80,7 @@ Check = Callable[[], Proof]
 def parse(params: Params) -> Wanted | None:
     """Check the options; None if no proof is asked for.
 
-    :raises InvalidInput: they do not fit together, or the file has no keys.
+    :raises InvalidInput: they do not fit together, or the file has no credentials.
     """
     if not params["verify"]:
         if params["keys_file"] is not None:
@@ -97,10 +97,10 @@ def parse(params: Params) -> Wanted | None:
 
 
 def read_keys(path: str, access_key_id: str | None) -> FoundKeys:
-    """Read the keys of a token from a file, and register them for masking.
+    """Read the credentials of a token from a file, and register them for masking.
 
     :param access_key_id: of the token that they must be of; None for any.
-    :raises InvalidInput: the file has no keys, or those of another token.
+    :raises InvalidInput: the file has no credentials, or those of another token.
     """
     place = absolute_file("keys_file", path)
     try:
@@ -112,13 +112,13 @@ def read_keys(path: str, access_key_id: str | None) -> FoundKeys:
     keys = parse_keys("keys_file", text)
     _masking.register(keys.secret_access_key, keys.session_token)
     if access_key_id not in (None, keys.access_key_id):
-        raise InvalidInput("keys_file", f"has the keys of {keys.access_key_id}, not of {access_key_id}.")
+        raise InvalidInput("keys_file", f"has the credentials of {keys.access_key_id}, not of {access_key_id}.")
     return keys
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Whose the keys must be.
+    """Whose the credentials must be.
 
     :param role_names: of the roles whose tokens are revoked.
     :param sessions: the names of the sessions that are revoked; empty if that is not known or all are.
@@ -131,7 +131,7 @@ class Expected:
 
 
 def check_owner(wanted: Wanted, clients: Clients, expected: Expected) -> bool:
-    """Find out whose keys these are, before anything is changed (sts:GetCallerIdentity).
+    """Find out whose credentials these are, before anything is changed (sts:GetCallerIdentity).
 
     :returns: whether AWS accepts them. Of keys that it does not, only the access key id can be compared.
     :raises InvalidInput: they are of another token than those that are revoked.
@@ -140,7 +140,9 @@ def check_owner(wanted: Wanted, clients: Clients, expected: Expected) -> bool:
         return False
     try:
         arn = str(
-            call(_client(clients, "sts", wanted.keys), "get_caller_identity", "find out whose keys these are")["Arn"]
+            call(_client(clients, "sts", wanted.keys), "get_caller_identity", "find out whose credentials these are")[
+                "Arn"
+            ]
         )
     except ConnectionProblem as problem:
         if problem.facts.get("error_code") not in EXPIRED | UNKNOWN_KEYS:
@@ -150,9 +152,9 @@ def check_owner(wanted: Wanted, clients: Clients, expected: Expected) -> bool:
     name, session = session_role_name(arn), arn.rpartition("/")[2]
     sessions = list(expected.sessions)
     if not name or name.lower() not in map(str.lower, expected.role_names):
-        problem_is = f"the keys of {arn}, which is no session of the venue"
+        problem_is = f"the credentials of {arn}, which is not a session of the venue"
     elif sessions and session not in sessions:
-        problem_is = f"the keys of the session {session}, not of {', '.join(sessions)}"
+        problem_is = f"the credentials of the session {session}, not of {', '.join(sessions)}"
     else:
         return True
     raise InvalidInput("keys_file", f"has {problem_is}. Nothing was changed.")
@@ -160,7 +162,9 @@ def check_owner(wanted: Wanted, clients: Clients, expected: Expected) -> bool:
 
 def _check_key_id(given: str, known: Sequence[str]) -> None:
     if known and given not in known:
-        raise InvalidInput("keys_file", f"has the keys of {given}, not of {', '.join(known)}. Nothing was changed.")
+        raise InvalidInput(
+            "keys_file", f"has the credentials of {given}, not of {', '.join(known)}. Nothing was changed."
+        )
 
 
 def _client(clients: Clients, service: str, keys: FoundKeys) -> Any:
@@ -176,7 +180,7 @@ class LockProof:
         try:
             self._value = read_parameters(clients.client("ssm"), [parameter]).get(parameter)
             self._worked_before = not has_lock(role) and not try_to_assume(self._sts, role, self._value)
-        except VenueError as error:  # the role is locked all the same
+        except VenueError as error:  # the role is locked anyway
             self._problem = error.message
 
     def attempt(self) -> Proof:
@@ -205,7 +209,7 @@ class LockProof:
 class Before:
     """What was found out before the first change.
 
-    :param accepted: whether AWS accepted the keys.
+    :param accepted: whether AWS accepted the credentials.
     """
 
     accepted: bool = False
@@ -231,7 +235,7 @@ def checks(
 
 def _by_policies(iam: Any, role: Role, revocation: Revocation) -> Proof:
     decisions = simulate_session(iam, role.arn, ACTIONS, revocation.newest(role.role_id))
-    left = not_refused(decisions)
+    left = allowed_actions(decisions)
     subject = f"{revocation.shown()['summary']}, of the role {role.name}"
     if left or not decisions:
         return Proof(
@@ -243,17 +247,17 @@ def _by_policies(iam: Any, role: Role, revocation: Revocation) -> Proof:
 
 
 def _by_keys(ecr: Any, access_key_id: str, accepted: bool) -> Proof:
-    subject, said = f"the keys {access_key_id}", try_keys(ecr)
+    subject, said = f"the credentials {access_key_id}", try_keys(ecr)
     if said in UNKNOWN_KEYS and not accepted:
-        why = f"AWS did not know these keys before either ({said}), so this proves nothing. Are they complete?"
+        why = f"AWS did not accept these credentials before either ({said}), so this proves nothing. Are they complete?"
         return Proof(subject, "keys", False, why, waiting=False)
     if said in EXPIRED | UNKNOWN_KEYS:
-        return Proof(subject, "keys", True, f"AWS does not accept the keys any more ({said}).")
+        return Proof(subject, "keys", True, f"AWS does not accept the credentials any more ({said}).")
     if _DENIED_BY_ROLE in said:
-        return Proof(subject, "keys", True, f"AWS refuses the keys: {_DENIED_BY_ROLE}.")
+        return Proof(subject, "keys", True, f"AWS refuses the credentials: {_DENIED_BY_ROLE}.")
     if said:
         return Proof(subject, "keys", False, f"AWS refuses one call, for another reason than the revocation: {said}.")
-    return Proof(subject, "keys", False, "AWS still accepts the keys.")
+    return Proof(subject, "keys", False, "AWS still accepts the credentials.")
 
 
 def verify(wanted: Wanted, attempts: Iterable[Check], runtime: Runtime) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ class Parcel:
     how_to_verify: tuple[str, ...] = ()
 
     @property
-    def beside(self) -> dict[str, bytes]:
+    def extra_files(self) -> dict[str, bytes]:
         """The contents of the files that go beside it, by suffix."""
         return {SIGNATURE_SUFFIX: self.signature.encode()} if self.signature else {}
 

@@ -27,7 +27,7 @@ from .channel import MAIL, REASON, SECONDS, Channel, Parcel
 TEXT = (
     "Your temporary access to an MDPS venue is in the attached zip file.\n"
     "Save it, extract all of it, and start with README.txt.\n\n"
-    "The files are keys. Please do not forward them, neither by mail nor by Slack.\n"
+    "The files contain credentials. Please do not forward them, neither by mail nor by Slack.\n"
 )
 HOW_TO_OPEN = "Open the message in Outlook or Thunderbird."
 

@@ -42,6 +42,6 @@ class FileChannel(Channel):
     def deliver(self, parcel: Parcel) -> Delivered:
         """Create the file, and its signature beside it. Existing ones are never overwritten."""
         target = destinations.path_of("dest", self.dest, parcel.name)
-        path = destinations.write("dest", target, parcel.body, parcel.beside)
+        path = destinations.write("dest", target, parcel.body, parcel.extra_files)
         signature = {"signature_path": f"{path}{SIGNATURE_SUFFIX}"} if parcel.signature else {}
         return Delivered(path, {"path": path, **signature})

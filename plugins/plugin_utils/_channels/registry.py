@@ -42,8 +42,8 @@ def choose(options: Mapping[str, Any], *, unsealed: bool = False) -> Channel:
 
 
 def _read_signature(path: Path) -> str:
-    beside = path.with_name(f"{path.name}{SIGNATURE_SUFFIX}")
-    return beside.read_text(encoding="utf-8", errors="replace") if beside.is_file() else ""
+    signature = path.with_name(f"{path.name}{SIGNATURE_SUFFIX}")
+    return signature.read_text(encoding="utf-8", errors="replace") if signature.is_file() else ""
 
 
 def read_parcel(path: Path) -> Parcel:

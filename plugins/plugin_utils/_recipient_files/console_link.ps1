@@ -1,10 +1,10 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 #
-# Prints a link that signs you in to the S3 console of AWS with the keys in the file "token.json" beside this one.
+# Prints a link that signs you in to the S3 console of AWS with the file "token.json" beside this one.
 # Usage: powershell -ExecutionPolicy Bypass -File console_link.ps1 BUCKET [PREFIX]
-# It sends the keys to the sign-in page of AWS and to nobody else, and gets a link that is valid for 15 minutes. The
-# session in the browser allows what the keys allow, and ends with them.
+# It sends the credentials only to the sign-in page of AWS, and gets a link that is valid for 15 minutes. The
+# session in the browser allows what the credentials allow, and ends with them.
 param([Parameter(Mandatory = $true)][string]$Bucket, [string]$Prefix = "")
 $ErrorActionPreference = "Stop"
 [Net.ServicePointManager]::SecurityProtocol = [Net.SecurityProtocolType]::Tls12

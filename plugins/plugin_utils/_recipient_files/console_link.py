@@ -1,11 +1,11 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Print a link that signs you in to the S3 console of AWS with the keys in the file "credentials" beside this one.
+"""Print a link that signs you in to the S3 console of AWS with the file "credentials" beside this one.
 
 Usage: python console_link.py BUCKET [PREFIX]
 
-It sends the keys to the sign-in page of AWS and to nobody else, and gets a link that is valid for 15 minutes. The
-session in the browser allows what the keys allow, and ends with them. Needs Python 3.8 or later, nothing else.
+It sends the credentials only to the sign-in page of AWS, and gets a link that is valid for 15 minutes. The
+session in the browser allows what the credentials allow, and ends with them. Needs Python 3.8 or later, nothing else.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def read_profile(path: pathlib.Path) -> dict[str, str]:
 
 
 def sign_in(page: str, profile: dict[str, str]) -> str:
-    """Return a sign-in token. The keys travel in the body of the request, not in its address."""
+    """Return a sign-in token. The credentials are in the body of the request, not in its address."""
     session = {
         "sessionId": profile["aws_access_key_id"],
         "sessionKey": profile["aws_secret_access_key"],
         "sessionToken": profile["aws_session_token"],
     }
-    # No SessionDuration: AWS refuses it for the keys of an assumed role that were got by another role.
+    # No SessionDuration: AWS refuses it for the credentials of a role that was assumed by another role.
     form = urllib.parse.urlencode({"Action": "getSigninToken", "Session": json.dumps(session)}).encode()
     with urllib.request.build_opener().open(page, data=form, timeout=60) as answer:
         return str(json.load(answer)["SigninToken"])
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
     try:
         token = sign_in(page, profile)
     except OSError as error:
-        sys.exit(f"AWS gave no link ({error}). Have the keys ended?")
+        sys.exit(f"AWS gave no link ({error}). Have the credentials expired?")
     print(link(page, token, place(console, region, arguments[0], "".join(arguments[1:2]))))
 
 

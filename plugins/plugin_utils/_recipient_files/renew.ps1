@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# Prints the keys of a lease for credential_process, and fetches the next ones in time (see README.txt). Needs aws, and
+# Prints the credentials of a lease for credential_process, and fetches new ones (see README.txt). Needs aws, and
 # age or gpg. It talks to the bucket in renewal.json only, and runs nothing that it downloads.
 param([string]$Identity); $ErrorActionPreference = "Stop"; Add-Type -AssemblyName System.IO.Compression.FileSystem
 $here, $work = $PSScriptRoot, "$PSScriptRoot\renewing.$([Guid]::NewGuid())"
@@ -8,7 +8,7 @@ function Read-Text($Stream) { $reader = New-Object IO.StreamReader $Stream; $rea
 function Read-File($Path) { Read-Text ([IO.File]::Open($Path, "Open", "Read", "ReadWrite, Delete")) }
 function Get-Value($Name, $In) { [regex]::Match($In, "(?m)^ *`"$Name`": `"([ +-:=@-Z_a-z~]*)`",?\s*$").Groups[1].Value }
 function Get-Time($Name, $Text) { [DateTimeOffset]::Parse((Get-Value $Name $Text), [cultureinfo]::InvariantCulture) }
-function Assert-Fit($New, $Old) { # keys for the account, role and user of the first bundle, not older than others
+function Assert-Fit($New, $Old) { # for the account, role and user of the first bundle, not older than others
     $issued = Get-Time issued_at $New; $life = ((Get-Time expires_at $New) - $issued).TotalSeconds
     if (-not (Get-Value SessionToken $New) -or $life -le 0 -or $issued -lt (Get-Time issued_at $Old) -or
         $life -ge 50000 -or $issued -ge $now.AddSeconds(50000)) { throw "It is old or damaged." }
@@ -45,16 +45,16 @@ $first, $now = (Read-File "$here\renewal.json"), [DateTimeOffset]::UtcNow
 try { $keys = Read-File "$here\keys"; Assert-Fit $keys $first }
 catch { $keys = $first + (Read-File "$here\credential_process.json") }
 $life = ((Get-Time expires_at $keys) - (Get-Time issued_at $keys)).TotalSeconds; $margin = [Math]::Min(900, $life / 3)
-function Get-Left { ((Get-Time expires_at $keys) - $now).TotalSeconds }
+function Get-Left { ((Get-Time expires_at $keys) - $now).TotalSeconds }; function Get-End { Get-Value expires_at $keys }
 $idle = [Math]::Abs(($now.UtcDateTime - [IO.File]::GetLastWriteTimeUtc("$here\tried")).TotalSeconds)
 if ((Get-Left) -lt $margin -and (Get-Left) -gt 0 -and $idle -ge $margin / 15) {
     try { [IO.File]::WriteAllText("$here\tried", ""); $keys = Get-Next }
-    catch { [Console]::Error.WriteLine("renew.ps1: no new keys: $_") }
+    catch { [Console]::Error.WriteLine("renew.ps1: no new credentials: $_") }
     Remove-Item $work -Recurse -Force -ErrorAction Ignore; $now = [DateTimeOffset]::UtcNow
 }
 $advice = "before new ones were fetched. Ask for a new bundle (see README.txt), and extract it into this folder: $here"
-if ((Get-Left) -le 0) { [Console]::Error.WriteLine("The keys ended at $(Get-Value expires_at $keys), $advice"); exit 1 }
+if ((Get-Left) -le 0) { [Console]::Error.WriteLine("The credentials expired at $(Get-End) $advice"); exit 1 }
 $until = $now.UtcDateTime.AddSeconds([Math]::Max((Get-Left) - $margin / 2, (Get-Left) / 2)).ToString("s") + "Z"
-# The end is stated too early: some programs ask again only after it, when these keys could not fetch any more.
+# The end is stated too early: some programs ask again only after it, when these credentials no longer work.
 $all = @("AccessKeyId", "SecretAccessKey", "SessionToken" | ForEach-Object { Get-Value $_ $keys }) + $until
 '{{"Version": 1, "AccessKeyId": "{0}", "SecretAccessKey": "{1}", "SessionToken": "{2}", "Expiration": "{3}"}}' -f $all

@@ -21,8 +21,8 @@ import boto3
 import botocore.config
 import pyrage
 
-VENUES_AT_ONCE = 10
-READS_AT_ONCE = 4
+PARALLEL_VENUES = 10
+PARALLEL_READS = 4
 
 
 class Job:
@@ -31,9 +31,9 @@ class Job:
     def __init__(self, user: str, dest: str, sealed: str, key: str, receipts: str) -> None:
         # One session: its clients share the API descriptions.
         session = boto3.session.Session()
-        config = botocore.config.Config(max_pool_connections=VENUES_AT_ONCE * READS_AT_ONCE)
+        config = botocore.config.Config(max_pool_connections=PARALLEL_VENUES * PARALLEL_READS)
         self.iam, self.ssm, self.sts = (session.client(service, config=config) for service in ("iam", "ssm", "sts"))
-        self.reads = concurrent.futures.ThreadPoolExecutor(VENUES_AT_ONCE * READS_AT_ONCE)
+        self.reads = concurrent.futures.ThreadPoolExecutor(PARALLEL_VENUES * PARALLEL_READS)
         self.user, self.dest, self.sealed, self.receipts = user, dest, sealed, receipts
         self.key = pyrage.x25519.Recipient.from_str(pathlib.Path(key).read_text().strip())
 
@@ -191,7 +191,7 @@ def main() -> None:
     if step == "info":
         do(venues)
         return
-    with concurrent.futures.ThreadPoolExecutor(VENUES_AT_ONCE) as pool:
+    with concurrent.futures.ThreadPoolExecutor(PARALLEL_VENUES) as pool:
         for done in [pool.submit(do, one["project"], one["venue"]) for one in venues]:
             done.result()
 

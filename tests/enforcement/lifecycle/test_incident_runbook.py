@@ -171,7 +171,7 @@ def test_the_runbook_in_its_order(officer: tuple[Officer, Any, Any]) -> None:
     assert (one.works(jdoe), one.works(jane)) == (False, True)
 
     found_file(one.home, jdoe)
-    assert "AWS refuses the keys" in one.run(prove)
+    assert "AWS refuses the credentials" in one.run(prove)
     one.run(remove)
     assert not (one.home / "found.txt").exists()
 

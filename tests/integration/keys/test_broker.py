@@ -17,7 +17,7 @@ from tests.support.playbook import ansible_playbook
 
 # The play of the role's README, with its tasks left to each test.
 PLAY = """
-- name: Work in the venue's account with keys from Kion
+- name: Work in the venue's account with credentials from Kion
   hosts: localhost
   connection: local
   gather_facts: false
@@ -82,13 +82,13 @@ def minted(kion):
 
 
 @pytest.mark.parametrize("options", [(), ("--check",), SHIPPED])
-def test_the_keys_reach_amazon_aws_and_show_nowhere(tmp_path, kion, moto, options):
+def test_the_keys_reach_amazon_aws_and_are_never_displayed(tmp_path, kion, moto, options):
     run = play(tmp_path, kion, moto, WHO, SHOW, options=options).expect()
     assert "I am arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/from-kion" in run.output
     assert '"expiry_source": "duration"' in run.output
 
 
-def test_an_api_key_given_as_a_variable_shows_nowhere_either(tmp_path, kion, moto):
+def test_an_api_key_given_as_a_variable_is_not_displayed_either(tmp_path, kion, moto):
     (tmp_path / "vars.yml").write_text(f"broker_api_key: {API_KEY}\n")
     play(tmp_path, kion, moto, WHO, options=("-e", "@vars.yml"), KION_API_KEY="wrong").expect()
 
@@ -123,18 +123,21 @@ def test_keys_of_another_request_are_not_kept(tmp_path, kion, moto):
 def test_keys_that_cannot_live_long_enough_are_refused(tmp_path, kion, moto):
     kion.duration = 600
     run = play(tmp_path, kion, moto, WHO).expect(2)
-    assert "Kion gives keys for 600 seconds only, and 900 are needed" in run.output
+    assert "Kion returns credentials for 600 seconds only, and 900 are needed" in run.output
     assert "Who am I" not in run.output
 
 
 def test_keys_that_expire_in_the_middle_are_said_to_have(tmp_path, kion, moto):
     later = {**CHECK, "vars": {"broker_seconds_left": -1}}
     run = play(tmp_path, kion, moto, later).expect(2)
-    assert "The keys from Kion expired at 20" in run.output and "run the role mdps.venue_sts.broker again" in run.output
+    assert (
+        "The credentials from Kion expired at 20" in run.output
+        and "run the role mdps.venue_sts.broker again" in run.output
+    )
 
 
 def test_good_keys_pass_the_check(tmp_path, kion, moto):
-    assert "The keys from Kion are valid until 20" in play(tmp_path, kion, moto, CHECK).expect().output
+    assert "The credentials from Kion are valid until 20" in play(tmp_path, kion, moto, CHECK).expect().output
 
 
 def test_a_role_that_is_not_mine_shows_the_choice(tmp_path, kion, moto):
@@ -209,7 +212,7 @@ def test_a_refusal_is_not_asked_for_again_on_every_host(tmp_path, kion):
     run = keys_for(tmp_path, kion).expect(2)
     assert len(kion.seen) == 1
     failures = re.findall(r'"msg": "(Kion does not accept the API key.*?)"', run.output)
-    assert len(failures) == 4 and sum("(asked once, for sbg-v00)" in one for one in failures) == 3
+    assert len(failures) == 4 and sum("(requested once, by sbg-v00)" in one for one in failures) == 3
 
 
 def test_unknown_ends_do_not_make_every_host_ask(tmp_path, kion):

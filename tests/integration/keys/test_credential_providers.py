@@ -210,7 +210,7 @@ def test_every_kind_of_environment_works_as_with_amazon_aws(stub, tmp_path, name
     assert theirs == [key] and seen == {key} and stub.signed_by.count(key) > 1
 
 
-def test_a_task_that_needs_an_mfa_code_fails_at_once(stub, tmp_path):
+def test_a_task_that_needs_an_mfa_code_fails_immediately(stub, tmp_path):
     (tmp_path / ".aws/cli/cache").rename(tmp_path / ".aws/cli/gone")
     task = {"mdps.venue_sts.venue_sts_role_info": {"project": "sbg", "venue": "dev", "profile": "mfa"}}
     for shipped in (False, True):

@@ -154,10 +154,10 @@ def test_a_narrowed_token_keeps_to_the_named_bucket(aws):
     assert succeeded and result["receipt"]["allows"]["access"] == ["s3_read"]
 
 
-def test_a_stale_response_is_named():
+def test_an_expired_response_is_named():
     old = signed(issued=datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1))
     result = fail(saml_assertion=old, region="us-west-2")
-    assert result["error"] == "SamlProblem" and "stale" in result["msg"] and "5 minutes" in result["msg"]
+    assert result["error"] == "SamlProblem" and "has expired" in result["msg"] and "5 minutes" in result["msg"]
 
 
 @pytest.mark.parametrize(

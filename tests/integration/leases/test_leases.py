@@ -339,7 +339,7 @@ def test_by_hand_at_any_time(office: Office, rows: Rows) -> None:
     assert "has no lease" in office.renew(user="jane")["msg"]
 
 
-def test_two_runs_at_once_issue_once(office: Office, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_concurrent_runs_issue_once(office: Office, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second run begins and ends between the first one's read and its claim."""
     office.lease()
     write, second = renewing.write, []

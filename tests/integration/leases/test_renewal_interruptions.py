@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue import authorize
 
 from tests.integration.leases.conftest import Office
-from tests.support.sabotage import Saboteur, raising
+from tests.support.interrupter import Interrupter, raising
 
 POINTS = 8  # of each kind; more of them only repeat the same parts of the code
 RAISED: tuple[Callable[[], BaseException], ...] = (
@@ -28,7 +28,7 @@ RAISED: tuple[Callable[[], BaseException], ...] = (
 def number_of_calls(office: Office) -> int:
     office.renew()  # what is imported and compiled once is not counted
     office.later += timedelta(hours=1)
-    with Saboteur(lambda: None, 0, armed=True) as counter:
+    with Interrupter(lambda: None, 0, armed=True) as counter:
         office.renew()
     return counter.calls
 
@@ -62,7 +62,7 @@ def test_whatever_is_raised_no_token_is_without_a_receipt(office: Office, issued
         office.later += timedelta(hours=1)
 
         try:
-            with Saboteur(raising(RAISED[number % len(RAISED)]), at, armed=True):
+            with Interrupter(raising(RAISED[number % len(RAISED)]), at, armed=True):
                 raised += "failed" in office.renew()
         except (KeyboardInterrupt, MemoryError, OSError, ValueError):  # before the operation catches anything
             raised += 1
@@ -79,7 +79,7 @@ def test_a_killed_renewal_loses_nothing(office: Office) -> None:
         before = len(office.receipts())
         child = os.fork()
         if child == 0:
-            with Saboteur(lambda: os.kill(os.getpid(), signal.SIGKILL), at, armed=True):
+            with Interrupter(lambda: os.kill(os.getpid(), signal.SIGKILL), at, armed=True):
                 office.renew()
             os._exit(0)
         assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), at

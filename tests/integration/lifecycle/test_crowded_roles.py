@@ -130,7 +130,7 @@ def test_few_receipts_ask_cloudtrail_nothing(venue: Moto, trail: Any, tmp_path: 
     assert ([one["kind"] for one in result["revocations"]], trail[1].asked) == (["session"], [])
 
 
-def test_forged_names_of_roles_keep_no_token_alive(venue: Moto, trail: Any, tmp_path: pathlib.Path) -> None:
+def test_forged_names_of_roles_keep_no_token_valid(venue: Moto, trail: Any, tmp_path: pathlib.Path) -> None:
     def of_role(number: int) -> Receipt:
         return requested(number=number, at=AT, role_arn=f"arn:aws:iam::123456789012:role/forged-{number}")
 

@@ -222,7 +222,7 @@ def test_keys_of_another_account(found: Found, monkeypatch: pytest.MonkeyPatch) 
     result = found.look()
     assert (result["in_account"], result["__double"].asked, result["use"]["events"]) == (False, [], 0)
     assert 'broker_account: "210987654321"' in result["problems"][0]
-    assert "with keys of account 210987654321" in result["next_step"]
+    assert "with credentials for account 210987654321" in result["next_step"]
 
 
 @pytest.mark.parametrize(
@@ -443,7 +443,7 @@ def test_a_token_of_another_account_is_not_looked_for_here(found: Found, monkeyp
     assert (result["in_account"], other in result["problems"][0]) == (False, True)
 
 
-def test_a_page_that_cannot_be_written_keeps_no_key_alive(found: Found) -> None:
+def test_a_page_that_cannot_be_written_keeps_no_key_valid(found: Found) -> None:
     options = ("-e", "act=true", "-e", "verify=false", "-e", "dest=/nonexistent/incident.html")
     play(found, "-e", f"access_key_id={KEY}", *options, code=2)
     assert any("=jdoe-1" in one for one in policies(found))
@@ -454,7 +454,7 @@ def test_a_page_that_cannot_be_written_keeps_no_key_alive(found: Found) -> None:
     [
         (None, "cannot be read"),
         ("no keys at all", "keys_file"),
-        ("ASIAEXAMPLEEXAMPLE99", "has the keys of ASIAEXAMPLEEXAMPLE99, not of"),
+        ("ASIAEXAMPLEEXAMPLE99", "has the credentials of ASIAEXAMPLEEXAMPLE99, not of"),
     ],
 )
 def test_a_file_of_other_keys_is_noticed_before_anything_ends(found: Found, text: str | None, message: str) -> None:
@@ -574,6 +574,6 @@ def test_leases_that_cannot_be_read_are_on_the_last_screen_and_the_run_fails(fou
         acted = play(found, *options, code=2, behind=proxy.url)
     last = acted[acted.rindex("fatal:") :]
     assert "NOT EVERYTHING SUCCEEDED" in last
-    assert "NOT KNOWN     whether a lease renews such keys" in last
+    assert "NOT KNOWN     whether a lease renews such credentials" in last
     assert "ENDED         session jdoe-1" in last
     assert any("=jdoe-1" in one for one in policies(found))

@@ -154,7 +154,7 @@ def test_check_mode_tells_and_does_nothing(venue: Moto) -> None:
     assert policies(venue) == []
 
 
-def test_two_admins_at_once_lose_nothing(venue: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_concurrent_admins_lose_nothing(venue: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second writes between the first one's read and write."""
     read, other = revocation.read, []
 

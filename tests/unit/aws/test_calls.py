@@ -89,13 +89,13 @@ def test_denied_is_not_not_found_and_names_the_action_to_ask_for(code: str) -> N
 @pytest.mark.parametrize(
     ("code", "kind", "advice"),
     [
-        ("ExpiredToken", ConnectionProblem, "The AWS credentials have expired. Get an hour's keys from Kion"),
+        ("ExpiredToken", ConnectionProblem, "The AWS credentials have expired. Get credentials for an hour from Kion"),
         ("ExpiredTokenException", ConnectionProblem, "The AWS credentials have expired."),
         ("RequestExpired", ConnectionProblem, "The AWS credentials have expired."),
         (
             "InvalidClientTokenId",
             ConnectionProblem,
-            "AWS does not know these credentials. Get an hour's keys from Kion",
+            "AWS does not know these credentials. Get credentials for an hour from Kion",
         ),
         ("UnrecognizedClientException", ConnectionProblem, "AWS does not know these credentials."),
         ("InvalidAccessKeyId", ConnectionProblem, "AWS does not know these credentials."),
@@ -236,7 +236,9 @@ def test_no_network_names_the_endpoint_and_what_to_look_at() -> None:
 
 def test_no_credentials_tell_how_to_get_some() -> None:
     unreachable(
-        "no AWS credentials found. Get an hour's keys from Kion", aws_access_key_id=None, aws_secret_access_key=None
+        "no AWS credentials found. Get credentials for an hour from Kion",
+        aws_access_key_id=None,
+        aws_secret_access_key=None,
     )
 
 

@@ -114,7 +114,8 @@ def test_an_unsigned_client_signs_nothing() -> None:
 
 def test_no_credentials_anywhere() -> None:
     with pytest.raises(
-        ConnectionProblem, match=r"No AWS credentials found. Get an hour's keys from Kion .* or name their profile"
+        ConnectionProblem,
+        match=r"No AWS credentials found. Get credentials for an hour from Kion .* or name their profile",
     ):
         Clients(options(region="us-west-2")).client("sts")
 
@@ -147,7 +148,7 @@ def test_a_profile_brings_keys_and_region(tmp_path: pathlib.Path, monkeypatch: p
     assert clients.client("sts")._request_signer._credentials.access_key == "AKIAFROMPROFILE"
 
 
-def test_keys_and_a_profile_at_once_are_refused_with_the_way_out() -> None:
+def test_keys_together_with_a_profile_are_refused_with_the_way_out() -> None:
     with pytest.raises(ConnectionProblem, match=r"Unset AWS_ACCESS_KEY_ID, .* or do not name a profile"):
         Clients(options(profile="kion", region="us-west-2", **KEYS)).client("sts")
 

@@ -207,7 +207,7 @@ FAILURES = {
     "half a pair": ("aws_access_key_id = AKIAHALF", None, "are not complete: aws_secret_access_key is missing"),
     "not logged in": ("login_session = arn:aws:iam::1:user/x", None, "aws login --profile p|botocore.crt"),
     "unreadable file": ("[broken", None, "Unable to parse config file"),
-    "nothing": ("region = us-west-2", None, "No AWS credentials found. Get an hour's keys from Kion"),
+    "nothing": ("region = us-west-2", None, "No AWS credentials found. Get credentials for an hour from Kion"),
 }
 
 

@@ -9,9 +9,9 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import (
     ExternalIdRequest,
     ExternalIds,
-    agree,
     check_given,
     choose,
+    common_external_id,
     parameter_first,
     replaced_at,
     retired,
@@ -114,11 +114,11 @@ def test_ssm_never_holds_what_the_role_does_not_accept(
 @pytest.mark.parametrize("accepted", [("aa",), ("aa", "zz"), ("new1", "aa")])
 @pytest.mark.parametrize("requester", ["", "aa"])
 def test_agreement_says_nothing(accepted: tuple[str, ...], requester: str) -> None:
-    assert agree("aa", accepted, requester, "lately") == ""
+    assert common_external_id("aa", accepted, requester, "lately") == ""
 
 
 def test_a_requester_with_the_previous_id_is_served_with_a_warning() -> None:
-    warning = agree("aa", ("aa", "old"), "old", "on 2026-11-22T00:00:00Z")
+    warning = common_external_id("aa", ("aa", "old"), "old", "on 2026-11-22T00:00:00Z")
     assert (
         warning
         == "The requester sent the previous external ID. It was rotated on 2026-11-22T00:00:00Z and will be retired. "
@@ -139,7 +139,7 @@ def test_any_two_that_differ_stop_the_token_and_no_value_is_named(
     parameter: str, accepted: tuple[str, ...], requester: str, places: list[str]
 ) -> None:
     with pytest.raises(ExternalIdMismatch) as caught:
-        agree(parameter, accepted, requester, "lately")
+        common_external_id(parameter, accepted, requester, "lately")
     assert caught.value.facts == {"places": places}
     assert "No token was issued" in caught.value.message
     assert "secret" not in caught.value.message
@@ -173,7 +173,7 @@ def test_a_value_in_ssm_that_sts_refuses_is_refused_and_not_shown(value: str) ->
         lambda: choose(value, NONE, ExternalIdRequest(), "new"),
         lambda: choose(value, ExternalIds("good-one"), ExternalIdRequest(), "new"),
         lambda: choose(value, NONE, ExternalIdRequest(retire=True), "new"),
-        lambda: agree(value, ("good-one", value), "", ""),
+        lambda: common_external_id(value, ("good-one", value), "", ""),
     ):
         with pytest.raises(ExternalIdMismatch, match="not an external ID that STS accepts") as caught:
             attempt()

@@ -32,7 +32,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan i
     plan_present,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.steps import Plan, Step
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust, length_in_need
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust, length_with_reserve
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
@@ -202,7 +202,7 @@ def test_removal_takes_the_role_before_the_record_of_its_external_id() -> None:
     assert plan.diff()["after"] == {}
 
 
-def test_removal_takes_grants_before_denials_so_that_no_revoked_token_revives() -> None:
+def test_removal_takes_grants_before_denials_so_that_no_revoked_token_becomes_valid_again() -> None:
     targets = [step.target for step in plan_absent(FULL, VENUE, NAME, PATH, adopt=False).steps]
     assert targets.index("AWSRevokeOlderSessions") > max(
         targets.index("venue-access"), targets.index("arn:aws:iam::aws:policy/ReadOnlyAccess")
@@ -374,7 +374,7 @@ def test_policies_over_their_quota_are_refused_before_they_are_sent() -> None:
 def test_quotas_are_used_to_the_last_character() -> None:
     # The external ID stands in the trust policy once, so it can fill what a rotation and a lock leave.
     short = Trust([ROOT], "x")
-    longest = "x" * (2049 - length_in_need(short.policy("aws"), short, FRESH, locked=False))
+    longest = "x" * (2049 - length_with_reserve(short.policy("aws"), short, FRESH, locked=False))
     present(Current(), wanted(external_id=ExternalIdRequest(given=longest)))
     with pytest.raises(InvalidInput, match="the trust policy has 2049 characters, and IAM allows 2048: a rotation"):
         present(Current(), wanted(external_id=ExternalIdRequest(given=longest + "x")))

@@ -230,7 +230,7 @@ def test_an_encrypted_assertion_needs_to_be_told_all():
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(-61, "valid from"), (-60, ""), (0, ""), (299, ""), (359, ""), (360, "stale"), (86_400, "stale")],
+    [(-61, "valid from"), (-60, ""), (0, ""), (299, ""), (359, ""), (360, "expired"), (86_400, "expired")],
 )
 def test_five_minutes_and_a_minute_of_skew(seconds, words):
     response = saml.read_response(signed(life=timedelta(hours=1)))
@@ -241,7 +241,7 @@ def test_five_minutes_and_a_minute_of_skew(seconds, words):
         saml.check_fresh(response, ISSUED + timedelta(seconds=seconds))
 
 
-def test_stale_says_what_to_do():
+def test_an_expired_response_says_what_to_do():
     with pytest.raises(
         saml.SamlProblem,
         match=r"valid until 2026-11-22T09:35:15Z .* within 5 minutes.* it is 2026-11-22T10:30:15Z now. Log in .* again",

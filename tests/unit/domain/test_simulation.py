@@ -7,7 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import promises, unconditional
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import (
+    expected_permissions,
+    unconditional,
+)
 
 ALLOW = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:Put*"], "Resource": "arn:aws:s3:::b/*"}
 
@@ -23,7 +26,7 @@ ALLOW = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:Put*"], "Resource": "
     ],
 )
 def test_what_a_policy_promises(statement: dict[str, Any], asked: list[Any]) -> None:
-    assert list(promises({"Statement": [statement]})) == asked
+    assert list(expected_permissions({"Statement": [statement]})) == asked
 
 
 def test_conditions_and_denials_are_left_out() -> None:

@@ -74,10 +74,10 @@ def test_the_length_of_a_rotation_with_a_lock_is_known_beforehand() -> None:
         before = Trust([ROOT, ADMIN], "1" * 40, patterns=patterns, require_mfa=True)
         after = before._replace(external_id="2" * 40, previous_external_ids=("1" * 40,))
         worst = trust.length(after.policy("aws", [trust.lock_statement()]))
-        assert trust.length_in_need(before.policy("aws"), before, "2" * 40, locked=False) == worst
-        assert trust.length_in_need(after.policy("aws"), after, "2" * 40, locked=False) == worst
+        assert trust.length_with_reserve(before.policy("aws"), before, "2" * 40, locked=False) == worst
+        assert trust.length_with_reserve(after.policy("aws"), after, "2" * 40, locked=False) == worst
         locked = before.policy("aws", [trust.lock_statement()])
-        assert trust.length_in_need(locked, before, "2" * 40, locked=True) == worst
+        assert trust.length_with_reserve(locked, before, "2" * 40, locked=True) == worst
 
 
 def test_good_principals_and_account_ids() -> None:

@@ -89,7 +89,7 @@ def test_it_says_what_when_how_and_whom_to_ask() -> None:
         "unityuser12252025",
         "the refreshed credentials are still expired",
         'account 123456789012 and, at the end of "Arn", unityuser12252025.',
-        "the keys were ended early",
+        "the credentials were revoked",
         "externally-managed-environment",
         "python -m awscli",
     ):
@@ -182,8 +182,8 @@ def test_a_folder_of_any_name_stays_one_word_in_every_shell(tmp_path: Path, fold
 def test_what_is_not_known_is_not_claimed() -> None:
     for allows in (None, {}, {"access": None, "buckets": None}):
         text = texts(allows=allows)["README.txt"]
-        assert "What they open was not recorded. Ask: mdps@example.org" in text
-        assert "s3://" not in text.partition("What the keys open")[2] and "docker login" not in text
+        assert "What they allow was not recorded. Ask: mdps@example.org" in text
+        assert "s3://" not in text.partition("What the credentials allow")[2] and "docker login" not in text
         assert "They do not open anything else" not in text
     assert "s3://BUCKET/  (ask for the name of the BUCKET)" in readme(buckets=None)
     assert "(ECR): (ask for their names)" in readme(ecr_repositories=None)
@@ -211,7 +211,7 @@ def test_places_that_differ_are_described_one_by_one() -> None:
 
 def test_what_a_policy_may_take_away_is_not_promised() -> None:
     text = readme(narrowed=True)
-    assert "This is the most that they open." in text and "aws s3 ls s3://sbg-dev-unity-data/" in text
+    assert "This is the most that they allow." in text and "aws s3 ls s3://sbg-dev-unity-data/" in text
     one_object = readme(access=["s3_read"], places=[], repositories=[], narrowed=True)
     assert "aws s3 cp" not in one_object and "read or write data" not in one_object
     assert "s3://BUCKET/in/" in readme(buckets=None, places=["read */in/"], repositories=[])
@@ -222,7 +222,7 @@ def test_what_a_policy_may_take_away_is_not_promised() -> None:
 def test_the_sender_is_checked_before_anything_is_used() -> None:
     unsigned, signed = readme(), readme(verify=("ssh-keygen -Y verify -f signers.txt",))
     for text in (unsigned, signed):
-        assert text.index("who sent this?") < text.index("What the keys open") < text.index("Use them")
+        assert text.index("who sent this?") < text.index("What the credentials allow") < text.index("Use them")
     assert "certutil -hashfile FILE SHA256" in unsigned and "the AWS account (123456789012)" in unsigned
     assert "    ssh-keygen -Y verify -f signers.txt\r\n" in signed and "certutil" not in signed
 

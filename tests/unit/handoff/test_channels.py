@@ -111,7 +111,7 @@ def test_the_address_comes_from_the_key_directory_or_is_the_user(desk, authority
 def undelivered(desk, box, words, **options) -> dict:
     with pytest.raises(DeliveryFailed, match=words) as caught:
         desk(**options)
-    assert not box, "something was taken all the same"
+    assert not box, "something was taken anyway"
     assert places.PASSWORD not in caught.value.message and "FAKE" not in caught.value.message
     assert [one["handoff"]["delivered"] for one in desk.receipts] == [False]
     return caught.value.facts

@@ -596,7 +596,7 @@ def test_sending_again_what_ended_is_refused(desk, someone):
 def test_sending_again_without_a_receipt_is_possible_with_a_warning(desk, someone):
     kept = desk(public_keys=someone.keys)["path"]
     desk.receipts_file.unlink()
-    with pytest.raises(InvalidInput, match=r"no receipt in .* is about this file as it is"):
+    with pytest.raises(InvalidInput, match=r"no receipt in .* matches this file"):
         desk.resend(kept, channel="output")
     assert desk.resend(kept, channel="output", without_receipt=True)["sealed"] == Path(kept).read_text()
     assert "No receipt" in desk.warnings[0] and not desk.receipts

@@ -23,7 +23,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _destination
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _handoff as handoff
 
 from tests.support import people
-from tests.support.sabotage import AtStep, Saboteur, raising
+from tests.support.interrupter import AtStep, Interrupter, raising
 from tests.support.tokens import TOKEN
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "receipt.schema.json").read_text())
@@ -70,7 +70,7 @@ def with_keys(folder: Path) -> list[Path]:
 
 
 def number_of_calls(issue, desk, tmp_path, delivery):
-    counter = Saboteur(lambda: None, 0)
+    counter = Interrupter(lambda: None, 0)
     issue(counter, delivery, tmp_path / "counted")
     desk.receipts_file.unlink()
     return counter.calls
@@ -107,7 +107,7 @@ def attempt(desk, issue, saboteur, delivery, dest) -> bool:
 def test_wherever_something_is_raised_the_receipt_is_completed(desk, issue, tmp_path, delivery):
     kinds, failed = list(RAISED), 0
     for at in range(1, number_of_calls(issue, desk, tmp_path, delivery) + 1, 3):
-        saboteur = Saboteur(raising(RAISED[kinds[at % len(kinds)]]), at)
+        saboteur = Interrupter(raising(RAISED[kinds[at % len(kinds)]]), at)
         failed += attempt(desk, issue, saboteur, delivery, tmp_path / f"out-{at}")
     assert failed > 10
     allowed = {file for file in with_keys(tmp_path) if delivery == "zip file" and file.suffix == ".zip"}
@@ -169,7 +169,7 @@ def test_an_outcome_that_cannot_be_described_at_all_leaves_a_receipt_of_the_toke
     owner = {"describe": handoff.Handoff, "with_handoff": Receipt}[step]
     monkeypatch.setattr(owner, step, lambda *_: raising(RAISED[kind])())
     with pytest.raises(VenueError) as caught:
-        issue(Saboteur(lambda: None, 0), "sealed file", tmp_path / "out")
+        issue(Interrupter(lambda: None, 0), "sealed file", tmp_path / "out")
     receipt = last_receipt(desk)
     assert caught.value.facts["receipt"] == receipt.to_json()
     jsonschema.validate(receipt.to_json(), SCHEMA)
@@ -184,7 +184,7 @@ def test_a_killed_run_leaves_a_receipt_and_no_key_that_the_next_run_does_not_rem
     for at in range(1, calls + 1, 4):
         child = os.fork()
         if child == 0:
-            issue(Saboteur(lambda: os.kill(os.getpid(), signal.SIGKILL), at), delivery, dest)
+            issue(Interrupter(lambda: os.kill(os.getpid(), signal.SIGKILL), at), delivery, dest)
             os._exit(0)
         _pid, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), at

@@ -241,7 +241,7 @@ def test_what_is_for_somebody_else_old_or_damaged_is_not_used(lease: Lease, reas
     lease.publish(WRONG[reason](lease))
     done = lease.run()
     assert done.returncode == 0 and '"ASIAEXAMPLE000000001"' in done.stdout
-    assert "no new keys" in done.stderr and reason in done.stderr
+    assert "no new credentials" in done.stderr and reason in done.stderr
 
 
 @pytest.mark.parametrize("value", ['"; touch RAN; "', "$(touch RAN)", "`touch RAN`", "a\\u0022b", "%s%n", "a'b"])
@@ -265,7 +265,7 @@ def test_what_cannot_be_opened_leaves_the_keys(lease: Lease, text: str) -> None:
     lease.start(timedelta(minutes=50))
     (lease.store / KEY.rpartition("/")[2]).write_text(text)
     done = lease.run()
-    assert done.returncode == 0 and '"ASIAEXAMPLE000000001"' in done.stdout and "no new keys" in done.stderr
+    assert done.returncode == 0 and '"ASIAEXAMPLE000000001"' in done.stdout and "no new credentials" in done.stderr
 
 
 def test_after_the_end_it_says_what_to_do_and_a_new_bundle_in_the_folder_is_taken(lease: Lease) -> None:
@@ -274,7 +274,7 @@ def test_after_the_end_it_says_what_to_do_and_a_new_bundle_in_the_folder_is_take
     done = lease.run()
     assert done.returncode == 1 and done.stdout == "" and lease.calls == []
     ended = iso(lease.now - MINUTE)
-    assert f"the keys ended at {ended}" in done.stderr and str(lease.folder) in done.stderr
+    assert f"the credentials expired at {ended}" in done.stderr and str(lease.folder) in done.stderr
     zipfile.ZipFile(io.BytesIO(lease.zip(3, MINUTE))).extractall(lease.folder)
     assert lease.number() == 3
 
@@ -296,7 +296,7 @@ def test_a_folder_that_cannot_be_written_any_more_gives_the_keys_that_it_has(lea
     assert done.returncode == 0 and '"ASIAEXAMPLE000000002"' in done.stdout and "Read-only" in done.stderr
 
 
-def test_many_at_once_do_not_corrupt_the_keys(lease: Lease) -> None:
+def test_many_concurrent_runs_do_not_corrupt_the_keys(lease: Lease) -> None:
     lease.start(timedelta(minutes=50))
     lease.publish(lease.zip(2, MINUTE))
     with ThreadPoolExecutor(8) as pool:
@@ -326,7 +326,7 @@ class TestSigned:
             lease.publish(lease.zip(2, MINUTE), sealing.SealOptions(signer))
             (lease.folder / "tried").unlink(missing_ok=True)
             done = lease.run()
-            assert '"ASIAEXAMPLE000000001"' in done.stdout and "no new keys" in done.stderr
+            assert '"ASIAEXAMPLE000000001"' in done.stdout and "no new credentials" in done.stderr
         lease.publish(lease.zip(2, MINUTE), sealing.SealOptions(admin))
         (lease.folder / "tried").unlink()
         assert lease.number() == 2
@@ -384,8 +384,8 @@ def test_both_go_by_the_same_rules() -> None:
             "50000",
             "/ 3",
             "/ 15",
-            "no new keys",
-            "the keys ended at",
+            "no new credentials",
+            "the credentials expired at",
         ),
     ):
         assert words in shell and words.lower() in powershell.lower(), words

@@ -129,7 +129,7 @@ def test_one_text_may_hold_several_age_keys_and_remarks(tmp_path):
 
 @pytest.mark.parametrize("copies", [300, 3_000])
 @pytest.mark.parametrize("end", ["", "\n"])
-def test_a_line_that_is_too_long_for_a_key_is_refused_at_once(tmp_path, copies, end):
+def test_a_line_that_is_too_long_for_a_key_is_refused_immediately(tmp_path, copies, end):
     key = people.age_person(tmp_path, "ann").public
     started = time.process_time()
     assert "line 2 has" in refusal(f"{key}\n{key * copies}{end}")

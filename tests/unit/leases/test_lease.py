@@ -310,7 +310,7 @@ LATER = lease(unique="00000001").to_json()
         ([entry("approved"), entry("ended")], "it has ended at 2026-11-23T00:00:00Z"),
         ([entry("ended")], "it has ended at 2026-11-23T00:00:00Z"),
         ([entry("approved"), entry("approved", LATER)], "it was replaced at 2026-11-23T00:00:00Z"),
-        ([entry("approved", LATER)], ""),  # an approval of before
+        ([entry("approved", LATER)], ""),  # an earlier approval
         ([entry("approved"), entry("ended", LATER)], ""),
         ([entry("ended", lease("jane").to_json())], ""),
         (["jdoe", '["jdoe"]', '{"lease": "jdoe"}', "[" * 100_000 + "jdoe", entry("ended")], "it has ended at "),
@@ -318,7 +318,7 @@ LATER = lease(unique="00000001").to_json()
     ],
 )
 def test_what_the_record_says_against_a_lease(record: list[str], why: str) -> None:
-    found = leases.why_over(lease(), record)
+    found = leases.reason_ended(lease(), record)
     assert found.startswith(why) and bool(found) == bool(why)
     assert found.isprintable()
 

@@ -178,7 +178,7 @@ SEEN: dict[str, Any] = {"asked": True, "truncated": False, "failed": {}}
         (True, False, {}, "No receipt agrees"),
         (False, True, {}, "CloudTrail has no event of the issue"),
         (False, False, {}, "Neither a receipt nor an event"),
-        (False, True, {"asked": False}, "CloudTrail was not asked"),
+        (False, True, {"asked": False}, "CloudTrail was not searched"),
         (False, True, {"failed": dict.fromkeys(REGIONS, "denied.")}, "only receipts are known: denied."),
         (True, True, {"failed": {"us-east-1": "denied."}}, "CloudTrail of us-east-1 could not be read: denied."),
         (True, True, {"failed": {"us-east-1": "denied."}}, "of these regions were read: us-west-2. Name"),
@@ -255,7 +255,7 @@ def test_the_screen_with_everything() -> None:
     assert "LEASE         l-20261122T093015Z-0a1b2c3d, active until 2026-11-29T00:00:00Z, approved by jane" in shown
     assert "192.0.2.3 (1), and 5 more" in shown
     assert "AWS does not say" in shown
-    assert "is no venue's" in shown
+    assert "does not belong to a venue" in shown
     unknown = {"id": None, "state": "unknown", "problem": "denied"}
     assert "LEASE         not known, unknown" in screen(lease=unknown)
     nobody = dict.fromkeys(info()["provenance"]) | {"issued_at": AT}
@@ -263,13 +263,13 @@ def test_the_screen_with_everything() -> None:
     assert "REQUEST" not in screen(provenance=nobody)
     locked = screen(role={"locked": True}, use=summary([]))
     assert "(LOCKED)" in locked
-    assert "no call was seen" in locked
+    assert "no calls found" in locked
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"in_account": False, "account_id": "210987654321"}, "with keys of account 210987654321"),
+        ({"in_account": False, "account_id": "210987654321"}, "with credentials for account 210987654321"),
         (
             {"ambiguous": True, "session": None, "candidates": []},
             "with -e act=true -e lock=true, which locks the venue",
@@ -291,9 +291,9 @@ def test_a_role_that_was_not_read_is_not_said_to_be_gone_or_no_venues() -> None:
     role = {"arn": "a", "name": "Admin", "role_id": None, "locked": None, "owned": False}
     shown = screen(role=role, venue=None)
     assert "VENUE         not known, role unity-sbg-dev-sts (not read)" in shown
-    assert "(iam:GetRole)" in shown and "no venue's" not in shown
+    assert "(iam:GetRole)" in shown and "does not belong to a venue" not in shown
     gone = screen(role=None, venue=None, session={**info()["session"], "state": "role_gone"})
-    assert "(does not exist)" in gone and "has ended" in gone and "no venue's" not in gone
+    assert "(does not exist)" in gone and "has ended" in gone and "does not belong to a venue" not in gone
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_what_to_do_next_in_each_state(state: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(("state", "named"), [("active", True), ("pending", True), ("ended", False), (None, False)])
-def test_the_next_step_names_a_lease_that_is_alive(state: str | None, named: bool) -> None:
+def test_the_next_step_names_a_lease_that_is_active(state: str | None, named: bool) -> None:
     info = {
         "in_account": True,
         "ambiguous": False,
@@ -328,4 +328,4 @@ def test_the_next_step_names_a_lease_that_is_alive(state: str | None, named: boo
         "venue": {"project": "sbg", "venue": "dev"},
         "lease": {"state": state} if state else None,
     }
-    assert ("lease of the recipient is alive" in next_step(info)) is named
+    assert ("lease of the recipient is active" in next_step(info)) is named

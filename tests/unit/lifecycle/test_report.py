@@ -59,7 +59,7 @@ def test_each_account_of_kion_is_a_group_that_names_whose_keys_it_uses_or_why_th
     assert [{key: one[key] for key in one if key != "venues"} for one in found] == [
         {"account": "111122223333", "key_host": "two"},
         {"account": "444455556666", "problem": "Kion knows no such role for you."},
-        {"account": "777788889999", "problem": "There are no keys from Kion for this account."},
+        {"account": "777788889999", "problem": "There are no credentials from Kion for this account."},
     ]
     assert [len(one["venues"]) for one in found] == [2, 1, 1]
 
@@ -168,7 +168,7 @@ def test_tokens_of_another_role_of_the_venue_are_listed_with_the_venue() -> None
     assert [one["role_name"] for one in document["venues"][0]["sessions"]] == ["legacy-sts"]
 
 
-def test_a_request_without_an_answer_counts_as_living_and_skipped_lines_are_counted() -> None:
+def test_a_request_without_an_answer_counts_as_valid_and_skipped_lines_are_counted() -> None:
     held = session(0, 0, -60, 60, state="unknown")
     results = [{"account_id": "123456789012", "sessions": [held], "unreadable": 3}]
     document = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)

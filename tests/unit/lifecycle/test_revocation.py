@@ -109,7 +109,7 @@ def test_everything_covers_the_single_ones() -> None:
     assert ("delete", later.policy_name) not in steps(standing(later), ALL)
 
 
-def test_a_revocation_goes_when_no_token_can_be_alive_and_not_before() -> None:
+def test_a_revocation_goes_when_no_token_can_be_valid_and_not_before() -> None:
     end = NOW + LONGEST_SESSION
     assert steps(standing(JDOE), now=end - timedelta(seconds=1)) == []
     assert steps(standing(JDOE), now=end) == [("delete", JDOE.policy_name)]

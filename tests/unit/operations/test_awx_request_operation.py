@@ -92,7 +92,7 @@ def test_a_user_who_was_renamed_meanwhile_is_the_same_person(awx: Awx) -> None:
 def test_nobody_has_approved(awx: Awx) -> None:
     fails(awx, "NotApproved")
     awx.items["workflow_approvals"].clear()
-    assert "asked nobody for approval" in fails(awx, "NotApproved")
+    assert "has no approval step" in fails(awx, "NotApproved")
 
 
 def test_a_denied_request_is_not_approved(awx: Awx) -> None:

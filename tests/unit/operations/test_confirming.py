@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which sessions CloudTrail confirms: those of the role, with the key, that may still be alive."""
+"""Which sessions CloudTrail confirms: those of the role, with the key, that may still be valid."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def confirmed(trail: Trail, key: str = "", roles: Any = (ROLE,), **runtime: Any)
 
 
 @pytest.mark.parametrize("name", PASSED_OVER)
-def test_only_living_sessions_of_the_role_are_confirmed(name: str) -> None:
+def test_only_valid_sessions_of_the_role_are_confirmed(name: str) -> None:
     assert confirmed(Trail(PASSED_OVER[name], ALIVE)) == [("nightly", KEY)]
 
 

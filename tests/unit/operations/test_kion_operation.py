@@ -155,7 +155,7 @@ def test_an_unknown_expiry_does_not_pass_silently(kion):
     kion.duration, kion.setting = None, None
     warnings: list[str] = []
     succeed(kion, warnings=warnings, minimum_seconds=900)
-    assert len(warnings) == 1 and "nobody knows whether they live for 900 seconds" in warnings[0]
+    assert len(warnings) == 1 and "it is not known whether they are valid for 900 seconds" in warnings[0]
     succeed(kion, warnings=warnings)
     assert len(warnings) == 1
 
@@ -274,7 +274,7 @@ def test_an_account_that_is_not_mine_brings_the_whole_list(kion):
 
 def test_a_deleted_role_and_one_without_keys_are_told_apart(kion):
     kion.roles = [role("Operator", short_term_access_keys=False)]
-    assert "gives no temporary keys" in fail(kion)["msg"]
+    assert "returns no temporary credentials" in fail(kion)["msg"]
     kion.roles = [role("Operator", deleted_at={"Time": "2026-01-01T00:00:00Z", "Valid": True})]
     assert "no cloud access role in Kion" in fail(kion)["msg"]
 
@@ -556,7 +556,7 @@ def test_a_damaged_session_token_is_not_used(kion, monkeypatch, form):
 @pytest.mark.parametrize("name", list(KEYS))
 def test_damaged_keys_are_not_returned(kion, name, form):
     kion.keys[name] = form.format(KEYS[name])
-    assert "no keys in it" in fail(kion)["msg"]
+    assert "no credentials" in fail(kion)["msg"]
 
 
 def test_a_server_that_repeats_the_secret_is_not_quoted(kion, monkeypatch):
@@ -726,7 +726,7 @@ def test_a_key_that_stands_elsewhere_in_the_file_is_not_rotated(kion, tmp_path, 
     monkeypatch.delenv("KION_API_KEY")
     path, text = tmp_path / "kion.yml", f"mine: &key {API_KEY}\nkion: {{api_key: *key}}\n"
     path.write_text(text)
-    assert "without changing more" in fail(kion, rotate_api_key="always")["msg"]
+    assert "without changing other settings" in fail(kion, rotate_api_key="always")["msg"]
     assert kion.api_key == API_KEY and path.read_text() == text
 
 

@@ -78,16 +78,16 @@ def test_keys_of_another_session_prove_nothing_and_change_nothing(
     with pytest.raises(NotProven if mine else InvalidInput) as refused:
         revocation.execute(**asked, keys_file=file, verify=True, wait_timeout=0)
     assert ("of the session jane-1, not of jdoe-1" in refused.value.message) is not mine
-    assert ("AWS still accepts the keys" in refused.value.message) is mine
+    assert ("AWS still accepts the credentials" in refused.value.message) is mine
     assert (policies(account) != []) is mine
 
 
 @pytest.mark.parametrize(
     ("known", "message"),
     [
-        ("the key's", "AWS did not know these keys before"),
+        ("the key's", "AWS did not accept these credentials before"),
         ("another", "not of ASIAEXAMPLE000000001. Nothing was changed."),
-        ("another and none", "AWS did not know these keys before"),
+        ("another and none", "AWS did not accept these credentials before"),
     ],
 )
 def test_keys_that_aws_does_not_know_must_be_those_of_the_receipts(

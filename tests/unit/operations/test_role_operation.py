@@ -189,7 +189,7 @@ def test_the_loser_of_a_race_for_the_role_adopts_the_winners_role(role: Runner, 
     assert role.execute()["changed"] is False
 
 
-def test_two_rotations_at_once_converge_and_nobody_rotates_twice(role: Runner, account: Account) -> None:
+def test_two_concurrent_rotations_converge_and_nobody_rotates_twice(role: Runner, account: Account) -> None:
     role.execute()
     before = stored(account)
     other = Runner(OPERATION, account, project="sbg", venue="dev")

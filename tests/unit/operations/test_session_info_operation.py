@@ -55,5 +55,5 @@ def test_a_venue_whose_receipts_are_of_another_account_may_still_have_sessions_i
     account.before("cloudtrail:LookupEvents", answer({"Events": []}))
     assert sessions.execute()["sessions"] == []
     assert sessions.warnings == [f"Tokens of this venue were also issued in account {OTHER}. They are not listed."]
-    with pytest.raises(AccountMismatch, match=f"Get keys for account {OTHER}"):
+    with pytest.raises(AccountMismatch, match=f"Get credentials for account {OTHER}"):
         sessions.execute(cloudtrail=False)

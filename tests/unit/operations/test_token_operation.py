@@ -404,7 +404,7 @@ def test_a_chained_caller_is_capped_with_a_warning_or_refused(issue: Runner, acc
     assert issue.warnings == [
         "duration_seconds: 7200 seconds cannot be granted: AWS gives at most 1 hour to a caller that is itself the "
         "session of a role, "
-        "as with keys from Kion (role chaining). The token is valid for 3600 seconds."
+        "as with credentials from Kion (role chaining). The token is valid for 3600 seconds."
     ]
     as_caller(account, CHAINED)
     with pytest.raises(InvalidInput, match="Ask for at most 3600, or set on_duration_cap to cap"):
@@ -617,7 +617,7 @@ def test_an_old_role_with_a_newly_written_id_is_tried_again(issue: Runner, accou
     assert issue.clock.slept == [1.0]
 
 
-def test_other_refusals_are_passed_on_at_once(issue: Runner, account: Account) -> None:
+def test_other_refusals_are_passed_on_immediately(issue: Runner, account: Account) -> None:
     account.before("sts:AssumeRole", refuse("PackedPolicyTooLarge", "Packed size 110%"))
     with pytest.raises(
         AwsRefused,
@@ -650,7 +650,7 @@ def test_keys_that_answer_as_somebody_else_are_not_returned_and_the_receipt_rema
     )
     with pytest.raises(
         AccountMismatch,
-        match=r"the new keys answer as arn:aws:iam::123456789012:user/else, not as .*Do not hand them over",
+        match=r"the new credentials belong to arn:aws:iam::123456789012:user/else, not as .*Do not deliver them",
     ) as caught:
         issue.execute(verify=True, dest=str(tmp_path / "token.json"))
     assert caught.value.facts["receipt"]["access_key_id"]

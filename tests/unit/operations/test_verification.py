@@ -21,7 +21,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.found_keys import FoundKeys
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision, not_refused
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision, allowed_actions
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import verification
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
@@ -90,7 +90,7 @@ def test_the_keys_of_a_file_are_masked_also_if_they_are_another_tokens(
     file.write_text(
         f"AWS_ACCESS_KEY_ID=ASIAEXAMPLEEXAMPLE01\nAWS_SECRET_ACCESS_KEY={secret}\nAWS_SESSION_TOKEN={token}\n"
     )
-    with pytest.raises(InvalidInput, match="keys_file: has the keys of ASIAEXAMPLEEXAMPLE01, not of ASIAOTHER"):
+    with pytest.raises(InvalidInput, match="keys_file: has the credentials of ASIAEXAMPLEEXAMPLE01, not of ASIAOTHER"):
         verification.parse({**ASKED, "keys_file": str(file), "access_key_id": "ASIAOTHER"})
     assert _masking.mask(f"{secret} {token}") == f"{_masking.MASK} {_masking.MASK}"
     keys = FoundKeys("ASIAEXAMPLEEXAMPLE01", secret, token)
@@ -142,8 +142,8 @@ def test_the_simulation_is_asked_about_the_newest_refused_session_page_by_page()
     with stub:
         found = simulate_session(iam, ROLE, asked["ActionNames"], context)
     assert found == [Decision("s3:GetObject", "explicitDeny"), Decision("s3:PutObject", "allowed", ("aws:userid",))]
-    assert not_refused(found) == ["s3:PutObject: undecided without aws:userid"]
-    assert not_refused([Decision("s3:GetObject", "implicitDeny")]) == ["s3:GetObject: implicitDeny"]
+    assert allowed_actions(found) == ["s3:PutObject: undecided without aws:userid"]
+    assert allowed_actions([Decision("s3:GetObject", "implicitDeny")]) == ["s3:GetObject: implicitDeny"]
 
 
 def test_the_newest_session_of_each_kind() -> None:
@@ -203,7 +203,7 @@ def test_keys_that_aws_accepts_must_be_of_the_session(monkeypatch: pytest.Monkey
     assert owner(monkeypatch)
     with pytest.raises(InvalidInput, match="of the session jdoe, not of jane"):
         owner(monkeypatch, sessions=["jane"])
-    with pytest.raises(InvalidInput, match="which is no session of the venue"):
+    with pytest.raises(InvalidInput, match="which is not a session of the venue"):
         owner(monkeypatch, role_names=["unity-sbg-ops-sts"])
 
 
@@ -237,7 +237,7 @@ def test_keys_that_work() -> None:
 
 def attempts(*outcomes: bool) -> verification.Check:
     found: Iterator[bool] = iter(outcomes)
-    return lambda: Proof("the keys X", "keys", next(found), "seen")
+    return lambda: Proof("the credentials X", "keys", next(found), "seen")
 
 
 def test_an_attempt_is_repeated_until_it_succeeds() -> None:
@@ -249,7 +249,7 @@ def test_an_attempt_is_repeated_until_it_succeeds() -> None:
 
 def test_the_time_is_limited_and_what_was_proven_is_kept() -> None:
     clock = Clock()
-    with pytest.raises(NotProven, match="The keys X: seen") as failed:
+    with pytest.raises(NotProven, match="The credentials X: seen") as failed:
         verify(Wanted(None, 12), [attempts(True), attempts(*[False] * 9)], clock.runtime())
     assert [one["proven"] for one in failed.value.facts["verified"]] == [True, False]
     assert 10 <= clock.slept <= 20

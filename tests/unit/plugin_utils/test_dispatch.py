@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A task runs in ansible-playbook's own process only where that cannot be told apart from a module on this machine."""
+"""A task runs in ansible-playbook's own process only where the result is the same as that of a module."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def test_a_failure_is_not_asked_for_again_on_every_host() -> None:
     failed = {"failed": True, "msg": "The API key has expired.", "request": asked_for}
     before = Base.asked
     result = Action(dict(args)).run(None, {"hostvars": {"first": {"kept": failed}}})
-    assert result["failed"] and result["msg"] == "The API key has expired. (asked once, for first)"
+    assert result["failed"] and result["msg"] == "The API key has expired. (requested once, by first)"
     assert Base.asked == before
     alone = Action({"reuse": "kept", **REQUEST}).run(None, {"kept": failed})
     assert not alone["reused"] and "failed" not in alone

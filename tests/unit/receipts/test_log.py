@@ -95,7 +95,7 @@ def test_no_later_line_hides_a_token_or_shortens_its_life(known: list[Receipt], 
     "forged", [changed(requested(), source_identity="eve"), changed(issued(), source_identity="eve")]
 )
 def test_no_later_line_adds_what_the_request_left_open(forged: str) -> None:
-    # A revocation of that source identity would make the living token look revoked.
+    # A revocation of that source identity would make the valid token look revoked.
     (token,) = read(requested(), issued(), forged).tokens
     assert token.source_identity is None
 

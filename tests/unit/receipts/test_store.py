@@ -77,7 +77,7 @@ def write_many(file: str, number: int) -> None:
         stores(receipts_file=file).record(issued(number=100 * number + turn), NOWHERE)
 
 
-def test_runs_at_once_do_not_mix_their_lines(tmp_path: pathlib.Path) -> None:
+def test_concurrent_runs_do_not_mix_their_lines(tmp_path: pathlib.Path) -> None:
     file = str(tmp_path / "receipts.jsonl")
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_many, args=(file, number)) for number in range(1, 4)]

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The calls that issue a token, and the check of its keys. Nothing else asks STS on behalf of a recipient."""
+"""The calls that issue a token, and the check of its credentials. Nothing else asks STS on behalf of a recipient."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def read_answer(answer: dict[str, Any], runtime: Runtime) -> Issued:
 
 
 def verify(issued: Issued, clients: Clients) -> None:
-    """Ask AWS with the new keys who they are.
+    """Get the caller identity with the new credentials.
 
     :raises AccountMismatch: somebody else than the session that was issued.
     """
@@ -116,6 +116,6 @@ def verify(issued: Issued, clients: Clients) -> None:
     caller = read_caller(client)
     if caller.arn != issued.token["AssumedRoleUser"]["Arn"]:
         raise AccountMismatch(
-            f"the new keys answer as {caller.arn}, not as {issued.token['AssumedRoleUser']['Arn']}. "
-            "Do not hand them over."
+            f"the new credentials belong to {caller.arn}, not as {issued.token['AssumedRoleUser']['Arn']}. "
+            "Do not deliver them."
         )

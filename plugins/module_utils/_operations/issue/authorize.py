@@ -17,7 +17,7 @@ from ..._domain.access import read_policy as read_access
 from ..._domain.arns import session_role_name
 from ..._domain.conditions import Context
 from ..._domain.errors import AwsRefused, ExternalIdMismatch, InvalidInput, NotAssumable, NotProvisioned
-from ..._domain.external_id import agree, replaced_at, retired
+from ..._domain.external_id import common_external_id, replaced_at, retired
 from ..._domain.missing import missing_parameter
 from ..._domain.policies import compact
 from ..._domain.role_plan import Parameter, Role
@@ -218,7 +218,7 @@ def _compare(options: TokenOptions, ssm: Any, role: Role, parameter: Parameter) 
     """
     rotated = f"on {iso(parameter.modified)}" if parameter.modified else "recently"
     try:
-        return agree(parameter.value, external_ids(role.trust), options.external_id, rotated)
+        return common_external_id(parameter.value, external_ids(role.trust), options.external_id, rotated)
     except ExternalIdMismatch as mismatch:
         if "requester" in mismatch.facts["places"]:
             _explain_retired(ssm, options.parameters.external_id, options.external_id)

@@ -38,7 +38,7 @@ class Authorized:
 
     :param receipt: with state ``requested``.
     :param assume: asks STS. Called once.
-    :param verify: asks AWS with the new keys who they are, if that was requested.
+    :param verify: gets the caller identity with the new credentials, if that was requested.
     """
 
     receipt: Receipt
@@ -50,7 +50,7 @@ class Authorized:
 class Delivered:
     """The result of a delivery.
 
-    :param target: where the token is now; contains no secret. Empty if the task returns the keys.
+    :param target: where the token is now; contains no secret. Empty if the task returns the credentials.
     :param facts: what the channel adds to the result of the task.
     :param in_result: the parcel is in the result alone, so it has not arrived before the task ends.
     """
@@ -91,7 +91,7 @@ class Delivery(Protocol):
     def planned(self, receipt: Receipt) -> Result:
         """Return what the result says in check mode."""
 
-    def rehearse(self, receipt: Receipt) -> None:
+    def check_deliverable(self, receipt: Receipt) -> None:
         """Try what can fail for this request, before STS is asked."""
 
     def facts(self) -> Result:
@@ -104,7 +104,7 @@ class Delivery(Protocol):
         """Deliver the parcel."""
 
     def describe(self, parcel: Any) -> dict[str, Any] | None:
-        """Return what a receipt says of a delivered parcel; None if the task returns the keys."""
+        """Return what a receipt says of a delivered parcel; None if the task returns the credentials."""
 
     def keep(self, parcel: Any) -> Kept:
         """Keep a parcel that was not delivered, if it is sealed."""

@@ -3,7 +3,7 @@
 """The phases of an issue whose AWS calls are made on another host, or as another user.
 
 The action plugin ships the module once for each phase. Between the phases it records the intent on the controller, and
-it seals the keys as soon as they arrive there.
+it seals the credentials as soon as they arrive there.
 """
 
 from __future__ import annotations

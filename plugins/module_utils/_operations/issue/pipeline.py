@@ -54,7 +54,7 @@ class Pipeline:
         return self._guarded(self._send)
 
     def _issue(self, authorized: Authorized) -> None:
-        self._delivery.rehearse(authorized.receipt)
+        self._delivery.check_deliverable(authorized.receipt)
         self._record(authorized.receipt)
         self._asked = True
         issued = authorized.assume()
@@ -171,7 +171,7 @@ class Pipeline:
     def _keep(self) -> Kept:
         try:
             return self._delivery.keep(self._parcel)
-        except BaseException as error:  # the receipt must be completed all the same
+        except BaseException as error:  # the receipt must be completed anyway
             return self._delivery.keep_in_result(self._parcel, self._cause(error).message)
 
     def _try_to_record(self) -> str:

@@ -190,7 +190,7 @@ def _holds(options: RevocationOptions, role: Role) -> bool:
 def _end_leases(
     options: RevocationOptions, leases: FoundLeases | None, clients: Clients, runtime: Runtime
 ) -> tuple[Sequence[Step], VenueError | None]:
-    """End the leases first, so that no renewal follows. Return the steps, and what went wrong: tokens end all the same.
+    """End the leases first, so that no renewal follows. Return the steps, and what failed: tokens are revoked anyway.
 
     The token of a renewal that is on its way is not delivered: it looks at the lease again.
     """

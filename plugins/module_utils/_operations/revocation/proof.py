@@ -31,7 +31,7 @@ def prepare_proof(options: RevocationOptions, state: State, clients: Clients, ru
 
 
 def _expected(options: RevocationOptions, state: State) -> verification.Expected:
-    """Whose keys can prove something. A lease may have given its user tokens whose receipts are elsewhere."""
+    """Whose credentials can prove something. A lease may have given its user tokens whose receipts are elsewhere."""
     names = [one.role.name for one in state.roles]
     receipts = [one for role in state.roles for one in role.receipts]
     if options.target == "session_name":

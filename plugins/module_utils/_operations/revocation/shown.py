@@ -40,11 +40,11 @@ def _target(options: RevocationOptions, known: Known, state: State, plans: Seque
     if options.by_receipt and not known.found and not state.lease_of(options.value):
         yield f"{unknown(options).message} Is the name spelled as at the issue?"
     elif options.by_receipt and not known.receipts and not state.lease_of(options.value):
-        yield "No token of this venue that the receipts name is alive any more. There is nothing to revoke."
+        yield "No token of this venue that the receipts name is still valid. There is nothing to revoke."
     others = [one.session_name for one in known.receipts if options.target == "session_name"]
     if options.state == "present" and others and options.value not in others:
         yield (
-            f"None of the {len(others)} receipts of living tokens of {options.venue} names the session "
+            f"None of the {len(others)} receipts of valid tokens of {options.venue} names the session "
             f"{options.value}. Is the name spelled as in the receipt or in CloudTrail?"
         )
 

@@ -40,7 +40,7 @@ MOST_ROLES = 100  # of one venue; whoever may write receipts can name any number
 class Known:
     """What the receipts say.
 
-    :param receipts: the tokens of the venue that are asked for and may be alive.
+    :param receipts: the tokens of the venue that are asked for and may be valid.
     :param found: whether there are receipts about the target at all.
     """
 
@@ -89,7 +89,7 @@ class State:
 
 
 def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Known:
-    """Read the receipts, and find those that are asked for and whose tokens may be alive.
+    """Read the receipts, and find those that are asked for and whose tokens may be valid.
 
     :raises VenueError: the receipts say what to revoke, and they cannot be read, or none is about the access key.
         A user may still have a lease.
@@ -137,7 +137,7 @@ def _living(receipts: Iterable[Receipt], venue: Venue, now: datetime) -> tuple[R
 def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     """Read the roles and their inline policies. The account is compared first.
 
-    :raises AccountMismatch: the keys are for another account than the receipts.
+    :raises AccountMismatch: the credentials are for another account than the receipts.
     :raises NotProvisioned: there is no role.
     :raises OwnershipConflict: it belongs to another venue.
     :raises InvalidInput: neither a receipt nor a lease is about the user.
@@ -191,7 +191,7 @@ def _no_role(options: RevocationOptions, caller: Caller, refused: Sequence[Venue
     if refused:
         return refused[0]
     return NotProvisioned(
-        f"there is no role {options.role_name} in account {caller.account_id}, so no token of it can be alive."
+        f"there is no role {options.role_name} in account {caller.account_id}, so no token of it can be valid."
     )
 
 
@@ -263,7 +263,7 @@ def _read_caller_and_leases(
             return read_leases(ssm, options.venue, options.lease_path)
         except AwsRefused as refusal:
             if refusal.code in DENIED:
-                return None  # a warning says so: tokens must be revoked all the same
+                return None  # a warning says so: tokens must be revoked anyway
             raise
 
     caller_and_time, found = run_concurrently(lambda: read_caller_and_time(sts), leases)
@@ -290,7 +290,8 @@ def _by_account(
     if compared and foreign and caller.account_id not in [one.account_id for one in asked or known.receipts]:
         raise _other_account(options, asked or foreign, caller)
     return mine, [
-        (one, f"the receipt is of account {one.account_id}. Run again with keys of that account.") for one in foreign
+        (one, f"the receipt is of account {one.account_id}. Run again with credentials for that account.")
+        for one in foreign
     ]
 
 
@@ -301,7 +302,7 @@ def _other_account(options: RevocationOptions, receipts: Iterable[Receipt], call
         advice += f"If these receipts are false, set expected_account_id to {caller.account_id} and run again."
     return AccountMismatch(
         f"the tokens were issued in account {', '.join(other)}, but the credentials are for account "
-        f"{caller.account_id} ({caller.arn}). Nothing was changed. Get keys for account {', '.join(other)}, for "
+        f"{caller.account_id} ({caller.arn}). Nothing was changed. Get credentials for account {', '.join(other)}, for "
         f'example from Kion with broker_account: "{other[0]}". {advice}'.rstrip(),
         account_id=caller.account_id,
         expected_account_id=other[0],

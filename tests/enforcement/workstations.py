@@ -109,7 +109,7 @@ def environment_of(name: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Workstation:
     """A recipient's folder with an extracted bundle, and a shell in it."""
 
     folder: Path
@@ -183,7 +183,9 @@ def assume(account: world.Account, role: str, policy: dict[str, Any], narrowed: 
     return {"AssumedRoleUser": answer["AssumedRoleUser"], "Credentials": keys}
 
 
-def extract(parent: Path, token: dict[str, Any], allows: dict[str, Any], command_line: Path, cli: AwsCli) -> Desk:
+def extract(
+    parent: Path, token: dict[str, Any], allows: dict[str, Any], command_line: Path, cli: AwsCli
+) -> Workstation:
     receipt = {
         "recipient": "jdoe",
         "project": "sbg",
@@ -208,4 +210,4 @@ def extract(parent: Path, token: dict[str, Any], allows: dict[str, Any], command
         "LC_ALL": "C.UTF-8",
         "DOCKER_LOG": str(parent / "docker.log"),
     }
-    return Desk(folder, environment, (folder / "README.txt").read_text(encoding="utf-8"), cli)
+    return Workstation(folder, environment, (folder / "README.txt").read_text(encoding="utf-8"), cli)

@@ -16,7 +16,7 @@ OWN = "mdps/venue_sts/plugins/"
 PASSED_OVER = ("__exit__", "<genexpr>")
 
 
-class Saboteur:
+class Interrupter:
     """Does something at the Nth call of a function of the collection."""
 
     def __init__(self, act: Callable[[], None], at: int, armed: bool = False) -> None:
@@ -39,7 +39,7 @@ class Saboteur:
             self.armed = False
             self.act()
 
-    def __enter__(self) -> Saboteur:
+    def __enter__(self) -> Interrupter:
         self.former = sys.gettrace()  # the measurement of coverage, which must go on after this
         sys.settrace(self.trace)
         return self
@@ -48,7 +48,7 @@ class Saboteur:
         sys.settrace(self.former)
 
 
-class AtStep(Saboteur):
+class AtStep(Interrupter):
     """Does something at the first call of one function. Python ends the tracing with what is raised there."""
 
     def __init__(self, act: Callable[[], None], name: str, armed: bool = False) -> None:
