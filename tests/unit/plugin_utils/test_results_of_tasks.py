@@ -164,7 +164,7 @@ def test_options_that_do_not_go_together_are_refused_before_the_operation_begins
     ids=["a blank option", "a blank connection option", "not a dictionary"],
 )
 @pytest.mark.parametrize("situation", [Situation(), Situation(connection="ssh")], ids=["here", "shipped"])
-def test_an_option_that_is_refused_at_once_is_named_with_its_venue(
+def test_a_refused_option_is_named_with_its_venue(
     fields: dict[str, Any], options: dict[str, Any], message: str, situation: Situation
 ) -> None:
     """In a loop over an inventory, the message has to say which venue it is about."""
