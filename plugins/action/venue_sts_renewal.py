@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import VenueAction
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._bundle import prepare
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._held import show_sealed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._renewing import OPERATION as THIS
 
 # ansible-playbook loads this plugin before it forks a worker for each host.
-bundle.prepare()
+prepare()
 
 
 class ActionModule(VenueAction):
