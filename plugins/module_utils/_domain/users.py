@@ -17,7 +17,7 @@ _USER = re.compile(r"[A-Za-z0-9_+=,@][A-Za-z0-9_+=,.@-]{0,63}")
 _SUFFIX = re.compile(r"[0-9a-f]{6}")
 SUFFIX_BYTES = 3
 
-_WHOLE_USER = 39  # with two hyphens, 16 characters of time and 6 of suffix: 63 of the 64 that STS takes
+_WHOLE_USER = 39  # with two hyphens, 16 characters of time and 6 of suffix: 63 of the 64 that STS accepts
 _SHORTENED_USER = re.compile(r".{30}=[0-9a-f]{8}")
 
 # Letters that Unicode does not decompose into an ASCII letter and an accent.
