@@ -222,9 +222,9 @@ next_step:
   description: What to do next, in one sentence.
   returned: success
   type: str
-  sample: The key has ended. Find out how it was exposed, and what was done with it.
+  sample: The key is no longer valid. Find out how it was exposed, and what was done with it.
 unreadable:
-  description: How many receipts could not be read, or are no receipts, and were skipped.
+  description: How many receipts could not be read, or are not receipts, and were skipped.
   returned: success
   type: int
 error:

@@ -32,7 +32,9 @@ def read_lease_signer(text: str) -> SshSigner:
     try:
         signer.sign(b"", NAMESPACE)  # pylint: disable=missing-kwoa
     except SealingFailed as error:
-        raise InvalidInput("sign_with", f"the key cannot be used without a question: {error.message}") from None
+        raise InvalidInput(
+            "sign_with", f"the key cannot be used without a passphrase prompt: {error.message}"
+        ) from None
     return signer
 
 
@@ -58,7 +60,7 @@ def check_signer(signer: SshSigner | None, signers: Sequence[str]) -> None:
     if signer is None:
         raise InvalidInput("sign_with", "is required: lease_signers is set, so renewal refuses what is not signed.")
     if signer.public not in signers:
-        raise InvalidInput("sign_with", "is none of lease_signers, so renewal would refuse its signature.")
+        raise InvalidInput("sign_with", "is not in lease_signers, so renewal would refuse its signature.")
 
 
 def sign(lease: Lease, signer: SshSigner) -> Lease:

@@ -60,7 +60,9 @@ class Signer(ABC):
         try:
             self._try()
         except SealingFailed as error:
-            raise InvalidInput("sign_with", f"the key cannot be used without a question: {error.message}") from None
+            raise InvalidInput(
+                "sign_with", f"the key cannot be used without a passphrase prompt: {error.message}"
+            ) from None
 
     @property
     def identity(self) -> str:
@@ -173,7 +175,7 @@ def verify_commands(sealed: str, signed_by: str, signature: str = "") -> list[st
 def _verify_ssh(public: str, sealed: str) -> list[str]:
     signature = word(f"{sealed}{SIGNATURE_SUFFIX}")
     return [
-        "Once: save the sender's key, which you got by another way, as signers.txt. It is one line:",
+        "Once: save the sender's key, which you received through another channel, as signers.txt. It is one line:",
         f"  {SIGNER} {public}",
         "In cmd or bash, with this file and its .sig in the same folder:",
         f"  ssh-keygen -Y verify -f signers.txt -I {SIGNER} -n {NAMESPACE} -s {signature} < {word(sealed)}",
@@ -196,7 +198,7 @@ def _verify_smime(fingerprint: str, sealed: str) -> list[str]:
         "Open it with a PIV card (on Windows, see the guide for recipients), or with a key in a file:",
         f"  gpgsm --output {signed} --decrypt {sealed}",
         f"  openssl cms -decrypt -binary -inform PEM -inkey YOUR-PRIVATE-KEY-FILE -in {sealed} -out {signed}",
-        "With the sender's certificate, which you got by another way, as sender.pem:",
+        "With the sender's certificate, which you received through another channel, as sender.pem:",
         f"  openssl cms -verify -binary -inform DER -in {signed} -nointern -noverify -certfile sender.pem "
         f"-out {opened}",
         "It must print: CMS Verification successful. The certificate has the SHA-256 fingerprint",

@@ -9,8 +9,8 @@ from .._domain.errors import ConnectionProblem
 ADVICE = {
     "PackedPolicyTooLarge": " Session policy, policy ARNs and session tags together are too large for STS. Name fewer "
     "buckets, folders, repositories or tags, or limit the role instead.",
-    "MalformedPolicyDocument": " A principal in trusted_principals does not exist, or was made moments ago and is not "
-    "visible yet.",
+    "MalformedPolicyDocument": " A principal in trusted_principals does not exist, or was created a moment ago and is "
+    "not visible yet.",
     **dict.fromkeys(
         ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"),
         " Either the secret key does not belong to the key id, or this machine's clock is off: compare 'date -u' "

@@ -127,8 +127,8 @@ def refresh_refused(error: Any, purpose: str) -> CredentialsProblem:
 def damaged_answer(client: Any, purpose: str) -> ConnectionProblem:
     """What to say of an answer that is not whole. A change may have been made; the next run finds out."""
     return ConnectionProblem(
-        f"could not {purpose}: the answer of {client.meta.endpoint_url} was damaged on its way. Run again; check "
-        "proxies if it stays so."
+        f"could not {purpose}: the answer of {client.meta.endpoint_url} was damaged in transit. Run again. If the "
+        "error persists, check proxies."
     )
 
 

@@ -55,9 +55,9 @@ def trusted_ids(reading: TrustReading, parameter: str) -> ExternalIds:
     current = reading.current or (parameter if parameter in offered else offered[0] if len(offered) == 1 else "")
     if offered and not current:
         raise ExternalIdMismatch(
-            f"the role's trust policy accepts {len(offered)} external IDs, and nothing says which one is the venue's: "
-            "it is not the one in SSM. Nothing was changed. Find out which one the requesters use, and set external_id "
-            "to it.",
+            f"the role's trust policy accepts {len(offered)} external IDs, and it is not known which one is the "
+            "venue's: it is not the one in SSM. Nothing was changed. Find out which one the requesters use, and set "
+            "external_id to it.",
             places=["trust_policy"],
         )
     return ExternalIds(current, tuple(one for one in offered if one != current))
@@ -78,9 +78,7 @@ def choose(parameter: str, trusted: ExternalIds, request: ExternalIdRequest, can
     parameter = parameter if is_external_id(parameter) else ""
     present = _present(parameter, trusted, request)
     if request.rotate and request.given and request.given == present.current and not present.previous:
-        raise InvalidInput(
-            "external_id", "is the value in use; a rotation needs a new one (leave it out to have one made)."
-        )
+        raise InvalidInput("external_id", "is the value in use; a rotation needs a new one (omit it to generate one).")
     half_rotated = bool(parameter) and parameter in trusted.previous and parameter != trusted.current
     if not present.current:
         return ExternalIds(request.given or candidate)
@@ -169,8 +167,8 @@ def common_external_id(parameter: str, accepted: Collection[str], requester: str
     if parameter not in accepted:
         raise ExternalIdMismatch(
             "the external ID in SSM is not one that the role's trust policy accepts. No token was issued. Run the "
-            "provision playbook for this venue, which says how to resolve it. If nobody changed them knowingly, find "
-            "out who did.",
+            "provision playbook for this venue, which says how to resolve it. If the change was not intended, find "
+            "out who made it.",
             places=["parameter", "trust_policy"],
         )
     if requester in ("", parameter):

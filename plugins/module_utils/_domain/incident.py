@@ -75,7 +75,7 @@ def identify(
     named = [one for one in receipts if one.access_key_id == access_key_id]
     reasons = {id(one): _why_implausible(one, account_id) for one in named}
     believed = [one for one in named if not reasons[id(one)]]
-    problems = [f"{reasons[id(one)]} The receipt is not believed." for one in named if reasons[id(one)]]
+    problems = [f"{reasons[id(one)]} The receipt is ignored." for one in named if reasons[id(one)]]
     events = list(events)
     issues = [one for one in map(from_event, events) if one and one.access_key_id == access_key_id]
     issues = issues or [one for one in (from_use(text, access_key_id) for text in events) if one][:1]
@@ -115,7 +115,7 @@ def _is_about(receipt: Receipt, session: Session) -> bool:
 def _contradiction(receipt: Receipt, session: Session) -> str:
     return (
         f"The receipt {receipt.id} says that the key is of the session {receipt.session_name} of {receipt.role_arn}, "
-        f"but CloudTrail says {session.session_name} of {session.role_arn}. The receipt is not believed."
+        f"but CloudTrail says {session.session_name} of {session.role_arn}. The receipt is ignored."
     )
 
 

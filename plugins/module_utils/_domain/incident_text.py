@@ -21,12 +21,12 @@ STATES = {
     "expired": "ended at {expires_at}",
     "not looked up": "not known: the key is of another account",
 }
-_OVER = "The key has ended. Find out how it was exposed, and what was done with it."
+_OVER = "The key is no longer valid. Find out how it was exposed, and what was done with it."
 _LEASE = "The lease of the recipient is active and renews such credentials: -e act=true ends it as well."
 _ENDED = ("role_gone", "failed", "expired")
 _NEXT = {
     "live": "To end it, repeat the command with -e act=true; to lock the venue as well, add -e lock=true.",
-    "revoked": "The key is revoked. To prove it, repeat the command with -e act=true.",
+    "revoked": "The key is revoked. To verify it, repeat the command with -e act=true.",
     **dict.fromkeys(_ENDED, _OVER),
 }
 
@@ -97,7 +97,7 @@ def _find(key: str) -> str:
 
 def _account(info: Mapping[str, Any]) -> str:
     if info["account_id"] is None:
-        return f"AWS does not say; these credentials are for {info['caller_account_id']}"
+        return f"AWS does not return it; these credentials are for {info['caller_account_id']}"
     mine = (
         "that of these credentials" if info["in_account"] else f"these credentials are for {info['caller_account_id']}"
     )

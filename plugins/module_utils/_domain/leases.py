@@ -41,7 +41,7 @@ RENEW_BEFORE = 1200  # seconds
 CLAIM = timedelta(seconds=120)
 # A token that ends less than this before its lease is the last one.
 END_TOLERANCE = timedelta(seconds=60)
-LONGEST_VALUE = 8192  # bytes; the most that Parameter Store takes
+LONGEST_VALUE = 8192  # bytes; the most that Parameter Store accepts
 MOST_BRACKETS = 64
 MOST_DAYS = 366  # so that a forged lease cannot reach far ahead
 PER_CALL = 10  # parameters that DeleteParameters takes
@@ -364,7 +364,7 @@ def stored_text(lease: Lease) -> str:
         raise InvalidInput(
             "reason",
             f"makes the lease too long to be stored: it would have {len(text)} of the {LONGEST_VALUE} characters that "
-            f"Parameter Store takes, or more than {MOST_BRACKETS} brackets. Others than ASCII count as six. "
+            f"Parameter Store accepts, or more than {MOST_BRACKETS} brackets. Non-ASCII characters count as six. "
             "Shorten the reason, or name fewer folders.",
         ) from None
     return text

@@ -188,7 +188,7 @@ def check_path(path: str) -> str:
 
 
 def is_session_name(name: str) -> bool:
-    """Whether AWS takes a text as a session name or source identity."""
+    """Whether AWS accepts a text as a session name or source identity."""
     return bool(SESSION_NAME.fullmatch(name))
 
 

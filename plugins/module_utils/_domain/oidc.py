@@ -171,7 +171,7 @@ class OidcProvider(NamedTuple):
 def read_issuer(text: str) -> str:
     """An issuer as the ``iss`` claim has it, without ``https://``.
 
-    :raises ValueError: not an https address that IAM takes.
+    :raises ValueError: not an https address that IAM accepts.
     """
     scheme, found, rest = text.partition("://")
     host, slash, path = rest.partition("/")

@@ -107,7 +107,7 @@ def session_policy(request: Request, place: Location, renewals: RenewalFolder | 
     """The session policy of a request, from the same statements as the role's policy.
 
     It only takes away from the role. So where the request is silent, it says ``*``, "as far as the role goes", and it
-    leaves out what the role denies anyway: STS takes 2,048 characters.
+    leaves out what the role denies anyway: STS accepts 2,048 characters.
 
     :param renewals: what a token of a lease may read, whatever else it is limited to. It reads nobody else's.
     """

@@ -196,7 +196,7 @@ def table(report: Mapping[str, Any]) -> list[str]:
     lines += _lease_lines(report["venues"])
     if report["unreadable_receipts"]:
         lines.append(
-            f"{report['unreadable_receipts']} receipts could not be read or are no receipts. They were skipped."
+            f"{report['unreadable_receipts']} receipts could not be read or are not receipts. They were skipped."
         )
     return lines
 

@@ -153,7 +153,7 @@ def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePai
 def _for_which(response: Response) -> str:
     if not response.pairs:
         return (
-            f"It is for no AWS role at all (it has no attribute {ROLE_ATTRIBUTE}). "
+            f"It is not for an AWS role (it has no attribute {ROLE_ATTRIBUTE}). "
             "It was probably made for another application."
         )
     return f"It is for {_listed(pair.role_arn for pair in response.pairs)}."
@@ -214,7 +214,7 @@ def _parse(document: bytes) -> Element:
         nonlocal depth
         depth += 1
         if depth > DEEPEST:
-            raise SamlProblem("The XML is nested deeper than any SAML response. It was not read on.")
+            raise SamlProblem("The XML is nested deeper than any SAML response. It was not read further.")
         builder.start(qualified(name), {qualified(key): value for key, value in attributes.items()})
 
     def end(name: str) -> None:
@@ -223,7 +223,7 @@ def _parse(document: bytes) -> Element:
         builder.end(qualified(name))
 
     def refuse(*_: object) -> NoReturn:
-        raise SamlProblem("The XML has a document type (DOCTYPE), which no SAML response has. It was not read on.")
+        raise SamlProblem("The XML has a document type (DOCTYPE), which no SAML response has. It was not read further.")
 
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
     parser.StartDoctypeDeclHandler = refuse
@@ -231,7 +231,7 @@ def _parse(document: bytes) -> Element:
         parser.Parse(document, True)
     except (expat.ExpatError, LookupError, ValueError):
         raise SamlProblem(
-            f"The SAML assertion is not whole XML. It was probably cut off in copying. {FRESH_ONE}"
+            f"The SAML assertion is not complete XML. It was probably cut off in copying. {FRESH_ONE}"
         ) from None
     return builder.close()
 
@@ -240,7 +240,7 @@ def _pairs(assertions: Iterable[Element]) -> Iterable[RolePair]:
     for text in _attribute_values(assertions, ROLE_ATTRIBUTE):
         parts = [part.strip() for part in text.split(",")]
         roles, providers = ([part for part in parts if kind.fullmatch(part)] for kind in (_ROLE_ARN, _PROVIDER_ARN))
-        if len(parts) == 2 and len(roles) == len(providers) == 1:  # in either order, as AWS takes them
+        if len(parts) == 2 and len(roles) == len(providers) == 1:  # in either order, as AWS accepts them
             yield RolePair(roles[0], providers[0])
 
 

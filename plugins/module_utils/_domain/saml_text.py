@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A SAML response as people paste it: from the developer tools of a browser, a file, or the page itself.
 
-The result is the base64 text that the browser sends, and that STS takes. No message quotes any of it.
+The result is the base64 text that the browser sends, and that STS accepts. No message quotes any of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LONGEST = 100_000  # characters, https://docs.aws.amazon.com/STS/latest/APIRefer
 LONGEST_PASTE = 10 * LONGEST
 # A terminal passes at most so many characters of one pasted line.
 TERMINAL_LINE = 4095
-FRESH_ONE = "Log in at the identity provider again and copy the new SAMLResponse whole."
+FRESH_ONE = "Log in at the identity provider again and copy the complete new SAMLResponse."
 FIELD = "SAMLResponse"
 MOST_FIELDS = 50  # places of its name that are looked at
 
@@ -71,11 +71,11 @@ def extract(text: str) -> str:
         raise SamlProblem(f"The SAML assertion is empty. {FRESH_ONE}")
     if bare.startswith("<"):
         raise SamlProblem(
-            "This is the decoded XML; AWS wants the base64 text of SAMLResponse, as the browser sends it."
+            "This is the decoded XML; AWS requires the base64 text of SAMLResponse, as the browser sends it."
         )
     _check_characters(bare)
     if len(bare) > LONGEST:
-        raise SamlProblem(f"The SAML assertion has {len(bare)} characters, and AWS takes {LONGEST}.")
+        raise SamlProblem(f"The SAML assertion has {len(bare)} characters, and AWS accepts {LONGEST}.")
     return bare
 
 
@@ -165,7 +165,7 @@ def cut_off(encoded: str) -> SamlProblem:
     """Return what to say about a response that is not whole."""
     if TERMINAL_LINE - 16 <= len(encoded) <= TERMINAL_LINE + 1:
         return SamlProblem(
-            f"The SAML assertion was cut off after {len(encoded)} characters: a terminal passes no more of one pasted "
+            f"The SAML assertion was cut off after {len(encoded)} characters: a terminal accepts no more in one pasted "
             "line. Save it to a file from the clipboard or with an editor (docs/saml.md says how)."
         )
     return SamlProblem(

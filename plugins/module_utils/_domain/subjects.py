@@ -63,12 +63,12 @@ def without_subject(plan: Plan, role: Role, issuer: str, subject: str) -> Plan:
     """A plan that also lets a subject in again."""
     refused = denied_subjects(role.trust)
     wanted = {**refused, issuer: [one for one in refused.get(issuer, ()) if one != subject]}
-    return _with(plan, role, wanted, "let a subject in again")
+    return _with(plan, role, wanted, "allow a subject again")
 
 
 def without_subjects(plan: Plan, role: Role) -> Plan:
     """A plan that also lets every subject in again."""
-    return _with(plan, role, {}, "let every subject in again")
+    return _with(plan, role, {}, "allow every subject again")
 
 
 def _with(plan: Plan, role: Role, wanted: Subjects, summary: str) -> Plan:

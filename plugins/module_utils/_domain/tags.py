@@ -19,7 +19,7 @@ _PUNCTUATION = set(" _.:/=+-@")
 
 
 def check_tags(option: str, tags: Mapping[str, object], *, reserved: int = 0) -> dict[str, str]:
-    """Tags as AWS takes them: at most 50, keys of 1 to 128 characters, values of at most 256.
+    """Tags as AWS accepts them: at most 50, keys of 1 to 128 characters, values of at most 256.
 
     :param reserved: how many of the 50 are taken already.
     :raises InvalidInput: more or longer ones, other characters, keys that differ only in case, or the reserved prefix

@@ -73,7 +73,7 @@ def check_policy_size(option: str, policy: dict[str, Any]) -> dict[str, Any]:
     if length > SESSION_POLICY_LENGTH:
         raise InvalidInput(
             option,
-            f"the session policy has {length} characters and STS takes {SESSION_POLICY_LENGTH}: name fewer or "
+            f"the session policy has {length} characters and STS accepts {SESSION_POLICY_LENGTH}: name fewer or "
             "shorter ones.",
         )
     return policy
@@ -85,7 +85,7 @@ def check_policy_arns(arns: Sequence[str], partition: str) -> tuple[str, ...]:
     :raises InvalidInput: more than ten, or not the ARN of a policy in this partition.
     """
     if len(arns) > MOST_POLICY_ARNS:
-        raise InvalidInput("policy_arns", f"names {len(arns)} policies and STS takes {MOST_POLICY_ARNS}.")
+        raise InvalidInput("policy_arns", f"names {len(arns)} policies and STS accepts {MOST_POLICY_ARNS}.")
     return tuple(
         str(
             parse_arn(

@@ -98,7 +98,7 @@ def mark(current: str, previous: Sequence[str]) -> tuple[str, str | list[str]]:
 
 
 def lock_statement() -> dict[str, Any]:
-    """The statement that keeps everybody from assuming the role, during an incident."""
+    """The statement that prevents everyone from assuming the role, during an incident."""
     return {"Sid": LOCK_SID, "Effect": "Deny", "Principal": "*", "Action": list(ASSUME_ACTIONS)}
 
 

@@ -54,7 +54,7 @@ class TrustChange:
     def notes(self) -> Iterator[str]:
         """What an admin needs to know about the statements besides the collection's own, one sentence each."""
         if self.locked:
-            yield "The venue is locked: a Deny statement in the trust policy keeps everybody from assuming the role."
+            yield "The venue is locked: a Deny statement in the trust policy prevents everyone from assuming the role."
         for issuer, subjects in denied_subjects(self.policy).items():
             yield f"Revoked: the trust policy refuses {len(subjects)} subjects of {issuer}."
         for one in self.removed:

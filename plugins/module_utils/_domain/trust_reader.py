@@ -245,7 +245,7 @@ def dead_principals(policy: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 
 def is_locked(policy: Mapping[str, Any] | None, action: str | None = None) -> bool:
-    """Whether a Deny without conditions keeps everybody from assuming the role, whoever wrote it.
+    """Whether a Deny without conditions prevents everyone from assuming the role, whoever wrote it.
 
     :param action: the way to assume it; None for each that the policy allows, and ``sts:AssumeRole`` in any case.
     """
@@ -386,7 +386,7 @@ def _undecided(statement: Statement) -> Iterator[str]:
             if test.operator.positive == "stringlike" and any(_has_wildcard(value) for value in test.values):
                 yield f"the {statement.name} compares the external ID with a pattern"
             elif not test.operator.compared or (statement.variables and any(is_variable(one) for one in test.values)):
-                yield f"the {statement.name} compares the external ID with something that only a request can tell"
+                yield f"the {statement.name} compares the external ID with something that is known only in a request"
 
 
 def _has_wildcard(value: Any) -> bool:

@@ -19,7 +19,7 @@ _SUFFIX = re.compile(r"[0-9a-f]{6}")
 _ENDING = rf"-{STAMP}-{_SUFFIX.pattern}"  # of a session name, after the user name
 SUFFIX_BYTES = 3
 
-_WHOLE_USER = 39  # with two hyphens, 16 characters of time and 6 of suffix: 63 of the 64 that STS takes
+_WHOLE_USER = 39  # with two hyphens, 16 characters of time and 6 of suffix: 63 of the 64 that STS accepts
 _SHORTENED_USER = re.compile(r".{30}=[0-9a-f]{8}")
 
 # Letters that Unicode does not decompose into an ASCII letter and an accent.

@@ -63,16 +63,16 @@ class WebIdentity(NamedTuple):
 def read_token(text: str) -> WebIdentity:
     """Read a token.
 
-    :raises WebIdentityProblem: it is no JWT, is not signed in a way that STS takes, or lacks a claim that STS needs.
+    :raises WebIdentityProblem: it is no JWT, is not signed in a way that STS accepts, or lacks a claim that STS needs.
     """
     encoded = text.strip()
     parts = encoded.split(".")
     if not encoded:
         raise WebIdentityProblem("The web identity token is empty.")
     if len(encoded) > LONGEST:
-        raise WebIdentityProblem(f"The web identity token has {len(encoded)} characters, and STS takes {LONGEST}.")
+        raise WebIdentityProblem(f"The web identity token has {len(encoded)} characters, and STS accepts {LONGEST}.")
     if len(parts) == _ENCRYPTED_PARTS:
-        raise WebIdentityProblem("The web identity token is encrypted (JWE). AWS takes only signed ones.")
+        raise WebIdentityProblem("The web identity token is encrypted (JWE). AWS accepts only signed ones.")
     if len(parts) != _PARTS:
         raise WebIdentityProblem(
             "This is not a web identity token: a JWT has three parts with dots between. It was probably cut off, or is "
@@ -112,10 +112,10 @@ def _decode(part: str) -> dict[str, Any]:
 def _check_signed(header: Mapping[str, Any], signature: str) -> None:
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm.lower() == "none" or not signature:
-        raise WebIdentityProblem("The web identity token is not signed (alg: none). AWS takes only signed ones.")
+        raise WebIdentityProblem("The web identity token is not signed (alg: none). AWS accepts only signed ones.")
     if algorithm not in ALGORITHMS:
         raise WebIdentityProblem(
-            f"The web identity token is signed with {algorithm[:LONGEST_SHOWN]}. AWS takes {', '.join(ALGORITHMS)}."
+            f"The web identity token is signed with {algorithm[:LONGEST_SHOWN]}. AWS accepts {', '.join(ALGORITHMS)}."
         )
 
 
@@ -132,7 +132,7 @@ def _issuer(claims: Mapping[str, Any]) -> str:
         return read_issuer(text)
     except ValueError:
         raise WebIdentityProblem(
-            f"The issuer of the web identity token, '{text[:LONGEST_SHOWN]}', is not an https address that IAM takes."
+            f"The issuer of the web identity token, '{text[:LONGEST_SHOWN]}', is not an https address that IAM accepts."
         ) from None
 
 

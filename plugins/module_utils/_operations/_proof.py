@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput, VenueError
 from ._operation import Params
 
-# STS takes none of these with a proof. The identity provider puts what corresponds to them into it.
+# STS accepts none of these with a proof. The identity provider puts what corresponds to them into it.
 IN_THE_PROOF = (
     "external_id",
     "tags",

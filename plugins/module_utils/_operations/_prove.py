@@ -72,7 +72,7 @@ def diagnose(role: Role | None, parameter: Parameter | None, caller: Caller, run
     if role is None:
         return "IAM does not show the role yet. Run again in a minute."
     if is_locked(role.trust, ASSUME):
-        return "The venue is locked: a Deny statement in the trust policy keeps everybody from assuming the role."
+        return "The venue is locked: a Deny statement in the trust policy prevents everyone from assuming the role."
     if not parameter or parameter.value not in external_ids(role.trust):
         return "The external ID in SSM is not one that the trust policy accepts. Run the provision playbook."
     dead = dead_principals(role.trust)
@@ -81,7 +81,7 @@ def diagnose(role: Role | None, parameter: Parameter | None, caller: Caller, run
             f"The trust policy names {', '.join(dead)}, which were deleted. Run the provision playbook for this venue."
         )
     if role.created and runtime.now() - role.created < FRESH:
-        return "The role is new, and AWS needs up to a minute to know it everywhere. Run again."
+        return "The role is new, and AWS needs up to a minute to replicate it. Run again."
     return _diagnose_caller(role, caller)
 
 
@@ -96,7 +96,7 @@ def _diagnose_caller(role: Role, caller: Caller) -> str:
         )
     denials = [one.name for one in foreign_statements(role.trust) if one.effect == "Deny"]
     if denials:
-        return f"The trust policy has the {', the '.join(denials)}, which may keep the caller {caller.arn} out."
+        return f"The trust policy has the {', the '.join(denials)}, which may deny access to the caller {caller.arn}."
     return (
         f"Either the caller {caller.arn} lacks sts:AssumeRole on {role.arn} (no boundary or organization policy may "
         "deny it), or it matches none of the patterns in trusted_principal_patterns."

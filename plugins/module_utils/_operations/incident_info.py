@@ -120,13 +120,13 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> IncidentOptio
     key = params["access_key_id"]
     if not (key.startswith("A") and ACCESS_KEY_ID.fullmatch(key)):
         raise InvalidInput(
-            "access_key_id", "is no access key id, such as ASIAEXAMPLEEXAMPLE22. Never give the secret key here."
+            "access_key_id", "is not an access key ID, such as ASIAEXAMPLEEXAMPLE22. Never give the secret key here."
         )
     if params["max_pages"] < 1:
         raise InvalidInput("max_pages", "must be at least 1.")
     for region in params["regions"] or ():
         if not _REGION.fullmatch(region):
-            raise InvalidInput("regions", f"'{region}' is no region, such as us-west-2.")
+            raise InvalidInput("regions", f"'{region}' is not a region, such as us-west-2.")
     if params["keys_file"] is not None:
         read_keys(params["keys_file"], params["access_key_id"])
     sources = ReceiptSources.from_options(params)
@@ -192,7 +192,7 @@ def _receipts(
     """All receipts that can be read, and what could not be. CloudTrail may know the key without them."""
     log, problems = options.sources.read_available(clients, now - KEPT)
     if log.unreadable:
-        runtime.warn(f"{log.unreadable} receipts could not be read or are no receipts. They were skipped.")
+        runtime.warn(f"{log.unreadable} receipts could not be read or are not receipts. They were skipped.")
     return log, [f"The receipts could not be read: {one}" for one in problems]
 
 

@@ -277,7 +277,7 @@ def _log_in(options: KionOptions, server: Kion) -> Kion:
             error.status,
         ) from None
     if not session:
-        raise ConnectionProblem("Kion accepted the login and gave no session token. Use an API key instead.")
+        raise ConnectionProblem("Kion accepted the login but returned no session token. Use an API key instead.")
     return server.with_bearer(session)
 
 
@@ -363,7 +363,7 @@ def _warn_or_rotate_api_key(options: KionOptions, server: Kion, runtime: Runtime
     if is_near and end:
         runtime.warn(
             f"Kion's API key ends on {iso(end)} at the latest. Rotate it (rotate_api_key), or make a new one in Kion "
-            "(your name > App API Keys). Once it has ended, it cannot be rotated."
+            "(your name > App API Keys). An expired key cannot be rotated."
         )
     return False
 

@@ -206,7 +206,7 @@ class Preflight:
         return []
 
     def _check_saml_provider(self, arn: str) -> list[str]:
-        """Check that the account has a SAML provider: IAM takes any name, and nobody could log in through it."""
+        """Check that the account has a SAML provider: IAM accepts any name, and nobody could log in through it."""
         iam, account = self.clients.client("iam"), self.found.caller.account_id
 
         def is_here() -> bool:
@@ -260,5 +260,7 @@ class Preflight:
         except AwsRefused as error:
             if error.code not in DENIED:
                 raise
-            self.runtime.warn(f"The preflight could not check everything: the caller needs {action}. The run goes on.")
+            self.runtime.warn(
+                f"The preflight could not check everything: the caller needs {action}. The run continues."
+            )
             return None, False

@@ -127,7 +127,7 @@ def _parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
     refused = sorted(set(given) - set(ROLE_SPEC).difference(role_facts.NOT_DESCRIBING) - {"resource_tags"})
     if refused:
         raise InvalidInput(
-            "venues", f"{', '.join(refused)} is no option of venue_sts_role that describes a role: leave it out."
+            "venues", f"{', '.join(refused)} is not an option of venue_sts_role that describes a role: leave it out."
         )
     check_not_blank(ROLE_SPEC, ROLE_NARROWING, given, given=True)
     checked = ArgumentSpecValidator(ROLE_SPEC).validate(given)

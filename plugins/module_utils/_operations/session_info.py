@@ -130,7 +130,7 @@ def list_sessions(options: SessionInfoOptions, clients: Clients, runtime: Runtim
 def _of_time(options: SessionInfoOptions, log: ReceiptLog, runtime: Runtime) -> list[Receipt]:
     """The receipts of the venue and of the time that is asked for. The clock that dated them may be ahead a little."""
     if log.unreadable:
-        runtime.warn(f"{log.unreadable} receipts could not be read or are no receipts. They were skipped.")
+        runtime.warn(f"{log.unreadable} receipts could not be read or are not receipts. They were skipped.")
     if log.conflicts:
         runtime.warn(
             f"{len(log.conflicts)} receipt ids are given to several tokens, such as {log.conflicts[0]}. Each is listed."

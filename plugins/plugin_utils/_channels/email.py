@@ -163,7 +163,7 @@ class EmailChannel(Channel):
         except smtplib.SMTPAuthenticationError as error:
             raise DeliveryFailed(f"{self.host} refused the login of {self.username} ({error.smtp_code}).") from None
         except (OSError, smtplib.SMTPException) as error:  # ssl.SSLError is an OSError
-            raise DeliveryFailed(f"{self.host}:{self.port} did not take the message: {_reason(error)}.") from None
+            raise DeliveryFailed(f"{self.host}:{self.port} did not accept the message: {_reason(error)}.") from None
         return Delivered(to)
 
     def _connect(self) -> smtplib.SMTP:

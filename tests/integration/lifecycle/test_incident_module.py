@@ -154,7 +154,7 @@ def test_forged_receipts_change_nothing(found: Found) -> None:
     found.write("{", stranger, elsewhere, receipt(), '{"schema": 2, "handoff": null}')
     result = found.look()
     assert (result["session"]["role_name"], result["unreadable"]) == (ROLE, 2)
-    assert len([one for one in result["problems"] if "not believed" in one]) == 2
+    assert len([one for one in result["problems"] if "is ignored" in one]) == 2
     found.events.clear()
     found.write(stranger, receipt())
     assert found.look()["ambiguous"] is True

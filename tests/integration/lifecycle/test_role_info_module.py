@@ -89,8 +89,11 @@ BAD = [
     ({"project": "sbg", "venue": "dev", "venues": [{"project": "sbg", "venue": "ops"}]}, "mutually exclusive"),
     ({"role_name": "x"}, "give project and venue too"),
     ({"project": "S!", "venue": "dev"}, "is not a name"),
-    ({"venues": [{"project": "sbg", "venue": "dev", "external_id": "not-to-be-shown"}]}, "external_id is no option"),
-    ({"venues": [{"project": "sbg", "venue": "dev", "colour": "red"}]}, "colour is no option"),
+    (
+        {"venues": [{"project": "sbg", "venue": "dev", "external_id": "not-to-be-shown"}]},
+        "external_id is not an option",
+    ),
+    ({"venues": [{"project": "sbg", "venue": "dev", "colour": "red"}]}, "colour is not an option"),
     ({"venues": [{"project": "sbg"}]}, "venue"),
     ({"expected_account_id": "1"}, "12 digits"),
 ]

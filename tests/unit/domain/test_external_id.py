@@ -211,7 +211,7 @@ def test_the_current_one_is_the_marked_one_that_of_ssm_or_the_only_one(
 
 @pytest.mark.parametrize("parameter", ["", "other"])
 def test_where_nothing_says_which_one_it_is_nobody_guesses(parameter: str) -> None:
-    with pytest.raises(ExternalIdMismatch, match="accepts 2 external IDs, and nothing says which") as caught:
+    with pytest.raises(ExternalIdMismatch, match="accepts 2 external IDs, and it is not known which") as caught:
         trusted_ids(TrustReading(offered=("secret1", "secret2")), parameter)
     assert "secret" not in caught.value.message
 

@@ -89,7 +89,7 @@ def test_a_response_cut_off_in_copying_is_named(kept):
     ("text", "words"),
     [
         ("not base64!", "not base64"),
-        (encoded("no xml"), "not whole XML"),
+        (encoded("no xml"), "not complete XML"),
         (encoded("<a/>"), "not a SAML response"),
         (encoded('<a:Response xmlns:a="urn:oasis:names:tc:SAML:2.0:protocol"/>'), "no assertion"),
         (document(), "decoded XML"),
@@ -134,7 +134,7 @@ def test_a_document_type_ends_the_reading_before_anything_is_expanded_or_fetched
 
 
 def test_an_undefined_entity_is_no_text():
-    assert "not whole XML" in problem(encoded(document().replace("jdoe", "&jdoe;")))
+    assert "not complete XML" in problem(encoded(document().replace("jdoe", "&jdoe;")))
 
 
 def test_depth_is_limited():
@@ -189,7 +189,7 @@ def test_among_several_the_one_for_the_role_is_chosen():
         ([f"{OTHER},{OTHER_PROVIDER}"], ROLE, "", f"is not for the role {ROLE}. It is for {OTHER}"),
         ([f"{ROLE},{PROVIDER}"], ROLE, SECOND_PROVIDER, f"not of the provider {SECOND_PROVIDER}, but of {PROVIDER}"),
         ([f"{ROLE},{PROVIDER}", f"{ROLE},{SECOND_PROVIDER}"], ROLE, "", "Choose one with saml_provider_arn"),
-        (["nonsense"], ROLE, "", "no AWS role at all"),
+        (["nonsense"], ROLE, "", "not for an AWS role"),
     ],
 )
 def test_a_response_for_other_roles_says_for_which(roles, wanted, provider, words):
@@ -395,8 +395,8 @@ def test_files_of_several_editors_are_understood(name, encoding):
         ("PHNhbWw+\u201d", "Character 9 of the SAML assertion is not ASCII"),
         ("PHNh\u200bbWw+", "Character 5 of the SAML assertion is not ASCII"),
         ("PHNh\0bWw+", "Character 5 of the SAML assertion is not ASCII"),
-        ("A" * 100_001, "has 100001 characters, and AWS takes 100000"),
-        ("A" * 1_000_000, "has 1000000 characters, and AWS takes 100000"),
+        ("A" * 100_001, "has 100001 characters, and AWS accepts 100000"),
+        ("A" * 1_000_000, "has 1000000 characters, and AWS accepts 100000"),
         ("A" * 1_000_001, "more than any SAML response"),
         ("<input name='SAMLResponse'>", "empty"),
     ],
@@ -423,7 +423,7 @@ def test_a_character_that_base64_does_not_have_is_not_passed_over():
 
 @pytest.mark.parametrize("length", [4095, 4094])
 def test_what_a_terminal_cut_off_is_named_as_such(length):
-    assert "a terminal passes no more of one pasted line" in problem(encoded(document() + " " * 2000)[:length])
+    assert "a terminal accepts no more in one pasted line" in problem(encoded(document() + " " * 2000)[:length])
 
 
 # --- any text, any bytes, any document ---

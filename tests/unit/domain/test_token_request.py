@@ -59,7 +59,7 @@ def test_a_session_policy_is_taken_with_any_layout() -> None:
         ("[]", "is not a policy"),
         ('"Statement"', "is not a policy"),
         ('{"Version": "2012-10-17"}', "is not a policy"),
-        (padded(2049), "has 2049 characters and STS takes 2048"),
+        (padded(2049), "has 2049 characters and STS accepts 2048"),
     ],
 )
 def test_session_policies_that_sts_would_refuse(text: str, message: str) -> None:
@@ -72,7 +72,7 @@ def test_session_policies_that_sts_would_refuse(text: str, message: str) -> None
 def test_policy_arns() -> None:
     arns = [f"arn:aws:iam::aws:policy/p{number}" for number in range(10)]
     assert request.check_policy_arns(arns, "aws") == tuple(arns)
-    with pytest.raises(InvalidInput, match="policy_arns: names 11 policies and STS takes 10"):
+    with pytest.raises(InvalidInput, match="policy_arns: names 11 policies and STS accepts 10"):
         request.check_policy_arns([*arns, "arn:aws:iam::123456789012:policy/mine"], "aws")
     for arn in ("ReadOnlyAccess", "arn:aws:iam::aws:role/x", "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"):
         with pytest.raises(InvalidInput, match=r"^policy_arns: "):

@@ -233,7 +233,7 @@ def test_a_program_that_fails_leaves_a_receipt_and_no_bundle(desk, someone, toke
         raise SealingFailed("gpg refused: no")
 
     desk.on_assume = lambda: monkeypatch.setattr(sealing, "seal", fail)
-    with pytest.raises(SealingFailed, match="A token was issued, and nobody has it"):
+    with pytest.raises(SealingFailed, match="A token was issued, but was not delivered"):
         desk(public_keys=someone.keys)
     assert [(one["state"], one["problem"]) for one in desk.receipts] == [("failed", "gpg refused: no")]
     assert desk.receipts[0]["access_key_id"] == token["Credentials"]["AccessKeyId"]
@@ -487,7 +487,7 @@ def test_a_destination_that_fails_after_the_check_keeps_the_bundle(desk, someone
 
 def test_what_is_unsealed_is_not_kept_elsewhere(desk, token):
     desk.on_assume = lambda: block(desk)
-    with pytest.raises(VenueError, match=r"A token was issued, and nobody has it.*Then issue a new one") as caught:
+    with pytest.raises(VenueError, match=r"A token was issued, but was not delivered.*Then issue a new one") as caught:
         desk(unsealed=True)
     assert (desk.receipts[-1]["state"], desk.receipts[-1]["handoff"]) == ("failed", None)
     assert "sealed" not in caught.value.facts and "kept" not in caught.value.facts

@@ -204,7 +204,7 @@ def test_keys_that_are_none_or_need_a_question(tmp_path, new_gpg_person, monkeyp
             signing.read_signer(value)
         assert caught.value.facts == {"option": "sign_with"}
     signer = signing.read_signer(str(locked))  # its public half may be in an agent
-    with pytest.raises(InvalidInput, match="cannot be used without a question"):
+    with pytest.raises(InvalidInput, match="cannot be used without a passphrase prompt"):
         signer.check("age", mail=False)
 
 

@@ -167,7 +167,7 @@ def test_names_are_different_for_different_users(one: str, other: str) -> None:
     folders = [renewal_folder(VENUE, user).lower() for user in (one, other)]
     assert (folders[0] == folders[1]) is (one == other)
     assert parameter_name(PATH, one) != renewal_name(PATH, other)
-    lease_path(VENUE, parameter_name(PATH, one))  # a name that Parameter Store takes
+    lease_path(VENUE, parameter_name(PATH, one))  # a name that Parameter Store accepts
 
 
 def test_the_path_of_leases() -> None:

@@ -59,7 +59,7 @@ def test_a_forged_receipt_is_named_and_not_believed() -> None:
     found = identify(KEY, ACCOUNT, [event()], [forged])
     assert found.session
     assert (found.session.session_name, found.receipt) == (issued().session_name, None)
-    assert "The receipt is not believed" in found.problems[0]
+    assert "The receipt is ignored" in found.problems[0]
     both = identify(KEY, ACCOUNT, [event()], [forged, issued()])
     assert (both.receipt, len(both.problems)) == (issued(), 1)
 
@@ -76,7 +76,7 @@ def test_a_receipt_that_gives_a_session_to_somebody_else_is_not_believed(events:
     assert forged.session_name == issued().session_name
     alone = identify(KEY, ACCOUNT, events, [forged])
     assert (alone.receipt, bool(alone.session)) == (None, bool(events))
-    assert "the name is made for another user. The receipt is not believed." in alone.problems[0]
+    assert "the name is made for another user. The receipt is ignored." in alone.problems[0]
     for receipts in ([forged, issued()], [issued(), forged]):
         assert identify(KEY, ACCOUNT, events, receipts).receipt == issued()
 
@@ -131,7 +131,7 @@ def test_a_call_of_another_key_or_of_no_role_says_nothing(changes: dict[str, Any
 def test_a_call_decides_where_receipts_disagree() -> None:
     found = identify(KEY, ACCOUNT, [used()], [issued(role_arn=OTHER_ROLE), issued()])
     assert (found.ambiguous, found.receipt) == (False, issued())
-    assert any("unity-emit-ops-sts" in one and "not believed" in one for one in found.problems)
+    assert any("unity-emit-ops-sts" in one and "is ignored" in one for one in found.problems)
 
 
 def test_clocks_that_differ_change_nothing_but_are_reported() -> None:
@@ -254,7 +254,7 @@ def test_the_screen_with_everything() -> None:
     assert f"DERIVED KEYS  {CHILD}" in shown
     assert "LEASE         l-20261122T093015Z-0a1b2c3d, active until 2026-11-29T00:00:00Z, approved by jane" in shown
     assert "192.0.2.3 (1), and 5 more" in shown
-    assert "AWS does not say" in shown
+    assert "AWS does not return it" in shown
     assert "does not belong to a venue" in shown
     unknown = {"id": None, "state": "unknown", "problem": "denied"}
     assert "LEASE         not known, unknown" in screen(lease=unknown)
@@ -293,7 +293,7 @@ def test_a_role_that_was_not_read_is_not_said_to_be_gone_or_no_venues() -> None:
     assert "VENUE         not known, role unity-sbg-dev-sts (not read)" in shown
     assert "(iam:GetRole)" in shown and "does not belong to a venue" not in shown
     gone = screen(role=None, venue=None, session={**info()["session"], "state": "role_gone"})
-    assert "(does not exist)" in gone and "has ended" in gone and "does not belong to a venue" not in gone
+    assert "(does not exist)" in gone and "no longer valid" in gone and "does not belong to a venue" not in gone
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_receipts_that_contradict_each_other_may_agree_on_the_venue(
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [("revoked", "To prove it"), ("expired", "has ended"), ("unknown", "act=true")]
+    ("state", "words"), [("revoked", "To verify it"), ("expired", "no longer valid"), ("unknown", "act=true")]
 )
 def test_what_to_do_next_in_each_state(state: str, words: str) -> None:
     assert words in screen(session={**info()["session"], "state": state})

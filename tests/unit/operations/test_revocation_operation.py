@@ -124,7 +124,7 @@ def test_a_user_whom_no_store_of_the_venue_knows_is_no_mistake(
         revocation.execute(user="jdoe", receipts_file=write(tmp_path / "none"))
     result = revocation.execute(user="jdoe", receipts_ssm_path=["/unity/sbg/dev/receipts"])
     assert (result["changed"], policies(account)) == (False, [])
-    assert any("Is the name spelled as at the issue?" in one for one in revocation.warnings)
+    assert any("Check the spelling of the name." in one for one in revocation.warnings)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def info(account: Account) -> Runner:
 def test_an_option_that_does_not_describe_a_role_is_refused_without_its_value(
     info: Runner, account: Account, option: str
 ) -> None:
-    with pytest.raises(InvalidInput, match=rf"venues: {option} is no option of venue_sts_role") as refused:
+    with pytest.raises(InvalidInput, match=rf"venues: {option} is not an option of venue_sts_role") as refused:
         info.execute(venues=[{**VENUE, option: "not-to-be-shown"}])
     assert "not-to-be-shown" not in str(refused.value.message)
     assert account.calls == []

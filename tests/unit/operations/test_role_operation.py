@@ -650,7 +650,7 @@ def test_where_the_caller_may_not_look_the_run_says_so_and_goes_on(role: Runner,
     account.before("iam:GetPolicy", refuse("AccessDenied"))
     assert role.execute()["changed"]
     assert role.warnings == [
-        "The preflight could not check everything: the caller needs iam:GetPolicy. The run goes on."
+        "The preflight could not check everything: the caller needs iam:GetPolicy. The run continues."
     ]
 
 

@@ -301,7 +301,7 @@ def test_what_was_given_is_not_replaced(issue: Runner, account: Account) -> None
     given = [{"Key": "reason", "Value": "mine"}, {"Key": "Proj", "Value": "sbg"}]
     assert named(account) == [{"SourceIdentity": "jdoe", "Tags": given + list(NAMES["Tags"])[1:]}]
     issue.execute(context=CONTEXT, tags={f"k{number}": "v" for number in range(48)})
-    assert len(named(account)[1]["Tags"]) == 48, "AWS takes 50"
+    assert len(named(account)[1]["Tags"]) == 48, "AWS accepts 50"
 
 
 @pytest.mark.parametrize("requester", ["José", "j", "jane doe", "x" * 65])
@@ -508,7 +508,7 @@ def test_an_empty_list_is_not_taken_for_everything(issue: Runner, account: Accou
 
 
 def test_a_session_policy_that_grows_too_long_is_refused_before_any_call(issue: Runner, account: Account) -> None:
-    with pytest.raises(InvalidInput, match=r"access: the session policy has \d+ characters and STS takes 2048"):
+    with pytest.raises(InvalidInput, match=r"access: the session policy has \d+ characters and STS accepts 2048"):
         issue.execute(buckets=[f"bucket-{number:050}" for number in range(20)])
     assert account.calls == []
 
@@ -516,7 +516,7 @@ def test_a_session_policy_that_grows_too_long_is_refused_before_any_call(issue: 
 def test_a_session_policy_that_grows_too_long_with_the_published_bucket_is_refused_before_sts(
     issue: Runner, account: Account
 ) -> None:
-    with pytest.raises(InvalidInput, match="STS takes 2048"):
+    with pytest.raises(InvalidInput, match="STS accepts 2048"):
         issue.execute(bucket_prefixes=[f"folder-{number:050}" for number in range(20)])
     assert "sts:AssumeRole" not in account.calls
 
@@ -650,7 +650,7 @@ def test_keys_that_answer_as_somebody_else_are_not_returned_and_the_receipt_rema
     )
     with pytest.raises(
         AccountMismatch,
-        match=r"the new credentials belong to arn:aws:iam::123456789012:user/else, not as .*Do not deliver them",
+        match=r"the new credentials belong to arn:aws:iam::123456789012:user/else, not to .*Do not deliver them",
     ) as caught:
         issue.execute(verify=True, dest=str(tmp_path / "token.json"))
     assert caught.value.facts["receipt"]["access_key_id"]

@@ -116,6 +116,6 @@ def verify(issued: Issued, clients: Clients) -> None:
     caller = read_caller(client)
     if caller.arn != issued.token["AssumedRoleUser"]["Arn"]:
         raise AccountMismatch(
-            f"the new credentials belong to {caller.arn}, not as {issued.token['AssumedRoleUser']['Arn']}. "
+            f"the new credentials belong to {caller.arn}, not to {issued.token['AssumedRoleUser']['Arn']}. "
             "Do not deliver them."
         )

@@ -206,7 +206,7 @@ def check_unlocked(role: Role | None) -> None:
     """
     if role and is_locked(role.trust, ASSUME):
         raise NotAssumable(
-            f"the venue is locked: a Deny statement in the trust policy of the role {role.name} keeps everybody from "
+            f"the venue is locked: a Deny statement in the trust policy of the role {role.name} prevents everyone from "
             "assuming it. No token was issued. Ask who locked it, and why."
         )
 

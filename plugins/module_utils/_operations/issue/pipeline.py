@@ -131,7 +131,7 @@ class Pipeline:
 
     def _advice(self, cause: VenueError) -> str:
         if self._answered:
-            return f"A token was issued, and nobody has it. {TO_REVOKE} Then issue a new one."
+            return f"A token was issued, but was not delivered. {TO_REVOKE} Then issue a new one."
         if self._asked and not _is_refusal(cause):
             return f"Whether AWS issued a token is not known. {TO_REVOKE}"
         return "" if self._asked else "No token was issued."

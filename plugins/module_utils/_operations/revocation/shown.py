@@ -36,9 +36,9 @@ def _target(options: RevocationOptions, known: Known, state: State, plans: Seque
             "CloudTrail has them (venue_sts_session_info): revoke them by session_name, or revoke all."
         )
     if options.state == "unlocked" and any(one.plan.locked for one in plans):
-        yield "The venue stays locked: another Deny statement keeps everybody from assuming the role."
+        yield "The venue stays locked: another Deny statement prevents everyone from assuming the role."
     if options.by_receipt and not known.found and not state.lease_of(options.value):
-        yield f"{unknown(options).message} Is the name spelled as at the issue?"
+        yield f"{unknown(options).message} Check the spelling of the name."
     elif options.by_receipt and not known.receipts and not state.lease_of(options.value):
         yield "No token of this venue that the receipts name is still valid. There is nothing to revoke."
     others = [one.session_name for one in known.receipts if options.target == "session_name"]

@@ -106,7 +106,7 @@ def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime
         runtime.warn(f"{error.message} Tokens of roles that only receipts name are not revoked.")
         return Known(())
     if log.unreadable:
-        runtime.warn(f"{log.unreadable} receipts could not be read or are no receipts. They were skipped.")
+        runtime.warn(f"{log.unreadable} receipts could not be read or are not receipts. They were skipped.")
     if log.conflicts:
         runtime.warn(
             f"These receipt ids are given to several tokens, and each of them counts: {first_of(log.conflicts)}."
