@@ -18,18 +18,10 @@ from ._aws.calls import call
 from ._aws.clients import Clients
 from ._aws.receipt_stores import Contents, read_bucket, read_parameters_below
 from ._domain.errors import InvalidInput, ReceiptNotKept, TooManyReceipts, VenueError
+from ._domain.known_keys import KnownKeys, known_keys
 from ._domain.names import Venue
-from ._domain.receipts import (
-    CLOCK_TOLERANCE,
-    LONGEST_LIFE,
-    LONGEST_LINE,
-    KnownKeys,
-    Receipt,
-    ReceiptLog,
-    Stored,
-    known_keys,
-    read_log,
-)
+from ._domain.receipt_log import LONGEST_LINE, ReceiptLog, Stored, read_log
+from ._domain.receipts import CLOCK_TOLERANCE, LONGEST_LIFE, Receipt
 from ._domain.times import stamp
 from ._files import absolute_file, append_private, check_append_file, open_regular
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from ..module_utils._domain.access import check_buckets
 from ..module_utils._domain.errors import InvalidInput
+from ..module_utils._domain.known_keys import KnownKeys
 from ..module_utils._domain.names import Venue
-from ..module_utils._domain.receipts import KnownKeys, Receipt
+from ..module_utils._domain.receipts import Receipt
 from ..module_utils._domain.times import EARLIEST
 from ..module_utils._domain.token_files import example_stem, token_stem
 from ..module_utils._files import absolute, open_regular, real_path

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..module_utils._aws.clients import Clients
+from ..module_utils._domain.known_keys import KnownKeys
 from ..module_utils._domain.names import make_venue
-from ..module_utils._domain.receipts import KnownKeys, Receipt
+from ..module_utils._domain.receipts import Receipt
 from ..module_utils._domain.users import check_user
 from ..module_utils._operations._operation import Operation, Params, Result, Runtime
 from ..module_utils._operations.issue.authorize import authorize

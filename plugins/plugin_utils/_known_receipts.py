@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..module_utils._domain.errors import InvalidInput
-from ..module_utils._domain.receipts import LONGEST_LINE, KnownKeys, Receipt, known_keys, parse_receipt
+from ..module_utils._domain.known_keys import KnownKeys, known_keys
+from ..module_utils._domain.receipt_log import LONGEST_LINE
+from ..module_utils._domain.receipts import Receipt, parse_receipt
 from ..module_utils._domain.times import parse_time
 from ..module_utils._files import absolute
 from ..module_utils._receipt_store import lines_of

@@ -12,7 +12,8 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ..module_utils._domain import errors
 from ..module_utils._domain.errors import ReceiptNotKept, VenueError
-from ..module_utils._domain.receipts import KnownKeys, Receipt, parse_receipt
+from ..module_utils._domain.known_keys import KnownKeys
+from ..module_utils._domain.receipts import Receipt, parse_receipt
 from ..module_utils._domain.times import parse_time
 from ..module_utils._operations.issue.parts import Authorized, Issued
 from ..module_utils._operations.issue.phases import ASSUME, AUTHORIZE, KNOWN_KEYS, RECORD, from_result

@@ -11,11 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import (
-    LONGEST_LINE,
-    Receipt,
-    latest_answer,
-)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipt_log import LONGEST_LINE
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt, latest_answer
 
 from tests.bench.contenders import ACCOUNT, USER, venue_name
 

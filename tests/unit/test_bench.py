@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import read_log
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipt_log import read_log
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from .._domain.errors import AwsRefused, ConnectionProblem
-from .._domain.receipts import LONGEST_LINE, RECEIPT_ID, STATES, Stored
+from .._domain.receipt_log import LONGEST_LINE, Stored
+from .._domain.receipts import RECEIPT_ID, STATES
 from .._domain.times import STAMP
 from .calls import call
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The receipt: the record of one issue. Writing it, reading it, and joining the lines that are about one token.
+"""The receipt: the record of one issue. Writing it and reading it.
 
 docs/receipt.schema.json describes its JSON, and a test compares the two. Receipts are data from others: every line is
 checked completely, and a line that fails the check is counted and skipped.
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from .arns import ACCOUNT_ID
 from .errors import InvalidInput
@@ -55,14 +55,11 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, so that a forged line cannot reach far ahead
 LONGEST_REACH = timedelta(hours=16)  # from issue_until to the end of any token: more than the sum of the above
 LONGEST_LIFE = LONGEST_ISSUE + LONGEST_REACH  # from requested_at to the end of any token
-LONGEST_LINE = 65536  # bytes; a receipt has about 2,000
-MOST_BRACKETS = 256  # a receipt has ten, and those in its texts
 
 _REGION = re.compile(r"[a-z0-9-]{1,32}")
 RECEIPT_ID = re.compile(rf"r-{STAMP}-[0-9a-f]{{8}}")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\x21-\x7e]{1,510}/)?([\w+=,.@-]{1,64})", re.ASCII)
 _SESSION_ID = re.compile(r"[A-Z0-9]{4,64}:[\w+=,.@-]{2,64}", re.ASCII)
-_WRITTEN_TIME = re.compile(r"2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -228,9 +225,6 @@ def latest_answer(now: datetime, wait: timedelta) -> datetime:
     return now + wait + CLOCK_TOLERANCE
 
 
-# Reading ------------------------------------------------------------------------------------------------------------
-
-
 def parse_receipt(option: str, given: Mapping[str, Any]) -> Receipt:
     """A receipt from its JSON.
 
@@ -238,12 +232,16 @@ def parse_receipt(option: str, given: Mapping[str, Any]) -> Receipt:
     :raises InvalidInput: it is not a receipt that this collection can have written.
     """
     try:
-        return _parse(given)
+        return read_receipt(given)
     except (BadValue, InvalidInput) as error:
         raise InvalidInput(option, f"is not the receipt of an issue: {error}") from None
 
 
-def _parse(given: Mapping[str, Any]) -> Receipt:
+def read_receipt(given: Any) -> Receipt:
+    """A receipt from its JSON, without the name of an option in the message.
+
+    :raises BadValue, InvalidInput: as for ``parse_receipt``.
+    """
     if not isinstance(given, dict):
         raise BadValue("an object is needed.")
     if given.get("schema") != SCHEMA:
@@ -333,213 +331,3 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "problem": or_null(one_line),
     "note": or_null(one_line),
 }
-
-
-# Joining ------------------------------------------------------------------------------------------------------------
-
-
-_NAMES = tuple(one.name for one in fields(Receipt))
-# What the answer of STS adds. Of everything else, the request says all, and what it leaves open stays so: a source
-# identity that a later line brings in could make a valid token look revoked.
-_ANSWER = ("access_key_id", "assumed_role_id", "issued_at", "expires_at")
-
-
-class Stored(NamedTuple):
-    """A receipt as a store has it that names each of its receipts.
-
-    :param text: its JSON.
-    :param receipt_id: what the store calls it. A receipt with another id is none.
-    :param overwritten: it stands in the place of an earlier state, which is not known any more.
-    """
-
-    text: bytes | str
-    receipt_id: str
-    overwritten: bool = False
-
-
-class ReceiptLog(NamedTuple):
-    """What receipts say.
-
-    :param tokens: one receipt for each token, in the order of the requests. A request without an outcome is among
-        them, since its token may have been issued.
-    :param unreadable: how many lines were skipped, because they are no receipts or contradict an earlier one.
-    :param conflicts: the ids that are given to several sessions or recipients. Each of them counts.
-    """
-
-    tokens: list[Receipt]
-    unreadable: int = 0
-    conflicts: tuple[str, ...] = ()
-
-
-def _read_stored(stored: Stored, oldest: str) -> Receipt | None:
-    """The receipt of a line, or None for an empty line and for a token that ended long ago.
-
-    :raises ValueError: it is not a receipt, or lies in the place of another one.
-    """
-    if not stored.text.strip() and not stored.receipt_id:
-        return None
-    given = _decode(stored.text)
-    if _is_older(given, oldest):
-        return None
-    receipt = _parse(given)
-    _check_place(receipt, stored)
-    return receipt
-
-
-def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = None) -> ReceiptLog:
-    """Join the lines that are about one token: same account, role ARN, session, receipt id, recipient and venue.
-
-    A later line adds what it knows. It neither hides a token nor shortens its life, whatever it says: two access keys
-    are two tokens, and so are two recipients. "Failed" takes nothing back that was requested:
-    anybody who may write receipts can say so.
-
-    :param since: leave out tokens that had surely ended by then.
-    """
-    requests: dict[tuple[str, ...], Receipt | None] = {}
-    durations: dict[tuple[str, ...], int] = {}
-    issued: dict[tuple[str, ...], dict[str, Receipt]] = {}
-    holders: dict[str, tuple[Any, ...]] = {}
-    conflicts: dict[str, None] = {}
-    unreadable = 0
-    oldest = iso(since - LONGEST_REACH) if since else ""
-    for line in lines:
-        stored = line if isinstance(line, Stored) else Stored(line, "")
-        try:
-            receipt = _read_stored(stored, oldest)
-        except (ValueError, RecursionError, InvalidInput):
-            unreadable += 1
-            continue
-        if receipt is None or (since and receipt.ends_by <= since):
-            continue
-        if holders.setdefault(receipt.id, _holder(receipt)) != _holder(receipt):
-            conflicts[receipt.id] = None
-        if stored.overwritten and receipt.state == "failed":
-            receipt = replace(receipt, state="requested")
-        key: tuple[str, ...] = (*receipt.identity, receipt.id, receipt.recipient, *receipt.venue)
-        before = requests.setdefault(key, None)
-        durations.setdefault(key, receipt.duration_seconds)
-        if receipt.access_key_id:
-            tokens = issued.setdefault(key, {})
-            tokens[receipt.access_key_id] = _joined(tokens.get(receipt.access_key_id), receipt)
-        else:
-            requests[key] = _joined(before, receipt)
-    joined: list[Receipt] = []
-    for key, request in requests.items():
-        kept, refused = _with_request(request, durations.get(key, 0), issued.get(key, {}).values())
-        unreadable += refused
-        joined += kept
-    return ReceiptLog(joined, unreadable, tuple(conflicts))
-
-
-def _check_place(receipt: Receipt, stored: Stored) -> None:
-    """:raises BadValue: the store calls the receipt otherwise than it calls itself."""
-    if stored.receipt_id not in ("", receipt.id):
-        raise BadValue("id is not what the store calls the receipt.")
-
-
-def _holder(receipt: Receipt) -> tuple[Any, ...]:
-    """What a receipt id stands for. The session may get another name from an identity provider."""
-    session = receipt.session_name if receipt.method == "assume_role" else ""
-    return receipt.account_id, receipt.role_arn, session, receipt.recipient, receipt.venue
-
-
-def _is_older(given: Any, oldest: str) -> bool:
-    """Whether a line is about a token that has ended long ago, so that the whole check of it can be spared."""
-    until = given.get("issue_until") if oldest and isinstance(given, dict) else None
-    return isinstance(until, str) and bool(_WRITTEN_TIME.fullmatch(until)) and until < oldest
-
-
-def _decode(line: bytes | str) -> Any:
-    """:raises ValueError: too long, not UTF-8 or not JSON; RecursionError: nested too deeply."""
-    if len(line) > LONGEST_LINE:
-        raise BadValue("is too long.")
-    text = line.decode("utf-8") if isinstance(line, bytes) else line
-    # Deep nesting takes the parser fifty times as long as a receipt.
-    if text.count("{") + text.count("[") > MOST_BRACKETS:
-        raise BadValue("is nested too deeply.")
-    return json.loads(text)
-
-
-def _with_request(request: Receipt | None, duration: int, tokens: Iterable[Receipt]) -> tuple[list[Receipt], int]:
-    """The tokens of one receipt id, and how many were left out because they contradict the request.
-
-    :param duration: the seconds that the first line names. A later one could make every token
-        contradict it.
-    """
-    found = list(tokens)
-    if request is None:
-        return found, 0
-    kept = [_joined(request, one) for one in found if not _contradicts(request, duration, one)]
-    return kept or [request], len(found) - len(kept)
-
-
-def _contradicts(request: Receipt, duration: int, token: Receipt) -> bool:
-    """Whether a token ends earlier than the request allows. Only an identity provider may end one early."""
-    least = request.requested_at + timedelta(seconds=duration) - CLOCK_TOLERANCE
-    return request.method != "saml" and token.expires_at is not None and token.expires_at < least
-
-
-def _joined(first: Receipt | None, later: Receipt) -> Receipt:
-    """What two lines about one token say together."""
-    if first is None:
-        return later
-    values = {name: getattr(first, name) for name in _NAMES}
-    for name in _ANSWER:
-        values[name] = getattr(later, name) if values[name] is None else values[name]
-    # One that AWS refused is in the request alone, and revoking it does not reach the token.
-    if first.source_identity != later.source_identity:
-        values["source_identity"] = None
-    for name in ("issue_until", "expires_at", "issued_at", "recorded_at", "duration_seconds"):
-        values[name] = max(_present(getattr(first, name), getattr(later, name)), default=None)
-    old, new = (later, first) if later.recorded_at < first.recorded_at else (first, later)
-    values["state"] = _state(old, new, issued=values["access_key_id"] is not None)
-    values["handoff"] = new.handoff or old.handoff
-    values["problem"] = new.problem
-    return Receipt(**values)  # pylint: disable=missing-kwoa
-
-
-def _state(old: Receipt, new: Receipt, *, issued: bool) -> str:
-    """The state of a token. A request whose token is not known may have been answered, whatever else is said of it."""
-    states = (old.state, new.state)
-    if not issued:
-        return "requested" if "requested" in states else new.state
-    return new.state if new.state != "requested" else old.state
-
-
-def _present(*values: Any) -> Iterator[Any]:
-    return (value for value in values if value is not None)
-
-
-# Keys of recipients --------------------------------------------------------------------------------------------------
-
-
-class KnownKeys(NamedTuple):
-    """The fingerprints that a token of a user was sealed to, and when the token was requested.
-
-    :param fingerprints: none if no receipt was found, although there may be one.
-    :param passed_over: why there may be one, as a clause; '' if one was found.
-    """
-
-    requested_at: datetime
-    fingerprints: tuple[str, ...]
-    passed_over: str = ""
-
-
-def known_keys(receipts: Iterable[Receipt], user: str, now: datetime) -> KnownKeys | None:
-    """The keys that the latest token of a user was sealed to; None if there was none.
-
-    The order is that of the requests: a bundle that is sent again makes no earlier key the latest one. A receipt from
-    the future is skipped: it would be the latest one for as long as its writer likes.
-    """
-    latest = max(
-        (
-            one
-            for one in receipts
-            if one.recipient == user
-            and (one.handoff or {}).get("sealed_to")
-            and one.requested_at <= now + CLOCK_TOLERANCE
-        ),
-        key=lambda one: (one.requested_at, one.recorded_at),
-        default=None,
-    )
-    return KnownKeys(latest.requested_at, tuple(latest.handoff["sealed_to"])) if latest and latest.handoff else None

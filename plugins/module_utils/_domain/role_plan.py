@@ -116,34 +116,39 @@ def plan_present(current: Current, desired: Desired, candidate: str) -> Plan:
     trust = desired.trust._replace(external_id=chosen.current, previous_external_ids=chosen.previous)
     change = change_trust(role.trust if role else None, trust, desired.partition, remove_foreign=desired.remove_foreign)
     tight = _check_quotas(current, desired, change, trust, candidate)
-    parameter_steps = list(
-        _parameter_steps(current.parameter, desired, chosen, recovered=chosen.current == trusted.current)
-    )
+    recovered = chosen.current == trusted.current
+    parameter_steps = list(_parameter_steps(current.parameter, desired, chosen, recovered=recovered))
     trust_steps = list(_trust_steps(change, desired)) if role else [_create_role(change.policy, desired)]
     # A change of type leaves SSM without the value for a moment: the role must hold it by then, or a run that is
     # interrupted there would lose it.
     parameter_first = len(parameter_steps) == 1 and ids.parameter_first(known, trusted, chosen)
-    boundary_steps = list(_boundary_steps(role, desired))
     steps = [
         *provider_steps(current.oidc_providers, trust.oidc_providers, desired.partition, provider_tags(desired.venue)),
-        # A boundary comes before everything that it is to bound, and only who has one may be changed by some callers.
-        *(boundary_steps if desired.boundary else []),
-        *(parameter_steps + trust_steps if parameter_first else trust_steps + parameter_steps),
-        *([] if desired.boundary else boundary_steps),
+        *_in_order(
+            list(_boundary_steps(role, desired)),
+            parameter_steps + trust_steps if parameter_first else trust_steps + parameter_steps,
+            bounds=bool(desired.boundary),
+        ),
         *_policy_steps(current.policy, desired),
         *_setting_steps(role, desired),
     ]
     labels = _labels(known, trusted, chosen)
     after = _desired_state(desired, change.policy, chosen.current, current, labels)
     after |= state_after(current.oidc_providers, trust.oidc_providers, desired.partition)
-    notes = [
-        *change.notes(),
-        *(note for one in trust.oidc_providers for note in one.notes()),
-        *undecided(reading),
-        *_weakness(desired, known, chosen),
-        *filter(None, [tight]),
-    ]
+    of_providers = [note for one in trust.oidc_providers for note in one.notes()]
+    notes = [*change.notes(), *of_providers, *undecided(reading), *_weakness(desired, known, chosen)]
+    notes += [tight] if tight else []
     return Plan(steps, _current_state(current, labels), after, notes, change.locked)
+
+
+def _in_order(boundary: list[Step], others: list[Step], *, bounds: bool) -> list[Step]:
+    """The steps of a boundary and those of trust and external ID, in the order in which each is safe.
+
+    A boundary comes before everything that it is to bound, and only who has one may be changed by some callers.
+
+    :param bounds: whether there is to be a boundary.
+    """
+    return [*boundary, *others] if bounds else [*others, *boundary]
 
 
 def _check_role(role: Role | None, desired: Desired) -> None:

@@ -21,7 +21,8 @@ from .._domain.incident import Identified, gaps, identify, is_of, parent_of, pro
 from .._domain.incident_text import next_step
 from .._domain.leases import FoundLeases, StoredLease, find_leases, lease_path
 from .._domain.names import Venue
-from .._domain.receipts import Receipt, ReceiptLog
+from .._domain.receipt_log import ReceiptLog
+from .._domain.receipts import Receipt
 from .._domain.revocation import standing
 from .._domain.role_facts import owner
 from .._domain.role_plan import Role

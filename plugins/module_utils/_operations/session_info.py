@@ -17,7 +17,8 @@ from .._aws.venue_state import Caller, read_caller
 from .._domain import role_facts, sessions
 from .._domain.errors import AccountMismatch, InvalidInput, NotProvisioned
 from .._domain.names import Venue, chosen_role_name, make_venue
-from .._domain.receipts import CLOCK_TOLERANCE, Receipt, ReceiptLog
+from .._domain.receipt_log import ReceiptLog
+from .._domain.receipts import CLOCK_TOLERANCE, Receipt
 from .._domain.revocation import standing
 from .._domain.role_facts import Observed
 from .._domain.times import iso, parse_time

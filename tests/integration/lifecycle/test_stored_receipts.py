@@ -11,7 +11,7 @@ from typing import Any
 
 import pyrage
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import LONGEST_LINE
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipt_log import LONGEST_LINE
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import stamp
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import session_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime

@@ -34,7 +34,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     SealingFailed,
     VenueError,
 )
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import known_keys, parse_receipt
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.known_keys import known_keys
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._handoff_options import HANDOFF
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import (
     _issuing as issuing,

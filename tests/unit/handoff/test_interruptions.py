@@ -14,7 +14,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused, VenueError
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt, parse_receipt, read_log
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipt_log import read_log
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt, parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.interruption import (
     Interrupted,
     SignalGuard,

@@ -11,14 +11,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import (
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.known_keys import known_keys
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipt_log import (
     LONGEST_LINE,
-    Receipt,
     ReceiptLog,
     Stored,
-    known_keys,
     read_log,
 )
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -26,14 +26,10 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     ReceiptNotKept,
     TooManyReceipts,
 )
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.known_keys import KnownKeys
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import (
-    LONGEST_LINE,
-    KnownKeys,
-    Receipt,
-    ReceiptLog,
-    parse_receipt,
-)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipt_log import LONGEST_LINE, ReceiptLog
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt, parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import stamp
 from ansible_collections.mdps.venue_sts.plugins.module_utils._receipt_store import ReceiptSources, ReceiptStores
 from moto import mock_aws

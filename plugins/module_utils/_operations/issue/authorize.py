@@ -106,14 +106,10 @@ def authorize_found(
     request = _with_buckets(options, role_policy, parameters, caller)
     allows = what_it_allows(options, role_policy, request)
     compared = _compare(options, clients.client("ssm"), role, parameter)
-    for warning in (compared, *check_usable(role_policy, request), _useless(options, allows)):
-        if warning:
-            runtime.warn(warning)
-    policy = options.session_policy or (
-        session_policy(options, request, caller.account_id, renewals) if request.narrows or renewals else None
-    )
+    for warning in filter(None, (compared, *check_usable(role_policy, request), _useless(options, allows))):
+        runtime.warn(warning)
     duration = _decide_duration(options, caller, role, runtime)
-    arguments = _arguments(options, role, duration, parameter, policy)
+    arguments = _arguments(options, role, duration, parameter, _policy(options, request, caller, renewals))
     names = _names(options, role, caller)
     question = Question(caller, role, parameter, arguments, options.wait_timeout, names)
     facts = ReceiptFacts(
@@ -131,6 +127,15 @@ def authorize_found(
         assume=lambda: assume(question, clients, runtime),
         verify=lambda issued: verify(issued, clients) if options.verify else None,
     )
+
+
+def _policy(
+    options: TokenOptions, request: Request, caller: Caller, renewals: permissions.RenewalFolder | None
+) -> Mapping[str, Any] | None:
+    """Return the session policy; None for a token that may do all that the role may."""
+    if options.session_policy or not (request.narrows or renewals):
+        return options.session_policy
+    return session_policy(options, request, caller.account_id, renewals)
 
 
 def _arguments(

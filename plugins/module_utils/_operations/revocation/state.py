@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..._aws.account import roles_of
 from ..._aws.calls import DENIED, run_concurrently
@@ -24,7 +24,8 @@ from ..._domain.errors import (
 )
 from ..._domain.leases import FoundLeases, StoredLease
 from ..._domain.names import Venue
-from ..._domain.receipts import Receipt, ReceiptLog
+from ..._domain.receipt_log import ReceiptLog
+from ..._domain.receipts import Receipt
 from ..._domain.role_plan import Role
 from ..._domain.tags import check_ownership
 from ..._domain.words import first_of
@@ -47,6 +48,21 @@ class Known:
     receipts: tuple[Receipt, ...]
     found: bool = True
     unreadable: int = 0
+
+
+class WantedRoles(NamedTuple):
+    """The roles to look at.
+
+    :param names: of the roles to read, the venue's own before all others.
+    :param further: those of them that only their tags name.
+    :param passed_over: the names of further roles that receipts name, too many to be read.
+    :param not_reached: why roles that only their tags name are not known.
+    """
+
+    names: tuple[str, ...]
+    further: tuple[str, ...]
+    passed_over: tuple[str, ...]
+    not_reached: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -149,40 +165,42 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     lease = leases.of(options.value) if leases else None
     if options.target == "user" and not known.found and not lease and not options.sources.services:
         raise unknown(options)
-    asked = _asked_roles(options, receipts, lease)
-    asked, rest = asked[:MOST_ROLES], asked[MOST_ROLES:]
-    further, not_reached = _further_roles(options, iam, asked)
-    names = [*asked, *further]
-    passed_over = [name for name in rest if name.lower() not in map(str.lower, further)]
-    states, refused = _read_roles(options, iam, names)
-    refused.update({name.lower(): too_many_roles(passed_over) for name in passed_over})
-    _raise_if_nothing_else(options, refused, names)
-    roles = tuple(
-        RoleState(role, inline, tuple(one for one in receipts if _is_of(one, role)))
-        for role, inline in states
-        if role.name.lower() not in refused
-    )
+    wanted = _wanted_roles(options, iam, receipts, lease)
+    states, refused = _read_roles(options, iam, wanted)
+    _raise_if_nothing_else(options, refused, wanted.names)
+    roles = _role_states(states, refused, receipts)
     if not options.by_receipt and not roles:
-        raise _no_role(options, caller, [refused[name.lower()] for name in names if name.lower() in refused])
-    failed = {name: refused[name.lower()] for name in names if _is_failure(options, name, refused, further)}
-    reported = refused.keys() - set(map(str.lower, failed))
-    left_out = [(one, refused[one.role_name.lower()].message) for one in receipts if one.role_name.lower() in reported]
-    gone = [one for one in receipts if not any(_is_of(one, role) for role, _inline in states)]
-    gone = [one for one in gone if one.role_name.lower() not in refused]
-    own = (options.role_name, *further) if options.every_role else ()
+        raise _no_role(options, caller, [refused[name.lower()] for name in wanted.names if name.lower() in refused])
+    failed = {one: refused[one.lower()] for one in wanted.names if _is_failure(options, one, refused, wanted.further)}
+    reported = {name: refused[name].message for name in refused.keys() - set(map(str.lower, failed))}
+    left_out = [(one, reported[one.role_name.lower()]) for one in receipts if one.role_name.lower() in reported]
+    own = (options.role_name, *wanted.further) if options.every_role else ()
+    not_reached = [f"{name}: {reported[name.lower()]}" for name in own if name.lower() in reported]
     there = {role.name.lower() for role, _inline in states} | refused.keys()
-    not_reached += [f"{name}: {refused[name.lower()].message}" for name in own if name.lower() in reported]
     return State(
         caller=caller,
         now=now,
         roles=roles,
-        gone=tuple(gone),
+        gone=tuple(one for one in receipts if one.role_name.lower() not in there),
         leases=leases,
         left_out=(*foreign, *left_out),
-        not_reached=tuple(not_reached),
-        passed_over=tuple(passed_over),
+        not_reached=(*wanted.not_reached, *not_reached),
+        passed_over=wanted.passed_over,
         failed=failed,
         own_missing=not options.by_receipt and options.role_name.lower() not in there,
+    )
+
+
+def _role_states(
+    states: Iterable[tuple[Role, Mapping[str, Mapping[str, Any]]]],
+    refused: Collection[str],
+    receipts: Sequence[Receipt],
+) -> tuple[RoleState, ...]:
+    """The roles to act on, each with its receipts."""
+    return tuple(
+        RoleState(role, inline, tuple(one for one in receipts if _is_of(one, role)))
+        for role, inline in states
+        if role.name.lower() not in refused
     )
 
 
@@ -203,16 +221,29 @@ def _asked_roles(options: RevocationOptions, receipts: Iterable[Receipt], lease:
     return sorted(names, key=lambda name: name.lower() != options.role_name.lower())
 
 
+def _wanted_roles(
+    options: RevocationOptions, iam: Any, receipts: Iterable[Receipt], lease: StoredLease | None
+) -> WantedRoles:
+    """The roles that options, receipts, a lease and their own tags name."""
+    asked = _asked_roles(options, receipts, lease)
+    asked, rest = asked[:MOST_ROLES], asked[MOST_ROLES:]
+    further, not_reached = _further_roles(options, iam, asked)
+    passed_over = [name for name in rest if name.lower() not in map(str.lower, further)]
+    return WantedRoles((*asked, *further), tuple(further), tuple(passed_over), tuple(not_reached))
+
+
 def _read_roles(
-    options: RevocationOptions, iam: Any, names: Sequence[str]
+    options: RevocationOptions, iam: Any, wanted: WantedRoles
 ) -> tuple[list[tuple[Role, Mapping[str, Mapping[str, Any]]]], dict[str, VenueError]]:
     """The roles that exist, and why others, by their names in lower case, are not to be acted on."""
+    names = wanted.names
     found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names])
     refused = {name.lower(): one for name, one in zip(names, found, strict=True) if isinstance(one, VenueError)}
     states = [one for one in found if isinstance(one, tuple)]
     for role, _inline in states:
         if problem := _foreign_role(options, role):
             refused[role.name.lower()] = problem
+    refused.update({name.lower(): too_many_roles(wanted.passed_over) for name in wanted.passed_over})
     return states, refused
 
 
