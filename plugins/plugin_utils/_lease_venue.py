@@ -14,7 +14,8 @@ from typing import Any
 from ..module_utils._aws.clients import Clients
 from ..module_utils._domain.access import Limits, Request, read_policy
 from ..module_utils._domain.errors import InvalidInput, KeyChanged
-from ..module_utils._domain.leases import Lease, renewal_folder
+from ..module_utils._domain.lease_names import renewal_folder
+from ..module_utils._domain.leases import Lease
 from ..module_utils._domain.missing import missing_parameter
 from ..module_utils._domain.names import ParameterNames, Venue, chosen_role_name, make_venue, parameter_names
 from ..module_utils._domain.permissions import RenewalFolder

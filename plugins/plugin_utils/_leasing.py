@@ -14,18 +14,9 @@ from ..module_utils._aws.clients import Clients
 from ..module_utils._aws.venue_state import read_caller
 from ..module_utils._domain.access import REQUEST, Request, parse_request
 from ..module_utils._domain.errors import InvalidInput
-from ..module_utils._domain.leases import (
-    CHANNELS,
-    MAXIMUM_DAYS,
-    MOST_DAYS,
-    FoundLeases,
-    Lease,
-    check_days,
-    lease_path,
-    parameter_name,
-    plan_end,
-    stored_text,
-)
+from ..module_utils._domain.lease_names import lease_path, parameter_name
+from ..module_utils._domain.lease_parameters import FoundLeases, plan_end
+from ..module_utils._domain.leases import CHANNELS, MAXIMUM_DAYS, MOST_DAYS, Lease, check_days, stored_text
 from ..module_utils._domain.names import Venue, make_venue
 from ..module_utils._domain.receipts import CLOCK_TOLERANCE
 from ..module_utils._domain.steps import Step

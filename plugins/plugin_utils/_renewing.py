@@ -18,22 +18,10 @@ from ..module_utils._aws.clients import Clients
 from ..module_utils._aws.leases import write
 from ..module_utils._aws.venue_state import read_caller, read_inline_names, read_parameters
 from ..module_utils._domain.errors import InvalidInput, IssueInterrupted, LeaseRefused, RenewalFailed, VenueError
-from ..module_utils._domain.leases import (
-    MAXIMUM_DAYS,
-    MOST_DAYS,
-    RENEW_BEFORE,
-    FoundLeases,
-    Lease,
-    Renewal,
-    StoredLease,
-    check_days,
-    find_leases,
-    lease_path,
-    parameter_name,
-    plan_end,
-    reason_ended,
-    renewal_name,
-)
+from ..module_utils._domain.lease_history import reason_ended
+from ..module_utils._domain.lease_names import lease_path, parameter_name, renewal_name
+from ..module_utils._domain.lease_parameters import FoundLeases, find_leases, plan_end
+from ..module_utils._domain.leases import MAXIMUM_DAYS, MOST_DAYS, RENEW_BEFORE, Lease, Renewal, StoredLease, check_days
 from ..module_utils._domain.names import check_range
 from ..module_utils._domain.permissions import RenewalFolder
 from ..module_utils._domain.revocation import Revocation, found_in

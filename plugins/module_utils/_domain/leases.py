@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Leases: approvals to hold tokens for a venue until a date. How they are stored, read, renewed and ended.
+"""Leases: approvals to hold tokens for a venue until a date. What they contain, and when they are renewed.
 
 A lease is a parameter of the venue's account, below ``lease_path``. It never changes; a new approval is a new lease.
 What renewals record is a second parameter, below the first, so that a renewal cannot bring back a lease that somebody
@@ -12,20 +12,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from .access import RENEWALS, REQUEST, Request, parse_request
+from .access import REQUEST, Request, parse_request
 from .arns import ACCOUNT_ID
 from .errors import InvalidInput
-from .names import SESSION_NAME, Venue, check_parameter_name, make_venue
+from .names import SESSION_NAME, Venue, make_venue
 from .receipts import CLOCK_TOLERANCE
-from .role_plan import Parameter
-from .steps import Step
 from .times import STAMP, iso, parse_stamp, stamp
-from .token_files import person_part
 from .token_request import LONGEST_SESSION, SHORTEST
 from .untrusted import BadValue, an_object, aware_time, checked, matching, one_line, one_of, or_null, safe_text
 from .untrusted import text_list as texts
@@ -44,13 +41,10 @@ END_TOLERANCE = timedelta(seconds=60)
 LONGEST_VALUE = 8192  # bytes; the most that Parameter Store accepts
 MOST_BRACKETS = 64
 MOST_DAYS = 366  # so that a forged lease cannot reach far ahead
-PER_CALL = 10  # parameters that DeleteParameters takes
 
 _ID = re.compile(rf"l-{STAMP}-[0-9a-f]{{8}}")
 _CLAIM = re.compile(r"[0-9a-f]{8}")
 _SIGNATURE = re.compile(r"[A-Za-z0-9+/]{16,4096}={0,2}")
-_ESCAPED = re.compile(r"[^A-Za-z0-9_-]")
-_RENEWAL = "renewal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,90 +243,6 @@ class StoredLease:
         return (renewal.due_at(renew_before) if renewal else None) or max(self.lease.starts_at, now)
 
 
-# Names --------------------------------------------------------------------------------------------------------------
-
-
-def lease_path(venue: Venue, option: str | None) -> str:
-    """Return the path that the leases of a venue are below.
-
-    :param option: the option ``lease_path``; None for the conventional one.
-    :raises InvalidInput: it is not a path of parameters.
-    """
-    if option is None:
-        return f"/unity/{venue.project}/{venue.venue}/cs/sts/leases"
-    path = check_parameter_name("lease_path", option.rstrip("/"))
-    if not path.startswith("/"):
-        raise InvalidInput("lease_path", f"'{option}' must begin with '/', such as /unity/sbg/dev/cs/sts/leases.")
-    return path
-
-
-def parameter_name(path: str, user: str) -> str:
-    """Return the name of a user's lease. It can be read back in one way only: a full stop begins an escape."""
-    return f"{path}/{_ESCAPED.sub(lambda one: f'.{ord(one[0]):02x}', user)}"
-
-
-def renewal_name(path: str, user: str) -> str:
-    """Return the name of what renewals of a user's lease record."""
-    return f"{parameter_name(path, user)}/{_RENEWAL}"
-
-
-def renewal_folder(venue: Venue, user: str) -> str:
-    """Return the folder of a bucket that holds what a user's renewals deliver, with its slash.
-
-    It is below the prefix that no token may write. Several venues may share a bucket.
-    """
-    return f"{RENEWALS}{venue.project}/{venue.venue}/{person_part(user)}/"
-
-
-# Reading ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class FoundLeases:
-    """What is below the path of leases.
-
-    :param stored: the leases, by user.
-    :param names: the names of all parameters, also of those that are no leases.
-    :param damaged: a sentence for each parameter that is no lease of this venue, by name.
-    """
-
-    stored: tuple[StoredLease, ...]
-    names: tuple[str, ...]
-    damaged: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def unreadable(self) -> tuple[str, ...]:
-        """The sentences of ``damaged`` alone."""
-        return tuple(self.damaged.values())
-
-    def of(self, user: str) -> StoredLease | None:
-        """Return the lease of a user, or None."""
-        return next((one for one in self.stored if one.lease.user == user), None)
-
-
-def find_leases(parameters: Mapping[str, Parameter], path: str, venue: Venue) -> FoundLeases:
-    """Return the leases among parameters.
-
-    :param parameters: all below the path, by name.
-    """
-    stored, damaged = [], {}
-    for name in sorted(parameters):
-        if name.endswith(f"/{_RENEWAL}"):
-            continue
-        try:
-            lease = parse_lease(_decode(parameters[name].value))
-            if lease.venue != venue or name != parameter_name(path, lease.user):
-                raise BadValue("it is about another venue or user than its name.")
-        except (ValueError, RecursionError, InvalidInput) as error:
-            problem = error.message if isinstance(error, InvalidInput) else str(error)
-            damaged[name] = safe_text(f"{name} is not a lease and is not renewed: {problem}")
-            continue
-        record = parameters.get(renewal_name(path, lease.user))
-        renewal = read_renewal(record.value, lease) if record else None
-        stored.append(StoredLease(lease, renewal, record.version if record else 0))
-    return FoundLeases(tuple(stored), tuple(sorted(parameters)), damaged)
-
-
 def parse_lease(given: Any) -> Lease:
     """Return a lease from its JSON.
 
@@ -359,7 +269,7 @@ def stored_text(lease: Lease) -> str:
     """
     text = lease.to_line()
     try:
-        _decode(text)
+        decode_value(text)
     except BadValue:
         raise InvalidInput(
             "reason",
@@ -376,7 +286,7 @@ def read_renewal(text: str, lease: Lease) -> Renewal | None:
     A record that is ignored only makes the next renewal come early.
     """
     try:
-        given = _decode(text)
+        given = decode_value(text)
         if not isinstance(given, dict):
             return None
         _check_schema(given)
@@ -396,8 +306,12 @@ def read_renewal(text: str, lease: Lease) -> Renewal | None:
     return renewal
 
 
-def _decode(text: str) -> Any:
-    """:raises ValueError: too long or not JSON; RecursionError: nested too deeply."""
+def decode_value(text: str) -> Any:
+    """Return what the value of a parameter says, which may be anything.
+
+    :raises ValueError: too long or not JSON.
+    :raises RecursionError: nested too deeply.
+    """
     if len(text) > LONGEST_VALUE or text.count("{") + text.count("[") > MOST_BRACKETS:
         raise BadValue("it is too long.")
     try:
@@ -470,62 +384,3 @@ _RENEWAL_CHECKS: dict[str, Callable[[Any], Any]] = {
     "session_name": or_null(matching(SESSION_NAME)),
     "problem": or_null(one_line),
 }
-
-
-def reason_ended(lease: Lease, record: Iterable[str]) -> str:
-    """Return what the record of approvals and endings says against a lease, or '' if nothing.
-
-    Whoever may write parameters can put a copy of a lease back, with its signature. A lease that was ended, or replaced
-    by another approval, gets no token any more.
-
-    :param record: lines of the record, oldest first. A line that is not a record is ignored.
-    """
-    seen, why = False, ""
-    for line in record:
-        if lease.user not in line:
-            continue
-        try:
-            entry = _decode_line(line)
-        except (ValueError, RecursionError):
-            continue
-        found, event, at = entry.get("lease"), entry.get("event"), entry.get("at")
-        if not isinstance(found, dict) or _whose(found) != (lease.user, lease.venue.project, lease.venue.venue):
-            continue
-        if found.get("id") == lease.id:
-            seen, why = True, why or (f"it has ended at {safe_text(str(at))}" if event == "ended" else "")
-        elif seen and event == "approved":
-            why = why or f"it was replaced at {safe_text(str(at))}"
-    return why
-
-
-def _decode_line(line: str) -> dict[str, Any]:
-    found = json.loads(line)
-    if not isinstance(found, dict):
-        raise BadValue("an object is needed.")
-    return found
-
-
-def _whose(lease: Mapping[str, Any]) -> tuple[Any, ...]:
-    return lease.get("user"), lease.get("project"), lease.get("venue")
-
-
-# Ending -------------------------------------------------------------------------------------------------------------
-
-
-def plan_end(found: FoundLeases, path: str, user: str | None) -> list[Step]:
-    """Return the steps that end leases.
-
-    :param user: whose lease; None for every parameter below the path, those that are no leases included.
-    """
-    if user is None:
-        return list(_delete(found.names, "end every lease of the venue"))
-    names = [name for name in (parameter_name(path, user), renewal_name(path, user)) if name in found.names]
-    return list(_delete(names, f"end the lease of {user}"))
-
-
-def _delete(names: Sequence[str], summary: str) -> Iterable[Step]:
-    """Yield the calls that delete parameters. A parameter that is already gone is no error."""
-    # A lease comes before what its renewals recorded: parameters of one call are not deleted together.
-    for start in range(0, len(names), PER_CALL):
-        part = list(names[start : start + PER_CALL])
-        yield Step("ssm", "delete_parameters", part[0], summary, {"Names": part})

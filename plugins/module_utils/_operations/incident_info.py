@@ -19,7 +19,9 @@ from .._domain import uses as key_uses
 from .._domain.errors import AwsRefused, InvalidInput, VenueError
 from .._domain.incident import Identified, gaps, identify, is_of, parent_of, provenance
 from .._domain.incident_text import next_step
-from .._domain.leases import FoundLeases, StoredLease, find_leases, lease_path
+from .._domain.lease_names import lease_path
+from .._domain.lease_parameters import FoundLeases, find_leases
+from .._domain.leases import StoredLease
 from .._domain.names import Venue
 from .._domain.receipt_log import ReceiptLog
 from .._domain.receipts import Receipt

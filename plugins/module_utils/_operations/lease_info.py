@@ -10,7 +10,8 @@ from typing import Any
 from .._aws.calls import run_concurrently
 from .._aws.clients import Clients
 from .._aws.venue_state import read_caller
-from .._domain.leases import RENEW_BEFORE, lease_path
+from .._domain.lease_names import lease_path
+from .._domain.leases import RENEW_BEFORE
 from .._domain.names import Venue, check_range, make_venue
 from .._domain.token_request import LONGEST
 from ._operation import Operation, Params, Result, Runtime, filled_in

@@ -10,7 +10,7 @@ from typing import Any
 from .._aws.calls import apply
 from .._aws.clients import Clients
 from .._aws.leases import read_below
-from .._domain.leases import FoundLeases, find_leases, plan_end
+from .._domain.lease_parameters import FoundLeases, find_leases, plan_end
 from .._domain.names import Venue
 from .._domain.steps import Step
 from .._domain.times import iso

@@ -19,7 +19,8 @@ from .._aws.venue_state import Caller, read_caller
 from .._domain import role_facts
 from .._domain.drift import differences, unmanaged
 from .._domain.errors import AwsRefused, InvalidInput, VenueError
-from .._domain.leases import RENEW_BEFORE, lease_path
+from .._domain.lease_names import lease_path
+from .._domain.leases import RENEW_BEFORE
 from .._domain.names import Venue
 from .._domain.role_facts import Observed
 from .._domain.role_plan import POLICY_NAME, Current, Parameter, plan_present

@@ -14,11 +14,8 @@ from typing import Any
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.venue_state import read_role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import (
-    Renewal,
-    parameter_name,
-    renewal_name,
-)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_names import parameter_name, renewal_name
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import Renewal
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lock import has_lock
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt

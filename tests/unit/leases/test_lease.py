@@ -14,17 +14,19 @@ import jsonschema
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import leases
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_history import reason_ended
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_names import (
+    lease_path,
+    parameter_name,
+    renewal_folder,
+    renewal_name,
+)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_parameters import find_leases, plan_end
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import (
     Renewal,
     StoredLease,
-    find_leases,
-    lease_path,
-    parameter_name,
     parse_lease,
-    plan_end,
     read_renewal,
-    renewal_folder,
-    renewal_name,
     stored_text,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
@@ -318,7 +320,7 @@ LATER = lease(unique="00000001").to_json()
     ],
 )
 def test_what_the_record_says_against_a_lease(record: list[str], why: str) -> None:
-    found = leases.reason_ended(lease(), record)
+    found = reason_ended(lease(), record)
     assert found.startswith(why) and bool(found) == bool(why)
     assert found.isprintable()
 

@@ -10,11 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import (
-    Renewal,
-    parameter_name,
-    renewal_name,
-)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_names import parameter_name, renewal_name
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import Renewal
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.role_info import OPERATION
 from moto import mock_aws
 

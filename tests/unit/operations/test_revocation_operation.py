@@ -245,7 +245,7 @@ def leases_of(account: Account) -> set[str]:
         ({"state": "absent", "user": "jdoe"}, set()),
         ({"state": "absent", "all": True}, set()),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_no_lease_ends_but_those_of_whom_is_revoked(
     asked: dict[str, Any], ended: set[str], check: bool, revocation: Runner, account: Account, tmp_path: pathlib.Path

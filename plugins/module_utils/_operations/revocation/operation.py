@@ -13,7 +13,7 @@ from ..._aws.calls import apply
 from ..._aws.clients import Clients
 from ..._aws.venue_state import read_role
 from ..._domain.errors import ConcurrentChange, VenueError
-from ..._domain.leases import FoundLeases, plan_end
+from ..._domain.lease_parameters import FoundLeases, plan_end
 from ..._domain.lock import has_lock
 from ..._domain.role_plan import Role
 from ..._domain.steps import Step

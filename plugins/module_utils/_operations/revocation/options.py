@@ -13,7 +13,7 @@ from ..._aws.clients import Clients
 from ..._domain.errors import (
     InvalidInput,
 )
-from ..._domain.leases import lease_path
+from ..._domain.lease_names import lease_path
 from ..._domain.names import Venue, check_session_name, chosen_role_name, make_venue, parameter_names
 from ..._domain.oidc import read_issuer
 from ..._domain.receipts import CLOCK_TOLERANCE, Receipt, parse_receipt

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..._domain.leases import FoundLeases, StoredLease
+from ..._domain.lease_parameters import FoundLeases
+from ..._domain.leases import StoredLease
 from ..._domain.receipts import CLOCK_TOLERANCE, Receipt
 from ..._domain.revocation import standing
 from ..._domain.role_plan import Role

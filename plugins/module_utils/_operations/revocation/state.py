@@ -22,7 +22,8 @@ from ..._domain.errors import (
     TooManyReceipts,
     VenueError,
 )
-from ..._domain.leases import FoundLeases, StoredLease
+from ..._domain.lease_parameters import FoundLeases
+from ..._domain.leases import StoredLease
 from ..._domain.names import Venue
 from ..._domain.receipt_log import ReceiptLog
 from ..._domain.receipts import Receipt
