@@ -228,10 +228,10 @@ def test_keys_of_another_account(found: Found, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"access_key_id": "secret/with+signs"}, "no access key id"),
+        ({"access_key_id": "secret/with+signs"}, "not an access key ID"),
         ({"access_key_id": ""}, "given but empty"),
         ({"access_key_id": KEY, "regions": []}, "given but empty"),
-        ({"access_key_id": KEY, "regions": ["../x"]}, "no region"),
+        ({"access_key_id": KEY, "regions": ["../x"]}, "not a region"),
         ({"access_key_id": KEY, "max_pages": 0}, "at least 1"),
         ({"access_key_id": KEY, "receipts_file": "/nonexistent/receipts"}, "cannot be read"),
     ],
