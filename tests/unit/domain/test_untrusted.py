@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import find_leases
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_parameters import find_leases
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.untrusted import (
     LONGEST_TEXT,

@@ -17,7 +17,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
     NotProven,
     VenueError,
 )
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import parameter_name, renewal_name
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_names import parameter_name, renewal_name
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import CLOCK_TOLERANCE, Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, verification
