@@ -81,8 +81,8 @@ SPELLING = re.compile(r"\b[Ee]xternal\s+(?:[#>*/]+\s+)?[Ii]ds?\b")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+(?:'t\b)?|[A-Z]+")
 _NO_WORDS = re.compile(rf"[A-Za-z0-9+/=]{{60,}}|{ALLOWED}")  # base64, and what is allowed
 _PREFIX = re.compile(r"(?<![A-Za-z0-9_])[frbuFRBU]{1,2}(?=[\"'])")  # of the next part of a text in Python
-_SOFT = re.compile(r"[\s_'’*-]+")
-_NEXT_LINE = re.compile(r"[ \t\"'’\\+*_-]*\n[\s\"'’#>*/|;-]*")
+_SOFT = re.compile(r"[\s_'\u2019*-]+")
+_NEXT_LINE = re.compile(r"[ \t\"'\u2019\\+*_-]*\n[\s\"'\u2019#>*/|;-]*")
 
 
 def findings(text: str, name: str = "") -> list[tuple[int, str, str]]:

@@ -17,16 +17,16 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
-try:  # before anything else of this collection, whose import it makes faster
+from ..module_utils import _masking
+from ..module_utils._domain.errors import InvalidInput, printable
+from ..module_utils._operations._operation import Operation, Runtime, check_connection, check_mappings, subject
+
+try:
     from . import _speed as speed
 
     Base = speed.FastArguments
 except ImportError:  # somebody has deleted the file: only the time changes
     speed, Base = None, ActionBase  # type: ignore[assignment]
-
-from ..module_utils import _masking
-from ..module_utils._domain.errors import InvalidInput, printable
-from ..module_utils._operations._operation import Operation, Runtime, check_connection, check_mappings, subject
 
 # What a module that crashed leaves behind; for a module that handles credentials, its output must not be shown.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")

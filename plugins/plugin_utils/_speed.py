@@ -17,10 +17,7 @@ import multiprocessing
 import os
 import re
 import ssl
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible import constants as C
@@ -28,45 +25,7 @@ from ansible.errors import AnsibleValueOmittedError
 from ansible.plugins.action import ActionBase
 from ansible.template import is_trusted_as_template
 
-# The packages of this collection's code.
-PACKAGES = tuple(f"{__name__.rsplit('.', 2)[0]}.{name}." for name in ("module_utils", "plugin_utils"))
-
-
-class CompiledModule(SourceFileLoader):
-    """Keeps the compiled code of a module in ``__pycache__`` beside it, as Python does, if the user owns the module.
-
-    Files of another owner, such as root, would prevent the user from upgrading the collection.
-    """
-
-    def set_data(self, path: str, data: Any, **options: Any) -> None:
-        """Write compiled code."""
-        if Path(self.path).stat().st_uid == os.geteuid():
-            super().set_data(path, data, **options)
-
-
-class OwnModules:
-    """Imports the modules of this collection as Python imports any other.
-
-    ansible-core compiles the files of a collection again in each run, which takes 1 ms a file.
-    """
-
-    @staticmethod
-    @functools.cache
-    def _finder(folder: str) -> FileFinder:
-        return FileFinder(folder, (CompiledModule, SOURCE_SUFFIXES))
-
-    @classmethod
-    def find_spec(cls, name: str, path: Sequence[str] | None = None, _target: Any = None) -> ModuleSpec | None:
-        """Return how to load a module of this collection; None for every other module."""
-        if not path or not name.startswith(PACKAGES):
-            return None
-        spec = cls._finder(next(iter(path))).find_spec(name)
-        return spec if spec and spec.loader else None
-
-
-sys.meta_path.insert(0, OwnModules)
-
-from ..module_utils._aws import authorities, clients  # noqa: E402 - imported as said above
+from ..module_utils._aws import authorities, clients
 
 with contextlib.suppress(ImportError):  # Clients reports a missing botocore
     import botocore.exceptions

@@ -13,11 +13,16 @@ from typing import Any
 from ...module_utils._domain.errors import InvalidInput
 from ...module_utils._files import open_regular
 from .._signing import SIGNATURE_SUFFIX
-from . import file  # noqa: F401 - the usual one is loaded before ansible-playbook forks
 from .channel import REASON, Channel, Parcel
+from .file import FileChannel
 
-# The class of each channel, in the file of the channel's name. It is loaded when somebody uses it.
-CHANNELS = {"file": "FileChannel", "email": "EmailChannel", "https": "HttpsChannel", "output": "OutputChannel"}
+# The class of each channel, in the file of the channel's name. Only the default one is loaded before it is used.
+CHANNELS = {
+    FileChannel.NAME: FileChannel.__name__,
+    "email": "EmailChannel",
+    "https": "HttpsChannel",
+    "output": "OutputChannel",
+}
 
 
 def load(name: str) -> type[Channel]:
