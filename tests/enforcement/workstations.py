@@ -192,6 +192,7 @@ def extract(
         "venue": "dev",
         "account_id": world.HOME,
         "region": "us-west-2",
+        "role_arn": f"arn:aws:iam::{world.HOME}:role/unity-sbg-dev-sts",
         "session_name": "jdoe",
         "issued_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "expires_at": token["Credentials"]["Expiration"],

@@ -27,6 +27,7 @@ RECEIPT = {
     "venue": "dev",
     "account_id": "123456789012",
     "region": "us-west-2",
+    "role_arn": "arn:aws:iam::123456789012:role/unity-sbg-dev-sts",
     "session_name": "jdoe",
     "issued_at": "2026-03-15T00:05:08Z",
     "expires_at": "2026-03-15T01:05:07Z",

@@ -277,5 +277,5 @@ def test_keys_of_somebody_else_change_nothing(venue: Ministack, tmp_path: pathli
     stranger = {"sts_creds": {"access_key": "test", "secret_key": "test", "session_token": "none"}}
     proof = {"verify": True, "keys_file": keys_file(tmp_path, stranger)}
     result = perform(revocation.OPERATION, **VENUE, all=True, **proof)
-    assert "no session of the venue. Nothing was changed" in result["msg"]
+    assert "which is not a session of the venue. Nothing was changed" in result["msg"]
     assert venue.client("iam").list_role_policies(RoleName="unity-sbg-dev-sts")["PolicyNames"] == ["venue-access"]
