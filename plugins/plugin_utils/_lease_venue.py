@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What approving and renewing a lease have in common, so that an approval fails where a renewal would.
 
-Credentials come from the key directory and limits from the inventory; the lease is only compared with them.
+Public keys come from the key directory and limits from the inventory; the lease is only compared with them.
 """
 
 from __future__ import annotations

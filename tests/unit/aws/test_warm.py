@@ -7,6 +7,8 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import pathlib
+import subprocess
+import sys
 from multiprocessing.connection import Connection
 
 import botocore.loaders
@@ -53,6 +55,19 @@ def test_a_warm_process_reads_no_api_description(monkeypatch: pytest.MonkeyPatch
     made = Clients({"access_key": "AKIAEXAMPLE", "secret_key": "fake", "region": "us-west-2"})
     assert made.partition == "aws"
     assert [made.client(service).meta.service_model.service_name for service in SERVICES] == list(SERVICES)
+
+
+def test_nothing_of_it_is_left_for_the_collector_when_a_process_ends() -> None:
+    program = f"""
+import atexit, importlib
+atexit.register(lambda: print(speed._LOADER, speed._UNUSED_SESSION))  # what is registered later is called before it
+speed = importlib.import_module("{speed.__name__}")
+speed.prepare({SERVICES})
+print(speed._LOADER is None, speed._UNUSED_SESSION is None)
+"""
+    begin = "from ansible.plugins.loader import init_plugin_loader; init_plugin_loader()"
+    done = subprocess.run([sys.executable, "-c", begin + program], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["False False", "None None"]
 
 
 def test_the_models_are_read_once_for_all_sessions() -> None:

@@ -58,10 +58,14 @@ def authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Auth
     :raises InvalidInput: a duration or a policy that STS would refuse.
     """
     check_policy_size(options)
-    if options.saml or options.web_identity:
-        from . import unsigned  # noqa: PLC0415 - most tokens are issued with AWS credentials
+    if options.saml:
+        from .unsigned import authorize_saml  # noqa: PLC0415 - most tokens are issued with AWS credentials
 
-        return unsigned.authorize(options, clients, runtime)
+        return authorize_saml(options, options.saml, clients, runtime)
+    if options.web_identity:
+        from .unsigned import authorize_web_identity  # noqa: PLC0415 - as above
+
+        return authorize_web_identity(options, options.web_identity, clients, runtime)
     return authorize_found(options, read(options, clients), clients, runtime)
 
 

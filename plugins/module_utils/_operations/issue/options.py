@@ -232,7 +232,7 @@ def _parse_proof(params: Params, partition: str) -> tuple[SamlOptions | None, We
 
         return _saml.parse(params), None
     if method == "web_identity":
-        from .. import _web_identity  # noqa: PLC0415
+        from .. import _web_identity  # noqa: PLC0415 - as above
 
         return None, _web_identity.parse(params, partition)
     return None, None

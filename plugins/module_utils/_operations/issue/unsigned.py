@@ -38,22 +38,12 @@ class WebIdentityQuestion:
     arguments: dict[str, Any]
 
 
-def authorize(options: TokenOptions, clients: Clients, runtime: Runtime) -> Authorized:
+def authorize_saml(options: TokenOptions, saml: _saml.SamlOptions, clients: Clients, runtime: Runtime) -> Authorized:
     """Check what can be known without credentials. Nothing of the venue can be read, and STS decides.
 
-    :param options: with the options of SAML or of a web identity.
     :raises SamlProblem: the response is not one that STS could accept.
-    :raises WebIdentityProblem: the token is not one that STS could accept.
-    :raises InvalidInput: a file cannot be read, or the account, the session or the bucket is not known.
+    :raises InvalidInput: a file cannot be read, or the session or the bucket is not known.
     """
-    if options.saml:
-        return _authorize_saml(options, options.saml, clients, runtime)
-    if options.web_identity:
-        return _authorize_web_identity(options, options.web_identity, clients, runtime)
-    raise ValueError("neither SAML nor a web identity")
-
-
-def _authorize_saml(options: TokenOptions, saml: _saml.SamlOptions, clients: Clients, runtime: Runtime) -> Authorized:
     response = _saml.read_assertion(saml)
     pair = _saml.check_pair(
         saml,
@@ -74,10 +64,14 @@ def _authorize_saml(options: TokenOptions, saml: _saml.SamlOptions, clients: Cli
     )
 
 
-def _authorize_web_identity(
+def authorize_web_identity(
     options: TokenOptions, web_identity: _web_identity.WebIdentityOptions, clients: Clients, runtime: Runtime
 ) -> Authorized:
-    """Authorize without credentials, as with SAML. The session is named here, and not by the identity provider."""
+    """Check what can be known without credentials. The session is named here, and not by the identity provider.
+
+    :raises WebIdentityProblem: the token is not one that STS could accept.
+    :raises InvalidInput: there is no token, or the account or the bucket is not known.
+    """
     token = _web_identity.read(web_identity, runtime.now())
     account = _web_identity.role_account_of(web_identity, options.role_account)
     role_arn = options.role_arn or f"arn:{options.partition}:iam::{account}:role/{options.role_name}"
