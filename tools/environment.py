@@ -141,6 +141,7 @@ def make(name: str) -> pathlib.Path:
             "pip",
             "install",
             "--quiet",
+            "--compile-bytecode",  # as pip does: where PYTHONDONTWRITEBYTECODE is set, every run would compile it all
             "--link-mode",
             "copy",
             "--python",

@@ -122,6 +122,8 @@ class Reuse:
         """Return the earlier result if it serves this request, else run the task."""
         this: Any = self
         args = this._task.args
+        if not args.get("reuse"):
+            return self._run_task(tmp, task_vars)
         # Plain types, whatever the templates made of the options.
         surroundings = {**_surroundings(this), "settings": settings_of(args)}
         request = digest(request_of(json.loads(json.dumps(args, default=str)), surroundings))
@@ -134,16 +136,15 @@ class Reuse:
                 return dict(this.hide({**previous, "changed": False, "reused": True}))
             if host and previous.get("failed"):  # asking again for each host would fail for each
                 return {"failed": True, "msg": f"{previous.get('msg')} (requested once, by {host})", "request": request}
+        return {**self._run_task(tmp, task_vars), "request": request, "request_files": files}
+
+    def _run_task(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = super()._run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's
-        if variable:
-            result |= {"request": request, "request_files": files}
         return result if result.get("failed") else {**result, "reused": False}
 
 
-def _previous(variable: str | None, host: str | None, task_vars: Mapping[str, Any]) -> Any:
+def _previous(variable: str, host: str | None, task_vars: Mapping[str, Any]) -> Any:
     """Return what an earlier task registered, as plain types."""
-    if not variable:
-        return None
     found = task_vars.get("hostvars", {}).get(host, {}) if host else task_vars
     return json.loads(json.dumps(found.get(variable), default=str)) if variable in found else None
 
