@@ -136,10 +136,12 @@ def append_private(
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise InvalidInput(option, f"'{target}' is not a regular file.")
             _wait_for_lock(handle, f"{option}: '{target}'", sleep, timeout)  # released when the handle is closed
+            is_new = os.fstat(handle).st_size == 0
             _append_locked(handle, line)
+            if is_new:  # under the lock: the name of a file with lines survives a power failure
+                _sync_folder(target.parent)
         finally:
             os.close(handle)
-        _sync_folder(target.parent)
 
 
 def check_new_file(option: str, path: str | Path) -> Path:

@@ -32,6 +32,7 @@ FILES = Path(__file__).parent / "_recipient_files"
 CONSOLE_LINK = ("console_link.py", "console_link.ps1")
 # What a template can raise: Jinja's own errors, and those of the expressions in it.
 BROKEN_TEMPLATE = (TemplateError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+README = "README.txt"
 RENEW_SH, RENEW_PS1 = "renew.sh", "renew.ps1"
 DEFAULT_CONTACT = "the MDPS admin who sent you this"
 # A token and its receipt, to try everything with before there is one. The credentials are those of AWS's documentation.
@@ -65,15 +66,29 @@ _EXAMPLE = {
 class Bundle:
     """A zip file that is not sealed.
 
+    :param texts: its files by name. Of a token that does not exist, they are only tried, so they are packed later.
+    :param made_at: the time stamp of all files, aware.
     :param stem: the file name without its suffixes.
     :param subject: one line that says what it is, without a secret.
     :param note: what the recipient compares with the sender, by telephone or in person.
     """
 
-    zip: bytes = field(repr=False)
+    texts: Mapping[str, str] = field(repr=False)
+    made_at: datetime
     stem: str
     subject: str
     note: str = ""
+
+    @functools.cached_property
+    def zip(self) -> bytes:
+        """The zip file. The same bundle gives the same bytes: the README is first, the others are sorted."""
+        memory = io.BytesIO()
+        with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in sorted(self.texts, key=lambda name: (name != README, name)):
+                entry = zipfile.ZipInfo(name, self.made_at.timetuple()[:6])
+                entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o600 << 16
+                archive.writestr(entry, self.texts[name].encode())
+        return memory.getvalue()
 
 
 @dataclass(frozen=True)
@@ -139,14 +154,14 @@ def build_bundle(
     own = {"folder": stem, "profile": profile, "verify": list(verify), "renewal": RENEW_SH in texts}
     facts = _facts(receipt, settings, own)
     texts["CLIENTS.txt"] = _render(CLIENTS, facts)
-    readme = _render(settings.readme_template, {**facts, "files": sorted(texts)})
+    texts[README] = _render(settings.readme_template, {**facts, "files": sorted(texts)})
     until = f"{parse_time('receipt', receipt['expires_at']):%Y-%m-%d %H:%M} UTC"
     subject = f"Your access to the MDPS venue {receipt['project']}-{receipt['venue']} until {until}"
     note = (
         f"Before you use it, ask the sender by telephone or in person for the AWS account ({receipt['account_id']}) "
         f"and the end ({until}). If they do not match, do not use it."
     )
-    return Bundle(pack(texts, readme, parse_time("receipt", receipt["issued_at"])), stem, subject, note)
+    return Bundle(texts, parse_time("receipt", receipt["issued_at"]), stem, subject, note)
 
 
 def _facts(receipt: Mapping[str, Any], settings: BundleSettings, more: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,18 +225,3 @@ def prepare() -> None:
 
 def _crlf(text: str) -> str:
     return "\r\n".join([*text.splitlines(), ""])
-
-
-def pack(texts: Mapping[str, str], readme_text: str, made_at: datetime) -> bytes:
-    """Return the zip file. The same input gives the same bytes: names are sorted, and all files have one time stamp.
-
-    :param texts: file names and contents.
-    :param made_at: the time stamp of all files, aware.
-    """
-    memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in [("README.txt", readme_text), *sorted(texts.items())]:
-            entry = zipfile.ZipInfo(name, made_at.timetuple()[:6])
-            entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o600 << 16
-            archive.writestr(entry, text.encode())
-    return memory.getvalue()

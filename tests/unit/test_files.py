@@ -297,6 +297,18 @@ def test_a_disk_that_fails_leaves_nothing(way: str, call: str, code: int, tmp_pa
     assert left == ({} if way == "create" else {"file": b"before\n"})
 
 
+def test_each_line_is_flushed_and_the_folder_with_the_first(tmp_path: Path, monkeypatch) -> None:
+    flushed: list[str] = []
+
+    def fsync(handle: int) -> None:
+        flushed.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for _line in range(2):
+        files.append_private("receipts_file", tmp_path / "log", b"{}")
+    assert flushed == ["file", "folder", "file"]
+
+
 def test_replacing_keeps_owner_and_other_names_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"before")
     (tmp_path / "file").chmod(0o644)

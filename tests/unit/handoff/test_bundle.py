@@ -321,10 +321,10 @@ def test_an_unknown_time_zone_is_found_before_there_is_a_token(name: str) -> Non
 
 def test_the_same_input_gives_the_same_zip() -> None:
     made_at = datetime(2026, 3, 15, 0, 5, 8, tzinfo=UTC)
-    first = bundle.pack({"b": "2", "a": "1"}, "read", made_at)
-    assert first == bundle.pack({"a": "1", "b": "2"}, "read", made_at)
-    archive = zipfile.ZipFile(io.BytesIO(first))
-    assert archive.namelist() == ["README.txt", "a", "b"]
+    first = bundle.Bundle({"b": "2", "README.txt": "read", "A": "1"}, made_at, "stem", "subject")
+    assert first.zip == bundle.Bundle({"A": "1", "b": "2", "README.txt": "read"}, made_at, "stem", "subject").zip
+    archive = zipfile.ZipFile(io.BytesIO(first.zip))
+    assert archive.namelist() == ["README.txt", "A", "b"]
     assert {(entry.date_time, entry.external_attr >> 16) for entry in archive.infolist()} == {
         ((2026, 3, 15, 0, 5, 8), 0o600)
     }
