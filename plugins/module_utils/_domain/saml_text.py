@@ -35,7 +35,6 @@ _LABEL = re.compile(rf"{FIELD}[\"']?\s*[=:]?\s*[\"']?")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=%_\s-]*")
 # The next field of a form, or of a list with a field in each line. A line of base64 has neither colon nor tab.
 _NEXT_FIELD = re.compile(r"\bRelayState\b|\n[ \t]*[\w.-]+[ ]*[:\t]")
-_SOFT_LINE_END = re.compile(r"=\r?\n")  # of quoted-printable, in which mail and saved pages (.eml, .mhtml) are
 
 
 class SamlProblem(VenueError):
@@ -83,7 +82,7 @@ def _unwrapped(text: str) -> str:
     """Return a text without what the shell of Windows (``copy as cURL (cmd)``) or a mail has put into it."""
     if '^"' in text or "^%" in text:
         text = text.replace("^", "")
-    if "=3D" in text and _SOFT_LINE_END.search(text):
+    if "=3D" in text:  # the equals sign in quoted-printable, in which mail and saved pages (.eml, .mhtml) are
         text = quopri.decodestring(text.encode()).decode(errors="replace")
     return text
 

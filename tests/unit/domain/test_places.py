@@ -148,6 +148,7 @@ def test_what_cannot_be_decided_is_said(statements: list[Any], narrowed: bool) -
 
 def test_only_what_the_role_and_the_request_have_is_left() -> None:
     reader = Request(("s3_read",), ("data",), ("pub/l2",))
+    assert left(ALL, request=Request(("s3_write",), ("data",)))["places"] == ["write,delete data/"]
     assert left(ALL, role=FOLDERS)["places"] == ["read,write,list data/pub/", "read,write,list data/in/jdoe/"]
     assert left(allow("s3:*", f"{DATA}/in/*"), role=FOLDERS)["places"] == ["read,write data/in/jdoe/"]
     assert left(ALL, role=FOLDERS, request=reader) == {
@@ -161,6 +162,8 @@ def test_without_aws_credentials_the_role_is_not_known() -> None:
     found = left(allow("s3:GetObject", f"{DATA}/x/*"), LOGIN, allow(PULL, "*"), role=None)
     assert found == {"places": ["read data/x/"], "repositories": ["pull *"], "narrowed": False}
     assert left(allow("s3:GetObject", "*"), role=None)["places"] == ["read */"]
+    found = left(allow("*", [f"{DATA}/x/*", f"{ECR}y/*"]), LOGIN, role=None)
+    assert (found["places"], found["repositories"]) == (["read,write,delete data/x/"], ["create,pull,push y/*"])
 
 
 def test_managed_policies_are_not_read_but_mentioned() -> None:

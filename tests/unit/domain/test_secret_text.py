@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.secret_text import without
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.secret_text import check_password, without
 
 
 @pytest.mark.parametrize(
@@ -21,3 +24,13 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.secret_text
 )
 def test_no_part_of_a_secret_is_left(text: str, secrets: tuple[str, ...], shown: str) -> None:
     assert without(text, *secrets) == shown
+
+
+@pytest.mark.parametrize("text", ["", " \n", "a\tb", "a\nb", None, 7, ["a"]])
+def test_what_is_no_password(text: Any) -> None:
+    with pytest.raises(InvalidInput, match="password"):
+        check_password("password", text)
+
+
+def test_a_password_may_have_blanks_and_any_letters_but_not_at_its_ends() -> None:
+    assert check_password("password", " pass wörd\n") == "pass wörd"

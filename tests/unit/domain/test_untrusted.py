@@ -13,6 +13,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_param
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.untrusted import (
     LONGEST_TEXT,
+    MOST_ITEMS,
     BadValue,
     one_line,
     safe_text,
@@ -84,6 +85,13 @@ def test_every_direction_mark_of_unicode_is_refused(code: int) -> None:
 def test_what_is_no_text_on_one_line(value: Any) -> None:
     with pytest.raises(BadValue):
         one_line(value)
+
+
+def test_a_list_has_at_most_a_thousand_texts() -> None:
+    assert len(text_list(["x"] * MOST_ITEMS)) == MOST_ITEMS
+    for value in (["x"] * (MOST_ITEMS + 1), "x", None, {"x": "y"}):
+        with pytest.raises(BadValue):
+            text_list(value)
 
 
 def test_a_text_is_cut_before_it_is_shown() -> None:

@@ -112,6 +112,7 @@ NEW_FORM = "repo:unity-sds@12/sbg@4711:ref:refs/heads/main"
         (token("https://evil.example.org"), "was issued by 'evil.example.org', which the venue does not trust"),
         (token(ISSUER, aud="other"), "is for the audience 'other', and the venue accepts emit, sbg"),
         (token(ISSUER, sub="eve"), "is about the subject 'eve', and the venue accepts jdoe, team:*"),
+        (token(ISSUER, sub=NEW_FORM), f"is about the subject '{NEW_FORM}', and the venue accepts jdoe, team:*"),
         (token(f"https://{GITHUB}", aud="sts.amazonaws.com", sub=NEW_FORM), "after 15 July 2026: write the subject"),
     ],
 )
@@ -119,6 +120,7 @@ def test_what_the_venue_does_not_accept(given: str, message: str) -> None:
     with pytest.raises(WebIdentityProblem) as caught:
         check_accepted(read_token(given), [PROVIDER, WORKFLOWS])
     assert message in caught.value.message
+    assert ("GitHub" in caught.value.message) is (NEW_FORM in caught.value.message and GITHUB in caught.value.message)
 
 
 JSON: Any = st.recursive(

@@ -93,6 +93,8 @@ def test_a_role_and_no_role_have_the_same_keys_and_an_emptied_revocation_does_no
     assert [one["summary"] for one in there["revocations"]] == ["every token, issued before 2026-11-22T09:30:15Z"]
     assert not any(nothing.values())
     assert role_facts.role_facts(seen, now + timedelta(hours=12))["revocations"] == []
+    unused = role_facts.role_facts(replace(seen, last_used=None, last_used_region=""), now)
+    assert (unused["last_used_at"], unused["last_used_region"]) == (None, None)
 
 
 @pytest.mark.parametrize(
