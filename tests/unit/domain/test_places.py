@@ -148,7 +148,7 @@ def test_what_cannot_be_decided_is_said(statements: list[Any], narrowed: bool) -
 
 def test_only_what_the_role_and_the_request_have_is_left() -> None:
     reader = Request(("s3_read",), ("data",), ("pub/l2",))
-    assert left(ALL, request=Request(("s3_write",), ("data",)))["places"] == ["write,delete data/"]
+    assert left(ALL, request=Request(("s3_write",), ("data",)))["places"] == ["write,delete,list data/"]
     assert left(ALL, role=FOLDERS)["places"] == ["read,write,list data/pub/", "read,write,list data/in/jdoe/"]
     assert left(allow("s3:*", f"{DATA}/in/*"), role=FOLDERS)["places"] == ["read,write data/in/jdoe/"]
     assert left(ALL, role=FOLDERS, request=reader) == {

@@ -353,3 +353,21 @@ def test_an_external_id_is_accepted_unless_a_deny_is_about_all_whom_an_allow_nam
     about = {"Action": trust_reader.ASSUME, "Condition": is_("StringEquals", A)}
     policy = {"Statement": [{"Effect": "Allow", **about, **allowed}, {"Effect": "Deny", **about, **denied}]}
     assert read_trust(policy).external_ids == ((A,) if accepted else ())
+
+
+@pytest.mark.parametrize(
+    ("action", "condition", "is_offered"),
+    [
+        (trust_reader.ASSUME, is_("StringEquals", A), False),
+        ("sts:*", is_("StringEquals", A), False),
+        ("sts:TagSession", is_("StringEquals", A), True),
+        (trust_reader.ASSUME, is_("StringEquals", "another-id"), True),
+        (trust_reader.ASSUME, {"Bool": {"aws:MultiFactorAuthPresent": "false"}}, True),
+    ],
+    ids=str,
+)
+def test_an_external_id_is_not_offered_if_a_deny_of_the_role_is_about_it(
+    action: str, condition: dict[str, Any], is_offered: bool
+) -> None:
+    everybody = {"Effect": "Deny", "Principal": "*", "Action": action, "Condition": condition}
+    assert read_trust({"Statement": [own(A), everybody]}).offered == ((A,) if is_offered else ())

@@ -172,6 +172,15 @@ def test_a_wrong_password_is_named_though_kion_calls_it_a_bad_request(kion, monk
     assert "user name and password" in result["msg"] and result["status"] == 400
 
 
+@pytest.mark.parametrize(("status", "is_password"), [(400, True), (401, True), (403, True), (402, False), (404, False)])
+def test_which_answers_to_a_login_are_about_the_password(kion, monkeypatch, status: int, is_password: bool):
+    monkeypatch.delenv("KION_API_KEY")
+    kion.script = [(status, '{"message": "no"}', {})]
+    result = fail(kion, username="jdoe", password=PASSWORD, idms=2)
+    assert ("does not accept this user name" in result["msg"]) is is_password
+    assert "no" in result["msg"]
+
+
 def test_the_settings_of_the_kion_cli_fill_what_is_missing(kion, monkeypatch, tmp_path):
     monkeypatch.delenv("KION_API_KEY")
     monkeypatch.delenv("KION_URL")
