@@ -74,7 +74,7 @@ def check_policy_size(options: TokenOptions) -> None:
 
     :raises InvalidInput: it is too long for STS.
     """
-    if options.request.narrows and options.request.buckets:
+    if options.request.buckets:
         session_policy(options, options.request, ANY_ACCOUNT)
 
 
