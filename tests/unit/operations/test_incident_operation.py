@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import json
 import pathlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import make_venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import incident_info, role
 
 from tests.support.account import Account, Runner, answer, refuse
 from tests.support.cloudtrail import issue_event
+from tests.support.receipts import recent
 
 NAME, KEY = "unity-sbg-dev-sts", "ASIAEXAMPLE000000001"
 DENIED = refuse("AccessDenied")
@@ -61,3 +64,27 @@ def test_nothing_is_looked_up_for_a_key_of_another_account(incident: Runner, acc
     assert (result["account_id"], result["in_account"], result["session"]) == ("210987654321", False, None)
     assert (result["regions"], result["calls"], result["truncated"]) == ([], [], False)
     assert "cloudtrail:LookupEvents" not in account.calls
+
+
+def test_a_role_is_a_venues_own_by_its_tags(incident: Runner, account: Account) -> None:
+    assert incident.execute()["role"]["owned"] is True
+
+
+def test_a_role_without_tags_is_nobodys(incident: Runner, account: Account) -> None:
+    tags = account.iam.list_role_tags(RoleName=NAME)["Tags"]
+    account.iam.untag_role(RoleName=NAME, TagKeys=[one["Key"] for one in tags])
+    assert incident.execute()["role"]["owned"] is False
+
+
+@pytest.mark.parametrize("other_venue", ["dev", "test"])
+def test_the_venue_of_a_key_that_receipts_disagree_about(
+    account: Account, tmp_path: pathlib.Path, other_venue: str
+) -> None:
+    """Two tokens cannot have one key, so none of them is believed; but both may be of one venue."""
+    one, other = (replace(recent(number=number, session_name=f"jdoe-{number}"), access_key_id=KEY) for number in (1, 2))
+    file = tmp_path / "receipts"
+    file.write_text(f"{one.to_line()}\n{replace(other, venue=make_venue('sbg', other_venue)).to_line()}\n")
+    options = {"access_key_id": KEY, "receipts_file": str(file), "cloudtrail": False}
+    result = Runner(incident_info.OPERATION, account, **options).execute()
+    assert (result["session"], result["ambiguous"]) == (None, True)
+    assert result["venue"] == ({"project": "sbg", "venue": "dev"} if other_venue == "dev" else None)

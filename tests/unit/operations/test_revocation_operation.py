@@ -116,13 +116,14 @@ def test_keys_that_aws_does_not_know_must_be_those_of_the_receipts(
 # What is said where stores say little.
 
 
-def test_a_user_whom_no_store_of_the_venue_knows_is_no_mistake(
-    revocation: Runner, account: Account, tmp_path: pathlib.Path
+@pytest.mark.parametrize("asked", [{"user": "jdoe"}, {"access_key_id": "ASIAEXAMPLE000000009"}], ids=str)
+def test_whom_no_store_of_the_venue_knows_is_no_mistake(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path, asked: dict[str, str]
 ) -> None:
     """An inventory has venues in which the user has no token. A file is of all venues, and the name may be mistyped."""
-    with pytest.raises(InvalidInput, match="is about a token of 'jdoe'"):
-        revocation.execute(user="jdoe", receipts_file=write(tmp_path / "none"))
-    result = revocation.execute(user="jdoe", receipts_ssm_path=["/unity/sbg/dev/receipts"])
+    with pytest.raises(InvalidInput, match=f"is about a token of '{next(iter(asked.values()))}'"):
+        revocation.execute(**asked, receipts_file=write(tmp_path / "none"))
+    result = revocation.execute(**asked, receipts_ssm_path=["/unity/sbg/dev/receipts"])
     assert (result["changed"], policies(account)) == (False, [])
     assert any("Check the spelling of the name." in one for one in revocation.warnings)
 

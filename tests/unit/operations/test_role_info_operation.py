@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -70,3 +71,21 @@ def test_an_option_of_a_venue_in_a_list_is_not_given_without_a_value(info: Runne
 def test_venues_are_in_the_order_of_their_names_and_not_of_their_roles(info: Runner, account: Account) -> None:
     Runner(role.OPERATION, account).execute(project="a", venue="dev", role_name="z-sts", buckets=["a-data"])
     assert [one["project"] for one in info.execute()["venues"]] == ["a", "sbg"]
+
+
+def test_a_venue_is_described_when_all_of_its_parameters_have_been_read(info: Runner, account: Account) -> None:
+    """Twelve venues have more parameters than one call returns."""
+    for number in range(11):
+        Runner(role.OPERATION, account).execute(project=f"p{number}", venue="dev", buckets=["data"])
+    venues = info.execute()["venues"]
+    assert [one["external_id"]["state"] for one in venues] == ["equal"] * 12
+
+
+def test_a_role_that_is_only_named_like_a_venues_is_listed_for_repair(info: Runner, account: Account) -> None:
+    trust = account.iam.get_role(RoleName="unity-sbg-dev-sts")["Role"]["AssumeRolePolicyDocument"]
+    account.iam.create_role(RoleName="unity-a-b-dev-sts", AssumeRolePolicyDocument=json.dumps(trust))
+    (found,) = [one for one in info.execute()["venues"] if one["role_name"] == "unity-a-b-dev-sts"]
+    assert (found["project"], found["venue"], found["account_id"]) == (None, None, MOTO_ACCOUNT)
+    assert (found["status"], found["external_id"], found["drift"]) == ("broken", None, [])
+    assert found["name_also_reads_as"] == ["a + b-dev", "a-b + dev"]
+    assert "provision the venue with adopt: true" in found["problem"]

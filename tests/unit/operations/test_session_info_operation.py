@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AccountMismatch
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AccountMismatch, InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions import EVENTS
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.session_info import OPERATION
@@ -57,3 +57,18 @@ def test_a_venue_whose_receipts_are_of_another_account_may_still_have_sessions_i
     assert sessions.warnings == [f"Tokens of this venue were also issued in account {OTHER}. They are not listed."]
     with pytest.raises(AccountMismatch, match=f"Get credentials for account {OTHER}"):
         sessions.execute(cloudtrail=False)
+
+
+@pytest.mark.parametrize(("earlier", "is_kept"), [(59, True), (62, False)])
+def test_cloudtrail_is_not_asked_for_what_it_does_not_keep(account: Account, earlier: int, is_kept: bool) -> None:
+    """A minute more than 90 days is the time between the admin's calculation and this one."""
+    Runner(role.OPERATION, account, **VENUE).execute()
+    sessions = Runner(OPERATION, account, **VENUE)
+    since = (sessions.clock.time - timedelta(days=90, seconds=earlier)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if is_kept:
+        account.before("cloudtrail:LookupEvents", answer({"Events": []}))
+        assert sessions.execute(since=since)["sessions"] == []
+    else:
+        with pytest.raises(InvalidInput, match="CloudTrail keeps 90 days"):
+            sessions.execute(since=since)
+        assert sessions.execute(since=since, cloudtrail=False)["sessions"] == []
