@@ -114,7 +114,7 @@ def _check_unsealed(given: Mapping[str, Any]) -> None:
     """
     for name in ("fingerprints", "sign_with", "smime_authenticated"):
         if given["unsealed"] and given[name]:
-            raise InvalidInput(name, "has no effect on a token that is not sealed. Leave it out, or unsealed.")
+            raise InvalidInput(name, "has no effect on a token that is not sealed. Omit it, or unsealed.")
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Handoff:
         :raises KeyChanged: a key is neither known nor confirmed, or it is not known which one was.
         """
         last = known_keys or KnownKeys(EARLIEST, ())
-        changed = check_fingerprints(self.person, last.fingerprints, self.options.fingerprints, last.passed_over)
+        changed = check_fingerprints(self.person, last.fingerprints, self.options.fingerprints, last.unread_reason)
         return replace(self, key_changed=changed)
 
     def facts(self) -> Result:

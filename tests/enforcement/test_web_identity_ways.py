@@ -142,7 +142,9 @@ def test_a_token_that_is_refused_has_its_message_and_no_receipt(
 def test_what_only_sts_knows_to_be_wrong_is_explained(venue: world.Account, tmp_path: Path) -> None:
     done = issue(venue, tmp_path, of_pool(sub="eve"))
     assert done.code == 2
-    assert f"The token is of {POOL.removeprefix('https://')}, for {CLIENT}, about eve." in " ".join(done.output.split())
+    assert f"The token is from {POOL.removeprefix('https://')}, for {CLIENT}, about eve." in " ".join(
+        done.output.split()
+    )
 
 
 @pytest.mark.parametrize(

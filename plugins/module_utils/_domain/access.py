@@ -143,10 +143,10 @@ def parse_limits(option: str, mapping: Any, venue: Venue) -> Limits:
         raise InvalidInput(option, "must be a mapping, such as {access: [s3_read], duration_seconds: 900}.")
     unknown = [str(key) for key in mapping if key not in REQUEST]
     if unknown:
-        raise InvalidInput(option, f"does not know {', '.join(unknown)}; choose among {', '.join(REQUEST)}.")
+        raise InvalidInput(option, f"has unknown keys: {', '.join(unknown)}. The keys are {', '.join(REQUEST)}.")
     limits = Limits(**_parse(mapping, venue, lambda name: f"{option}.{name}"))
     if limits == Limits():
-        raise InvalidInput(option, "is given but empty. Set at least one limit, or leave the option out.")
+        raise InvalidInput(option, "must not be empty. Set at least one limit, or omit the option.")
     return limits
 
 
@@ -175,9 +175,9 @@ def _parse(given: Mapping[str, Any], venue: Venue, title: Callable[[str], str]) 
 
 def _items(option: str, value: Any) -> Sequence[str]:
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
-        raise InvalidInput(option, "must be a list of texts.")
+        raise InvalidInput(option, "must be a list of strings.")
     if not value or not all(one.strip() for one in value):
-        raise InvalidInput(option, "is given but empty. Name what it is limited to, or leave the option out.")
+        raise InvalidInput(option, "must not be empty. Specify what it is limited to, or omit the option.")
     return value
 
 
@@ -216,7 +216,7 @@ def _check_words(request: Request, limits: Limits) -> None:
     ):
         if asked is not None and most is None and not included:
             raise LimitExceeded(
-                option, f"asks for {service}, and limits.access ({', '.join(limits.words)}) does not include it."
+                option, f"requests {service}, but limits.access ({', '.join(limits.words)}) does not include it."
             )
 
 
@@ -237,7 +237,7 @@ def _check_each(
         raise LimitExceeded(
             option,
             f"{', '.join(map(repr, beyond))} is outside the limits of this venue "
-            f"(limits.{option}: {', '.join(most)}). Request less, or have the admin change the limits.",
+            f"(limits.{option}: {', '.join(most)}). Request less, or ask the admin to change the limits.",
         )
 
 
@@ -246,7 +246,7 @@ def _check_length(asked: int | None, most: int | None) -> None:
         raise LimitExceeded(
             "duration_seconds",
             f"{asked} seconds is longer than the limit of this venue (limits.duration_seconds: {most}). "
-            "Request less, or have the admin change the limits.",
+            "Request less, or ask the admin to change the limits.",
         )
 
 
@@ -313,7 +313,7 @@ def check_usable(role_policy: Mapping[str, Any] | None, request: Request) -> tup
                 raise InvalidInput(
                     option, f"{problem}, so the token could not be used. Correct it, or provision the venue again."
                 )
-            warnings.append(f"{option}: {problem}. The token will not reach that part.")
+            warnings.append(f"{option}: {problem}. The token will not give access to them.")
     return tuple(warnings)
 
 
@@ -449,7 +449,7 @@ def check_access(words: Sequence[str], option: str = "access") -> tuple[str, ...
     if unknown or not words:
         raise InvalidInput(
             option,
-            f"{', '.join(map(repr, unknown)) or 'an empty list'} is not access; choose among {', '.join(ACCESS)}.",
+            f"{', '.join(map(repr, unknown)) or 'an empty list'} is not valid. Choose from {', '.join(ACCESS)}.",
         )
     return tuple(word for word in ACCESS if word in words)
 
@@ -469,7 +469,7 @@ def check_buckets(option: str, buckets: Sequence[str]) -> tuple[str, ...]:
                 "(the name alone, no s3:// and no ARN).",
             )
     if not buckets:
-        raise InvalidInput(option, "names no bucket.")
+        raise InvalidInput(option, "must contain at least one bucket.")
     return tuple(dict.fromkeys(buckets))
 
 
@@ -509,7 +509,7 @@ def check_repositories(venue: Venue, patterns: Sequence[str], option: str = "ecr
         if has_wildcard(pattern.partition("/")[0]):
             raise InvalidInput(
                 option,
-                f"'{pattern}' would reach beyond one namespace: begin a pattern with a namespace and a slash, "
+                f"'{pattern}' would match more than one namespace: begin a pattern with a namespace and a slash, "
                 f"as in '{own_namespaces(venue)[0]}*', or name one repository in full.",
             )
         plain = WILDCARDS.sub("x", pattern)
@@ -520,7 +520,7 @@ def check_repositories(venue: Venue, patterns: Sequence[str], option: str = "ecr
                 "and . _ - / between them, with * and ?.",
             )
     if not patterns:
-        raise InvalidInput(option, "names no repository.")
+        raise InvalidInput(option, "must contain at least one repository.")
     return tuple(dict.fromkeys(patterns))
 
 

@@ -155,7 +155,7 @@ def check_two_people(requesters: list[AwxUser], approvers: list[AwxUser]) -> Non
     if not requesters:
         raise UnknownRequester(
             "AWX does not say which person made this request, so nothing was issued: it may be the person who "
-            "approved it. Launch the workflow by hand, or by a schedule whose author still has a user in AWX."
+            "approved it. Launch the workflow manually, or by a schedule whose author still has an AWX user."
         )
     numbers = {one.number for one in approvers}
     for requester in requesters:
@@ -191,6 +191,6 @@ def _mapping(found: Any, key: str) -> Mapping[str, Any]:
 
 def _unreadable(what: str) -> UnreadableAnswer:
     return UnreadableAnswer(
-        f"AWX's answer about {what} is not what its API promises, so what depends on it is not known. Check the "
+        f"The response of AWX about {what} does not match its documented API, so it cannot be used. Check the "
         "address in the credential MDPS AWX reader."
     )

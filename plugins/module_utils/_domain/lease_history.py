@@ -41,7 +41,7 @@ def reason_ended(lease: Lease, record: Iterable[str]) -> str:
 def _decode_line(line: str) -> dict[str, Any]:
     found = json.loads(line)
     if not isinstance(found, dict):
-        raise BadValue("an object is needed.")
+        raise BadValue("a JSON object is required.")
     return found
 
 

@@ -51,7 +51,7 @@ _SIGNATURE = re.compile(r"[A-Za-z0-9+/]{16,4096}={0,2}")
 class Lease:
     """An approval to hold tokens for a venue until a date. It contains no secret.
 
-    :param request: what every token of the lease is limited to; it must lie within the venue's limits.
+    :param request: what every token of the lease is limited to; it must be within the venue's limits.
     :param approver: who approved it, as the admin or AWX says.
     :param key_fingerprints: the public keys that tokens are sealed to. The keys themselves are not part of a lease.
     :param place: where renewals are delivered: ``s3://bucket/key`` or the address without its query.
@@ -250,7 +250,7 @@ def parse_lease(given: Any) -> Lease:
     """
     try:
         if not isinstance(given, dict):
-            raise BadValue("an object is needed.")
+            raise BadValue("a JSON object is required.")
         _check_schema(given)
         values = checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
         venue = make_venue(values.pop("project"), values.pop("venue"))
@@ -275,7 +275,7 @@ def stored_text(lease: Lease) -> str:
             "reason",
             f"makes the lease too long to be stored: it would have {len(text)} of the {LONGEST_VALUE} characters that "
             f"Parameter Store accepts, or more than {MOST_BRACKETS} brackets. Non-ASCII characters count as six. "
-            "Shorten the reason, or name fewer folders.",
+            "Shorten the reason, or specify fewer folders.",
         ) from None
     return text
 
@@ -333,7 +333,7 @@ def _approval_time(lease_id: str) -> datetime:
 def _check_sense(lease: Lease) -> None:
     """:raises BadValue: fields that contradict each other."""
     if not timedelta(0) < lease.ends_at - lease.starts_at <= timedelta(days=MOST_DAYS):
-        raise BadValue(f"ends_at must lie within {MOST_DAYS} days after starts_at.")
+        raise BadValue(f"ends_at must be within {MOST_DAYS} days after starts_at.")
     if not lease.key_fingerprints:
         raise BadValue("key_fingerprints names no key.")
     try:

@@ -243,7 +243,7 @@ def read_receipt(given: Any) -> Receipt:
     :raises BadValue, InvalidInput: as for ``parse_receipt``.
     """
     if not isinstance(given, dict):
-        raise BadValue("an object is needed.")
+        raise BadValue("a JSON object is required.")
     if given.get("schema") != SCHEMA:
         raise BadValue(f"schema must be {SCHEMA}.")
     values = checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
@@ -260,16 +260,16 @@ def _check_sense(receipt: Receipt) -> None:
     if receipt.id.split("-")[1] != stamp(receipt.requested_at):
         raise BadValue("id belongs to another time than requested_at.")
     if not timedelta(0) <= receipt.issue_until - receipt.requested_at <= LONGEST_ISSUE:
-        raise BadValue("issue_until must lie within two hours after requested_at.")
+        raise BadValue("issue_until must be within two hours after requested_at.")
     token = (receipt.access_key_id, receipt.assumed_role_id, receipt.issued_at, receipt.expires_at)
     if receipt.issued_at is None or receipt.expires_at is None or None in token:
         if any(token) or receipt.state in ("issued", "delivered", "kept"):
             raise BadValue("access_key_id, assumed_role_id, issued_at and expires_at belong together.")
         return
     if not timedelta(0) < receipt.expires_at - receipt.issued_at <= LONGEST_SESSION + 2 * CLOCK_TOLERANCE:
-        raise BadValue("expires_at must lie within twelve hours after issued_at.")
+        raise BadValue("expires_at must be within twelve hours after issued_at.")
     if not -CLOCK_TOLERANCE <= receipt.issued_at - receipt.requested_at <= LONGEST_ISSUE:
-        raise BadValue("issued_at must lie within two hours after requested_at.")
+        raise BadValue("issued_at must be within two hours after requested_at.")
 
 
 def _seconds(value: Any) -> int:

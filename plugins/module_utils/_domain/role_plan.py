@@ -241,7 +241,7 @@ def _check_quotas(current: Current, desired: Desired, change: TrustChange, trust
         raise InvalidInput(
             "buckets",
             f"the permission policy would have {size(desired.policy)} characters and IAM allows "
-            f"{INLINE_POLICY_LENGTH}: name fewer or shorter ones.",
+            f"{INLINE_POLICY_LENGTH}: specify fewer or shorter ones.",
         )
     tags = merged(current.role.tags if current.role else {}, desired.tags)
     if len(tags) > MOST_TAGS:
@@ -260,8 +260,8 @@ def _parameter_steps(
     if desired.kms_key_id and kind != "SecureString":
         raise InvalidInput(
             "kms_key_id",
-            f"encrypts a SecureString, and the external ID is stored as {kind}: set external_id_type to SecureString, "
-            "or leave the key out.",
+            f"encrypts a SecureString, but the external ID is stored as {kind}: set external_id_type to SecureString, "
+            "or omit kms_key_id.",
         )
     key = {"KeyId": desired.kms_key_id} if kind == "SecureString" and desired.kms_key_id else {}
     arguments = {"Name": path, "Value": chosen.current, "Type": kind, **key}

@@ -122,7 +122,7 @@ def _check_signed(header: Mapping[str, Any], signature: str) -> None:
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
     if not isinstance(value, str) or not value or not value.isprintable():
-        raise WebIdentityProblem(f"The web identity token has no claim '{name}' that is a text.")
+        raise WebIdentityProblem(f"The web identity token has no string claim '{name}'.")
     return value
 
 
@@ -142,7 +142,7 @@ def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
     if given is None and claims.get("token_use") == "access":
         raise WebIdentityProblem("This is the access token of Cognito, which has no audience. Use the ID token.")
     if not found or not all(isinstance(one, str) and one and one.isprintable() for one in found):
-        raise WebIdentityProblem("The web identity token has no claim 'aud' that is a text.")
+        raise WebIdentityProblem("The web identity token has no string claim 'aud'.")
     return tuple(found)
 
 
@@ -164,8 +164,8 @@ def check_fresh(token: WebIdentity, now: datetime) -> None:
         )
     if token.not_before and now < token.not_before - SKEW:
         raise WebIdentityProblem(
-            f"The web identity token is not valid before {iso(token.not_before)}. Is this machine's clock right "
-            f"({iso(now)})?"
+            f"The web identity token is not valid before {iso(token.not_before)}. Check the clock of this machine "
+            f"({iso(now)})."
         )
 
 

@@ -159,7 +159,7 @@ class Kion:
                 )
             what = "a web page" if text.lstrip().startswith("<") else "something else"
             raise ConnectionProblem(
-                f"{host} answers {what} where Kion would answer JSON (HTTP {status}, /api{path}). "
+                f"{host} returns {what} where Kion would return JSON (HTTP {status}, /api{path}). "
                 "Check that url is Kion's own address."
             )
         if status >= 300:

@@ -23,7 +23,7 @@ from .._masking import mask
 Params = Mapping[str, Any]
 Result = dict[str, Any]
 
-EMPTY = "is given but empty. Give it a value, or leave it out."
+EMPTY = "must not be empty. Set a value, or omit the option."
 BLANK_JSON = {"{}", "[]", "null", '""'}
 _COLLECTION = "mdps/venue_sts/plugins/"
 

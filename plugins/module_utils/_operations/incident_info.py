@@ -183,8 +183,8 @@ def _within_account(result: Result) -> Result:
     if result["in_account"] is not None or account == caller:
         return result
     problem = (
-        f"The token is of account {account}, but the credentials are for account {caller}. Get credentials for account "
-        f"{account}, and run again."
+        f"The token belongs to account {account}, but the credentials are for account {caller}. Get credentials for "
+        f"account {account}, and run again."
     )
     return {**result, "in_account": False, "problems": [problem, *result["problems"]]}
 
@@ -261,7 +261,8 @@ def _elsewhere(
     """What can be said of a key of another account: only what receipts say."""
     found = identify(options.access_key_id, account, (), receipts)
     problem = (
-        f"The key is of account {account}, but the credentials are for account {caller.account_id} ({caller.arn}). "
+        f"The key belongs to account {account}, but the credentials are for account {caller.account_id} "
+        f"({caller.arn}). "
         f'Get credentials for account {account}, for example from Kion with broker_account: "{account}", and run again.'
     )
     session, receipt = found.session, found.receipt

@@ -183,8 +183,8 @@ class Preflight:
         if found.state not in USABLE_KEYS or found.spec != "SYMMETRIC_DEFAULT":
             problem = f"in the state {found.state}" if found.state not in USABLE_KEYS else f"of the kind {found.spec}"
             raise MissingReference(
-                f"the KMS key {key} cannot encrypt the external ID: it is {problem}. Nothing was changed. Let its "
-                f"administrator enable it, or choose another one. {advice}"
+                f"the KMS key {key} cannot encrypt the external ID: it is {problem}. Nothing was changed. Ask its "
+                f"administrator to enable it, or choose another one. {advice}"
             )
         return []
 
@@ -248,7 +248,7 @@ class Preflight:
             raise InvalidInput(
                 "buckets",
                 f"with the other inline policies of the role, its permissions have {total} characters, and IAM allows "
-                f"{INLINE_POLICY_LENGTH}. Remove inline policies of others or expired revocations, or name fewer "
+                f"{INLINE_POLICY_LENGTH}. Remove inline policies of others or expired revocations, or specify fewer "
                 "buckets, prefixes and repositories.",
             )
         return []

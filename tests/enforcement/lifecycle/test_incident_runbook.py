@@ -163,7 +163,7 @@ def test_the_runbook_in_its_order(officer: tuple[Officer, Any, Any]) -> None:
     assert one.works(jdoe) and one.works(jane) and one.lets_in(leaked)
 
     shown = one.run(identify)
-    assert all(part in shown for part in ("RECIPIENT     jdoe", "sbg / dev", "LIVE", "CloudTrail and a receipt"))
+    assert all(part in shown for part in ("RECIPIENT     jdoe", "sbg / dev", "VALID until", "CloudTrail and a receipt"))
     assert "ecr:DescribeRepositories (1)" in shown and "nobody-may-see" not in shown
     assert one.works(jdoe) and (one.home / "incident.html").exists() and (one.home / "incident.json").exists()
 

@@ -164,10 +164,10 @@ def test_private_keys_are_refused_unquoted(tmp_path, gpg_person):
     [
         ("", "there is no key in it"),
         ("# only a remark", "there is no key in it"),
-        ("age1qqq", "line 1 is not a whole age1"),
-        ("# laptop\n\nssh-ed25519 AAAA", "line 3 is not a whole age1"),
-        ("jdoe@example.org", "line 1 is not a whole age1"),
-        ("Age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", "line 1 is not a whole age1"),
+        ("age1qqq", "line 1 is not a complete age1"),
+        ("# laptop\n\nssh-ed25519 AAAA", "line 3 is not a complete age1"),
+        ("jdoe@example.org", "line 1 is not a complete age1"),
+        ("Age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", "line 1 is not a complete age1"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a whole certificate"),
         (b"\x30\x82garbage", "not a whole certificate"),
         (
@@ -216,7 +216,7 @@ def test_only_one_person_in_an_openpgp_file(gpg_person, new_gpg_person):
         ({"end": NOW - people.DAY / 2}, "expired at"),
         ({"start": NOW + people.DAY / 2}, "is not valid before"),
         ({"usage": "digital_signature"}, "is not for encryption"),
-        ({"purpose": ExtendedKeyUsageOID.SERVER_AUTH}, "is not for protecting mail"),
+        ({"purpose": ExtendedKeyUsageOID.SERVER_AUTH}, "is not for email protection"),
         ({"authority": True}, "certificate authority"),
     ],
 )
@@ -278,7 +278,7 @@ def test_kinds_do_not_mix(tmp_path, gpg_person):
     mixed = read(people.age_person(tmp_path).public) + read(gpg_person.public)
     with pytest.raises(InvalidInput, match="age, openpgp"):
         sealing.seal(SECRET, mixed, PLAIN)
-    with pytest.raises(InvalidInput, match="no public key is given"):
+    with pytest.raises(InvalidInput, match="no public key is specified"):
         sealing.seal(SECRET, [], PLAIN)
 
 

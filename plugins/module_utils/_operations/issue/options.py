@@ -312,7 +312,7 @@ def _parse_policy_arns(params: Params, request: Request, partition: str) -> tupl
         raise InvalidInput(
             "policy_arns",
             "STS allows what any of the session policies allows, so they cannot be combined with session_policy, "
-            "access, buckets, bucket_prefixes, ecr_repositories or limits on these. Give one or the other.",
+            "access, buckets, bucket_prefixes, ecr_repositories or limits on these. Set only one of them.",
         )
     return arns
 
