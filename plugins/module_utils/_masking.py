@@ -88,7 +88,7 @@ def mask(value: Any) -> Any:
 
 
 def hide_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with a placeholder in the place of each secret one, whatever its value.
+    """Return options with a placeholder in place of each secret one, whatever its value.
 
     What an address has behind its question mark may be a signature, and is replaced as well.
     """

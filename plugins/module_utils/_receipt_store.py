@@ -200,7 +200,7 @@ class ReceiptSources:
     ) -> ReceiptLog:
         """The receipts of all places, joined: what one place has of a token adds to what the others have.
 
-        :param stored_since: leave out tokens of a bucket that had surely ended by then. It bounds what is read.
+        :param stored_since: leave out tokens of a bucket that had certainly ended by then. It bounds what is read.
         :param since: the same for all places.
         :param venue: leave out the receipts of other venues, as far as the place can tell without reading them.
         :raises InvalidInput: the file cannot be read.
@@ -218,7 +218,7 @@ class ReceiptSources:
     def read_available(self, clients: Clients, stored_since: datetime) -> tuple[ReceiptLog, list[str]]:
         """The receipts of every place that can be read, and why others, or parts of them, could not be.
 
-        :param stored_since: leave out tokens of a bucket that had surely ended by then.
+        :param stored_since: leave out tokens of a bucket that had certainly ended by then.
         :raises InvalidInput: the file cannot be read.
         """
         found: list[Contents] = []

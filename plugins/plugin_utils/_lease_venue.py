@@ -98,7 +98,7 @@ class LeaseVenue:
 
 
 def for_lease(options: TokenOptions, lease: Lease, seconds_left: int) -> TokenOptions:
-    """Return the options with what receipts say of the lease, and with a token that does not outlast it."""
+    """Return the options with what receipts say about the lease, and with a token that does not outlast it."""
     context = {"reason": lease.reason, "ticket": lease.ticket, "approver": lease.approver, "lease": lease.id}
     return replace(
         options,

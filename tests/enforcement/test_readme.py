@@ -72,7 +72,7 @@ REFUSED: dict[str, list[str]] = {
 }
 
 
-# What it says of places of their own: tried at each place that the README does not name with this verb.
+# What it says about places of their own: tried at each place that the README does not name with this verb.
 PLACES = [f"{BUCKET}/{prefix}" for prefix in ("", "pub/", "products/", "private/")]
 AT_PLACE = {
     "read": "aws s3api get-object --bucket {bucket} --key {prefix}name-1 got",

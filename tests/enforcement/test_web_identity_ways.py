@@ -178,7 +178,7 @@ def test_a_person_is_ended_and_let_in_again(venue: world.Account) -> None:
 
 
 def judged(policy: Any, issuer: str, audience: str, subject: str, other: str, other_subject: str) -> list[bool]:
-    """What iam-simulate says of two tokens. It knows the keys of one issuer, so each is judged by itself."""
+    """What iam-simulate says about two tokens. It knows the keys of one issuer, so each is judged by itself."""
     asked = []
     for who, aud, sub in ((issuer, audience, subject), (other, "sts.amazonaws.com", other_subject)):
         host = who.removeprefix("https://")

@@ -27,7 +27,7 @@ ADVICE = {
         "us-west-2), or "
         "ask an administrator to activate STS for it (IAM > Account settings).",
     ),
-    # What SSM says of a parameter's KMS key, and KMS of itself.
+    # What SSM says about a parameter's KMS key, and KMS of itself.
     **dict.fromkeys(
         ("InvalidKeyId", "KMSInvalidStateException", "DisabledException", "KeyUnavailableException"),
         " The KMS key of the parameter is disabled, is pending deletion, or does not exist. Ask its administrator "

@@ -125,7 +125,7 @@ def refresh_refused(error: Any, purpose: str) -> CredentialsProblem:
 
 
 def damaged_answer(client: Any, purpose: str) -> ConnectionProblem:
-    """What to say of an answer that is not whole. A change may have been made; the next run finds out."""
+    """What to say about an answer that is not whole. A change may have been made; the next run finds out."""
     return ConnectionProblem(
         f"could not {purpose}: the response from {client.meta.endpoint_url} was damaged in transit. Run again. If the "
         "error persists, check proxies."

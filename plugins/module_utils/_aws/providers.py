@@ -246,7 +246,7 @@ def _bad_answer(error: Exception, session: Any) -> VenueError:
 
 
 def _bad_parameter(error: Any, session: Any) -> VenueError:
-    """What botocore says of a call of a provider that it does not even send: a token that is empty, for example."""
+    """What botocore says about a call of a provider that it does not even send: a token that is empty, for example."""
     if os.environ.get(WEB_IDENTITY_FILE) or _setting(session, "web_identity_token_file"):
         return _bad_token_file(error, session)
     return _not_obtained(error, session)

@@ -20,9 +20,9 @@ from .token_request import LONGEST, SHORTEST
 REQUEST = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "duration_seconds")
 ACCESS = ("s3_read", "s3_write", "ecr_create", "ecr_pull", "ecr_push")
 S3_ACCESS, ECR_ACCESS = frozenset(ACCESS[:2]), frozenset(ACCESS[2:])
-# Below this prefix of a venue's bucket, receipts and renewals may lie: the role denies its tokens to write there.
+# Below this prefix of a venue's bucket, receipts and renewals may be: the role denies its tokens to write there.
 RESERVED_PREFIX = "mdps-venue-sts/"
-# Below this part of it, the tokens of leases lie, sealed.
+# Below this part of it, the sealed tokens of leases are.
 RENEWALS = f"{RESERVED_PREFIX}renewals/"
 
 _BUCKET = re.compile(
@@ -53,7 +53,7 @@ class Access:
     :param repositories: ECR repository names and patterns.
     :param delete: objects may be deleted.
     :param lists: the names of objects may be listed.
-    :param exactly: what a policy that was written by hand leaves of it, place by place; None if there is none.
+    :param exactly: what a custom session policy leaves of it, place by place; None if there is none.
     :param narrowed: a policy may take away more than is said here.
     """
 
@@ -188,7 +188,7 @@ def _check_duration(option: str, seconds: Any) -> int:
 
 
 def authorize(request: Request, limits: Limits) -> Request:
-    """The request with the limits filled in where it is silent.
+    """The request with the limits filled in where it sets no option.
 
     :raises LimitExceeded: it asks for more than the limits allow.
     """
@@ -251,7 +251,7 @@ def _check_length(asked: int | None, most: int | None) -> None:
 
 
 def _below(prefix: str, folder: str) -> bool:
-    """Whether a folder is another one or lies in it. S3 keys have case."""
+    """Whether a folder is another one or is in it. S3 keys have case."""
     return prefix == folder or prefix.startswith(f"{folder}/")
 
 
@@ -266,7 +266,7 @@ def allowed(
 
     :param role_policy: the role's inline policy; None if it has none that the collection wrote.
     :param request: the request after ``authorize``.
-    :param session_policy: a session policy that was written by hand.
+    :param session_policy: a custom session policy.
     :param narrowed: managed policies limit the token as well. They were not read.
     """
     delete = None if "s3_write" in request.words else False
@@ -474,7 +474,7 @@ def check_buckets(option: str, buckets: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_prefixes(prefixes: Sequence[str], option: str = "bucket_prefixes") -> tuple[str, ...]:
-    """Folders of a bucket, such as ``incoming`` or ``incoming/jdoe/``; each grants what lies below it.
+    """Folders of a bucket, such as ``incoming`` or ``incoming/jdoe/``; each grants what is below it.
 
     :raises InvalidInput: a leading slash, a wildcard or policy variable (which would widen the grant), a segment that
         some clients resolve (``..``), a character that cannot be seen, the prefix for receipts, or more than S3's 1,024

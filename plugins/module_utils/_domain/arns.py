@@ -55,7 +55,7 @@ def parse_arn(
     :param service: the service it must belong to, such as ``iam``.
     :param resource: a regular expression for the resource part, such as ``role/.+``.
     :param example: the resource part as the message shows it, such as ``role/NAME``.
-    :param partition: the partition it must lie in, if known.
+    :param partition: the partition it must be in, if known.
     :param account_id: the account it must belong to, if known.
     :raises InvalidInput: it is no ARN, or one of something else, of another partition or account.
     """

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who requested and who approved, read from what AWX says of a workflow job. Its answers are checked, not trusted."""
+"""Who requested and who approved, from the responses of AWX about a workflow job. They are checked, not trusted."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ class StoredLease:
         return "renew" if next_one and now >= next_one else "wait"
 
     def credible(self, now: datetime) -> Renewal | None:
-        """Return the record of the last renewal, unless it lies in the future: a forged one must not stop renewals."""
+        """Return the record of the last renewal, unless it is in the future: a forged one must not stop renewals."""
         moments = (self.renewal.attempted_at, self.renewal.issued_at) if self.renewal else ()
         return None if any(one and one > now + CLOCK_TOLERANCE for one in moments) else self.renewal
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a session policy that was written by hand leaves of a token, place by place.
+"""What a custom session policy leaves of a token, place by place.
 
 Such a policy may allow to read here and to write there, which no list of words and folders can say. What cannot be
 decided, such as a condition, is reported and not guessed.

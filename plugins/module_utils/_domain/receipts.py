@@ -174,7 +174,7 @@ class Receipt:
 
     @property
     def ends_by(self) -> datetime:
-        """A time at which the token has surely ended."""
+        """A time at which the token has certainly ended."""
         latest = self.issue_until + timedelta(seconds=self.duration_seconds)
         return max(self.expires_at + CLOCK_TOLERANCE, latest) if self.expires_at else latest
 

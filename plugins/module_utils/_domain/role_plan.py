@@ -193,7 +193,7 @@ def _weakness(desired: Desired, known: str, chosen: ids.ExternalIds) -> Iterator
 def plan_absent(current: Current, venue: Venue, role_name: str, parameter_name: str, *, adopt: bool) -> Plan:
     """The steps that remove role, policies and parameter. The role goes first: access ends before its record does.
 
-    :raises OwnershipConflict: the role is another venue's, or nobody's and not to be adopted.
+    :raises OwnershipConflict: the role is another venue's, or has no owner and is not to be adopted.
     """
     steps: list[Step] = []
     notes: list[str] = []

@@ -58,7 +58,7 @@ def merged(tags: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str
 
 
 def check_ownership(venue: Venue, role_name: str, tags: Mapping[str, str], *, adopt: bool) -> None:
-    """Refuse a role of another venue or capability, one whose tags spell the venue otherwise, and nobody's.
+    """Refuse a role of another venue or capability, one whose tags spell the venue otherwise, and one without an owner.
 
     :param adopt: whether a role of nobody is taken over.
     :raises OwnershipConflict: as said.

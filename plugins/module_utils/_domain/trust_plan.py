@@ -31,7 +31,7 @@ class TrustChange:
     :param policy: the desired policy; that of the role if they mean the same.
     :param kept: foreign statements that stay.
     :param removed: foreign statements that go.
-    :param locked: whether a Deny keeps everybody out, before and after.
+    :param locked: whether a Deny denies everyone, before and after.
     """
 
     before: Mapping[str, Any] | None = field(repr=False)

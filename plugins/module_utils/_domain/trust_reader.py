@@ -174,7 +174,7 @@ class TrustReading:
     :param current: the one that our own statement marks as the current one; '' if it marks none.
     :param demands_external_id: whether nobody gets in without one that the policy names.
     :param principals: who may assume the role, as the policy names them.
-    :param locked: whether a Deny without conditions keeps everybody out.
+    :param locked: whether a Deny without conditions denies everyone.
     :param foreign: the statements that this collection did not write.
     :param undecided: what cannot be decided, one sentence each.
     """

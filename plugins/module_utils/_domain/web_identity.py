@@ -56,7 +56,7 @@ class WebIdentity(NamedTuple):
 
     @property
     def context(self) -> dict[str, str]:
-        """What the context of the receipt says of it."""
+        """What the context of the receipt says about it."""
         return {"web_identity_issuer": self.issuer, "web_identity_subject": self.subject}
 
 
@@ -193,7 +193,7 @@ def check_accepted(token: WebIdentity, providers: Sequence[OidcProvider]) -> Non
 
 
 def github_advice(token: WebIdentity) -> str:
-    """What to say of a subject of GitHub's that has the numbers of owner and repository in it, or ''."""
+    """What to say about a subject of GitHub's that has the numbers of owner and repository in it, or ''."""
     if token.issuer != GITHUB or not re.match(r"repo:[^:]+@\d+:", token.subject):
         return ""
     return (

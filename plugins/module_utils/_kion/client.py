@@ -118,7 +118,7 @@ class Kion:
                     ca_path=self._ca_path,
                     http_agent="mdps.venue_sts",
                     follow_redirects="no",  # a redirect would carry the API key to wherever it points
-                    use_netrc=False,  # what ~/.netrc says of the host would replace the API key
+                    use_netrc=False,  # what ~/.netrc says about the host would replace the API key
                 )
             except HTTPError as error:
                 with error:

@@ -219,7 +219,7 @@ def _here(
     *,
     caller_account: str,
 ) -> Result:
-    """What there is to say of a key of this account, or of one whose account is not known."""
+    """What there is to say about a key of this account, or of one whose account is not known."""
     regions, now = list(trail.clients), trail.now
     parents, found = _identify(options, receipts, trail, account, now)
     session = found.session
@@ -258,7 +258,7 @@ def _account_of(sts: Any, access_key_id: str) -> str | None:
 def _elsewhere(
     options: IncidentOptions, receipts: Sequence[Receipt], account: str, caller: Caller, now: datetime
 ) -> Result:
-    """What can be said of a key of another account: only what receipts say."""
+    """What can be said about a key of another account: only what receipts say."""
     found = identify(options.access_key_id, account, (), receipts)
     problem = (
         f"The key belongs to account {account}, but the credentials are for account {caller.account_id} "

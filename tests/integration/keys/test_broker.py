@@ -17,7 +17,7 @@ from tests.support.playbook import ansible_playbook
 
 # The play of the role's README, with its tasks left to each test.
 PLAY = """
-- name: Work in the venue's account with credentials from Kion
+- name: Use the venue's account with credentials from Kion
   hosts: localhost
   connection: local
   gather_facts: false

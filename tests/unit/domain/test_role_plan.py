@@ -137,7 +137,7 @@ ROTATE = wanted(external_id=ExternalIdRequest(rotate=True))
 RETIRE = wanted(external_id=ExternalIdRequest(retire=True))
 DRIFTED = role(
     trust=Trust([ROOT, "arn:aws:iam::210987654321:root"], ID).policy("aws"),
-    description="changed by hand",
+    description="changed manually",
     max_session_duration=43200,
     boundary="",
     tags={**VENUE.tags("role"), "Env": "prod", "Theirs": "kept"},

@@ -77,7 +77,7 @@ def authority(tmp_path):
 class TokenIssuer:
     """Issues as the task does, at the time of the procedure's example, with the answer of STS prepared.
 
-    :ivar on_assume: called in the place of STS.
+    :ivar on_assume: called in place of STS.
     :ivar hosts: on how many hosts the task runs at the same time.
     """
 

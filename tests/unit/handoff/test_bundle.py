@@ -249,7 +249,7 @@ def test_the_bundle_of_a_lease_renews_itself_and_no_other_does() -> None:
     lease, other = texts(renewal=LEASE), texts()
     assert set(lease) - set(other) == {"renewal.json", "renew.sh", "renew.ps1"}
     assert "You have a lease" not in other["README.txt"]
-    part = lease["README.txt"].partition("Beyond the end above")[2].partition("The data")[0]
+    part = lease["README.txt"].partition("Automatic renewal")[2].partition("The data")[0]
     prose = [line for line in part.splitlines()[2:] if line and not line.startswith("    ")]
     assert len(prose[:3]) == 3 and prose[3:] == ["On Windows, the last line is:"]
     assert (

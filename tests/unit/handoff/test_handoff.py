@@ -321,8 +321,8 @@ WITHOUT_EFFECT = {
     "https.field_name": {"channel": "https", "https": {"url": URL, "field_name": "upload"}},
     "https.headers": {"channel": "https", "https": {"url": URL, "headers": {"X-Key": None}}},
 }
-# The others have an effect wherever a token is handed off, or are what an inventory says of a channel or a folder that
-# this token does not use.
+# The others have an effect wherever a token is handed off, or are set in an inventory for a channel or a folder that this
+# token does not use.
 ALWAYS = {"channel", "public_keys", "unsealed", "bucket", "contact", "time_zone", "profile_name", "readme_template"}
 ALWAYS |= {"console_link", "email", "https"}
 OF_ONE_WAY = {"dest", "undelivered"}
@@ -469,7 +469,7 @@ def test_a_full_disk_loses_nothing(issuer, someone, token, full_disk):
 
 
 def block(issuer):
-    """Put a file in the place of the folder, after it was checked."""
+    """Put a file in place of the folder, after it was checked."""
     (issuer.folder / "out").rmdir()
     (issuer.folder / "out").touch()
 

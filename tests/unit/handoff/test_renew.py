@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""renew.sh of a lease's bundle, with real age, gpg, ssh-keygen and unzip, and a program in the place of the AWS CLI."""
+"""renew.sh of a lease's bundle, with real age, gpg, ssh-keygen and unzip, and a program in place of the AWS CLI."""
 
 from __future__ import annotations
 

@@ -880,7 +880,7 @@ def test_access_analyzer_that_refuses_does_not_stop_the_run(role: Runner, accoun
     assert "the caller needs access-analyzer:ValidatePolicy" in role.warnings[0]
 
 
-# A lock, ours or made by hand, hides nothing from provisioning.
+# A lock, ours or created manually, hides nothing from provisioning.
 
 BY_HAND = {"Sid": "Incident42", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
 
@@ -931,7 +931,7 @@ def test_a_rotation_under_way_stays_as_it_is_while_the_role_is_locked(
     assert (old in trust, new in trust, stored(account)) == (False, True, new)
 
 
-# What SSM says of an existing role.
+# What SSM says about an existing role.
 
 
 @pytest.mark.parametrize(

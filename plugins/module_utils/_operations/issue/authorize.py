@@ -195,7 +195,7 @@ def _provisioned(
         raise NotProvisioned(f"there is no role {options.role_name} in account {caller.account_id}. {advice}")
     if options.role_arn and role.arn != options.role_arn:
         raise InvalidInput("role_arn", f"'{options.role_arn}' does not exist. The role of that name is {role.arn}.")
-    # A role made by hand has no tags; one of another venue does.
+    # A role created manually has no tags; one of another venue does.
     check_ownership(options.venue, role.name, role.tags, adopt=True)
     if not parameter:
         raise missing_parameter(

@@ -114,8 +114,8 @@ class TokenOptions:
     """The options of one issue, checked as far as that is possible without an AWS call.
 
     :param role_account: the account that an option names, or an empty text.
-    :param request: what the token is limited to, with the limits filled in where the request is silent.
-    :param session_policy: a session policy written by hand.
+    :param request: what the token is limited to, with the limits filled in where the request sets no option.
+    :param session_policy: a custom session policy.
     :param extras: the parameters of AssumeRole that do not depend on the state of the venue.
     :param tag_session: whether the context names the session; None to do so where AWS allows it.
     :param session_name: the name of the session; with SAML, the name that an encrypted assertion should contain.

@@ -193,7 +193,7 @@ def _end_leases(
 ) -> tuple[Sequence[Step], VenueError | None]:
     """End the leases first, so that no renewal follows. Return the steps, and what failed: tokens are revoked anyway.
 
-    The token of a renewal that is on its way is not delivered: it looks at the lease again.
+    The token of a renewal that is in progress is not delivered: it looks at the lease again.
     """
     if not options.ends_leases:
         return (), None

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What receipts, leases and AWS say of a venue before its tokens are revoked."""
+"""What receipts, leases and AWS say about a venue before its tokens are revoked."""
 
 from __future__ import annotations
 
@@ -310,7 +310,7 @@ def _is_of(receipt: Receipt, role: Role) -> bool:
 def _by_account(
     options: RevocationOptions, known: Known, caller: Caller
 ) -> tuple[list[Receipt], list[tuple[Receipt, str]]]:
-    """The receipts of the caller's account, and the others with what to say of them.
+    """The receipts of the caller's account, and the others with what to say about them.
 
     :raises AccountMismatch: all receipts of what is asked for are of other accounts. One such receipt among others
         does not keep the others from being revoked: anybody who may write receipts could add it.
