@@ -106,8 +106,8 @@ class RenewalFolder(NamedTuple):
 def session_policy(request: Request, place: Location, renewals: RenewalFolder | None = None) -> dict[str, Any]:
     """The session policy of a request, from the same statements as the role's policy.
 
-    It can only narrow the permissions of the role. So for an option that the request does not set, it has ``*``. It omits
-    what the role denies anyway, because STS accepts 2,048 characters.
+    It can only narrow the permissions of the role. So for an option that the request does not set, it has ``*``. It
+    omits what the role denies anyway, because STS accepts 2,048 characters.
 
     :param renewals: what a token of a lease may read, whatever else it is limited to. It reads nobody else's.
     """

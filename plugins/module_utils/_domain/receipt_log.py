@@ -193,7 +193,7 @@ def _joined(first: Receipt | None, later: Receipt) -> Receipt:
 
 
 def _state(old: Receipt, new: Receipt, *, issued: bool) -> str:
-    """The state of a token. A request whose token is not known may have been answered, even if a line says otherwise."""
+    """The state of a token. A request whose token is not known may have been answered, whatever a line says."""
     states = (old.state, new.state)
     if not issued:
         return "requested" if "requested" in states else new.state

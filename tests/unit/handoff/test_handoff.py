@@ -321,7 +321,7 @@ WITHOUT_EFFECT = {
     "https.field_name": {"channel": "https", "https": {"url": URL, "field_name": "upload"}},
     "https.headers": {"channel": "https", "https": {"url": URL, "headers": {"X-Key": None}}},
 }
-# The others have an effect wherever a token is handed off, or are set in an inventory for a channel or a folder that this
+# The others have an effect wherever a token is handed off, or are set in an inventory for a channel or folder that this
 # token does not use.
 ALWAYS = {"channel", "public_keys", "unsealed", "bucket", "contact", "time_zone", "profile_name", "readme_template"}
 ALWAYS |= {"console_link", "email", "https"}

@@ -37,7 +37,7 @@ SHELLS = ["dash", "bash", pytest.param("zsh", marks=required("zsh"))]
 KEY = "mdps-venue-sts/renewals/unityuser/sbg_dev_unityuser.zip"
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-# In the place of the AWS CLI: "objects" are files of the folder STORE.
+# Instead of the AWS CLI: "objects" are files of the folder STORE.
 AWS = """#!/bin/sh
 echo "$AWS_ACCESS_KEY_ID ${AWS_PROFILE-no profile} $*" >>"$STORE/calls"
 while [ $# -gt 1 ]; do [ "$1" = --key ] && key=$2; shift; done

@@ -99,7 +99,7 @@ CONSTRAINTS: Mapping[str, Any] = {
         ("dest", "handoff", "reuse"),
     ],
 }
-# Given but empty, these are an error.
+# An empty value of these is an error.
 NARROWING = (
     filled_in(ARGUMENT_SPEC, but=("context", "handoff", "tags", "transitive_tag_keys"))
     | {f"limits.{name}" for name in filled_in(LIMITS)}
