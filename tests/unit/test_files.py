@@ -146,7 +146,7 @@ def test_a_folder_that_a_group_may_write_to_is_refused_unless_the_user_is_alone_
     deep.mkdir(parents=True)
     [deep, *deep.parents][above].chmod(0o775)
     monkeypatch.setattr(files, "_is_own_group", lambda gid: False)
-    with pytest.raises(InvalidInput, match=r"the group .* may write"):
+    with pytest.raises(InvalidInput, match=r"is writable by the group"):
         write(way, deep / "file")
     monkeypatch.setattr(files, "_is_own_group", lambda gid: True)
     write(way, deep / "file")

@@ -347,7 +347,7 @@ def test_somebody_came_between(code: str) -> None:
     with stubbed("iam") as (iam, stub):
         stub.add_client_error("delete_role", code)
         done: list[tuple[Step, dict[str, Any]]] = []
-        with pytest.raises(ConcurrentChange, match=f"{ROLE}is repeatedly changed by somebody else"):
+        with pytest.raises(ConcurrentChange, match=f"{ROLE} is repeatedly changed by somebody else"):
             calls.apply(lambda service: iam, [DELETE], done)
     assert done == []
 

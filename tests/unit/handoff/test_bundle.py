@@ -156,7 +156,7 @@ def test_a_pattern_of_repositories_becomes_a_name_to_fill_in(pattern: str, name:
     text = readme(ecr_repositories=[pattern])
     assert f"--repository-name {name}\r\n" in text
     assert f"(ECR): {pattern}\r\n" in text
-    assert ("NAME stands for a name of yours, in lower case" in text) is (name != pattern)
+    assert ("Replace NAME with your own name, in lower case" in text) is (name != pattern)
 
 
 @pytest.mark.parametrize("folder", ["R&D", "a;b", "it's", "l(2)", "x|y>z", "Núñez", "#1", "a,b=c", "{n}"])
