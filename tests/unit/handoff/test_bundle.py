@@ -144,7 +144,7 @@ def test_deleting_and_listing_are_promised_only_where_they_work(delete: bool | N
 def test_a_token_for_containers_says_nothing_of_data() -> None:
     text = readme(access=["ecr_pull"], buckets=[], ecr_repositories=["sbg/app"])
     assert "docker pull 123456789012.dkr.ecr.us-west-2.amazonaws.com/sbg/app:TAG" in text
-    for words in ("docker push", "create-repository --", "s3://sbg", "NAME stands"):
+    for words in ("docker push", "create-repository --", "s3://sbg", "NAME with your own name"):
         assert words not in text
 
 
@@ -184,7 +184,7 @@ def test_what_is_not_known_is_not_claimed() -> None:
         text = texts(allows=allows)["README.txt"]
         assert "What they allow was not recorded. Ask: mdps@example.org" in text
         assert "s3://" not in text.partition("What the credentials allow")[2] and "docker login" not in text
-        assert "They do not open anything else" not in text
+        assert "They give access to nothing else" not in text
     assert "s3://BUCKET/  (ask for the name of the BUCKET)" in readme(buckets=None)
     assert "(ECR): (ask for their names)" in readme(ecr_repositories=None)
 
