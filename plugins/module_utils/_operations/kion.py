@@ -86,7 +86,7 @@ class KionOptions:
     region: str
 
 
-class KeysTooShort(VenueError):
+class CredentialsExpireSoon(VenueError):
     """The credentials expire sooner than the work needs."""
 
 
@@ -255,7 +255,7 @@ def _check_life(options: KionOptions, keys: KionKeys, runtime: Runtime) -> None:
         return
     seconds = int((keys.expires - keys.issued).total_seconds())
     if seconds < options.minimum_seconds:
-        raise KeysTooShort(
+        raise CredentialsExpireSoon(
             f"Kion returns credentials for {seconds} seconds only, and {options.minimum_seconds} are needed "
             "(minimum_seconds). Ask the administrators of Kion for a longer duration, or split the work."
         )

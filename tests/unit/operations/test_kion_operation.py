@@ -148,7 +148,7 @@ def test_the_expiry_is_what_kion_says_or_unknown(kion, duration, setting, expire
 def test_keys_that_do_not_live_long_enough_are_refused(kion):
     succeed(kion, minimum_seconds=3600)
     result = fail(kion, minimum_seconds=3601)
-    assert result["error"] == "KeysTooShort" and "3600 seconds only, and 3601 are needed" in result["msg"]
+    assert result["error"] == "CredentialsExpireSoon" and "3600 seconds only, and 3601 are needed" in result["msg"]
 
 
 def test_an_unknown_expiry_does_not_pass_silently(kion):
