@@ -87,7 +87,7 @@ LEASE = (
     Field("lease_access", "Access"),
     Field("lease_bucket_prefixes", "Folders of the bucket"),
 )
-# A survey's answers outrank the inventory, so none asks for what belongs to a venue, such as its buckets or limits.
+# Answers take precedence over the inventory, so no survey asks for properties of a venue, such as its buckets or limits.
 SURVEYS = {
     "provision": Survey(
         "Provision venue",
@@ -204,7 +204,7 @@ def question(field: Field) -> dict[str, Any]:
     else:
         item |= {"min": max(field.least, 1), "max": field.most}
     given = spec.get("default")
-    # AWX would pass an empty default on as an answer, and the blank answer would outrank the inventory.
+    # AWX would pass an empty default on as an answer, and the blank answer would take precedence over the inventory.
     if spec["type"] == "bool":
         item["default"] = choices[int(given or 0)]
     elif given and kind != "password":

@@ -405,7 +405,7 @@ def _append_locked(handle: int, line: bytes) -> None:
     if os.fstat(handle).st_mode & 0o077:
         os.fchmod(handle, 0o600)
     end = os.lseek(handle, 0, os.SEEK_END)
-    # A line that a killed run left half written must not swallow this one.
+    # This line must not be appended to an incomplete line of a killed run.
     is_torn = end > 0 and os.pread(handle, 1, end - 1) != b"\n"
     try:
         _write_all(handle, (b"\n" if is_torn else b"") + line + b"\n")

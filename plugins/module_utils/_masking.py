@@ -26,7 +26,7 @@ except ImportError:
 
 MASK = "********"
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as ansible-core has it
-# To mask a shorter text would cut holes into names, ARNs and account numbers, and so reveal it.
+# Masking a shorter text would replace parts of names, ARNs and account numbers, and so reveal it.
 SHORTEST = 8
 SHORTEST_EXTERNAL_ID = 16
 SHORTEST_OF = {"external_id": SHORTEST_EXTERNAL_ID}

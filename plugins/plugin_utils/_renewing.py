@@ -415,7 +415,7 @@ def _revocation_of(last: Renewal | None, revocations: Sequence[Revocation]) -> R
 def _later_revocation(lease: Lease, revocations: Sequence[Revocation]) -> Revocation | None:
     """Return a revocation of the user, or of a token that the user got since the approval of the lease, or None.
 
-    It has ended the lease, so one that is there without a record of its token was put back.
+    It has ended the lease, so one that is there without a record of its token was restored.
     """
 
     def is_meant(one: Revocation) -> bool:

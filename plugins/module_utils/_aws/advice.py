@@ -39,6 +39,6 @@ ADVICE = {
 def unusable_settings(error: Exception) -> ConnectionProblem:
     """Return the error that says why no client can be made.
 
-    :param error: of botocore: an unknown profile, half a pair of keys, an endpoint that is no URL, a wrong aws_config.
+    :param error: of botocore: an unknown profile, an incomplete key pair, an invalid endpoint URL, a wrong aws_config.
     """
     return ConnectionProblem(f"The AWS connection settings do not work: {str(error).rstrip('.')}.")

@@ -62,7 +62,7 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
     :param operation: botocore's method, such as ``get_role``.
     :param purpose: what it is for, to go after "could not": ``read the role unity-sbg-dev-sts``.
     :raises AwsRefused: AWS answered with an error.
-    :raises ConnectionProblem: no answer came, or the credentials are no good.
+    :raises ConnectionProblem: there was no response, or the credentials are not valid.
     """
     try:
         answer = dict(getattr(client, operation)(**arguments))

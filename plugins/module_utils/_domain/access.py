@@ -322,7 +322,7 @@ def _nested(left: str, right: str) -> bool:
 
 
 def read_policy(policy: Mapping[str, Any] | None) -> Access:
-    """What the Allow statements of a permission policy give at most; conditions are not weighed.
+    """What the Allow statements of a permission policy give at most; conditions are not evaluated.
 
     A Deny counts where it takes an action away everywhere and always. Reading sealed renewals is no access to data.
     """

@@ -66,7 +66,7 @@ def parent_of(events: Iterable[str], access_key_id: str) -> str:
 def identify(
     access_key_id: str, account_id: str | None, events: Iterable[str], receipts: Sequence[Receipt]
 ) -> Identified:
-    """Find the token that a key is of. CloudTrail outranks receipts, and AWS's word on the account outranks both.
+    """Find the token of a key. CloudTrail takes precedence over receipts, and the account from AWS over both.
 
     :param account_id: the account that AWS says the key belongs to; None if it is not known.
     :param events: the JSON of events that name the key, and of calls that it signed, which also say whose it is.

@@ -21,7 +21,7 @@ from .words import first_of
 
 MOST_SHOWN = 25
 LONGEST_NAME = 128
-# No temporary key of AWS lives longer; a server that says so is not believed.
+# No temporary key of AWS is valid longer; a server that says otherwise is ignored.
 LONGEST_LIFE = timedelta(hours=36)
 # The kinds of identity systems that Kion itself asks for a password: its own, and LDAP.
 PASSWORD_KINDS = (1, 2)

@@ -3,7 +3,7 @@
 """Leases: approvals to hold tokens for a venue until a date. What they contain, and when they are renewed.
 
 A lease is a parameter of the venue's account, below ``lease_path``. It never changes; a new approval is a new lease.
-What renewals record is a second parameter, below the first, so that a renewal cannot bring back a lease that somebody
+What renewals record is a second parameter, below the first, so that a renewal cannot restore a lease that somebody
 has ended. Whoever may write parameters there can forge both: every field is checked, and a lease alone is no authority.
 docs/lease.schema.json describes the JSON of a lease, and a test compares the two.
 """
@@ -40,7 +40,7 @@ CLAIM = timedelta(seconds=120)
 END_TOLERANCE = timedelta(seconds=60)
 LONGEST_VALUE = 8192  # bytes; the most that Parameter Store accepts
 MOST_BRACKETS = 64
-MOST_DAYS = 366  # so that a forged lease cannot reach far ahead
+MOST_DAYS = 366  # limits how long a forged lease can last
 
 _ID = re.compile(rf"l-{STAMP}-[0-9a-f]{{8}}")
 _CLAIM = re.compile(r"[0-9a-f]{8}")

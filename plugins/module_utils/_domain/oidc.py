@@ -248,7 +248,7 @@ def _claims(what: str, issuer: str, texts: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _check_subjects(issuer: str, subjects: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse subjects that let in strangers.
+    """Refuse subjects that match tokens of other owners.
 
     :raises InvalidInput: as said.
     """

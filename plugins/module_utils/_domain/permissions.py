@@ -242,7 +242,7 @@ def _ecr(grant: Grant, place: Location, words: set[str]) -> Iterator[_Statement]
 
 def _denies(grant: Grant, place: Location) -> Iterator[dict[str, Any]]:
     """What no token may do, whatever else is attached to the role."""
-    # Whoever overwrites objects under a key that the venue does not have holds them to ransom:
+    # Overwriting objects with an encryption key that the venue does not have is a ransomware technique:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
     yield _deny(
         "NeverEncryptWithCustomerKeys", {"Action": "s3:PutObject", "Resource": "*"}, {"Null": {_SSE_C: "false"}}
@@ -266,7 +266,7 @@ def _deny(sid: str, what: Mapping[str, Any], condition: Mapping[str, Any] | None
 
 
 def check_kms_keys(arns: Sequence[str], partition: str) -> tuple[str, ...]:
-    """ARNs of KMS keys. An alias will not do: IAM does not match keys by their alias' ARN.
+    """ARNs of KMS keys. An alias is not accepted: IAM does not match keys by their alias' ARN.
 
     :raises InvalidInput: not the ARN of a key in this partition.
     """

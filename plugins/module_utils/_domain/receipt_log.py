@@ -138,7 +138,7 @@ def _holder(receipt: Receipt) -> tuple[Any, ...]:
 
 
 def _is_older(given: Any, oldest: str) -> bool:
-    """Whether a line is about a token that has ended long ago, so that the whole check of it can be spared."""
+    """Whether a line is about a token that has ended long ago, so that it does not need the complete check."""
     until = given.get("issue_until") if oldest and isinstance(given, dict) else None
     return isinstance(until, str) and bool(_WRITTEN_TIME.fullmatch(until)) and until < oldest
 

@@ -52,7 +52,7 @@ ALLOWS_LISTS = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "pla
 ALLOWS_FLAGS = ("delete", "list", "narrowed")
 # AWS accepts a request that is signed by a clock which is off by up to this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, so that a forged line cannot reach far ahead
+LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, which limits the effect of a forged line
 LONGEST_REACH = timedelta(hours=16)  # from issue_until to the end of any token: more than the sum of the above
 LONGEST_LIFE = LONGEST_ISSUE + LONGEST_REACH  # from requested_at to the end of any token
 

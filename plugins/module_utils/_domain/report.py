@@ -31,7 +31,7 @@ def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     (``key_host``) or why there are none (``problem``).
 
     :param hosts: the variables of each host: ``project``, ``venue``, what the role provision takes, and what the role
-        broker leaves behind. A variable of the role outranks one for every role.
+        broker leaves behind. A variable of the role takes precedence over one for every role.
     """
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for host in hosts:

@@ -221,7 +221,7 @@ def _removal_steps(current: Current, role_name: str) -> Iterator[Step]:
     name = {"RoleName": role_name}
     for arn in current.attached_policies:
         yield Step("iam", "detach_role_policy", arn, "detach the managed policy", {**name, "PolicyArn": arn})
-    # What we grant goes before what others deny: if the run dies here, no revoked token works again.
+    # What we grant goes before what others deny: if the run is killed here, no revoked token works again.
     for policy in sorted(current.inline_policies, key=lambda one: one != POLICY_NAME):
         yield Step("iam", "delete_role_policy", policy, "remove the inline policy", {**name, "PolicyName": policy})
     for profile in current.instance_profiles:

@@ -63,7 +63,7 @@ class Response(NamedTuple):
     session_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Response(pairs={self.pairs})"  # the assertion is as good as a key while it is fresh
+        return f"Response(pairs={self.pairs})"  # while it is valid, the assertion is a secret like a key
 
 
 def read_response(text: str) -> Response:

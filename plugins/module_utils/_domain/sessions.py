@@ -242,7 +242,7 @@ def from_receipt(receipt: Receipt) -> Session:
 
 
 def join(events: Iterable[Session], receipts: Sequence[Session]) -> list[Session]:
-    """One entry for each token, newest first. CloudTrail outranks receipts, except on who the token is for.
+    """One entry for each token, newest first. CloudTrail takes precedence over receipts, except for the recipient.
 
     A receipt that names another role or session than the event of the same access key is an entry of its own.
     """

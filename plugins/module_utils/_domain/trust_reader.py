@@ -121,7 +121,7 @@ def read_statements(policy: Mapping[str, Any] | None) -> list[Statement]:
 
 
 def decide(policy: Mapping[str, Any] | None, caller: str, action: str, context: Context) -> bool | None:
-    """Whether a trust policy lets a caller in: a Deny outranks every Allow. None if that cannot be decided.
+    """Whether a trust policy allows a caller: a Deny takes precedence over every Allow. None if that is undecided.
 
     :param caller: the ARN of a session, role, user or account root, or of an identity provider.
     """

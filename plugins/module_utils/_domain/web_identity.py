@@ -52,7 +52,7 @@ class WebIdentity(NamedTuple):
     not_before: datetime | None = None
 
     def __repr__(self) -> str:
-        return f"WebIdentity(issuer={self.issuer!r}, subject={self.subject!r})"  # the token is as good as a key
+        return f"WebIdentity(issuer={self.issuer!r}, subject={self.subject!r})"  # the token is a secret like a key
 
     @property
     def context(self) -> dict[str, str]:

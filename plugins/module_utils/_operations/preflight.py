@@ -66,10 +66,10 @@ class Preflight:
         """
         operations = {step.operation for step in self.plan.steps}
         checks: list[Callable[[], list[str]]] = []
-        judged = {*BOUNDARY_STEPS, *(("put_role_policy",) if self.simulate else ())}
+        relevant = {*BOUNDARY_STEPS, *(("put_role_policy",) if self.simulate else ())}
         if self._adds_a_role(operations):
             checks.append(self._check_lock)
-        if self.desired.boundary and operations & judged:
+        if self.desired.boundary and operations & relevant:
             checks.append(self._check_boundary)
         if any("KeyId" in step.arguments for step in self.plan.steps):
             checks.append(self._check_key)

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The options of ``venue_sts_role``, checked as far as that goes without asking AWS."""
+"""The options of ``venue_sts_role``, checked as far as possible without an AWS call."""
 
 from __future__ import annotations
 

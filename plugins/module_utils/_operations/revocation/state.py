@@ -318,7 +318,7 @@ def _by_account(
     mine = [one for one in known.receipts if one.account_id == caller.account_id]
     foreign = [one for one in known.receipts if one.account_id != caller.account_id]
     asked = [one for one in known.receipts if options.target == "session_name" and one.session_name == options.value]
-    # Where receipts do not say what to revoke, an account that the admin has named outranks them.
+    # Where receipts do not say what to revoke, an account that the admin has named takes precedence over them.
     compared = options.by_receipt or not options.expected_account_id
     if compared and foreign and caller.account_id not in [one.account_id for one in asked or known.receipts]:
         raise _other_account(options, asked or foreign, caller)
