@@ -87,7 +87,7 @@ LEASE = (
     Field("lease_access", "Access"),
     Field("lease_bucket_prefixes", "Folders of the bucket"),
 )
-# Answers take precedence over the inventory, so no survey asks for properties of a venue, such as its buckets or limits.
+# Answers take precedence over the inventory, so no survey asks for properties of a venue, such as buckets or limits.
 SURVEYS = {
     "provision": Survey(
         "Provision venue",

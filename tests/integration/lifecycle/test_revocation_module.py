@@ -541,12 +541,12 @@ def test_a_user_in_every_venue_of_an_inventory(venue: Moto, tmp_path: pathlib.Pa
     )
     rows = [line.strip(' "') for line in output.splitlines()]
     found = {
-        row.split()[0]: row.split()[1:3] for row in rows if re.match(r"(sbg|emit)-\w+   .* (changed|ok|OPEN) ", row)
+        row.split()[0]: row.split()[1:3] for row in rows if re.match(r"(sbg|emit)-\w+   .* (changed|ok|FAILED) ", row)
     }
     assert found == {
         "sbg-dev": ["123456789012", "changed"],
         "emit-ops": ["123456789012", "ok"],
-        "emit-test": ["123456789012", "OPEN"],
+        "emit-test": ["123456789012", "FAILED"],
     }
     assert "--limit 'emit-test'" in output
     assert policies(venue) != []
@@ -769,6 +769,6 @@ def test_the_table_is_shown_also_if_every_venue_failed(venue: Moto, tmp_path: pa
     command = ("mdps.venue_sts.revoke", "-e", "project=sbg", "-e", "venue=dev", "-e", "user=nobody")
     run = {"env": venue.environment(), "cwd": tmp_path}
     output = ansible_playbook(*command, "-e", f"receipts_file={write(tmp_path / 'none')}", **run).expect(2).output
-    assert re.search(r"sbg-dev +- +OPEN", output)
-    assert "Still open, see the messages above: localhost" in output
-    assert output.rindex("about a token of 'nobody'") > output.index("Still open")
+    assert re.search(r"sbg-dev +- +FAILED", output)
+    assert "Failed, see the messages above: localhost" in output
+    assert output.rindex("about a token of 'nobody'") > output.index("Failed, see the messages")
