@@ -25,10 +25,10 @@ test-floor: ## unit tests and the main job on the oldest ansible-core and Python
 	@$(ENVIRONMENT) floor awscli >/dev/null
 	PATH="$(CURDIR)/$(FLOOR)/bin:$$PATH" pytest -n 2 --dist loadfile tests/unit $(MAIN_JOB)
 
-test-without-speed: dev ## the same tests without plugins/plugin_utils/_speed.py, which must change nothing but the time
+test-without-speed: dev ## the same tests without plugins/plugin_utils/_speed.py, which may change only the time
 	$(RUN_DEV) python tools/without_speed.py
 
-enforcement: dev ## proof on a server that enforces policies: allow and deny, faults, races, secrets
+enforcement: dev ## tests on emulators that enforce policies: allow and deny, faults, races, secrets
 	@$(ENVIRONMENT) parliament dev >/dev/null
 	$(RUN_DEV) pytest tests/enforcement -m "not clients"
 
@@ -54,7 +54,7 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 		--disallow-unknown-collection-refs .
 	$(RUN_DEV) reuse lint --quiet
 
-format: dev ## write what `lint` can fix by itself
+format: dev ## fix what can be fixed automatically
 	$(RUN_DEV) ruff format .
 	$(RUN_DEV) ruff check --fix .
 	$(RUN_DEV) python tools/role_specs.py
@@ -63,7 +63,7 @@ format: dev ## write what `lint` can fix by itself
 sanity: dev ## ansible-test sanity, without an ignore file
 	$(RUN_DEV) python tools/sanity.py
 
-bench: dev ## speed beside amazon.aws, the AWS CLI and boto3; BENCH=--full for the long run
+bench: dev ## compare the speed with amazon.aws, the AWS CLI and boto3; BENCH=--full for the long run
 	$(RUN_DEV) python tests/bench/bench.py $(BENCH)
 
 mutants: dev ## change the code in one place at a time, and see whether a test fails
@@ -90,7 +90,7 @@ build: dev ## the tarball for ansible-galaxy, its bill of materials and checksum
 docs: ## all pages and the reference of modules and roles as a site in dist/docs, links checked
 	@home=$$($(ENVIRONMENT) docs) && "$$home/bin/python" tools/docs.py
 
-pre-commit: dev ## check quickly before each commit and run `lint` before each push, from now on and now
+pre-commit: dev ## install the hooks: quick checks before each commit, `lint` before each push; then run both
 	$(RUN_DEV) pre-commit install
 	$(RUN_DEV) pre-commit run --all-files
 	$(RUN_DEV) pre-commit run --all-files --hook-stage pre-push
@@ -98,5 +98,5 @@ pre-commit: dev ## check quickly before each commit and run `lint` before each p
 pins: ## refresh the pinned requirements
 	@$(ENVIRONMENT) --pin demo dev docs floor ministack awscli clients galaxy-importer parliament
 
-clean: ## remove all that was installed or built here
+clean: ## remove everything that was installed or built
 	rm -rf .build dist

@@ -1,10 +1,10 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The demo: an admin's morning with two venues, on an AWS in this process' folder that is removed afterwards.
+"""The demo: an admin provisions two venues and issues a token, on an embedded AWS emulator.
 
 Run by ``make demo``, or from an installed collection with a Python that has ansible-core, boto3, moto[server] and
 pyrage.
-The playbooks are those of real life; only the credentials and AWS_URL point to the embedded AWS.
+The playbooks are the real ones; only the credentials and AWS_URL are those of the emulator. It is removed at the end.
 """
 
 from __future__ import annotations

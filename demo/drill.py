@@ -1,9 +1,9 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The drill: a key is found, it is identified and ended, and another recipient goes on working.
+"""The drill: an exposed access key is identified and revoked, and another recipient continues to work.
 
-The second act of ``make demo``, on an AWS that enforces policies and is removed afterwards. docs/incident.md is the
-runbook for the real case, with the same playbooks.
+The second part of ``make demo``, on an AWS emulator that enforces policies and is removed afterwards.
+docs/incident.md is the runbook for the real case, with the same playbooks.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ LEASE = (
     Field("lease_access", "Access"),
     Field("lease_bucket_prefixes", "Folders of the bucket"),
 )
-# A survey's answers outrank the inventory, so none asks for what belongs to a venue, such as its buckets or limits.
+# Answers take precedence over the inventory, so no survey asks for properties of a venue, such as buckets or limits.
 SURVEYS = {
     "provision": Survey(
         "Provision venue",
@@ -95,8 +95,8 @@ SURVEYS = {
         " change.",
         False,
         (
-            Field("provision_wait", "Prove that the role can be assumed"),
-            Field("provision_adopt", "Take over a role without ownership tags"),
+            Field("provision_wait", "Verify that the role can be assumed"),
+            Field("provision_adopt", "Adopt a role without ownership tags"),
             Field("provision_on_external_id_conflict", "If SSM and the trust policy differ"),
         ),
     ),
@@ -108,7 +108,7 @@ SURVEYS = {
         True,
         # Not the access key: whoever knows it has the receipt, and with it the session name.
         (
-            Field("revoke_user", "Recipient, all of whose tokens end", most=64),
+            Field("revoke_user", "Recipient whose tokens to revoke", most=64),
             Field("revoke_session_name", "Session name, from the receipt", most=64),
             Field("revoke_all", "Every token of the venue"),
             Field("revoke_state", "Revoke, or lift a revocation"),
@@ -122,16 +122,16 @@ SURVEYS = {
     ),
     "report": Survey(
         "Report",
-        "Shows the venues' roles and, if CloudTrail is asked, who holds tokens.",
+        "Shows the venues' roles and, with CloudTrail, who holds tokens.",
         False,
         (
-            Field("report_cloudtrail", "Ask CloudTrail who holds tokens"),
+            Field("report_cloudtrail", "Look up in CloudTrail who holds tokens"),
             Field("report_since", "Tokens issued since", most=40),
         ),
     ),
     "request": Survey(
         "Request a token",
-        "Requests a short-lived token. The request is checked, then an approver decides, then the token is issued.",
+        "Requests a short-lived token. The request is checked. If an approver approves it, the token is issued.",
         True,
         TOKEN,
     ),
@@ -143,20 +143,20 @@ SURVEYS = {
     ),
     "request_lease": Survey(
         "Request a lease",
-        "Requests tokens until a date. The request is checked, then an approver decides, then the first token is"
+        "Requests tokens until a date. The request is checked. If an approver approves it, the first token is"
         " delivered. Give days or an end.",
         True,
         LEASE,
     ),
     "renew": Survey(
         "Renew leases",
-        "Issues the next token of every lease whose token ends soon. Made for a schedule of five minutes.",
+        "Issues the next token of every lease whose token expires soon. Meant for a schedule of five minutes.",
         False,
         (),
     ),
     "deliver": Survey(
         "Deliver lease token",
-        "Delivers a token of a lease again, sealed to its recipient, after the last one has ended.",
+        "Delivers a new token of a lease, sealed to its recipient, after the last one has expired.",
         True,
         (Field("renew_user", "Recipient", most=64),),
     ),
@@ -204,7 +204,7 @@ def question(field: Field) -> dict[str, Any]:
     else:
         item |= {"min": max(field.least, 1), "max": field.most}
     given = spec.get("default")
-    # AWX would pass an empty default on as an answer, and the blank answer would outrank the inventory.
+    # AWX would pass an empty default on as an answer, and the blank answer would take precedence over the inventory.
     if spec["type"] == "bool":
         item["default"] = choices[int(given or 0)]
     elif given and kind != "password":

@@ -104,12 +104,12 @@ class Worker:
 
     def notices(self, mutant: Mutant, tests: Sequence[str]) -> bool:
         """Whether one of the tests fails with the mutant and passes without it."""
-        target, passed_over = self.tree / mutant.file, list[str]()
+        target, skipped = self.tree / mutant.file, list[str]()
         original, seconds = target.read_bytes(), SECONDS[target.suffix]
         while True:
             target.write_text(mutant.text)
             try:
-                options = ["-x", "-rfE", *(f"--deselect={test}" for test in passed_over)]
+                options = ["-x", "-rfE", *(f"--deselect={test}" for test in skipped)]
                 code, output = self.pytest(*options, *tests, seconds=seconds)
                 if code == NOT_FOUND and "not found:" in output:  # the tests' names come from what was changed
                     files = sorted({test.partition("::")[0] for test in tests})
@@ -120,7 +120,7 @@ class Worker:
             # Those of the first run are known to pass without any change.
             if code != 1 or not failed or target.suffix == ".py" or self.is_sound(failed[1]):
                 return code not in (PASSED, NOTHING_LEFT)
-            passed_over.append(failed[1])
+            skipped.append(failed[1])
 
     def is_sound(self, test: str) -> bool:
         """Whether a test passes without any change."""

@@ -23,7 +23,7 @@ EXACT = (ast.Eq, ast.NotEq, ast.In, ast.NotIn, ast.Is, ast.IsNot)
 ANNOTATIONS = ("annotation", "returns", "type_params")
 PLAYS_TASKS = ("tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always")
 # Keywords without a result of their own, and those without which a file is no playbook.
-PASSED_OVER = ("name", "tags", "loop_control", "delay", "quiet", "fail_msg", "success_msg", "verbosity", "hosts")
+SKIPPED = ("name", "tags", "loop_control", "delay", "quiet", "fail_msg", "success_msg", "verbosity", "hosts")
 KEYWORDS = (
     "become", "become_user", "changed_when", "check_mode", "connection", "delegate_to", "diff", "environment",
     "failed_when", "force_handlers", "ignore_errors", "loop", "module_defaults", "no_log", "register", "retries",
@@ -188,10 +188,10 @@ def without_keywords(task: yaml.MappingNode, name: str) -> Iterator[tuple[int, s
         if key.value in ("when", "failed_when", "until", "that") and isinstance(value, yaml.SequenceNode):
             for item in list(value.value) if len(value.value) > 1 else []:
                 yield from without(value, item, f"{at}: {getattr(item, 'value', '')}")
-        module = key.value not in (*KEYWORDS, *PLAYS_TASKS, *PASSED_OVER) or key.value in ("vars", "environment")
+        module = key.value not in (*KEYWORDS, *PLAYS_TASKS, *SKIPPED) or key.value in ("vars", "environment")
         if module and isinstance(value, yaml.MappingNode):
             for pair in list(value.value):
-                if pair[0].value not in PASSED_OVER and len(value.value) > 1:
+                if pair[0].value not in SKIPPED and len(value.value) > 1:
                     yield from without(value, pair, f"{at}: {pair[0].value}")
 
 
@@ -209,7 +209,7 @@ def other_booleans(task: yaml.MappingNode, name: str) -> Iterator[tuple[int, str
     waiting = [(key, value) for key, value in task.value if key.value not in PLAYS_TASKS]
     while waiting:
         key, node = waiting.pop(0)
-        if key.value in PASSED_OVER:
+        if key.value in SKIPPED:
             continue
         if isinstance(node, yaml.MappingNode):
             waiting += node.value

@@ -67,6 +67,14 @@ INSTEAD = {
     r"heed(s|ed|ing)?": "follow, respect",
     r"(naught|nought)": "nothing",
     r"(hang|hangs|hung|hanging) on (the|a) role": "is attached to the role",
+    r"pass(es|ed|ing)? over": "skip, ignore, do not read",
+    r"desks?": "a name that says what it does",
+    r"(is |are )?given but empty": "must not be empty",
+    r"(lie|lies|lay|lying) in the (past|future)": "is in the past, is in the future",
+    r"everybody may": "is writable by everyone, everyone can",
+    r"(choose|chooses|chose) one with": "set ... to one of them",
+    r"(may|might) be live": "may be valid",
+    r"in the place of": "in place of, instead of",
 }
 # Names that cannot change: this one is in docs/performance/results.json, which is measured and not written.
 ALLOWED = "kion_at_once"

@@ -4,7 +4,7 @@
 
 Usage: role_specs.py [--check]
 
-A role of the table below takes every option of its module as <role>_<option>. Writing that by hand would drift; with
+A role of the table below takes every option of its module as <role>_<option>. Writing that manually would drift; with
 --check nothing is written, and differences are printed and make the exit status 1. The operations declare which options
 must not be empty; this writes it into the documentation of modules and roles.
 """
@@ -34,7 +34,7 @@ ROLES = {
     "lease": "venue_sts_lease",
     "renew": "venue_sts_renewal",
 }
-WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written by hand
+WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written manually
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {
     "assume_dest",  # its credentials stay in memory
@@ -110,7 +110,7 @@ SHARED = (
     *("external_id_parameter", "bucket_parameter", "boundary_parameter", "lease_path"),
 )
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
-MUST_HAVE_A_VALUE = "An option that is given must have a value. An empty text, list or mapping is an error"
+MUST_HAVE_A_VALUE = "An option that is set must have a value. An empty string, list or mapping is an error"
 NOTE = re.compile(rf"^  - {MUST_HAVE_A_VALUE}.*\n(?:    .*\n)*", re.MULTILINE)
 BEGIN, END = "<!-- options: written by tools/role_specs.py -->", "<!-- end of options -->"
 
@@ -231,7 +231,7 @@ def _shown(value: Any) -> str:
 
 
 def defaults(role: str) -> str:
-    """The text of defaults/main.yml: the shared options, and what is written there by hand."""
+    """The text of defaults/main.yml: the shared options, and what is written there manually."""
     place = ROOT / "roles" / role / "defaults/main.yml"
     by_hand = [one for one in place.read_text().splitlines()[1:] if "venue_sts_" not in one] if place.exists() else []
     shared = [
@@ -302,7 +302,7 @@ def outputs() -> dict[pathlib.Path, str]:
 def _readme(role: str, options: dict[str, Any]) -> str:
     before, rest = (ROOT / "roles" / role / "README.md").read_text().split(BEGIN)
     sentence = rule(ROLES[role], f"`{role}_%s`") if role in ROLES else ""
-    sentence = sentence.replace("An option that is given", "A variable that is set")
+    sentence = sentence.replace("An option that is set", "A variable that is set")
     below = f"\n\n{textwrap.fill(sentence, 120, break_on_hyphens=False)}" if sentence else ""
     return f"{before}{BEGIN}\n{table(options)}{below}\n{END}{rest.split(END)[1]}"
 

@@ -17,7 +17,7 @@ def _summary(results: Any) -> list[str]:
     found = json.loads(json.dumps(list(results), default=str)) if isinstance(results, Iterable) else []
     plain = [one for one in found if not isinstance(one, dict) or not one.get("failed")]
     if not plain or not all(isinstance(one, dict) and ("receipt" in one or "target" in one) for one in plain):
-        raise AnsibleFilterError("issue_summary: give results of venue_sts_token or venue_sts_handoff.")
+        raise AnsibleFilterError("issue_summary: pass results of venue_sts_token or venue_sts_handoff.")
     return summary(plain)
 
 

@@ -25,7 +25,7 @@ def seal(secret: Any, recipients: Any) -> str:
     keys = [recipients] if isinstance(recipients, str) else recipients
     if not isinstance(keys, list | tuple) or not all(isinstance(key, str) for key in keys):
         raise AnsibleFilterError(
-            "mdps.venue_sts.seal: recipients must be a public key or a list of them, each as text."
+            "mdps.venue_sts.seal: recipients must be a public key or a list of them, each as a string."
         )
     try:
         now = datetime.now(UTC)

@@ -51,11 +51,11 @@ def absolute(option: str, path: str | Path) -> Path:
     if not text.strip() or not text.isprintable():
         raise InvalidInput(
             option,
-            "this is not the path of a file or folder: it is empty, or has a character that cannot be printed.",
+            "this is not the path of a file or folder: it is empty, or contains a non-printable character.",
         )
     expanded = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser raises RuntimeError
     if expanded.startswith("~"):
-        raise InvalidInput(option, f"'{text}' begins with the name of a user that this machine does not know.")
+        raise InvalidInput(option, f"'{text}' begins with the name of an unknown user.")
     found = Path(os.path.abspath(expanded))  # noqa: PTH100 - keep links
     check_name_lengths(option, found.parts)
     return found
@@ -74,7 +74,7 @@ def check_name_lengths(option: str, names: Iterable[str]) -> None:
     for name in names:
         size = len(name.encode())
         if size > LONGEST_NAME:
-            raise InvalidInput(option, f"the name '{name}' has {size} bytes, and at most {LONGEST_NAME} are possible.")
+            raise InvalidInput(option, f"the name '{name}' has {size} bytes, and at most {LONGEST_NAME} are allowed.")
 
 
 def create_private(option: str, path: str | Path, data: bytes) -> Path:
@@ -171,7 +171,7 @@ def check_append_file(option: str, path: str | Path, *, create: bool = True) -> 
         return target
     found = _regular_or_missing(option, target)
     if found and found.st_uid != os.geteuid():
-        raise InvalidInput(option, f"'{target}' belongs to {_user(found.st_uid)}. Use a file of your own.")
+        raise InvalidInput(option, f"'{target}' belongs to {_user(found.st_uid)}. Use a file that belongs to you.")
     if not os.access(target if found else target.parent, os.W_OK, effective_ids=BY_EFFECTIVE_ID):
         raise InvalidInput(option, f"'{target}' is not writable.")
     if create and not found:
@@ -258,7 +258,7 @@ def check_folder(option: str, folder: Path, *, is_destination: bool = True, allo
         own = is_destination and one == real
         if found.st_uid != os.geteuid() and (own or found.st_uid != 0):
             raise InvalidInput(
-                option, f"the folder '{one}' belongs to {_user(found.st_uid)}. Use a folder of your own."
+                option, f"the folder '{one}' belongs to {_user(found.st_uid)}. Use a folder that belongs to you."
             )
         # In a folder with the sticky bit, such as /tmp, nobody can replace the entries of another user.
         if found.st_mode & stat.S_ISVTX and not own:
@@ -283,7 +283,7 @@ def _links(option: str, folder: Path) -> list[Path]:
             waiting.append(link.parent / link.readlink())
         found += links
         if len(found) > MOST_LINKS:
-            raise InvalidInput(option, f"the way to '{folder}' has too many symbolic links.")
+            raise InvalidInput(option, f"the path to '{folder}' has too many symbolic links.")
     return found
 
 
@@ -297,14 +297,14 @@ def check_writers(option: str, what: str, found: os.stat_result, place: Path | i
     """
     path = what.partition(" ")[2]
     if found.st_mode & stat.S_IWOTH:
-        raise InvalidInput(option, f"everybody may write to the {what}. Run: chmod o-w {path}")
+        raise InvalidInput(option, f"the {what} is writable by everyone. Run: chmod o-w {path}")
     if not found.st_mode & stat.S_IWGRP or allow_group:
         return
     if _has_acl(place):  # then these bits are the most that the list may give to anybody, not those of the group
-        problem = f"an access control list may let other users write to the {what}. Run: setfacl -b {path}"
+        problem = f"an access control list may make the {what} writable by other users. Run: setfacl -b {path}"
         raise InvalidInput(option, problem)
     if not _is_own_group(found.st_gid):
-        raise InvalidInput(option, f"the group {_group(found.st_gid)} may write to the {what}. Run: chmod g-w {path}")
+        raise InvalidInput(option, f"the {what} is writable by the group {_group(found.st_gid)}. Run: chmod g-w {path}")
 
 
 def _has_acl(place: Path | int) -> bool:
@@ -407,7 +407,7 @@ def _append_locked(handle: int, line: bytes) -> None:
     if os.fstat(handle).st_mode & 0o077:
         os.fchmod(handle, 0o600)
     end = os.lseek(handle, 0, os.SEEK_END)
-    # A line that a killed run left half written must not swallow this one.
+    # This line must not be appended to an incomplete line of a killed run.
     is_torn = end > 0 and os.pread(handle, 1, end - 1) != b"\n"
     try:
         _write_all(handle, (b"\n" if is_torn else b"") + line + b"\n")
@@ -511,7 +511,7 @@ def locked(option: str, target: Path, sleep: Callable[[float], None], timeout: f
 def _wait_for_lock(handle: int, what: str, sleep: Callable[[float], None], timeout: float) -> None:
     while not _take(handle):
         if timeout <= 0:
-            raise FileNotWritten(f"{what} is locked by another process that does not end.")
+            raise FileNotWritten(f"{what} is locked by another process.")
         sleep(PAUSE)
         timeout -= PAUSE
 

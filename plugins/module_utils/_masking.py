@@ -26,7 +26,7 @@ except ImportError:
 
 MASK = "********"
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as ansible-core has it
-# To mask a shorter text would cut holes into names, ARNs and account numbers, and so reveal it.
+# Masking a shorter text would replace parts of names, ARNs and account numbers, and so reveal it.
 SHORTEST = 8
 SHORTEST_EXTERNAL_ID = 16
 SHORTEST_OF = {"external_id": SHORTEST_EXTERNAL_ID}
@@ -88,7 +88,7 @@ def mask(value: Any) -> Any:
 
 
 def hide_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with a placeholder in the place of each secret one, whatever its value.
+    """Return options with a placeholder in place of each secret one, whatever its value.
 
     What an address has behind its question mark may be a signature, and is replaced as well.
     """

@@ -27,7 +27,7 @@ def run_module(operation: Operation[Any]) -> None:
     _masking.register_options(spec, module.params)
     succeeded, result = operation.run(module.params, Runtime(check_mode=module.check_mode, warn=warn))
     result["invocation"] = {"module_args": _masking.mask(_masking.hide_options(spec, module.params))}
-    # The operation has masked the result. ansible-core would mask short values as well, and so cut holes into names.
+    # The operation has masked the result. ansible-core would also mask short values, in the middle of names.
     module.no_log_values.clear()
     # ansible-core would add owner, mode and size of a result's 'dest' or 'path'; in process nothing does, and the two
     # must not differ.

@@ -114,15 +114,15 @@ class ReceiptStores:
         :raises VenueError: AWS does not let a store be read.
         """
         found: list[Stored] = []
-        passed_over: list[str] = []
+        unread_reasons: list[str] = []
         for name, contents in self._deliveries(clients, venue, now):
             found += contents.receipts
             if contents.truncated:
-                passed_over.append(f"{name} has more receipts than are compared")
+                unread_reasons.append(f"{name} has more receipts than are compared")
             elif contents.unreadable:
-                passed_over.append(f"{contents.unreadable} receipts in {name} could not be read")
+                unread_reasons.append(f"{contents.unreadable} receipts in {name} could not be read")
         known = known_keys((one for one in read_log(found).tokens if one.venue == venue), user, now)
-        return known or (KnownKeys(now, (), " and ".join(passed_over)) if passed_over else None)
+        return known or (KnownKeys(now, (), " and ".join(unread_reasons)) if unread_reasons else None)
 
     def _deliveries(self, clients: Clients, venue: Venue, now: datetime) -> Iterator[tuple[str, Contents]]:
         if self.s3:
@@ -200,7 +200,7 @@ class ReceiptSources:
     ) -> ReceiptLog:
         """The receipts of all places, joined: what one place has of a token adds to what the others have.
 
-        :param stored_since: leave out tokens of a bucket that had surely ended by then. It bounds what is read.
+        :param stored_since: leave out tokens of a bucket that had certainly ended by then. It bounds what is read.
         :param since: the same for all places.
         :param venue: leave out the receipts of other venues, as far as the place can tell without reading them.
         :raises InvalidInput: the file cannot be read.
@@ -218,7 +218,7 @@ class ReceiptSources:
     def read_available(self, clients: Clients, stored_since: datetime) -> tuple[ReceiptLog, list[str]]:
         """The receipts of every place that can be read, and why others, or parts of them, could not be.
 
-        :param stored_since: leave out tokens of a bucket that had surely ended by then.
+        :param stored_since: leave out tokens of a bucket that had certainly ended by then.
         :raises InvalidInput: the file cannot be read.
         """
         found: list[Contents] = []
@@ -262,8 +262,8 @@ def _load_parameters(clients: Clients, path: str) -> Contents:
 
 def _too_many(place: str) -> TooManyReceipts:
     return TooManyReceipts(
-        f"{place} has more receipts than are read at once, so the tokens that they are about are not known. "
-        "Remove receipts of tokens that ended long ago, or name a session, or all tokens.",
+        f"{place} has more receipts than are read, so the tokens that they are about are not known. "
+        "Remove receipts of expired tokens, or select a session, or all tokens.",
         place=place,
     )
 

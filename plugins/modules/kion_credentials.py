@@ -93,7 +93,7 @@ options:
     type: int
     default: 0
 notes:
-  - An option that is given must have a value. An empty text, list or mapping is an error.
+  - An option that is set must have a value. An empty string, list or mapping is an error.
 seealso:
   - module: mdps.venue_sts.venue_sts_profile
   - name: The Kion CLI

@@ -70,7 +70,7 @@ options:
         description: The recipient's address. The default is the one in the message.
         type: str
       subject:
-        description: The subject, which is not encrypted. The default names the venue and the end of the token.
+        description: The subject, which is not encrypted. The default names the venue and the expiration.
         type: str
       username:
         description: The user name, if the server requires a login.

@@ -60,7 +60,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
-  - An option that is given must have a value. An empty text, list or mapping is an error.
+  - An option that is set must have a value. An empty string, list or mapping is an error.
   - Needs cloudtrail:LookupEvents, iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, sts:GetAccessKeyInfo and
     ssm:GetParametersByPath. Without some of them, the module continues, and RV(gaps) lists what is not known.
 seealso:

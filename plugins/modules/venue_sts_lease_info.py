@@ -31,7 +31,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
-  - An option that is given must have a value. An empty text, list or mapping is an error.
+  - An option that is set must have a value. An empty string, list or mapping is an error.
   - Needs ssm:GetParametersByPath below O(lease_path).
 seealso:
   - module: mdps.venue_sts.venue_sts_lease

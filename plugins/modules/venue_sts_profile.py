@@ -79,7 +79,7 @@ options:
     type: bool
     default: false
 notes:
-  - An option that is given must have a value. An empty text, list or mapping is an error.
+  - An option that is set must have a value. An empty string, list or mapping is an error.
   - If O(credentials_file) is not set, E(AWS_SHARED_CREDENTIALS_FILE) is used, as in the AWS CLI.
   - The lock is an empty file C(.credentials.lock) in the same folder. It is not removed.
 seealso:

@@ -136,7 +136,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
-  - An option that is given must have a value. An empty text, list or mapping is an error.
+  - An option that is set must have a value. An empty string, list or mapping is an error.
   - Needs iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, iam:PutRolePolicy and iam:DeleteRolePolicy on the role.
     With O(all=true) and O(web_identity_subject), to lock and to unlock, also iam:GetAccountAuthorizationDetails, to
     find every role of the venue; without it, a warning says so. To lock, to unlock and to refuse a subject, also

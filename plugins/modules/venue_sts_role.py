@@ -280,7 +280,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
-  - An option that is given must have a value. An empty text, list or mapping is an error, except for
+  - An option that is set must have a value. An empty string, list or mapping is an error, except for
     O(confirm_changes), O(description), O(kms_key_arns), O(oidc_providers), O(saml_provider_arns) and O(tags).
 seealso:
   - module: mdps.venue_sts.venue_sts_token

@@ -59,7 +59,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
-  - An option that is given must have a value. An empty text, list or mapping is an error.
+  - An option that is set must have a value. An empty string, list or mapping is an error.
   - Needs cloudtrail:LookupEvents, iam:GetAccountAuthorizationDetails and iam:ListRoles.
 seealso:
   - module: mdps.venue_sts.venue_sts_revocation

@@ -336,7 +336,7 @@ options:
               that is an address.
             type: str
           subject:
-            description: The subject, which is not encrypted. The default names the venue and the end of the token.
+            description: The subject, which is not encrypted. The default names the venue and the expiration.
             type: str
           username:
             description: The user name, if the server requires a login.
@@ -384,7 +384,7 @@ options:
       key_directory_shared:
         description:
           - Accept a O(handoff.key_directory) that several people maintain, such as a checked-out project. Other owners
-            and groups may then write to it, but not everybody.
+            and groups can then write to it, but it must not be world-writable.
         type: bool
         default: false
       public_keys:
@@ -480,7 +480,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
-  - An option that is given must have a value. An empty text, list or mapping is an error, except for O(context),
+  - An option that is set must have a value. An empty string, list or mapping is an error, except for O(context),
     O(handoff), O(tags) and O(transitive_tag_keys).
   - If the module runs on a host (C(become), C(ssh), another Python, C(environment)), only the AWS calls are made there.
     The module runs once to check the request and once to assume the role, so that the receipt is recorded on the
@@ -628,7 +628,7 @@ signature:
   returned: O(handoff.channel=output) and O(handoff.sign_with) with an ssh key
   type: str
 signature_path:
-  description: The file with the signature, beside RV(path).
+  description: The file with the signature, in the same folder as RV(path).
   returned: O(handoff.channel=file) and O(handoff.sign_with) with an ssh key
   type: str
 how_to_verify:

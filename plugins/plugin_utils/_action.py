@@ -156,7 +156,7 @@ class VenueAction(Base):
         if _masking.NATIVE:
             _masking.register_result(result)
             return result
-        for warning in result.pop("warnings", ()):  # the hidden result would swallow them
+        for warning in result.pop("warnings", ()):  # they would be hidden with the result
             # A shipped module's warning arrives as a summary of ansible-core's, whose type has no public name.
             Display().warning(warning if isinstance(warning, str) else warning.event.msg)
         return {**result, "_ansible_no_log": True}

@@ -159,7 +159,7 @@ def build_bundle(
     subject = f"Your access to the MDPS venue {receipt['project']}-{receipt['venue']} until {until}"
     note = (
         f"Before you use it, ask the sender by telephone or in person for the AWS account ({receipt['account_id']}) "
-        f"and the end ({until}). If they do not match, do not use it."
+        f"and the expiration ({until}). If they do not match, do not use it."
     )
     return Bundle(texts, parse_time("receipt", receipt["issued_at"]), stem, subject, note)
 

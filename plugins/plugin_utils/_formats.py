@@ -55,7 +55,9 @@ def token_files(token: Mapping[str, Any], region: str = "us-west-2", profile: st
     check_region(region)
     name = check_profile_name(profile or profile_name(plain))
     variables = _variables(credentials, region)
-    until = f"Valid until {credentials['Expiration']}." if "Expiration" in credentials else "Its end is not known."
+    until = (
+        f"Valid until {credentials['Expiration']}." if "Expiration" in credentials else "Its expiration is not known."
+    )
     lines = (f"# {until}", f"[{name}]", *profile_lines(credentials, region))
     return {
         PROFILE_FILE: "".join(f"{line}\n" for line in lines),
@@ -129,7 +131,8 @@ def _cmd(variables: Mapping[str, str], until: str) -> str:
         if set(value) & set('%!"'):
             # Doubling the percent sign works in a file, but not at the prompt, and these lines serve for both.
             raise InvalidInput(
-                "token", f'the value for {name} has one of % ! ", which Windows cmd cannot take as they are.'
+                "token",
+                f'the value for {name} contains one of % ! ", which the Windows command prompt would interpret.',
             )
     # "@" hides each line and leaves ECHO as the caller has it.
     lines = [f"@REM For the Windows command prompt: call env.cmd   {until}"]
@@ -156,7 +159,7 @@ def _desktop(profile: str, region: str, until: str) -> str:
         f"@REM For programs started from the desktop, and prompts opened after this. {until}",
         '@IF "%~1"=="undo" GOTO undo',
         f'@IF NOT EXIST "%~dp0{PROFILE_FILE}" (ECHO Extract the whole zip file first.& EXIT /B 1)',
-        *(f'@IF DEFINED {name} ECHO Replaced, and not brought back by undo: "{name}=%{name}%"' for name in variables),
+        *(f'@IF DEFINED {name} ECHO Replaced, and not restored by undo: "{name}=%{name}%"' for name in variables),
         *(f'@SETX {name} "{value}"' for name, value in variables.items()),
         "@ECHO To end it, run: desktop.cmd undo",
         "@EXIT /B 0",

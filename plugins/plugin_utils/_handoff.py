@@ -114,7 +114,7 @@ def _check_unsealed(given: Mapping[str, Any]) -> None:
     """
     for name in ("fingerprints", "sign_with", "smime_authenticated"):
         if given["unsealed"] and given[name]:
-            raise InvalidInput(name, "has no effect on a token that is not sealed. Leave it out, or unsealed.")
+            raise InvalidInput(name, "has no effect on a token that is not sealed. Omit it, or unsealed.")
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Handoff:
         :raises KeyChanged: a key is neither known nor confirmed, or it is not known which one was.
         """
         last = known_keys or KnownKeys(EARLIEST, ())
-        changed = check_fingerprints(self.person, last.fingerprints, self.options.fingerprints, last.passed_over)
+        changed = check_fingerprints(self.person, last.fingerprints, self.options.fingerprints, last.unread_reason)
         return replace(self, key_changed=changed)
 
     def facts(self) -> Result:
@@ -205,7 +205,7 @@ class Handoff:
         return kept_delivery(delivered, self.keep(parcel).path) if delivered.in_result else delivered
 
     def describe(self, parcel: Parcel) -> dict[str, Any]:
-        """Return what the receipt says of the parcel."""
+        """Return what the receipt says about the parcel."""
         return {**describe(self.channel, parcel), "key_changed": self.key_changed, "resent": False}
 
     def keep(self, parcel: Parcel) -> Kept:
@@ -226,7 +226,7 @@ class Handoff:
         return Kept("", {"sealed": parcel.body.decode()}, advice)
 
     def finish(self, parcel: Parcel, delivered: Delivered) -> Result:
-        """Return what the result of the task says of the delivery."""
+        """Return what the result of the task says about the delivery."""
         return finish(self.facts(), parcel, delivered)
 
 
@@ -256,7 +256,7 @@ class Resend:
         return cls(channel, file, undelivered, channel.described(parcel))
 
     def with_receipt(self, receipt: Receipt) -> Resend:
-        """Return the same with what the receipt says of the parcel: who can open it, and who signed it."""
+        """Return the same with what the receipt says about the parcel: who can open it, and who signed it."""
         handoff = receipt.handoff or {}
         parcel = self.parcel.with_fingerprints(tuple(handoff.get("sealed_to") or ()))
         return replace(self, parcel=self.channel.described(parcel, str(handoff.get("signed_by") or "")))
@@ -320,7 +320,7 @@ class Resend:
         )
 
     def describe(self, parcel: Parcel) -> dict[str, Any]:
-        """Return what the receipt says of the parcel."""
+        """Return what the receipt says about the parcel."""
         return {**describe(self.channel, parcel), "key_changed": False, "resent": True}
 
     def keep(self, parcel: Parcel) -> Kept:
@@ -332,7 +332,7 @@ class Resend:
         return self.keep(parcel)
 
     def finish(self, parcel: Parcel, delivered: Delivered) -> Result:
-        """Return what the result of the task says of the delivery."""
+        """Return what the result of the task says about the delivery."""
         return finish(self.facts(), parcel, delivered)
 
 

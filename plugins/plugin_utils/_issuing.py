@@ -50,7 +50,7 @@ class Host(Protocol):
 class Prepared:
     """A delivery and receipt stores that were checked, before any AWS call.
 
-    :param last_keys: what the receipts file says of the user's keys.
+    :param last_keys: what the receipts file says about the user's keys.
     """
 
     delivery: Delivery
@@ -72,7 +72,7 @@ class Prepared:
     def compared(self, stored: KnownKeys | None) -> Prepared:
         """Compare the recipient's keys with those of their last token, whichever store knows it.
 
-        :param stored: what the stores in AWS say of the user's keys.
+        :param stored: what the stores in AWS say about the user's keys.
         :raises KeyChanged: a key is neither known nor confirmed, or it is not known which one was.
         """
         if not isinstance(self.delivery, Handoff):

@@ -72,12 +72,12 @@ class KeyDirectory:
         if public_keys is not None and not (isinstance(public_keys, Mapping) and public_keys):
             raise InvalidInput("public_keys", "must be a mapping of user names to public keys, with at least one user.")
         if not key_directory.strip():
-            raise InvalidInput("key_directory", "is given but empty. Name a folder, or leave the option out.")
+            raise InvalidInput("key_directory", "must not be empty. Specify a folder, or omit the option.")
         folder = _files.absolute("key_directory", key_directory)
         if public_keys is not None and (shared or folder != _files.absolute("key_directory", DEFAULT)):
             option = "key_directory_shared" if shared else "key_directory"
             raise InvalidInput(
-                option, "has no effect, because public_keys is used instead of a folder. Give one of them."
+                option, "has no effect, because public_keys is used instead of a folder. Set only one of them."
             )
         return cls(folder, public_keys, shared)
 
@@ -110,7 +110,7 @@ class KeyDirectory:
             raise InvalidInput(
                 "key_directory",
                 f"there is no folder '{self.folder}'. Create it with mode 0700, and put each user's public key there "
-                "in a file called after the user: USER.age, USER.pub, USER.asc or USER.cer.",
+                "in a file named after the user: USER.age, USER.pub, USER.asc or USER.cer.",
             )
         self._check_folder()
         return self._read_file(self.folder / self._file_name(user))
@@ -131,7 +131,11 @@ class KeyDirectory:
         if found:
             return found[0]
         similar = [name for name in names if name.lower() == user.lower() or Path(name).stem.lower() == user.lower()]
-        hint = f" ({', '.join(similar)} is not called {user} with one of {' '.join(SUFFIXES)}.)" if similar else ""
+        hint = (
+            f" ({', '.join(similar)} is not named {user} with one of the suffixes {' '.join(SUFFIXES)}.)"
+            if similar
+            else ""
+        )
         raise NoRecipientKey(f"'{self.folder}' has no public key of {user}.{hint} {HOW_TO_MAKE_ONE}", user=user)
 
     def _check_folder(self) -> None:
@@ -139,7 +143,7 @@ class KeyDirectory:
         real = _files.real_path(self.folder)
         found = real.stat()
         if found.st_mode & stat.S_IWOTH:  # also with the sticky bit: anybody could add a file
-            raise InvalidInput("key_directory", f"everybody may write to the folder '{real}'. Run: chmod o-w '{real}'")
+            raise InvalidInput("key_directory", f"the folder '{real}' is writable by everyone. Run: chmod o-w '{real}'")
         if not self.shared:
             _files.check_folder("key_directory", self.folder, is_destination=False)
             return
@@ -167,7 +171,7 @@ class KeyDirectory:
         if not self.shared and found.st_uid not in (os.geteuid(), 0):
             raise InvalidInput(
                 "key_directory",
-                f"'{path}' belongs to another user, who could change the key. Copy it into a file of your own.",
+                f"'{path}' belongs to another user, who could change the key. Copy it to a file that belongs to you.",
             )
         _files.check_writers("key_directory", f"file '{path}'", found, handle, allow_group=self.shared)
 
@@ -175,7 +179,7 @@ class KeyDirectory:
 def _entry(entry: Any, user: str) -> tuple[list[str | bytes], str]:
     details = entry if isinstance(entry, Mapping) else {"keys": entry}
     if {"key", "keys"} <= set(details):
-        raise InvalidInput("public_keys", f"the entry of {user} has both key and keys. Give one of them.")
+        raise InvalidInput("public_keys", f"the entry of {user} has both key and keys. Set only one of them.")
     keys = details.get("keys") or details.get("key") or []
     keys = [keys] if isinstance(keys, str) else keys
     unknown = set(details) - {"key", "keys", "email"}
@@ -186,16 +190,16 @@ def _entry(entry: Any, user: str) -> tuple[list[str | bytes], str]:
         )
     email = details.get("email") or ""
     if email and not (isinstance(email, str) and ADDRESS.fullmatch(email)):
-        raise InvalidInput("public_keys", f"the email of {user} is not one mail address.")
+        raise InvalidInput("public_keys", f"the email of {user} is not a single email address.")
     return list(keys), email
 
 
-def check_fingerprints(person: Holder, known: Sequence[str], confirmed: Sequence[str], passed_over: str = "") -> bool:
+def check_fingerprints(person: Holder, known: Sequence[str], confirmed: Sequence[str], unread_reason: str = "") -> bool:
     """Compare a recipient's keys with those of their last token, and with fingerprints that the admin confirms.
 
     :param known: fingerprints that the last token was sealed to; empty if there was none.
     :param confirmed: the option ``fingerprints``; empty if it is not set.
-    :param passed_over: why there may be a receipt of the user that was not read; '' if there is none.
+    :param unread_reason: why there may be a receipt of the user that was not read; '' if there is none.
     :returns: whether a key has changed since the last token.
     :raises InvalidInput: a key is not among the confirmed ones.
     :raises KeyChanged: a key is neither known nor confirmed, or receipts that may name another one were not read.
@@ -203,15 +207,16 @@ def check_fingerprints(person: Holder, known: Sequence[str], confirmed: Sequence
     strange = unlisted(person, confirmed) if confirmed else ""
     if strange:
         raise InvalidInput(
-            "fingerprints", f"{person.user} has a key with the fingerprint {strange}, which is not among those given."
+            "fingerprints",
+            f"{person.user} has a key with the fingerprint {strange}, which is not one of those in the option.",
         )
-    if passed_over and person.keys and not confirmed:
+    if unread_reason and person.keys and not confirmed:
         listed = ", ".join(f"'{one.fingerprint}'" for one in person.keys)
         raise KeyChanged(
             "fingerprints",
-            f"it is not known to which key the last token of {person.user} was sealed: {passed_over}. No token "
+            f"it is not known to which key the last token of {person.user} was sealed: {unread_reason}. No token "
             f"was issued. Ask {person.user}, by telephone or in person, for the fingerprint of the key, and confirm "
-            f"it: fingerprints: [{listed}]. Remove receipts of tokens that ended long ago.",
+            f"it: fingerprints: [{listed}]. Remove receipts of expired tokens.",
         )
     changed = unlisted(person, known) if known else ""
     if changed and not confirmed:

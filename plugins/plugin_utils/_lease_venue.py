@@ -98,7 +98,7 @@ class LeaseVenue:
 
 
 def for_lease(options: TokenOptions, lease: Lease, seconds_left: int) -> TokenOptions:
-    """Return the options with what receipts say of the lease, and with a token that does not outlast it."""
+    """Return the options with what receipts say about the lease, and with a token that does not outlast it."""
     context = {"reason": lease.reason, "ticket": lease.ticket, "approver": lease.approver, "lease": lease.id}
     return replace(
         options,
@@ -124,7 +124,7 @@ def folder(channel: str, options: TokenOptions, found: VenueReadings) -> Renewal
             options.parameters.bucket,
             options.region,
             found.caller.account_id,
-            "renewals are delivered to the venue's bucket. Publish it, or use the channel https.",
+            "renewals are delivered to the venue's bucket. Publish its name, or use the channel https.",
         )
     return RenewalFolder(known[0], prefix)
 
@@ -139,7 +139,9 @@ def channel_of(https: Channel | None, where: RenewalFolder | None, person: Holde
     if where:
         return S3Channel(clients.client("s3"), where.bucket, renewal_key(where, person.keys))
     if https is None:
-        raise InvalidInput("https.url", "is missing, and the lease delivers by https. Set it as for the approval.")
+        raise InvalidInput(
+            "https.url", "is missing, and the lease delivers by https. Set it to the same value as for the approval."
+        )
     return https
 
 

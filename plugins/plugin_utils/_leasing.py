@@ -273,13 +273,14 @@ def _is_signed_alike(approval: Approval, before: Lease) -> bool:
 def _check_times(approval: Approval, lease: Lease, now: datetime) -> None:
     longest = timedelta(days=approval.maximum_days)
     if lease.starts_at < now - CLOCK_TOLERANCE:
-        raise InvalidInput("start", "lies in the past. Leave it out to begin now.")
+        raise InvalidInput("start", "is in the past. Omit the option to start now.")
     if lease.ends_at < now + timedelta(seconds=SHORTEST):
         raise InvalidInput("end", f"is too early for a token, which lasts at least {SHORTEST} seconds.")
     if lease.ends_at - lease.starts_at > longest or lease.starts_at > now + longest:
         raise InvalidInput(
             "end" if approval.end else "days",
-            f"a lease may last at most {approval.maximum_days} days, and begin within as many (maximum_days).",
+            f"a lease may last at most {approval.maximum_days} days, and must start within the same time "
+            "(maximum_days).",
         )
 
 

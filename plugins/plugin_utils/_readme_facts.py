@@ -85,7 +85,7 @@ class OpenPlace(NamedTuple):
 class Repository(NamedTuple):
     """An ECR repository, or a pattern of names.
 
-    :param name: the repository as commands have it, with ``NAME`` in the place of each ``*``.
+    :param name: the repository as commands have it, with ``NAME`` in place of each ``*``.
     :param verbs: what may be done there.
     """
 

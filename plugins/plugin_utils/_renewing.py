@@ -106,7 +106,7 @@ class VenueNow:
 def _parse(params: Params, _clients: Clients, runtime: Runtime) -> RenewalOptions:
     venue = lease_venue.LeaseVenue.parse(params)
     if params["by_hand"] and params["user"] is None:
-        raise InvalidInput("by_hand", "is for one lease. Name its user.")
+        raise InvalidInput("by_hand", "is for one lease. Also set user.")
     given = lease_venue.given_handoff(params)
     handoff = HandoffOptions.parse(given)
     lease_venue.check_unsealed(handoff)
@@ -251,7 +251,7 @@ class Run:
         most = self._options.maximum_days
         if lease.ends_at - lease.starts_at > timedelta(days=most):
             raise LeaseRefused(
-                f"the lease lasts from {iso(lease.starts_at)} to {iso(lease.ends_at)}, and a lease may last at most "
+                f"the lease lasts from {iso(lease.starts_at)} to {iso(lease.ends_at)}, but a lease may last at most "
                 f"{most} days (lease_maximum_days). Approve it again."
             )
 
@@ -415,7 +415,7 @@ def _revocation_of(last: Renewal | None, revocations: Sequence[Revocation]) -> R
 def _later_revocation(lease: Lease, revocations: Sequence[Revocation]) -> Revocation | None:
     """Return a revocation of the user, or of a token that the user got since the approval of the lease, or None.
 
-    It has ended the lease, so one that is there without a record of its token was put back.
+    It has ended the lease, so one that is there without a record of its token was restored.
     """
 
     def is_meant(one: Revocation) -> bool:

@@ -106,11 +106,11 @@ def one_kind(recipients: Iterable[Recipient]) -> str:
     """
     kinds = sorted({one.kind for one in recipients})
     if not kinds:
-        raise InvalidInput("recipients", "no public key is given to seal to.")
+        raise InvalidInput("recipients", "no public key is specified.")
     if len(kinds) > 1:
         raise InvalidInput(
             "recipients",
-            f"keys of several kinds ({', '.join(kinds)}) cannot open one sealed text. Keep keys of one kind.",
+            f"keys of several kinds ({', '.join(kinds)}) cannot be used for one sealed text. Keep keys of one kind.",
         )
     return kinds[0]
 

@@ -57,7 +57,7 @@ class ShippedHost:
         found = self._run(KNOWN_KEYS)["known_keys"]
         return (
             KnownKeys(
-                parse_time("known_keys", found["requested_at"]), tuple(found["fingerprints"]), found["passed_over"]
+                parse_time("known_keys", found["requested_at"]), tuple(found["fingerprints"]), found["unread_reason"]
             )
             if found
             else None
@@ -80,7 +80,7 @@ class ShippedHost:
         try:
             result = self.run_module(arguments)
         except AnsibleConnectionFailure as error:
-            raise VenueError(f"The host of the task cannot be reached: {error.message}", unreachable=True) from None
+            raise VenueError(f"The host of the task is unreachable: {error.message}", unreachable=True) from None
         for warning in result.get("warnings") or ():
             # A shipped module's warning arrives as a summary of ansible-core's, whose type has no public name.
             self.warn(warning if isinstance(warning, str) else warning.event.msg)

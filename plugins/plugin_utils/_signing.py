@@ -233,7 +233,7 @@ def read_signer(text: str) -> Signer:
     except OSError as error:
         raise InvalidInput("sign_with", f"'{path}' cannot be read: {error.strerror}. {_ADVICE}") from None
     if "PRIVATE KEY-----" in content and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise InvalidInput("sign_with", f"others may read the private key '{path}'. Run: chmod 600 '{path}'")
+        raise InvalidInput("sign_with", f"other users can read the private key '{path}'. Run: chmod 600 '{path}'")
     if "-----BEGIN CERTIFICATE-----" in content and "PRIVATE KEY-----" in content:
         from ._sealers import certificates  # noqa: PLC0415 - see smime.py
 

@@ -234,7 +234,7 @@ CALLS: dict[str, Call] = {
 }
 
 # full: the whole role. read ... push: one word of access each. folder: bucket_prefixes [incoming/jdoe]. own: a session
-# policy by hand
+# policy manually
 # that asks for more than the role has. arns: a managed policy. bounded: a boundary without ECR. emit: a venue with two
 # folders
 # (incoming, products), delete and patterns of its own. A = allowed, - = refused, a = allowed by AWS and by the policy

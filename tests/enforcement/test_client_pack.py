@@ -62,26 +62,28 @@ def run(
     """Run the lines of a program in the folder of a kind of token."""
 
     def go(kind: str, program: str, code: str) -> subprocess.CompletedProcess[str]:
-        desk = issue(kind)
+        workstation = issue(kind)
         environment = {
-            **desk.environment,
-            "PATH": f"{desk.environment['PATH']}:{clients / 'bin'}",
+            **workstation.environment,
+            "PATH": f"{workstation.environment['PATH']}:{clients / 'bin'}",
             **{"AWS_ENDPOINT_URL": enforcing, "S3_ENDPOINT_URL": enforcing, "RCLONE_S3_ENDPOINT": enforcing},
             **{"AWS_S3_ENDPOINT": enforcing.partition("//")[2], "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE"},
             **{"RCLONE_S3_FORCE_PATH_STYLE": "true", "PYTHONWARNINGS": "ignore"},
-            "CPL_AWS_CREDENTIALS_FILE": str(desk.folder / "credentials"),
+            "CPL_AWS_CREDENTIALS_FILE": str(workstation.folder / "credentials"),
             "AWS_REGION": "us-west-2",
-            "AWS_SHARED_CREDENTIALS_FILE": str(desk.folder / "credentials"),
-            "AWS_PROFILE": re.findall(r"^\[(.*)\]$", (desk.folder / "credentials").read_text(), re.MULTILINE)[0],
+            "AWS_SHARED_CREDENTIALS_FILE": str(workstation.folder / "credentials"),
+            "AWS_PROFILE": re.findall(r"^\[(.*)\]$", (workstation.folder / "credentials").read_text(), re.MULTILINE)[0],
         }
         command = [str(clients / "bin/python"), "-c", code] if program == "python" else ["bash", "-ec", code]
-        return subprocess.run(command, cwd=desk.folder, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=workstation.folder, env=environment, capture_output=True, text=True, check=False
+        )
 
     return go
 
 
-def pack(desk: Workstation) -> str:
-    return (desk.folder / "CLIENTS.txt").read_text(encoding="utf-8")
+def pack(workstation: Workstation) -> str:
+    return (workstation.folder / "CLIENTS.txt").read_text(encoding="utf-8")
 
 
 KINDS = ["full", "read", "write", "folder", "folders to read", "deleting", "write in a folder of what is read"]
@@ -160,14 +162,16 @@ def test_the_lines_for_jupyter_need_no_variables_in_the_shell(
     clients: Path,
     enforcing: str,
 ) -> None:
-    desk = issue("read")
-    found = sections(pack(desk))
+    workstation = issue("read")
+    found = sections(pack(workstation))
     title = "Jupyter and other Python programs that you start from the desktop"
-    first = [line.replace("FOLDER", str(desk.folder)) for line in found[title]]
+    first = [line.replace("FOLDER", str(workstation.folder)) for line in found[title]]
     code = "\n".join([*first, *(fill(line) for line in found["Python: boto3"])])
-    environment = {**desk.environment, "AWS_ENDPOINT_URL": enforcing}
+    environment = {**workstation.environment, "AWS_ENDPOINT_URL": enforcing}
     command = [str(clients / "bin/python"), "-c", code]
-    done = subprocess.run(command, cwd=desk.folder.parent, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=workstation.folder.parent, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0 and "name-1" in done.stdout, done.stderr
 
 

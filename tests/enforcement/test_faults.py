@@ -252,7 +252,7 @@ class Remove(Scenario):
 
 
 def make_venue(bench: Bench, project: str, trust: Mapping[str, Any], external_id: str = OLD) -> None:
-    """A venue made by hand: its tags name its owner, and nothing else is right."""
+    """A venue created manually: its tags name its owner, and nothing else is right."""
     iam, name = bench.account.as_root("iam"), f"unity-{project}-dev-sts"
     tags = {"Proj": project, "Venue": "dev", "Capability": "sts"}
     owner = [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -123,7 +123,7 @@ def provision(person: Person, venue: str) -> Iterator[Outcome]:
     iam.put_role_policy(**name, PolicyName="venue-access", PolicyDocument=json.dumps(world.BOUNDARY_POLICY))
     iam.untag_role(**name, TagKeys=["CapVersion"])
     changes = {"description": "Changed.", "max_session_duration": 7200}
-    yield person.run("role", venue, **changes, confirm_changes=["buckets"])  # the policy by hand names none
+    yield person.run("role", venue, **changes, confirm_changes=["buckets"])  # the policy manually names none
     yield person.run("role", venue, rotate_external_id=True)
     issuer = {"provider": f"https://login.example.org/{venue}", "audiences": ["sbg"], "subjects": ["jdoe"]}
     yield person.run("role", venue, oidc_providers=[{**issuer, "create": True}])

@@ -72,7 +72,7 @@ REFUSED: dict[str, list[str]] = {
 }
 
 
-# What it says of places of their own: tried at each place that the README does not name with this verb.
+# What it says about places of their own: tried at each place that the README does not name with this verb.
 PLACES = [f"{BUCKET}/{prefix}" for prefix in ("", "pub/", "products/", "private/")]
 AT_PLACE = {
     "read": "aws s3api get-object --bucket {bucket} --key {prefix}name-1 got",
@@ -119,24 +119,26 @@ def test_the_readme_is_true_with_version_2_of_the_aws_cli(
 ) -> None:
     first = issue(kind)
     environment = {**first.environment, "PATH": f"{cli_2}:{first.environment['PATH']}", "AWS_PAGER": ""}
-    desk = dataclasses.replace(first, environment=environment)
-    assert desk.sh("aws --version").stdout.startswith("aws-cli/2.")
-    check_readme(desk, desk.sh)
+    workstation = dataclasses.replace(first, environment=environment)
+    assert workstation.sh("aws --version").stdout.startswith("aws-cli/2.")
+    check_readme(workstation, workstation.sh)
 
 
 @pytest.mark.parametrize("kind", EACH_KIND)
 def test_the_readme_of_each_kind_of_token_is_true(issue: Callable[[str], Workstation], kind: str) -> None:
-    desk = issue(kind)
-    check_readme(desk, desk.aws)
+    workstation = issue(kind)
+    check_readme(workstation, workstation.aws)
 
 
-def check_readme(desk: Workstation, run: Callable[[str], Any]) -> None:
+def check_readme(workstation: Workstation, run: Callable[[str], Any]) -> None:
     """Type every command of the README, and what a recipient would try of what it says is refused."""
-    assert len(desk.commands) > 4
-    for command in desk.commands:
+    assert len(workstation.commands) > 4
+    for command in workstation.commands:
         done = run(command)
         assert done.returncode == 0 or "RepositoryAlreadyExists" in done.stderr, f"{command}: {done.stderr}"
-    said = re.findall(r"^ \* (.*)$", desk.readme.partition("they do not:")[2].partition("Use them")[0], re.MULTILINE)
+    said = re.findall(
+        r"^ \* (.*)$", workstation.readme.partition("they do not:")[2].partition("Use them")[0], re.MULTILINE
+    )
     assert said[0] == "list all buckets (aws s3 ls without an address)"
     for command in (one for sentence in said for one in refused_commands(sentence)):
         done = run(command)
@@ -156,23 +158,27 @@ SHELLS = ["sh", "bash", "zsh", "fish", pytest.param("tcsh", marks=NO_TCSH)]
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_two_lines_are_enough_in_each_shell(issue: Callable[[str], Workstation], shell: str) -> None:
-    desk = issue("read")
-    done = desk.sh("aws sts get-caller-identity", shell)
+    workstation = issue("read")
+    done = workstation.sh("aws sts get-caller-identity", shell)
     assert done.returncode == 0 and "assumed-role/unity-sbg-" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_other_keys_in_the_window_are_seen_and_removed(issue: Callable[[str], Workstation], shell: str) -> None:
     """Keys of yesterday, or another account's, win over the profile. The README's line removes them."""
-    desk, name = issue("read"), BLOCKS.get(shell, "bash")
+    workstation, name = issue("read"), BLOCKS.get(shell, "bash")
     stale = {"AWS_ACCESS_KEY_ID": "ASIASTALE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "y"}
     elsewhere = {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_SECURITY_TOKEN": "z"}
-    lines, show = block(desk.readme, name), "aws sts get-caller-identity"
-    before = desk.type(f"{lines}\n{show}", shell, {**stale, **elsewhere})
+    lines, show = block(workstation.readme, name), "aws sts get-caller-identity"
+    before = workstation.type(f"{lines}\n{show}", shell, {**stale, **elsewhere})
     assert "/jdoe" not in before.stdout
-    done = desk.type(f"{lines}\n{remover(desk.readme, name)}\n{lines}\n{show}", shell, {**stale, **elsewhere})
+    done = workstation.type(
+        f"{lines}\n{remover(workstation.readme, name)}\n{lines}\n{show}", shell, {**stale, **elsewhere}
+    )
     assert done.returncode == 0 and "assumed-role/unity-sbg-" in done.stdout and '/jdoe"' in done.stdout, done.stderr
     ecr = [one for one in issue("create").commands if one.startswith("aws ecr create-repository")]
     assert ecr and all("--region us-west-2" in one for one in ecr)  # docker does not say that it is the region
-    region = desk.type(f"{lines}\n{remover(desk.readme, name)}\n{lines}\naws configure list", shell, elsewhere)
+    region = workstation.type(
+        f"{lines}\n{remover(workstation.readme, name)}\n{lines}\naws configure list", shell, elsewhere
+    )
     assert "eu-west-1" not in region.stdout and "us-west-2" in region.stdout

@@ -142,7 +142,9 @@ def test_a_token_that_is_refused_has_its_message_and_no_receipt(
 def test_what_only_sts_knows_to_be_wrong_is_explained(venue: world.Account, tmp_path: Path) -> None:
     done = issue(venue, tmp_path, of_pool(sub="eve"))
     assert done.code == 2
-    assert f"The token is of {POOL.removeprefix('https://')}, for {CLIENT}, about eve." in " ".join(done.output.split())
+    assert f"The token is from {POOL.removeprefix('https://')}, for {CLIENT}, about eve." in " ".join(
+        done.output.split()
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_a_person_is_ended_and_let_in_again(venue: world.Account) -> None:
 
 
 def judged(policy: Any, issuer: str, audience: str, subject: str, other: str, other_subject: str) -> list[bool]:
-    """What iam-simulate says of two tokens. It knows the keys of one issuer, so each is judged by itself."""
+    """What iam-simulate says about two tokens. It knows the keys of one issuer, so each is judged by itself."""
     asked = []
     for who, aud, sub in ((issuer, audience, subject), (other, "sts.amazonaws.com", other_subject)):
         host = who.removeprefix("https://")

@@ -84,7 +84,7 @@ KINDS = {
         says("s3:GetObject", f"{BUCKET}/*"), says("s3:PutObject", f"{BUCKET}/products/*"), says("s3:ListBucket", BUCKET)
     ),
     "beginning of names": narrowed(says("s3:GetObject", f"{BUCKET}/pub*")),
-    "denied by hand": narrowed(
+    "denied manually": narrowed(
         says("*"), says("s3:Put*", effect="Deny"), says(["ecr:PutImage", "ecr:Initiate*"], effect="Deny")
     ),
     "denied in part": narrowed(says("*"), says("s3:*", f"{BUCKET}/private/*", effect="Deny")),
@@ -147,7 +147,7 @@ class Workstation:
 
 
 def fill(line: str) -> str:
-    """Put names in the place of what stands for names."""
+    """Put names in place of what stands for names."""
     line = line.replace("BUCKET", BUCKET).replace("FOLDER", "folder-1").replace(":TAG", ":v1").replace("IMAGE", "mine")
     return line.replace("NAME", "name-1")
 

@@ -226,8 +226,8 @@ def test_a_check_of_a_request_issues_nothing(job, moto, provisioned):
         ({"issue_user": "nobody"}, "nobody"),
         ({"issue_user": "José Núñez"}, "jose.nunez"),
         ({"issue_bucket_prefixes": " "}, "bucket_prefixes"),
-        ({"request_reason": "  "}, "The request gives no reason."),
-        ({"request_ticket": "  "}, "The request gives no ticket."),
+        ({"request_reason": "  "}, "The request has no reason."),
+        ({"request_ticket": "  "}, "The request has no ticket."),
         # Ansible reads them as 7, as 202401, as a date, as false and as nothing.
         ({"issue_bucket_prefixes": "007"}, "with a slash at the end"),
         ({"issue_bucket_prefixes": "2024_01"}, "with a slash at the end"),
@@ -376,7 +376,7 @@ def test_an_operator_who_grants_a_lease_is_its_approver(job, moto, provisioned, 
 def test_a_lease_whose_approver_could_not_be_read_is_refused_before_anybody_is_asked(job, moto, provisioned, tmp_path):
     unfilled = custom_credential("MDPS AWX reader", {}, tmp_path)
     done = job("Check lease", LEASE_ANSWERS, workflow=3, credentials=(KEYS, unfilled)).run().expect("failed")
-    assert "fill the credential MDPS AWX reader" in " ".join(done.page.split())
+    assert "fill in the credential MDPS AWX reader" in " ".join(done.page.split())
 
 
 def test_a_lease_is_signed_with_the_key_of_its_credential(project, moto, provisioned, tmp_path):
@@ -390,7 +390,7 @@ def test_a_lease_is_signed_with_the_key_of_its_credential(project, moto, provisi
         return Job(place, project, "Grant lease", Inventory(INVENTORY.hosts, known), LEASE_ANSWERS, **more).run()
 
     refused = granted(tmp_path / "unfilled").expect("failed")
-    assert "fill the credential MDPS lease signer" in " ".join(refused.page.split())
+    assert "fill in the credential MDPS lease signer" in " ".join(refused.page.split())
     assert leases(moto) == {}
     done = granted(tmp_path / "filled", lease_key=(tmp_path / "key").read_text().strip()).expect()
     assert leases(moto)["jdoe"]["signature"]

@@ -407,13 +407,13 @@ def test_a_job_that_could_not_be_run_is_named_with_the_reason(made, made_server,
     ready = {"awx_setup_require_ready": True}
     assert "lacks api_key, url" in " ".join(verify(made_server, tmp_path, **ready).expect(2).output.split())
     fill(made)
-    assert "jobs can be launched" in verify(made_server, tmp_path, **ready).expect().output, "the reason is gone"
+    assert "jobs can be launched" in verify(made_server, tmp_path, **ready).expect().output, "the cause is fixed"
     job["job_explanation"] = "Missing needed fields: inventory."
     said = " ".join(verify(made_server, tmp_path, **ready).expect(2).output.split())
     assert f"AWX could not run the last job of Report (job {job['id']}). Missing needed fields: inventory." in said
     job |= {"status": "error", "job_explanation": ""}
     said = " ".join(verify(made_server, tmp_path).expect().output.split())
-    assert "an image that cannot be pulled is the usual reason. If the reason is gone, launch it once." in said
+    assert "an image that cannot be pulled is the usual reason. If the cause is fixed, launch it once." in said
     job |= {"status": "failed", "job_explanation": "Job terminated due to timeout"}
     assert "jobs can be launched" in verify(made_server, tmp_path, **ready).expect().output
 
@@ -531,10 +531,10 @@ def test_the_export_has_what_large_set_ups_need(tmp_path):
 def test_a_check_on_an_empty_server_says_what_would_be_made(awx, server, tmp_path):
     before = json.dumps(awx.items)
     output = setup(server, tmp_path, "--check").expect().output
-    assert "all of its contents would be made" in output
+    assert "all of its contents would be created" in output
     assert "changed=2" in output
     awx.add("organizations", {"name": "MDPS"})
-    assert "templates and workflow would be made" in " ".join(
+    assert "templates and workflow would be created" in " ".join(
         setup(server, tmp_path, "--check").expect().output.split()
     )
     awx.items["organizations"].clear()
@@ -696,7 +696,7 @@ def test_automation_controller_is_set_up_with_its_own_collection(tmp_path):
             server, tmp_path, "--check", collections=str(tmp_path / "own"), awx_setup_collection="ansible.controller"
         ).expect()
     assert "WARNING" not in run.output
-    assert "all of its contents would be made" in run.output
+    assert "all of its contents would be created" in run.output
     assert {path for _method, path in awx.log} == {
         "/api/controller/v2/organizations/",
         "/api/controller/v2/credentials/",

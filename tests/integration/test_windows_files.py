@@ -112,7 +112,7 @@ def test_desktop_cmd_runs_to_its_end_and_its_undo(cmd: Callable[[str], str]) -> 
     assert "To end it, run: desktop.cmd undo" in cmd("@echo off\r\ncall desktop.cmd\r\n")
     assert "To end it" not in cmd("@echo off\r\ncall desktop.cmd undo\r\n")
     own = cmd('@echo off\r\nset "AWS_PROFILE=my & own"\r\ncall desktop.cmd\r\n')
-    assert 'Replaced, and not brought back by undo: "AWS_PROFILE=my & own"\n' in own and "AWS_REGION=" not in own
+    assert 'Replaced, and not restored by undo: "AWS_PROFILE=my & own"\n' in own and "AWS_REGION=" not in own
     assert "Extract the whole zip file first." in cmd("@echo off\r\ndel credentials\r\ncall desktop.cmd\r\n")
 
 

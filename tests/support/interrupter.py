@@ -13,7 +13,7 @@ OWN = "mdps/venue_sts/plugins/"
 
 # When the guard of signals is left, everything is recorded. What a generator expression raises while Python disposes
 # of it reaches nobody.
-PASSED_OVER = ("__exit__", "<genexpr>")
+SKIPPED = ("__exit__", "<genexpr>")
 
 
 class Interrupter:
@@ -31,7 +31,7 @@ class Interrupter:
             self.called(frame.f_code)
 
     def called(self, code: CodeType) -> None:
-        if code.co_name in PASSED_OVER:
+        if code.co_name in SKIPPED:
             return
         self.calls += 1
         if self.calls == self.at:

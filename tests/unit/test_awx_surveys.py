@@ -25,7 +25,7 @@ OF_THE_SETUP = ("request_reason", "request_ticket")
 QUESTIONS = [(name, item) for name, survey in SURVEYS.items() for item in survey["spec"]]
 FIELDS = [(name, item) for name, item in QUESTIONS if item["variable"] not in ("target", *OF_THE_SETUP)]
 IDS = [f"{name}-{item['variable']}" for name, item in FIELDS]
-# A survey's answers outrank the inventory: what belongs to a venue must not be asked for.
+# A survey's answers take precedence over the inventory: what belongs to a venue must not be asked for.
 OF_A_VENUE = {
     "project",
     "venue",

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The variable ``dest`` of the playbook ``issue``: what is not a text never becomes the name of a file with keys."""
+"""The variable ``dest`` of the playbook ``issue``: what is not a string never becomes the name of a file with keys."""
 
 from __future__ import annotations
 

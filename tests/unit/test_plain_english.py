@@ -38,7 +38,8 @@ PHRASES = [
     "what became of", "what becomes of", "shows nowhere", "show nowhere", "recipients book", "recipients' book",
     "recipient's book", "hands over", "handed over", "hand-over", "could not be had", "can't be had",
     "dead on arrival", "look before you leap", "hangs on the role", "goes on to the", "counts for nothing",
-    "external id", "external Id", "External ids",
+    "external id", "external Id", "External ids", "passed over", "given but empty", "lies in the past", "may be live",
+    "everybody may", "choose one with", "in the place of",
 ]  # fmt: skip
 # What may be between two lines of one sentence.
 BREAKS = {
@@ -53,6 +54,7 @@ BREAKS = {
 IDENTIFIERS = {
     "at_once": "def at_once(reads):", "x_at_once": "x_at_once = 1", "atOnce": "const atOnce = 1",
     "in_words": "def duration_in_words(seconds):", "inWords": "durationInWords()",
+    "passed_over": "passed_over = []", "desk": "def test_a_delivery(desk):",
     "worth_blanking": "if is_worth_blanking(text):", "tell_the_recipient": "tell_the_recipient: x",
 }  # fmt: skip
 
@@ -109,6 +111,7 @@ def test_identifiers_of_one_vague_word_are_found(name: str, line: str) -> None:
     [
         "the external ID", "external_id: x", "/cs/sts/role/external-id", "sts:ExternalId", "the handoff role",
         "a hand-off", "marshall", "emendation", "dishes", "external_ids", "tells_offline", "the desired state",
+        "desktop.cmd", "in place of", "must not be empty",
         "all at once", "in words", "kion_at_once", "follow the link", "It shows. Nowhere else.", "Hand it. Over there.",
         "wishy", "hand, over", "shallow", f"{'A' * 60}+heal+{'B' * 60}",
     ],

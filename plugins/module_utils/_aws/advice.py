@@ -7,32 +7,31 @@ from __future__ import annotations
 from .._domain.errors import ConnectionProblem
 
 ADVICE = {
-    "PackedPolicyTooLarge": " Session policy, policy ARNs and session tags together are too large for STS. Name fewer "
-    "buckets, folders, repositories or tags, or limit the role instead.",
+    "PackedPolicyTooLarge": " Session policy, policy ARNs and session tags together are too large for STS. Specify "
+    "fewer buckets, folders, repositories or tags, or limit the role instead.",
     "MalformedPolicyDocument": " A principal in trusted_principals does not exist, or was created a moment ago and is "
     "not visible yet.",
     **dict.fromkeys(
         ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"),
-        " Either the secret key does not belong to the key id, or this machine's clock is off: compare 'date -u' "
-        "with the "
+        " Either the secret key does not belong to the access key ID, or the clock of this machine is wrong: compare "
+        "'date -u' with the "
         "time.",
     ),
     **dict.fromkeys(
         ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"),
-        " AWS still limited the rate after several tries: run again, with fewer forks.",
+        " AWS still throttled the calls after several attempts: run again, with fewer forks.",
     ),
     **dict.fromkeys(
         ("RegionDisabledException", "RegionDisabled"),
         " STS is not activated in this region for the account. Set the region to an active one (MDPS uses "
         "us-west-2), or "
-        "let an administrator activate STS for it (IAM > Account settings).",
+        "ask an administrator to activate STS for it (IAM > Account settings).",
     ),
-    # What SSM says of a parameter's KMS key, and KMS of itself.
+    # What SSM says about a parameter's KMS key, and KMS of itself.
     **dict.fromkeys(
         ("InvalidKeyId", "KMSInvalidStateException", "DisabledException", "KeyUnavailableException"),
-        " The KMS key of the parameter is disabled, is pending deletion, or does not exist. Let its administrator "
-        "enable "
-        "it, or set kms_key_id to another key.",
+        " The KMS key of the parameter is disabled, is pending deletion, or does not exist. Ask its administrator "
+        "to enable it, or set kms_key_id to another key.",
     ),
 }
 
@@ -40,6 +39,6 @@ ADVICE = {
 def unusable_settings(error: Exception) -> ConnectionProblem:
     """Return the error that says why no client can be made.
 
-    :param error: of botocore: an unknown profile, half a pair of keys, an endpoint that is no URL, a wrong aws_config.
+    :param error: of botocore: an unknown profile, an incomplete key pair, an invalid endpoint URL, a wrong aws_config.
     """
     return ConnectionProblem(f"The AWS connection settings do not work: {str(error).rstrip('.')}.")

@@ -62,7 +62,7 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
     :param operation: botocore's method, such as ``get_role``.
     :param purpose: what it is for, to go after "could not": ``read the role unity-sbg-dev-sts``.
     :raises AwsRefused: AWS answered with an error.
-    :raises ConnectionProblem: no answer came, or the credentials are no good.
+    :raises ConnectionProblem: there was no response, or the credentials are not valid.
     """
     try:
         answer = dict(getattr(client, operation)(**arguments))
@@ -125,9 +125,9 @@ def refresh_refused(error: Any, purpose: str) -> CredentialsProblem:
 
 
 def damaged_answer(client: Any, purpose: str) -> ConnectionProblem:
-    """What to say of an answer that is not whole. A change may have been made; the next run finds out."""
+    """What to say about an answer that is not whole. A change may have been made; the next run finds out."""
     return ConnectionProblem(
-        f"could not {purpose}: the answer of {client.meta.endpoint_url} was damaged in transit. Run again. If the "
+        f"could not {purpose}: the response from {client.meta.endpoint_url} was damaged in transit. Run again. If the "
         "error persists, check proxies."
     )
 
@@ -163,7 +163,9 @@ def apply(
             if error.code in MISSING and not step.is_about_target(error.said):
                 raise MissingReference(f"{error.message} {', '.join(step.references)} does not exist.") from None
             if error.code in OVERTAKEN:
-                raise ConcurrentChange(f"{step.target} keeps being changed by somebody else: {error.message}") from None
+                raise ConcurrentChange(
+                    f"{step.target} is repeatedly changed by somebody else: {error.message}"
+                ) from None
             raise
         done.append((step, answer))
         if step.version and answer.get("Version") != step.version:
@@ -254,6 +256,6 @@ def _no_answer(error: Any, client: Any, purpose: str) -> VenueError:
     if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
         return ConnectionProblem(f"could not {purpose}: the connection to {where} failed ({kind}).")
     return CredentialsProblem(
-        f"could not {purpose}: botocore did not send the request, mostly because credentials could not be refreshed "
+        f"could not {purpose}: botocore did not send the request, usually because credentials could not be refreshed "
         f"({kind}). Run again; the message then says why."
     )

@@ -59,7 +59,7 @@ def _make_session(profile: str | None) -> Any:
     session = begin_session()
     if profile:
         session.set_config_variable("profile", profile)
-    # Old botocore would ask the one STS in us-east-1; the regional ones are nearer and do not share its fate.
+    # Old botocore would use the global STS endpoint in us-east-1. Regional ones are nearer and fail independently.
     session.set_config_variable("sts_regional_endpoints", "regional")
     return session
 

@@ -18,7 +18,7 @@ def read_below(ssm: Any, path: str) -> dict[str, Parameter]:
     more: dict[str, str] = {}
     while True:
         answer = call(ssm, "get_parameters_by_path", purpose, Path=path, Recursive=True, MaxResults=10, **more)
-        if "Parameters" not in answer:  # botocore takes half a JSON text for an empty answer
+        if "Parameters" not in answer:  # botocore parses a truncated JSON response as an empty one
             raise damaged_answer(ssm, purpose)
         found |= {one["Name"]: parameter_from(one) for one in answer["Parameters"]}
         if not answer.get("NextToken"):

@@ -93,9 +93,8 @@ def _check(keys: Any, method: str) -> None:
     for name, text in names.items():
         if not is_key(text):
             raise CredentialsProblem(
-                f"The {name} from the provider '{method}' has a line break, a blank or another character that no key "
-                "has. "
-                "It was probably damaged in copying. Copy it again."
+                f"The {name} from the provider '{method}' contains a line break, a space or another character that is "
+                "not valid in it. It was probably damaged when it was copied. Copy it again."
             )
 
 
@@ -139,7 +138,8 @@ def _settings_do_not_work(error: Any, session: Any) -> VenueError:
 def _incomplete(error: Any, session: Any) -> VenueError:
     missing = str(error.kwargs.get("cred_var", "a setting"))
     return CredentialsProblem(
-        f"The AWS credentials of {_source(session)} are not complete: {missing} is missing. Set it, or remove the rest."
+        f"The AWS credentials of {_source(session)} are not complete: {missing} is missing. Set it, or remove the "
+        "others."
     )
 
 
@@ -246,7 +246,7 @@ def _bad_answer(error: Exception, session: Any) -> VenueError:
 
 
 def _bad_parameter(error: Any, session: Any) -> VenueError:
-    """What botocore says of a call of a provider that it does not even send: a token that is empty, for example."""
+    """What botocore says about a call of a provider that it does not even send: a token that is empty, for example."""
     if os.environ.get(WEB_IDENTITY_FILE) or _setting(session, "web_identity_token_file"):
         return _bad_token_file(error, session)
     return _not_obtained(error, session)

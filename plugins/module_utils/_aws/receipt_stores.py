@@ -124,7 +124,7 @@ def _objects(s3: Any, bucket: str, folder: str, depth: int, oldest: str) -> list
 
 def _keys(s3: Any, bucket: str, prefix: str, **how: str) -> Iterator[dict[str, Any]]:
     more: dict[str, str] = {}
-    for _page in range(2 * MOST_OBJECTS // 1000):  # other objects may lie among them
+    for _page in range(2 * MOST_OBJECTS // 1000):  # other objects may be among them
         answer = call(
             s3, "list_objects_v2", f"list the receipts in s3://{bucket}/{prefix}", Bucket=bucket, Prefix=prefix, **how,
             **more,

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What AWS says of a session: what the stored policies of its role allow, and what AWS responds to its credentials."""
+"""What the stored policies of a role allow a session, and how AWS responds to the credentials of the session."""
 
 from __future__ import annotations
 

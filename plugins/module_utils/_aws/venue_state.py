@@ -97,7 +97,7 @@ def read_parameters(ssm: Any, names: Sequence[str]) -> dict[str, Parameter]:
     """Those of at most ten parameters that exist, decrypted, by name (ssm:GetParameters)."""
     purpose = f"read {', '.join(names)} in SSM"
     answer = call(ssm, "get_parameters", purpose, Names=list(names), WithDecryption=True)
-    if "Parameters" not in answer:  # botocore takes half a JSON text for an empty answer
+    if "Parameters" not in answer:  # botocore parses a truncated JSON response as an empty one
         raise damaged_answer(ssm, purpose)
     return {one["Name"]: parameter_from(one) for one in answer["Parameters"]}
 

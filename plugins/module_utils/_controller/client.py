@@ -67,4 +67,4 @@ class Controller:
             404: "The user of the token cannot see it: grant the role Auditor of the organization.",
         }
         reason = reasons.get(status, "Try again later.")
-        return f"AWX at {host} does not give {path} (HTTP {status}). {reason}"
+        return f"AWX at {host} did not return {path} (HTTP {status}). {reason}"

@@ -20,9 +20,9 @@ from .token_request import LONGEST, SHORTEST
 REQUEST = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "duration_seconds")
 ACCESS = ("s3_read", "s3_write", "ecr_create", "ecr_pull", "ecr_push")
 S3_ACCESS, ECR_ACCESS = frozenset(ACCESS[:2]), frozenset(ACCESS[2:])
-# Below this prefix of a venue's bucket, receipts and renewals may lie: the role denies its tokens to write there.
+# Below this prefix of a venue's bucket, receipts and renewals may be: the role denies its tokens to write there.
 RESERVED_PREFIX = "mdps-venue-sts/"
-# Below this part of it, the tokens of leases lie, sealed.
+# Below this part of it, the sealed tokens of leases are.
 RENEWALS = f"{RESERVED_PREFIX}renewals/"
 
 _BUCKET = re.compile(
@@ -53,7 +53,7 @@ class Access:
     :param repositories: ECR repository names and patterns.
     :param delete: objects may be deleted.
     :param lists: the names of objects may be listed.
-    :param exactly: what a policy that was written by hand leaves of it, place by place; None if there is none.
+    :param exactly: what a custom session policy leaves of it, place by place; None if there is none.
     :param narrowed: a policy may take away more than is said here.
     """
 
@@ -143,10 +143,10 @@ def parse_limits(option: str, mapping: Any, venue: Venue) -> Limits:
         raise InvalidInput(option, "must be a mapping, such as {access: [s3_read], duration_seconds: 900}.")
     unknown = [str(key) for key in mapping if key not in REQUEST]
     if unknown:
-        raise InvalidInput(option, f"does not know {', '.join(unknown)}; choose among {', '.join(REQUEST)}.")
+        raise InvalidInput(option, f"has unknown keys: {', '.join(unknown)}. The keys are {', '.join(REQUEST)}.")
     limits = Limits(**_parse(mapping, venue, lambda name: f"{option}.{name}"))
     if limits == Limits():
-        raise InvalidInput(option, "is given but empty. Set at least one limit, or leave the option out.")
+        raise InvalidInput(option, "must not be empty. Set at least one limit, or omit the option.")
     return limits
 
 
@@ -175,9 +175,9 @@ def _parse(given: Mapping[str, Any], venue: Venue, title: Callable[[str], str]) 
 
 def _items(option: str, value: Any) -> Sequence[str]:
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
-        raise InvalidInput(option, "must be a list of texts.")
+        raise InvalidInput(option, "must be a list of strings.")
     if not value or not all(one.strip() for one in value):
-        raise InvalidInput(option, "is given but empty. Name what it is limited to, or leave the option out.")
+        raise InvalidInput(option, "must not be empty. Specify what it is limited to, or omit the option.")
     return value
 
 
@@ -188,7 +188,7 @@ def _check_duration(option: str, seconds: Any) -> int:
 
 
 def authorize(request: Request, limits: Limits) -> Request:
-    """The request with the limits filled in where it is silent.
+    """The request with the limits filled in where it sets no option.
 
     :raises LimitExceeded: it asks for more than the limits allow.
     """
@@ -216,7 +216,7 @@ def _check_words(request: Request, limits: Limits) -> None:
     ):
         if asked is not None and most is None and not included:
             raise LimitExceeded(
-                option, f"asks for {service}, and limits.access ({', '.join(limits.words)}) does not include it."
+                option, f"requests {service}, but limits.access ({', '.join(limits.words)}) does not include it."
             )
 
 
@@ -237,7 +237,7 @@ def _check_each(
         raise LimitExceeded(
             option,
             f"{', '.join(map(repr, beyond))} is outside the limits of this venue "
-            f"(limits.{option}: {', '.join(most)}). Request less, or have the admin change the limits.",
+            f"(limits.{option}: {', '.join(most)}). Request less, or ask the admin to change the limits.",
         )
 
 
@@ -246,12 +246,12 @@ def _check_length(asked: int | None, most: int | None) -> None:
         raise LimitExceeded(
             "duration_seconds",
             f"{asked} seconds is longer than the limit of this venue (limits.duration_seconds: {most}). "
-            "Request less, or have the admin change the limits.",
+            "Request less, or ask the admin to change the limits.",
         )
 
 
 def _below(prefix: str, folder: str) -> bool:
-    """Whether a folder is another one or lies in it. S3 keys have case."""
+    """Whether a folder is another one or is in it. S3 keys have case."""
     return prefix == folder or prefix.startswith(f"{folder}/")
 
 
@@ -266,7 +266,7 @@ def allowed(
 
     :param role_policy: the role's inline policy; None if it has none that the collection wrote.
     :param request: the request after ``authorize``.
-    :param session_policy: a session policy that was written by hand.
+    :param session_policy: a custom session policy.
     :param narrowed: managed policies limit the token as well. They were not read.
     """
     delete = None if "s3_write" in request.words else False
@@ -313,7 +313,7 @@ def check_usable(role_policy: Mapping[str, Any] | None, request: Request) -> tup
                 raise InvalidInput(
                     option, f"{problem}, so the token could not be used. Correct it, or provision the venue again."
                 )
-            warnings.append(f"{option}: {problem}. The token will not reach that part.")
+            warnings.append(f"{option}: {problem}. The token will not give access to them.")
     return tuple(warnings)
 
 
@@ -322,7 +322,7 @@ def _nested(left: str, right: str) -> bool:
 
 
 def read_policy(policy: Mapping[str, Any] | None) -> Access:
-    """What the Allow statements of a permission policy give at most; conditions are not weighed.
+    """What the Allow statements of a permission policy give at most; conditions are not evaluated.
 
     A Deny counts where it takes an action away everywhere and always. Reading sealed renewals is no access to data.
     """
@@ -449,7 +449,7 @@ def check_access(words: Sequence[str], option: str = "access") -> tuple[str, ...
     if unknown or not words:
         raise InvalidInput(
             option,
-            f"{', '.join(map(repr, unknown)) or 'an empty list'} is not access; choose among {', '.join(ACCESS)}.",
+            f"{', '.join(map(repr, unknown)) or 'an empty list'} is not valid. Choose from {', '.join(ACCESS)}.",
         )
     return tuple(word for word in ACCESS if word in words)
 
@@ -469,12 +469,12 @@ def check_buckets(option: str, buckets: Sequence[str]) -> tuple[str, ...]:
                 "(the name alone, no s3:// and no ARN).",
             )
     if not buckets:
-        raise InvalidInput(option, "names no bucket.")
+        raise InvalidInput(option, "must contain at least one bucket.")
     return tuple(dict.fromkeys(buckets))
 
 
 def check_prefixes(prefixes: Sequence[str], option: str = "bucket_prefixes") -> tuple[str, ...]:
-    """Folders of a bucket, such as ``incoming`` or ``incoming/jdoe/``; each grants what lies below it.
+    """Folders of a bucket, such as ``incoming`` or ``incoming/jdoe/``; each grants what is below it.
 
     :raises InvalidInput: a leading slash, a wildcard or policy variable (which would widen the grant), a segment that
         some clients resolve (``..``), a character that cannot be seen, the prefix for receipts, or more than S3's 1,024
@@ -509,7 +509,7 @@ def check_repositories(venue: Venue, patterns: Sequence[str], option: str = "ecr
         if has_wildcard(pattern.partition("/")[0]):
             raise InvalidInput(
                 option,
-                f"'{pattern}' would reach beyond one namespace: begin a pattern with a namespace and a slash, "
+                f"'{pattern}' would match more than one namespace: begin a pattern with a namespace and a slash, "
                 f"as in '{own_namespaces(venue)[0]}*', or name one repository in full.",
             )
         plain = WILDCARDS.sub("x", pattern)
@@ -520,7 +520,7 @@ def check_repositories(venue: Venue, patterns: Sequence[str], option: str = "ecr
                 "and . _ - / between them, with * and ?.",
             )
     if not patterns:
-        raise InvalidInput(option, "names no repository.")
+        raise InvalidInput(option, "must contain at least one repository.")
     return tuple(dict.fromkeys(patterns))
 
 

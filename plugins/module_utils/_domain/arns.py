@@ -55,7 +55,7 @@ def parse_arn(
     :param service: the service it must belong to, such as ``iam``.
     :param resource: a regular expression for the resource part, such as ``role/.+``.
     :param example: the resource part as the message shows it, such as ``role/NAME``.
-    :param partition: the partition it must lie in, if known.
+    :param partition: the partition it must be in, if known.
     :param account_id: the account it must belong to, if known.
     :raises InvalidInput: it is no ARN, or one of something else, of another partition or account.
     """
@@ -72,7 +72,7 @@ def parse_arn(
         raise InvalidInput(option, f"'{text}' is not an ARN of the form {shape}{hint}.")
     if partition and arn.partition != partition:
         raise InvalidInput(
-            option, f"'{text}' lies in partition {arn.partition}, but the region is in partition {partition}."
+            option, f"'{text}' is in partition {arn.partition}, but the region is in partition {partition}."
         )
     if account_id and arn.account_id != account_id:
         raise InvalidInput(option, f"'{text}' belongs to account {arn.account_id}, not to {account_id}.")
@@ -86,7 +86,7 @@ def check_account_id(option: str, text: str) -> str:
     """
     if not ACCOUNT_ID.fullmatch(text):
         raise InvalidInput(
-            option, f"'{text}' is not an AWS account id (12 digits; quote it in YAML, so that leading zeros stay)."
+            option, f"'{text}' is not an AWS account ID (12 digits; quote it in YAML, so that leading zeros are kept)."
         )
     return text
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who requested and who approved, read from what AWX says of a workflow job. Its answers are checked, not trusted."""
+"""Who requested and who approved, from the responses of AWX about a workflow job. They are checked, not trusted."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def check_two_people(requesters: list[AwxUser], approvers: list[AwxUser]) -> Non
     if not requesters:
         raise UnknownRequester(
             "AWX does not say which person made this request, so nothing was issued: it may be the person who "
-            "approved it. Launch the workflow by hand, or by a schedule whose author still has a user in AWX."
+            "approved it. Launch the workflow manually, or by a schedule whose author still has an AWX user."
         )
     numbers = {one.number for one in approvers}
     for requester in requesters:
@@ -191,6 +191,6 @@ def _mapping(found: Any, key: str) -> Mapping[str, Any]:
 
 def _unreadable(what: str) -> UnreadableAnswer:
     return UnreadableAnswer(
-        f"AWX's answer about {what} is not what its API promises, so what depends on it is not known. Check the "
+        f"The response of AWX about {what} does not match its documented API, so it cannot be used. Check the "
         "address in the credential MDPS AWX reader."
     )

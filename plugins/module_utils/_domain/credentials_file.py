@@ -97,7 +97,7 @@ def check_owner(name: str, profile: Profile | None, mark: Mark) -> None:
         return
     whose = f"belongs to {str(profile.mark).partition(': ')[2]}" if profile.mark else "was not written by this module"
     raise OwnershipConflict(
-        f"the profile {name} {whose}. Name another one with the option profile, or set adopt to take this one over."
+        f"the profile {name} {whose}. Set the option profile to another name, or set adopt to manage this one."
     )
 
 
@@ -146,7 +146,7 @@ def check_result(old: str, new: str, name: str, values: Mapping[str, str] | None
     mine = now.pop(name, None)
     was.pop(name, None)
     if was != now or (mine is None) != (values is None) or not (values or {}).items() <= (mine or {}).items():
-        raise MalformedFile("the profile cannot be changed without changing others; edit the file by hand.")
+        raise MalformedFile("the profile cannot be changed without changing others; edit the file manually.")
 
 
 def _indent_below(lines: Sequence[_Line], name: str, values: Mapping[str, str]) -> str:
@@ -206,6 +206,6 @@ def _parse(text: str) -> dict[str, dict[str, str]]:
         number = getattr(error, "lineno", None) or error.errors[0][0]  # type: ignore[attr-defined]  # what ParsingError has instead
         kind = re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__.removesuffix("Error")).lower()
         raise MalformedFile(
-            f"line {number} is not what AWS tools can read ({kind}). Nothing was changed; correct the file by hand."
+            f"line {number} cannot be read by AWS tools ({kind}). Nothing was changed; correct the file manually."
         ) from None
     return {name: dict(parser[name]) for name in parser.sections()}

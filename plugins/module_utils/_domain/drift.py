@@ -46,7 +46,7 @@ def unmanaged(observed: Observed) -> list[str]:
     return [
         *(f"has another policy, {name}, which may change what tokens may do" for name in sorted(inline)),
         *(f"has another policy, {name}, which may change what tokens may do" for name in sorted(observed.attached)),
-        *(f"the revocation {name} was altered and may refuse nothing" for name in altered),
+        *(f"the revocation {name} was changed and may not deny anything" for name in altered),
         *(
             f"the trust policy has the {one.name}, which this collection did not write; "
             f"provisioning {'keeps' if one.effect == 'Deny' else 'removes'} it"
@@ -79,8 +79,8 @@ def _trust(role: Role, before: Mapping[str, Any], after: Mapping[str, Any]) -> I
     sentences = [f"trusts {who}, which it should not" for who in found if who not in wanted]
     sentences += [f"does not trust {who}" for who in wanted if who not in found]
     if not read_trust(role.trust).demands_external_id:
-        sentences.append("asks for no external ID: whoever is trusted may assume the role")
-    yield from sentences or ["the trust policy has other conditions or actions than it should"]
+        sentences.append("requires no external ID: every trusted principal can assume the role")
+    yield from sentences or ["the trust policy has unexpected conditions or actions"]
 
 
 def _permissions(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Iterator[str]:
@@ -94,8 +94,8 @@ def _permissions(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> 
         found, wanted = _allowed(before, key), _allowed(after, key)
         sentences += [f"{verb} {one}, which it should not" for one in sorted(found - wanted)]
         sentences += [f"lacks {one}" for one in sorted(wanted - found)]
-    sentences += [f"lacks the Deny {sid}" for sid in _denied(after) if sid not in _denied(before)]
-    yield from sentences or ["the permissions combine actions, resources or conditions differently than they should"]
+    sentences += [f"does not have the Deny statement {sid}" for sid in _denied(after) if sid not in _denied(before)]
+    yield from sentences or ["the permissions have unexpected combinations of actions, resources or conditions"]
 
 
 def _allowed(policy: Mapping[str, Any], key: str) -> set[str]:

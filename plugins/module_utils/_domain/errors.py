@@ -124,7 +124,7 @@ class ConcurrentChange(VenueError):
 
 
 class NoRecipientKey(VenueError):
-    """Nobody's public key is on file for the person the token is for, so nothing can be sealed to them."""
+    """There is no public key for the person the token is for, so nothing can be sealed to them."""
 
 
 class KeyChanged(InvalidInput):
@@ -163,7 +163,7 @@ class FileNotWritten(VenueError):
 
 
 class UnexpectedError(VenueError):
-    """A fault of this collection, or a state of the machine that it does not know. No value and no text of the cause.
+    """A bug in this collection, or an unexpected state of the machine. No value and no text of the cause.
 
     :param operation: the module that was running.
     :param kind: the exception's type, such as ``KeyError``.

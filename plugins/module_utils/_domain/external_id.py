@@ -111,7 +111,7 @@ def unusable_parameter() -> ExternalIdMismatch:
     return ExternalIdMismatch(
         "the value in SSM is not an external ID that STS accepts: 2 to 1,224 letters, digits and _+=,.@:/- without "
         "spaces or line breaks (the value is not shown). Provision the venue with rotate_external_id: true to have a "
-        "new one made, or set external_id.",
+        "new one generated, or set external_id.",
         places=["parameter"],
     )
 
@@ -144,7 +144,7 @@ def check_given(request: ExternalIdRequest, known: Collection[str], names: Colle
     if problem:
         raise InvalidInput(
             "external_id",
-            f"{problem}, so it can be guessed. Leave it out to have a random one made, or choose another.",
+            f"{problem}, so it can be guessed. Omit the option to generate a random one, or choose another.",
         )
 
 
@@ -167,8 +167,8 @@ def common_external_id(parameter: str, accepted: Collection[str], requester: str
     if parameter not in accepted:
         raise ExternalIdMismatch(
             "the external ID in SSM is not one that the role's trust policy accepts. No token was issued. Run the "
-            "provision playbook for this venue, which says how to resolve it. If the change was not intended, find "
-            "out who made it.",
+            "provision playbook for this venue, which describes how to resolve it. If the change was not intended, "
+            "find out who made it.",
             places=["parameter", "trust_policy"],
         )
     if requester in ("", parameter):

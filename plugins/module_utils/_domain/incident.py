@@ -66,7 +66,7 @@ def parent_of(events: Iterable[str], access_key_id: str) -> str:
 def identify(
     access_key_id: str, account_id: str | None, events: Iterable[str], receipts: Sequence[Receipt]
 ) -> Identified:
-    """Find the token that a key is of. CloudTrail outranks receipts, and AWS's word on the account outranks both.
+    """Find the token of a key. CloudTrail takes precedence over receipts, and the account from AWS over both.
 
     :param account_id: the account that AWS says the key belongs to; None if it is not known.
     :param events: the JSON of events that name the key, and of calls that it signed, which also say whose it is.
@@ -97,13 +97,11 @@ def identify(
 def _why_implausible(receipt: Receipt, account_id: str | None) -> str:
     """Why a receipt cannot be true; '' if it can. Whoever may write receipts could end the tokens of somebody else."""
     if account_id not in (None, receipt.account_id):
-        return (
-            f"The receipt {receipt.id} says that the key is of account {receipt.account_id}, but AWS says {account_id}."
-        )
+        return f"The receipt {receipt.id} names account {receipt.account_id} for the key, but AWS says {account_id}."
     if is_generated(receipt.session_name) and not is_session_of(receipt.recipient, receipt.session_name):
         return (
             f"The receipt {receipt.id} says that the session {receipt.session_name} is of {receipt.recipient}, but the "
-            "name is made for another user."
+            "name is that of another user."
         )
     return ""
 
@@ -114,7 +112,8 @@ def _is_about(receipt: Receipt, session: Session) -> bool:
 
 def _contradiction(receipt: Receipt, session: Session) -> str:
     return (
-        f"The receipt {receipt.id} says that the key is of the session {receipt.session_name} of {receipt.role_arn}, "
+        f"The receipt {receipt.id} says that the key belongs to the session {receipt.session_name} of "
+        f"{receipt.role_arn}, "
         f"but CloudTrail says {session.session_name} of {session.role_arn}. The receipt is ignored."
     )
 
@@ -126,7 +125,9 @@ def _skew(session: Session, receipt: Receipt | None) -> list[str]:
     if apart <= CLOCK_TOLERANCE:
         return []
     minutes = apart // timedelta(minutes=1)
-    return [f"The clock where the token was issued differs from AWS's by {minutes} minutes. AWS's times are shown."]
+    return [
+        f"The clock where the token was issued differs from AWS's by {minutes} minutes. The times from AWS are shown."
+    ]
 
 
 def is_of(use: Use, session: Session, access_key_ids: Iterable[str]) -> bool:
@@ -158,15 +159,15 @@ def gaps(
     if truncated:
         said.append("There are more events than max_pages allows: the summary has the newest ones only.")
     if session is None:
-        said.append("Neither a receipt nor an event says which token the key is of.")
+        said.append("Neither a receipt nor an event identifies the token of the key.")
     elif receipt is None:
         said.append("No receipt agrees, so recipient, requester and approver are not known.")
     elif asked and not failed and "cloudtrail" not in session.sources:
-        said.append("CloudTrail has no event of the issue. The receipt alone says what the key is.")
+        said.append("CloudTrail has no event of the issue. Only the receipt identifies the key.")
     if session and "cloudtrail" in session.sources and not session.issuer_arn:
         said.append(
-            "CloudTrail has no event of the issue in these regions. The calls with the key say what it is. By whom it "
-            "was issued is not known, and the end of the token is the latest that is possible."
+            "CloudTrail has no event of the issue in these regions. The calls with the key identify it. Who issued "
+            "the token is not known, and the latest possible expiration is shown."
         )
     return said
 
@@ -179,7 +180,7 @@ def _gaps_of_cloudtrail(regions: Sequence[str], failed: Mapping[str, str], *, as
         return ["CloudTrail was not searched, so only receipts are known. What was done with the key is not known."]
     return [
         *[f"CloudTrail of {region} could not be read: {why}" for region, why in failed.items()],
-        f"Only events of these regions were read: {', '.join(answered)}. Name others with regions.",
+        f"Only events of these regions were read: {', '.join(answered)}. Specify others with regions.",
         LATE,
         S3_OBJECTS,
     ]

@@ -13,8 +13,8 @@ WIDTH = 14
 MOST = 4  # values of each kind on the screen; the page has all
 
 STATES = {
-    "live": "LIVE until {expires_at}: whoever has the key can use it",
-    "unknown": "MAY BE LIVE until {expires_at}: the answer of STS was not recorded",
+    "live": "VALID until {expires_at}: whoever has the key can use it",
+    "unknown": "MAY BE VALID until {expires_at}: the response of STS was not recorded",
     "revoked": "revoked; it would have ended at {expires_at}",
     "role_gone": "ended, because its role was deleted, or deleted and created again",
     "failed": "the receipt says that no token was issued",
@@ -50,7 +50,7 @@ def next_step(info: Mapping[str, Any]) -> str:
     """What to do now, in one sentence."""
     session = info["session"]
     if info["in_account"] is False:
-        return f"Run this again with credentials for account {info['account_id']}."
+        return f"Run the command again with credentials for account {info['account_id']}."
     if info["ambiguous"]:
         return _end_all(info)
     if not session:
@@ -90,7 +90,7 @@ def _find(key: str) -> str:
             "user. Set the key to Inactive in the IAM console."
         )
     return (
-        "Name further regions and further places of receipts, and run this again. If the key may be of a venue, lock "
+        "Specify more regions and more receipt stores, and run the command again. If the key may be of a venue, lock "
         "the venue meanwhile: ansible-playbook mdps.venue_sts.lock -e project=… -e venue=…"
     )
 

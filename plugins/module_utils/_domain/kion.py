@@ -21,7 +21,7 @@ from .words import first_of
 
 MOST_SHOWN = 25
 LONGEST_NAME = 128
-# No temporary key of AWS lives longer; a server that says so is not believed.
+# No temporary key of AWS is valid longer; a server that says otherwise is ignored.
 LONGEST_LIFE = timedelta(hours=36)
 # The kinds of identity systems that Kion itself asks for a password: its own, and LDAP.
 PASSWORD_KINDS = (1, 2)
@@ -96,7 +96,7 @@ def make_account(text: str) -> KionAccount:
         raise InvalidInput(
             "account",
             f"'{text}' is neither an account number nor an alias. A number has 12 digits; "
-            "put it in quotation marks in YAML, so that leading zeros stay.",
+            "put it in quotation marks in YAML, so that leading zeros are kept.",
         )
     return KionAccount("", text)
 
@@ -133,9 +133,9 @@ def choose_identity_system(data: Any) -> int:
     if len(systems) == 1:
         return next(iter(systems))
     if not systems:
-        raise InvalidInput("idms", "this Kion lists no identity system that takes a password here. Use an API key.")
+        raise InvalidInput("idms", "this Kion server has no identity system that accepts a password. Use an API key.")
     choice = ", ".join(f"{number} ({name})" for number, name in sorted(systems.items())[:MOST_SHOWN])
-    raise InvalidInput("idms", f"this Kion has several identity systems. Set it to one of: {choice}.")
+    raise InvalidInput("idms", f"this Kion server has several identity systems. Set it to one of: {choice}.")
 
 
 def read_roles(data: Any) -> list[KionRole]:

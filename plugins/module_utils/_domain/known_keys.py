@@ -15,12 +15,12 @@ class KnownKeys(NamedTuple):
     """The fingerprints that a token of a user was sealed to, and when the token was requested.
 
     :param fingerprints: none if no receipt was found, although there may be one.
-    :param passed_over: why there may be one, as a clause; '' if one was found.
+    :param unread_reason: why there may be one, as a clause; '' if one was found.
     """
 
     requested_at: datetime
     fingerprints: tuple[str, ...]
-    passed_over: str = ""
+    unread_reason: str = ""
 
 
 def known_keys(receipts: Iterable[Receipt], user: str, now: datetime) -> KnownKeys | None:

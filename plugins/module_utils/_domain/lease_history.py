@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the record of approvals and endings says against a lease that somebody may have put back."""
+"""What the record of approvals and endings says about a lease that somebody may have restored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .untrusted import BadValue, safe_text
 def reason_ended(lease: Lease, record: Iterable[str]) -> str:
     """Return what the record of approvals and endings says against a lease, or '' if nothing.
 
-    Whoever may write parameters can put a copy of a lease back, with its signature. A lease that was ended, or replaced
+    Whoever may write parameters can restore a copy of a lease, with its signature. A lease that was ended, or replaced
     by another approval, gets no token any more.
 
     :param record: lines of the record, oldest first. A line that is not a record is ignored.
@@ -41,7 +41,7 @@ def reason_ended(lease: Lease, record: Iterable[str]) -> str:
 def _decode_line(line: str) -> dict[str, Any]:
     found = json.loads(line)
     if not isinstance(found, dict):
-        raise BadValue("an object is needed.")
+        raise BadValue("a JSON object is required.")
     return found
 
 

@@ -3,7 +3,7 @@
 """Leases: approvals to hold tokens for a venue until a date. What they contain, and when they are renewed.
 
 A lease is a parameter of the venue's account, below ``lease_path``. It never changes; a new approval is a new lease.
-What renewals record is a second parameter, below the first, so that a renewal cannot bring back a lease that somebody
+What renewals record is a second parameter, below the first, so that a renewal cannot restore a lease that somebody
 has ended. Whoever may write parameters there can forge both: every field is checked, and a lease alone is no authority.
 docs/lease.schema.json describes the JSON of a lease, and a test compares the two.
 """
@@ -40,7 +40,7 @@ CLAIM = timedelta(seconds=120)
 END_TOLERANCE = timedelta(seconds=60)
 LONGEST_VALUE = 8192  # bytes; the most that Parameter Store accepts
 MOST_BRACKETS = 64
-MOST_DAYS = 366  # so that a forged lease cannot reach far ahead
+MOST_DAYS = 366  # limits how long a forged lease can last
 
 _ID = re.compile(rf"l-{STAMP}-[0-9a-f]{{8}}")
 _CLAIM = re.compile(r"[0-9a-f]{8}")
@@ -51,7 +51,7 @@ _SIGNATURE = re.compile(r"[A-Za-z0-9+/]{16,4096}={0,2}")
 class Lease:
     """An approval to hold tokens for a venue until a date. It contains no secret.
 
-    :param request: what every token of the lease is limited to; it must lie within the venue's limits.
+    :param request: what every token of the lease is limited to; it must be within the venue's limits.
     :param approver: who approved it, as the admin or AWX says.
     :param key_fingerprints: the public keys that tokens are sealed to. The keys themselves are not part of a lease.
     :param place: where renewals are delivered: ``s3://bucket/key`` or the address without its query.
@@ -226,7 +226,7 @@ class StoredLease:
         return "renew" if next_one and now >= next_one else "wait"
 
     def credible(self, now: datetime) -> Renewal | None:
-        """Return the record of the last renewal, unless it lies in the future: a forged one must not stop renewals."""
+        """Return the record of the last renewal, unless it is in the future: a forged one must not stop renewals."""
         moments = (self.renewal.attempted_at, self.renewal.issued_at) if self.renewal else ()
         return None if any(one and one > now + CLOCK_TOLERANCE for one in moments) else self.renewal
 
@@ -250,7 +250,7 @@ def parse_lease(given: Any) -> Lease:
     """
     try:
         if not isinstance(given, dict):
-            raise BadValue("an object is needed.")
+            raise BadValue("a JSON object is required.")
         _check_schema(given)
         values = checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
         venue = make_venue(values.pop("project"), values.pop("venue"))
@@ -275,7 +275,7 @@ def stored_text(lease: Lease) -> str:
             "reason",
             f"makes the lease too long to be stored: it would have {len(text)} of the {LONGEST_VALUE} characters that "
             f"Parameter Store accepts, or more than {MOST_BRACKETS} brackets. Non-ASCII characters count as six. "
-            "Shorten the reason, or name fewer folders.",
+            "Shorten the reason, or specify fewer folders.",
         ) from None
     return text
 
@@ -333,7 +333,7 @@ def _approval_time(lease_id: str) -> datetime:
 def _check_sense(lease: Lease) -> None:
     """:raises BadValue: fields that contradict each other."""
     if not timedelta(0) < lease.ends_at - lease.starts_at <= timedelta(days=MOST_DAYS):
-        raise BadValue(f"ends_at must lie within {MOST_DAYS} days after starts_at.")
+        raise BadValue(f"ends_at must be within {MOST_DAYS} days after starts_at.")
     if not lease.key_fingerprints:
         raise BadValue("key_fingerprints names no key.")
     try:

@@ -190,7 +190,7 @@ def check_providers(given: Sequence[Mapping[str, Any]], partition: str) -> tuple
     issuers = [one.issuer for one in checked]
     twice = sorted({one for one in issuers if issuers.count(one) > 1})
     if twice:
-        raise InvalidInput(OPTION, f"names {twice[0]} twice. Put its audiences and subjects into one item.")
+        raise InvalidInput(OPTION, f"contains {twice[0]} twice. Put its audiences and subjects into one item.")
     return checked
 
 
@@ -206,7 +206,7 @@ def _check_provider(given: Mapping[str, Any], partition: str) -> OidcProvider:
         raise InvalidInput(
             OPTION,
             f"{issuer} needs subjects, the 'sub' claims that may assume the role, or any_subject: true for all of "
-            "them. Give exactly one.",
+            "them. Set exactly one of them.",
         )
     subjects = _check_subjects(issuer, _claims("subjects", issuer, given.get("subjects") or ()))
     return OidcProvider(issuer, account, audiences, subjects, bool(given.get("create")))
@@ -216,7 +216,7 @@ def _read_provider(text: str, partition: str) -> tuple[str, str]:
     """The account and the issuer that an ARN or an address names; no account for an address."""
     arn = _ARN.fullmatch(text)
     if arn and arn.group(1) != partition:
-        raise InvalidInput(OPTION, f"'{text}' lies in partition {arn.group(1)}, but the region is in {partition}.")
+        raise InvalidInput(OPTION, f"'{text}' is in partition {arn.group(1)}, but the region is in {partition}.")
     try:
         issuer = read_issuer(f"https://{arn.group(3)}" if arn else text)
     except ValueError:
@@ -228,7 +228,7 @@ def _read_provider(text: str, partition: str) -> tuple[str, str]:
     if issuer == _IDENTITY_POOLS:
         raise InvalidInput(
             OPTION,
-            "Cognito identity pools are not supported. Name the issuer of the user pool: "
+            "Cognito identity pools are not supported. Specify the issuer of the user pool: "
             "https://cognito-idp.REGION.amazonaws.com/POOL.",
         )
     return (arn.group(2) if arn else ""), issuer
@@ -248,7 +248,7 @@ def _claims(what: str, issuer: str, texts: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _check_subjects(issuer: str, subjects: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse subjects that let in strangers.
+    """Refuse subjects that match tokens of other owners.
 
     :raises InvalidInput: as said.
     """
@@ -256,7 +256,7 @@ def _check_subjects(issuer: str, subjects: tuple[str, ...]) -> tuple[str, ...]:
     if shared and not subjects:
         raise InvalidInput(
             OPTION,
-            f"any_subject is refused for {issuer}: anybody can get a token there. Give subjects, such as "
+            f"any_subject is refused for {issuer}: anyone can get a token there. Give subjects, such as "
             f"{shared.example}.",
         )
     for one in subjects:
@@ -264,12 +264,13 @@ def _check_subjects(issuer: str, subjects: tuple[str, ...]) -> tuple[str, ...]:
         if not literal:
             raise InvalidInput(
                 OPTION,
-                f"the subject '{one}' of {issuer} begins with a wildcard, which accepts too many. Name whom it is.",
+                f"the subject '{one}' of {issuer} begins with a wildcard, which accepts too many. Name the subject in "
+                "full.",
             )
         if shared and not _names_tenant(shared, one, literal):
             raise InvalidInput(
                 OPTION,
-                f"the subject '{one}' of {issuer} matches subjects of other owners: anybody can get a token there, and "
+                f"the subject '{one}' of {issuer} matches subjects of other owners: anyone can get a token there, and "
                 f"{_why_undecided(one)}. Write it like {shared.example}.",
             )
     return subjects
@@ -277,8 +278,8 @@ def _check_subjects(issuer: str, subjects: tuple[str, ...]) -> tuple[str, ...]:
 
 def _why_undecided(subject: str) -> str:
     if has_wildcard(subject):
-        return "a wildcard comes before the part that says whose token it is"
-    return "it does not say whose token it is"
+        return "a wildcard comes before the part that identifies the owner of the token"
+    return "it does not identify the owner of the token"
 
 
 def _names_tenant(shared: Shared, subject: str, literal: str) -> bool:

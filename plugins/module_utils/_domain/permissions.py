@@ -94,9 +94,9 @@ def policy(grant: Grant, place: Location) -> dict[str, Any]:
 
 
 class RenewalFolder(NamedTuple):
-    """Where the renewals of one user lie in the venue's bucket.
+    """Where the renewals of one user are in the venue's bucket.
 
-    :param prefix: ends with a slash and lies below ``RESERVED_PREFIX``.
+    :param prefix: ends with a slash and is below ``RESERVED_PREFIX``.
     """
 
     bucket: str
@@ -106,8 +106,8 @@ class RenewalFolder(NamedTuple):
 def session_policy(request: Request, place: Location, renewals: RenewalFolder | None = None) -> dict[str, Any]:
     """The session policy of a request, from the same statements as the role's policy.
 
-    It only takes away from the role. So where the request is silent, it says ``*``, "as far as the role goes", and it
-    leaves out what the role denies anyway: STS accepts 2,048 characters.
+    It can only narrow the permissions of the role. So for an option that the request does not set, it has ``*``. It
+    omits what the role denies anyway, because STS accepts 2,048 characters.
 
     :param renewals: what a token of a lease may read, whatever else it is limited to. It reads nobody else's.
     """
@@ -144,7 +144,7 @@ def _without_renewals(statements: list[dict[str, Any]], grant: Grant, place: Loc
         everywhere = f"arn:{place.partition}:s3:::*/{RENEWALS}*"
         yield {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": everywhere}
         if grant.buckets != ("*",):
-            kept = [*buckets, everywhere]  # what lies there is allowed by no other statement but the one on the own
+            kept = [*buckets, everywhere]  # what is there is allowed by no other statement but the one on the own
             yield {"Effect": "Deny", "Action": "s3:GetObject", "NotResource": kept}
 
 
@@ -242,7 +242,7 @@ def _ecr(grant: Grant, place: Location, words: set[str]) -> Iterator[_Statement]
 
 def _denies(grant: Grant, place: Location) -> Iterator[dict[str, Any]]:
     """What no token may do, whatever else is attached to the role."""
-    # Whoever overwrites objects under a key that the venue does not have holds them to ransom:
+    # Overwriting objects with an encryption key that the venue does not have is a ransomware technique:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
     yield _deny(
         "NeverEncryptWithCustomerKeys", {"Action": "s3:PutObject", "Resource": "*"}, {"Null": {_SSE_C: "false"}}
@@ -266,7 +266,7 @@ def _deny(sid: str, what: Mapping[str, Any], condition: Mapping[str, Any] | None
 
 
 def check_kms_keys(arns: Sequence[str], partition: str) -> tuple[str, ...]:
-    """ARNs of KMS keys. An alias will not do: IAM does not match keys by their alias' ARN.
+    """ARNs of KMS keys. An alias is not accepted: IAM does not match keys by their alias' ARN.
 
     :raises InvalidInput: not the ARN of a key in this partition.
     """

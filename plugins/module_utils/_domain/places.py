@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a session policy that was written by hand leaves of a token, place by place.
+"""What a custom session policy leaves of a token, place by place.
 
 Such a policy may allow to read here and to write there, which no list of words and folders can say. What cannot be
 decided, such as a condition, is reported and not guessed.
@@ -71,20 +71,22 @@ def exactly(
     delete: bool,
     lists: bool,
 ) -> ExactPlace:
-    """Weigh a policy at each place that the role and the request have in common.
+    """Evaluate a policy at each place that the role and the request have in common.
 
     :param words: access words that role and request allow.
     :param buckets: None where they are not known, as without AWS credentials.
     :param prefixes: folders of the buckets; none for the whole buckets.
     """
-    judge = _Evaluator(policy)
+    evaluator = _Evaluator(policy)
     verbs = [verb for verb in S3_VERBS if (verb == "delete" and delete) or f"s3_{verb}" in words]
     outer = [f"{bucket}/{prefix}" for bucket in buckets or ["*"] for prefix in _begins(prefixes)]
-    found = [judge.place(verbs, where, lists=lists) for where in judge.candidates("s3", outer, S3_VERBS.values())]
+    found = [
+        evaluator.place(verbs, where, lists=lists) for where in evaluator.candidates("s3", outer, S3_VERBS.values())
+    ]
     used = [verb for verb in ECR_VERBS if f"ecr_{verb}" in words or (verb == "pull" and "ecr_push" in words)]
-    named = judge.candidates("ecr", [_REPOSITORY + one for one in repositories or ["*"]], ECR_VERBS.values())
-    opened = [judge.repository(used, where) for where in named]
-    return ExactPlace(_without_repetition(found), _without_repetition(opened), narrowed=judge.unsure)
+    named = evaluator.candidates("ecr", [_REPOSITORY + one for one in repositories or ["*"]], ECR_VERBS.values())
+    opened = [evaluator.repository(used, where) for where in named]
+    return ExactPlace(_without_repetition(found), _without_repetition(opened), narrowed=evaluator.unsure)
 
 
 def _without_repetition(places: Sequence[Opening]) -> tuple[Opening, ...]:
@@ -119,7 +121,7 @@ class _Evaluator:
         return sorted(usable, key=lambda place: (len(place), place))
 
     def place(self, verbs: Sequence[str], where: str, *, lists: bool) -> Opening:
-        """Weigh what may be done with objects."""
+        """Evaluate what may be done with objects."""
         bucket, _slash, prefix = where.partition("/")
         can = [verb for verb in verbs if all(self._allow(action, "s3", where) for action in S3_VERBS[verb])]
         if can and lists and self._allow(LIST_ACTION, "s3", bucket, prefix):
@@ -127,7 +129,7 @@ class _Evaluator:
         return Opening(tuple(can), where.removesuffix("*"))
 
     def repository(self, verbs: Sequence[str], where: str) -> Opening:
-        """Weigh what may be done with images; a docker that cannot log in can do nothing."""
+        """Evaluate what may be done with images; a docker that cannot log in can do nothing."""
         can = [verb for verb in verbs if all(self._allow(action, "ecr", where) for action in ECR_VERBS[verb])]
         login = self._allow(_LOGIN, "ecr", "*")
         return Opening(tuple(verb for verb in can if login or verb == "create"), where.removeprefix(_REPOSITORY))

@@ -40,7 +40,8 @@ def credentials_of(token: Any) -> dict[str, str]:
         if not is_key(value):
             raise InvalidInput(
                 "token",
-                f"Credentials.{name} is missing, or has characters that no AWS key has (blanks, line ends, non-ASCII)",
+                f"Credentials.{name} is missing, or has characters that are not valid in an AWS key (spaces, line "
+                "breaks, non-ASCII)",
             )
     return {name: credentials[name] for name in names}
 

@@ -32,7 +32,7 @@ class Stored(NamedTuple):
 
     :param text: its JSON.
     :param receipt_id: what the store calls it. A receipt with another id is none.
-    :param overwritten: it stands in the place of an earlier state, which is not known any more.
+    :param overwritten: it stands in place of an earlier state, which is not known any more.
     """
 
     text: bytes | str
@@ -57,7 +57,7 @@ class ReceiptLog(NamedTuple):
 def _read_stored(stored: Stored, oldest: str) -> Receipt | None:
     """The receipt of a line, or None for an empty line and for a token that ended long ago.
 
-    :raises ValueError: it is not a receipt, or lies in the place of another one.
+    :raises ValueError: it is not a receipt, or replaces another one.
     """
     if not stored.text.strip() and not stored.receipt_id:
         return None
@@ -76,7 +76,7 @@ def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = Non
     are two tokens, and so are two recipients. "Failed" takes nothing back that was requested:
     anybody who may write receipts can say so.
 
-    :param since: leave out tokens that had surely ended by then.
+    :param since: leave out tokens that had certainly ended by then.
     """
     requests: dict[Key, Receipt | None] = {}
     durations: dict[Key, int] = {}
@@ -138,7 +138,7 @@ def _holder(receipt: Receipt) -> tuple[Any, ...]:
 
 
 def _is_older(given: Any, oldest: str) -> bool:
-    """Whether a line is about a token that has ended long ago, so that the whole check of it can be spared."""
+    """Whether a line is about a token that has ended long ago, so that it does not need the complete check."""
     until = given.get("issue_until") if oldest and isinstance(given, dict) else None
     return isinstance(until, str) and bool(_WRITTEN_TIME.fullmatch(until)) and until < oldest
 
@@ -193,7 +193,7 @@ def _joined(first: Receipt | None, later: Receipt) -> Receipt:
 
 
 def _state(old: Receipt, new: Receipt, *, issued: bool) -> str:
-    """The state of a token. A request whose token is not known may have been answered, whatever else is said of it."""
+    """The state of a token. A request whose token is not known may have been answered, whatever a line says."""
     states = (old.state, new.state)
     if not issued:
         return "requested" if "requested" in states else new.state

@@ -52,7 +52,7 @@ ALLOWS_LISTS = ("access", "buckets", "bucket_prefixes", "ecr_repositories", "pla
 ALLOWS_FLAGS = ("delete", "list", "narrowed")
 # AWS accepts a request that is signed by a clock which is off by up to this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, so that a forged line cannot reach far ahead
+LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, which limits the effect of a forged line
 LONGEST_REACH = timedelta(hours=16)  # from issue_until to the end of any token: more than the sum of the above
 LONGEST_LIFE = LONGEST_ISSUE + LONGEST_REACH  # from requested_at to the end of any token
 
@@ -174,7 +174,7 @@ class Receipt:
 
     @property
     def ends_by(self) -> datetime:
-        """A time at which the token has surely ended."""
+        """A time at which the token has certainly ended."""
         latest = self.issue_until + timedelta(seconds=self.duration_seconds)
         return max(self.expires_at + CLOCK_TOLERANCE, latest) if self.expires_at else latest
 
@@ -243,7 +243,7 @@ def read_receipt(given: Any) -> Receipt:
     :raises BadValue, InvalidInput: as for ``parse_receipt``.
     """
     if not isinstance(given, dict):
-        raise BadValue("an object is needed.")
+        raise BadValue("a JSON object is required.")
     if given.get("schema") != SCHEMA:
         raise BadValue(f"schema must be {SCHEMA}.")
     values = checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
@@ -260,16 +260,16 @@ def _check_sense(receipt: Receipt) -> None:
     if receipt.id.split("-")[1] != stamp(receipt.requested_at):
         raise BadValue("id belongs to another time than requested_at.")
     if not timedelta(0) <= receipt.issue_until - receipt.requested_at <= LONGEST_ISSUE:
-        raise BadValue("issue_until must lie within two hours after requested_at.")
+        raise BadValue("issue_until must be within two hours after requested_at.")
     token = (receipt.access_key_id, receipt.assumed_role_id, receipt.issued_at, receipt.expires_at)
     if receipt.issued_at is None or receipt.expires_at is None or None in token:
         if any(token) or receipt.state in ("issued", "delivered", "kept"):
             raise BadValue("access_key_id, assumed_role_id, issued_at and expires_at belong together.")
         return
     if not timedelta(0) < receipt.expires_at - receipt.issued_at <= LONGEST_SESSION + 2 * CLOCK_TOLERANCE:
-        raise BadValue("expires_at must lie within twelve hours after issued_at.")
+        raise BadValue("expires_at must be within twelve hours after issued_at.")
     if not -CLOCK_TOLERANCE <= receipt.issued_at - receipt.requested_at <= LONGEST_ISSUE:
-        raise BadValue("issued_at must lie within two hours after requested_at.")
+        raise BadValue("issued_at must be within two hours after requested_at.")
 
 
 def _seconds(value: Any) -> int:

@@ -18,7 +18,7 @@ GROUPED = (*CONNECTION, "account")
 PREFIXES = ("venue_sts_", "provision_")  # of variables for every role, and of those of the role provision
 # Where the playbook issue stores the receipts of a venue, by the option that reads them there.
 STORES = {"receipts_s3": "handoff_receipts_s3", "receipts_ssm_path": "handoff_receipts_ssm_path"}
-ALIVE = ("live", "ending", "unknown")  # "unknown": the answer of STS was not recorded, so the token may live
+ALIVE = ("live", "ending", "unknown")  # "unknown": the response of STS was not recorded, so the token may live
 STATES = ("broken", "drifted", "absent", "ok")
 LEASE_COLUMNS = (("LEASES OF VENUE", 28), ("USER", 20), ("LEASE UNTIL", 20), ("LAST RENEWAL", 20), ("NEXT RENEWAL", 20))
 COLUMNS = (("VENUE", 28), ("ACCOUNT", 12), ("STATUS", 8), ("EXTERNAL ID", 12), ("TOKENS", 6), ("NEXT END", 20))
@@ -31,7 +31,7 @@ def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     (``key_host``) or why there are none (``problem``).
 
     :param hosts: the variables of each host: ``project``, ``venue``, what the role provision takes, and what the role
-        broker leaves behind. A variable of the role outranks one for every role.
+        broker leaves behind. A variable of the role takes precedence over one for every role.
     """
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for host in hosts:

@@ -254,7 +254,7 @@ def _delete(role_name: str, revocations: Sequence[Revocation], summary: str) -> 
 def _used(role_id: str, inline: Mapping[str, Mapping[str, Any]], changes: _Changes) -> int:
     """The characters of the quota that new revocations lead to, with the room that must stay for revoking everything.
 
-    What a new one covers is deleted after it is put. So that moment counts as well.
+    What a new one covers is deleted after it is put. So the size at that moment is checked as well.
     """
     spent, _live, new, covered = changes
     gone = {one.policy_name for one in (*spent, *new)}

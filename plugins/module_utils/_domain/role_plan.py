@@ -193,7 +193,7 @@ def _weakness(desired: Desired, known: str, chosen: ids.ExternalIds) -> Iterator
 def plan_absent(current: Current, venue: Venue, role_name: str, parameter_name: str, *, adopt: bool) -> Plan:
     """The steps that remove role, policies and parameter. The role goes first: access ends before its record does.
 
-    :raises OwnershipConflict: the role is another venue's, or nobody's and not to be adopted.
+    :raises OwnershipConflict: the role is another venue's, or has no owner and is not to be adopted.
     """
     steps: list[Step] = []
     notes: list[str] = []
@@ -221,7 +221,7 @@ def _removal_steps(current: Current, role_name: str) -> Iterator[Step]:
     name = {"RoleName": role_name}
     for arn in current.attached_policies:
         yield Step("iam", "detach_role_policy", arn, "detach the managed policy", {**name, "PolicyArn": arn})
-    # What we grant goes before what others deny: if the run dies here, no revoked token works again.
+    # What we grant goes before what others deny: if the run is killed here, no revoked token works again.
     for policy in sorted(current.inline_policies, key=lambda one: one != POLICY_NAME):
         yield Step("iam", "delete_role_policy", policy, "remove the inline policy", {**name, "PolicyName": policy})
     for profile in current.instance_profiles:
@@ -241,7 +241,7 @@ def _check_quotas(current: Current, desired: Desired, change: TrustChange, trust
         raise InvalidInput(
             "buckets",
             f"the permission policy would have {size(desired.policy)} characters and IAM allows "
-            f"{INLINE_POLICY_LENGTH}: name fewer or shorter ones.",
+            f"{INLINE_POLICY_LENGTH}: specify fewer or shorter ones.",
         )
     tags = merged(current.role.tags if current.role else {}, desired.tags)
     if len(tags) > MOST_TAGS:
@@ -260,8 +260,8 @@ def _parameter_steps(
     if desired.kms_key_id and kind != "SecureString":
         raise InvalidInput(
             "kms_key_id",
-            f"encrypts a SecureString, and the external ID is stored as {kind}: set external_id_type to SecureString, "
-            "or leave the key out.",
+            f"encrypts a SecureString, but the external ID is stored as {kind}: set external_id_type to SecureString, "
+            "or omit kms_key_id.",
         )
     key = {"KeyId": desired.kms_key_id} if kind == "SecureString" and desired.kms_key_id else {}
     arguments = {"Name": path, "Value": chosen.current, "Type": kind, **key}

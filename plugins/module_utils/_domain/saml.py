@@ -63,7 +63,7 @@ class Response(NamedTuple):
     session_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Response(pairs={self.pairs})"  # the assertion is as good as a key while it is fresh
+        return f"Response(pairs={self.pairs})"  # while it is valid, the assertion is a secret like a key
 
 
 def read_response(text: str) -> Response:
@@ -117,7 +117,7 @@ def find_role(response: Response, role_name: str, account_id: str = "") -> str:
     if found:
         raise SamlProblem(
             f"The SAML response is for {role_name} in several accounts. "
-            f"Choose one with expected_account_id ({_listed(found)})."
+            f"Set expected_account_id to one of them ({_listed(found)})."
         )
     where = f" in account {account_id}" if account_id else ""
     raise SamlProblem(f"The SAML response is not for the role {role_name}{where}. {_for_which(response)}")
@@ -142,11 +142,11 @@ def choose(response: Response, role_arn: str, provider_arn: str = "") -> RolePai
     if fitting:
         names = _listed(pair.provider_arn for pair in fitting)
         raise SamlProblem(
-            f"The SAML response names several providers for {role_arn}. Choose one with saml_provider_arn ({names})."
+            f"The SAML response names several providers for {role_arn}. Set saml_provider_arn to one of them ({names})."
         )
     if for_role:
         names = _listed(pair.provider_arn for pair in for_role)
-        raise SamlProblem(f"The SAML response is not of the provider {provider_arn}, but of {names}.")
+        raise SamlProblem(f"The SAML response is not from the provider {provider_arn}, but from {names}.")
     raise SamlProblem(f"The SAML response is not for the role {role_arn}. {_for_which(response)}")
 
 

@@ -23,7 +23,7 @@ LONGEST = 100_000  # characters, https://docs.aws.amazon.com/STS/latest/APIRefer
 LONGEST_PASTE = 10 * LONGEST
 # A terminal passes at most so many characters of one pasted line.
 TERMINAL_LINE = 4095
-FRESH_ONE = "Log in at the identity provider again and copy the complete new SAMLResponse."
+FRESH_ONE = "Log in to the identity provider again and copy the complete new SAMLResponse."
 FIELD = "SAMLResponse"
 MOST_FIELDS = 50  # places of its name that are looked at
 

@@ -28,7 +28,7 @@ def check_key(option: str, text: object) -> str:
     key = str(text).strip(AROUND) if isinstance(text, str) else ""
     if is_key(key):
         return key
-    raise InvalidInput(option, _problem(text, key, "a key has printable ASCII characters only, and no blanks"))
+    raise InvalidInput(option, _problem(text, key, "a key contains only printable ASCII characters and no spaces"))
 
 
 def check_password(option: str, text: object) -> str:
@@ -44,10 +44,10 @@ def check_password(option: str, text: object) -> str:
 
 def _problem(text: object, stripped: str, rule: str) -> str:
     if not isinstance(text, str):
-        return "is not a text. Put it in quotation marks."
+        return "is not a string. Put it in quotation marks."
     if not stripped:
-        return "is given but empty. Give it a value, or leave it out."
-    return f"cannot be right: {rule}. It was probably damaged in copying. Copy it again."
+        return "must not be empty. Set a value, or omit the option."
+    return f"cannot be right: {rule}. It was probably damaged when it was copied. Copy it again."
 
 
 def without(text: str, *secrets: str) -> str:

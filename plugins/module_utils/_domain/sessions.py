@@ -37,7 +37,7 @@ class Session:
 
     :param role_id: the unique id of the role that the token is of; '' if it is not known.
     :param outcome: ``issued``, ``unknown`` (requested, but the answer was not recorded) or ``failed``.
-    :param latest_end: a time at which the token has surely ended.
+    :param latest_end: a time at which the token has certainly ended.
     :param subject: the subject of the web identity token that it was issued for; '' for other methods.
     """
 
@@ -170,7 +170,7 @@ def _answered_session(given: Mapping[str, Any]) -> str:
 
 
 def _end(keys: Mapping[str, Any], asked: Mapping[str, Any], issued: datetime) -> datetime:
-    """The end of a token: what STS answered, else what was asked for. Neither lies beyond what any role allows."""
+    """The end of a token: what STS answered, else what was asked for. Neither is after what any role allows."""
     ends = time_of(keys.get("expiration"))
     if ends and issued < ends <= issued + LONGEST_SESSION + CLOCK_TOLERANCE:
         return ends
@@ -242,7 +242,7 @@ def from_receipt(receipt: Receipt) -> Session:
 
 
 def join(events: Iterable[Session], receipts: Sequence[Session]) -> list[Session]:
-    """One entry for each token, newest first. CloudTrail outranks receipts, except on who the token is for.
+    """One entry for each token, newest first. CloudTrail takes precedence over receipts, except for the recipient.
 
     A receipt that names another role or session than the event of the same access key is an entry of its own.
     """

@@ -29,7 +29,9 @@ def check_tags(option: str, tags: Mapping[str, object], *, reserved: int = 0) ->
     if len(checked) > MOST_TAGS - reserved:
         raise InvalidInput(option, f"has {len(checked)} tags and only {MOST_TAGS - reserved} fit.")
     if len({key.lower() for key in checked}) < len(checked):
-        raise InvalidInput(option, "has two keys that differ only in upper and lower case, which IAM takes for one.")
+        raise InvalidInput(
+            option, "has two keys that differ only in upper and lower case, which IAM treats as the same."
+        )
     for key, value in checked.items():
         if not 1 <= len(key) <= KEY_LENGTH or len(value) > VALUE_LENGTH:
             raise InvalidInput(
@@ -56,7 +58,7 @@ def merged(tags: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str
 
 
 def check_ownership(venue: Venue, role_name: str, tags: Mapping[str, str], *, adopt: bool) -> None:
-    """Refuse a role of another venue or capability, one whose tags spell the venue otherwise, and nobody's.
+    """Refuse a role of another venue or capability, one whose tags spell the venue otherwise, and one without an owner.
 
     :param adopt: whether a role of nobody is taken over.
     :raises OwnershipConflict: as said.
@@ -73,7 +75,8 @@ def check_ownership(venue: Venue, role_name: str, tags: Mapping[str, str], *, ad
     if differ:
         raise OwnershipConflict(
             f"the role {role_name} belongs to another venue (its tags say {theirs}). Nothing was changed. "
-            "Two venues have the same role name because of hyphens: give this venue its own role_name or name_prefix."
+            "Two venues have the same role name because of hyphens: set a different role_name or name_prefix for this "
+            "venue."
         )
     if any(owner[key] != wanted[key] for key in owner):
         raise OwnershipConflict(

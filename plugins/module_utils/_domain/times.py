@@ -43,5 +43,5 @@ def parse_time(option: str, text: str) -> datetime:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidInput(
-            option, f"'{text[:64]}' is not a time with its zone, such as 2026-11-22T09:30:15Z."
+            option, f"'{text[:64]}' is not a time with a time zone, such as 2026-11-22T09:30:15Z."
         ) from None

@@ -58,7 +58,7 @@ def check_session_policy(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise InvalidInput("session_policy", f"is not JSON: {error}.") from None
     if not isinstance(policy, dict) or "Statement" not in policy:
-        raise InvalidInput("session_policy", "is not a policy: an object with Version and Statement is needed.")
+        raise InvalidInput("session_policy", "is not a policy: a JSON object with Version and Statement is required.")
     return check_policy_size("session_policy", policy)
 
 
@@ -73,7 +73,7 @@ def check_policy_size(option: str, policy: dict[str, Any]) -> dict[str, Any]:
     if length > SESSION_POLICY_LENGTH:
         raise InvalidInput(
             option,
-            f"the session policy has {length} characters and STS accepts {SESSION_POLICY_LENGTH}: name fewer or "
+            f"the session policy has {length} characters and STS accepts {SESSION_POLICY_LENGTH}: specify fewer or "
             "shorter ones.",
         )
     return policy
@@ -151,5 +151,5 @@ def nearly_full(answer: Mapping[str, Any]) -> str:
     return (
         f"Session policy, policy ARNs and session tags take {used} % of what STS accepts. A longer request will be "
         "refused: "
-        "limit the role instead, or name fewer folders, repositories or tags."
+        "limit the role instead, or specify fewer folders, repositories or tags."
     )

@@ -132,7 +132,7 @@ def check_principals(option: str, texts: Sequence[str], partition: str) -> tuple
     :raises InvalidInput: anything else; for a session, the message names the role to write instead.
     """
     if not texts:
-        raise InvalidInput(option, "is given but empty. Name who may assume the role, or leave the option out.")
+        raise InvalidInput(option, "must not be empty. Specify who may assume the role, or omit the option.")
     return tuple(dict.fromkeys(_check_principal(option, text, partition) for text in texts))
 
 
@@ -140,7 +140,7 @@ def _check_principal(option: str, text: str, partition: str) -> str:
     if re.fullmatch(r"[0-9]+", text):
         return f"arn:{partition}:iam::{check_account_id(option, text)}:root"
     if text == "*":
-        raise InvalidInput(option, "'*' would trust everybody: name accounts, roles or users.")
+        raise InvalidInput(option, "'*' would trust everyone: specify accounts, roles or users.")
     session = re.fullmatch(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)/.*", text)
     if session:
         raise InvalidInput(option, f"'{text}' is one session of a role. {_role_of_session(*session.groups())}")

@@ -31,7 +31,7 @@ class TrustChange:
     :param policy: the desired policy; that of the role if they mean the same.
     :param kept: foreign statements that stay.
     :param removed: foreign statements that go.
-    :param locked: whether a Deny keeps everybody out, before and after.
+    :param locked: whether a Deny denies everyone, before and after.
     """
 
     before: Mapping[str, Any] | None = field(repr=False)
@@ -104,9 +104,9 @@ def check_length(change: TrustChange, trust: Trust, candidate: str, *, only_ids_
     """
     option = "trusted_principal_patterns" if trust.patterns else "trusted_principals"
     characters = length(change.policy)
-    advice = "Name fewer principals, or match them with trusted_principal_patterns."
+    advice = "Specify fewer principals, or match them with trusted_principal_patterns."
     if trust.oidc_providers:
-        advice = f"{advice} Name fewer subjects in oidc_providers, or match them with wildcards."
+        advice = f"{advice} Specify fewer subjects in oidc_providers, or match them with wildcards."
     if change.needed and characters > TRUST_POLICY_LENGTH:
         raise InvalidInput(
             option, f"the trust policy has {characters} characters, and IAM allows {TRUST_POLICY_LENGTH}. {advice}"

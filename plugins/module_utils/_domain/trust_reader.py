@@ -121,7 +121,7 @@ def read_statements(policy: Mapping[str, Any] | None) -> list[Statement]:
 
 
 def decide(policy: Mapping[str, Any] | None, caller: str, action: str, context: Context) -> bool | None:
-    """Whether a trust policy lets a caller in: a Deny outranks every Allow. None if that cannot be decided.
+    """Whether a trust policy allows a caller: a Deny takes precedence over every Allow. None if that is undecided.
 
     :param caller: the ARN of a session, role, user or account root, or of an identity provider.
     """
@@ -174,7 +174,7 @@ class TrustReading:
     :param current: the one that our own statement marks as the current one; '' if it marks none.
     :param demands_external_id: whether nobody gets in without one that the policy names.
     :param principals: who may assume the role, as the policy names them.
-    :param locked: whether a Deny without conditions keeps everybody out.
+    :param locked: whether a Deny without conditions denies everyone.
     :param foreign: the statements that this collection did not write.
     :param undecided: what cannot be decided, one sentence each.
     """

@@ -54,7 +54,7 @@ def matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
     @functools.lru_cache(REMEMBERED)
     def match(text: str) -> str:
         if not pattern.fullmatch(text):
-            raise BadValue("has another form.")
+            raise BadValue("has an invalid format.")
         return sys.intern(str(text))
 
     return lambda value: match(string(value))
@@ -74,14 +74,14 @@ def one_of(*choices: str) -> Callable[[Any], str]:
 def string(value: Any) -> str:
     """Check a text."""
     if not isinstance(value, str):
-        raise BadValue("must be a text.")
+        raise BadValue("must be a string.")
     return value
 
 
 @functools.lru_cache(REMEMBERED)
 def _safe(text: str) -> str:
     if not text or len(text) > LONGEST_TEXT or _UNSAFE.search(text):
-        raise BadValue(f"must be a text on one line, of 1 to {LONGEST_TEXT} characters.")
+        raise BadValue(f"must be a string on one line, of 1 to {LONGEST_TEXT} characters.")
     return str(text)
 
 
@@ -110,7 +110,7 @@ def flag(value: Any) -> bool:
 def text_list(value: Any) -> list[str]:
     """Check a list of at most 1,000 texts."""
     if not isinstance(value, list) or len(value) > MOST_ITEMS:
-        raise BadValue("must be a list of texts.")
+        raise BadValue("must be a list of strings.")
     return [one_line(one) for one in value]
 
 

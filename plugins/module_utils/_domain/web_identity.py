@@ -52,11 +52,11 @@ class WebIdentity(NamedTuple):
     not_before: datetime | None = None
 
     def __repr__(self) -> str:
-        return f"WebIdentity(issuer={self.issuer!r}, subject={self.subject!r})"  # the token is as good as a key
+        return f"WebIdentity(issuer={self.issuer!r}, subject={self.subject!r})"  # the token is a secret like a key
 
     @property
     def context(self) -> dict[str, str]:
-        """What the context of the receipt says of it."""
+        """What the context of the receipt says about it."""
         return {"web_identity_issuer": self.issuer, "web_identity_subject": self.subject}
 
 
@@ -122,7 +122,7 @@ def _check_signed(header: Mapping[str, Any], signature: str) -> None:
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
     if not isinstance(value, str) or not value or not value.isprintable():
-        raise WebIdentityProblem(f"The web identity token has no claim '{name}' that is a text.")
+        raise WebIdentityProblem(f"The web identity token has no string claim '{name}'.")
     return value
 
 
@@ -142,7 +142,7 @@ def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
     if given is None and claims.get("token_use") == "access":
         raise WebIdentityProblem("This is the access token of Cognito, which has no audience. Use the ID token.")
     if not found or not all(isinstance(one, str) and one and one.isprintable() for one in found):
-        raise WebIdentityProblem("The web identity token has no claim 'aud' that is a text.")
+        raise WebIdentityProblem("The web identity token has no string claim 'aud'.")
     return tuple(found)
 
 
@@ -164,8 +164,8 @@ def check_fresh(token: WebIdentity, now: datetime) -> None:
         )
     if token.not_before and now < token.not_before - SKEW:
         raise WebIdentityProblem(
-            f"The web identity token is not valid before {iso(token.not_before)}. Is this machine's clock right "
-            f"({iso(now)})?"
+            f"The web identity token is not valid before {iso(token.not_before)}. Check the clock of this machine "
+            f"({iso(now)})."
         )
 
 
@@ -193,7 +193,7 @@ def check_accepted(token: WebIdentity, providers: Sequence[OidcProvider]) -> Non
 
 
 def github_advice(token: WebIdentity) -> str:
-    """What to say of a subject of GitHub's that has the numbers of owner and repository in it, or ''."""
+    """What to say about a subject of GitHub's that has the numbers of owner and repository in it, or ''."""
     if token.issuer != GITHUB or not re.match(r"repo:[^:]+@\d+:", token.subject):
         return ""
     return (

@@ -118,7 +118,7 @@ class Kion:
                     ca_path=self._ca_path,
                     http_agent="mdps.venue_sts",
                     follow_redirects="no",  # a redirect would carry the API key to wherever it points
-                    use_netrc=False,  # what ~/.netrc says of the host would replace the API key
+                    use_netrc=False,  # what ~/.netrc says about the host would replace the API key
                 )
             except HTTPError as error:
                 with error:
@@ -159,7 +159,7 @@ class Kion:
                 )
             what = "a web page" if text.lstrip().startswith("<") else "something else"
             raise ConnectionProblem(
-                f"{host} answers {what} where Kion would answer JSON (HTTP {status}, /api{path}). "
+                f"{host} returns {what} where Kion would return JSON (HTTP {status}, /api{path}). "
                 "Check that url is Kion's own address."
             )
         if status >= 300:

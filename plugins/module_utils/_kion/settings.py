@@ -61,7 +61,7 @@ def read_settings(path: Path, profile: str, warn: Callable[[str], None]) -> Sett
     values = _section(_parsed(path, text), path, profile)
     register(*(str(values[name]) for name in ("api_key", "password") if values.get(name)))
     if mode & 0o077 and (values.get("api_key") or values.get("password")):
-        warn(f"Others may read '{path}' and the key in it: chmod 600 {path}")
+        warn(f"Other users can read '{path}', which contains a key. Run: chmod 600 {path}")
     unused = sorted(str(name) for name in values if name not in USED)
     if unused:
         warn(f"'{path}': these settings of the Kion CLI are not used here: {_listed(unused)}.")
@@ -117,7 +117,7 @@ def with_api_key(settings: Settings, key: str) -> bytes:
     try:
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError):
-        raise InvalidInput("config_file", f"'{path}' cannot be read any more.") from None
+        raise InvalidInput("config_file", f"'{path}' can no longer be read.") from None
     before, keys = _parsed(path, text), (*settings.section, "api_key")
     changed = _with_value(text, keys, key)
     if _value(before, keys) is None or _parsed(path, changed) != _with_changed(before, keys, key):

@@ -23,7 +23,7 @@ from .._masking import mask
 Params = Mapping[str, Any]
 Result = dict[str, Any]
 
-EMPTY = "is given but empty. Give it a value, or leave it out."
+EMPTY = "must not be empty. Set a value, or omit the option."
 BLANK_JSON = {"{}", "[]", "null", '""'}
 _COLLECTION = "mdps/venue_sts/plugins/"
 
@@ -69,8 +69,8 @@ class Operation(Generic[OptionsT]):
     :param execute: does the work with the parsed options; raises VenueError.
     :param services: the AWS services it calls, so that their models can be loaded once, before the fork.
     :param secret_result: the result contains credentials, so it is hidden from callbacks, logs and job events.
-    :param narrowing: the options that narrow or check, such as ``access`` or ``limits.access``. Given but empty, they
-        are an error. tools/role_specs.py documents them.
+    :param narrowing: the options that narrow or check, such as ``access`` or ``limits.access``. Set to an empty
+        value, they are an error. tools/role_specs.py documents them.
     :param constraints: ``mutually_exclusive``, ``required_if`` and the like, as for AnsibleModule.
     """
 

@@ -21,11 +21,11 @@ from ._proof import explained
 
 ADVICE = {
     "ExpiredTokenException": "The SAML response has expired: AWS accepts it within 5 minutes of the login. "
-    "Log in at the identity provider again.",
-    "IDPRejectedClaim": "AWS refuses the response as a whole. Log in again. If that does not help, ask whoever runs "
-    "the identity provider.",
+    "Log in to the identity provider again.",
+    "IDPRejectedClaim": "AWS refuses the response as a whole. Log in again. If that does not help, ask the "
+    "administrator of the identity provider.",
     "InvalidIdentityToken": "AWS does not accept the response: the provider's metadata in IAM may be old, or the "
-    "response was changed on its way.",
+    "response was changed in transit.",
     "AccessDenied": "The role's trust policy must name the provider and the sign-in address that the response is for "
     "(saml_provider_arns and saml_audiences of the provision playbook).",
 }

@@ -26,11 +26,11 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 ADVICE = {
     "InvalidIdentityToken": "AWS does not accept the token. IAM must have the OIDC provider, and the provider the "
-    "audience (oidc_providers of the provision playbook, with create: true). Else the signature is wrong, or AWS "
+    "audience (oidc_providers of the provision playbook, with create: true). Otherwise, the signature is wrong, or AWS "
     "cannot fetch the issuer's keys.",
     "IDPCommunicationError": "AWS could not reach the issuer to fetch its keys. Run again.",
     "ExpiredTokenException": "Get a new token from the issuer.",
-    "IDPRejectedClaim": "The issuer says that the token is not valid any more. Get a new one.",
+    "IDPRejectedClaim": "The issuer says that the token is no longer valid. Get a new one.",
     "AccessDenied": "The role's trust policy must accept the issuer, the audience and the subject of the token "
     "(oidc_providers of the provision playbook), and no revocation may refuse the subject.",
     "ValidationError": "The maximum session duration of the role (max_session_duration) is the longest that "
@@ -147,4 +147,4 @@ def _claims(token: WebIdentity) -> str:
     shown = (token.issuer, ", ".join(token.audiences), token.subject)
     issuer, audiences, subject = (one[: web_identity.LONGEST_SHOWN] for one in shown)
     advice = web_identity.github_advice(token)
-    return f" The token is of {issuer}, for {audiences}, about {subject}.{advice}"
+    return f" The token is from {issuer}, for {audiences}, about {subject}.{advice}"

@@ -36,7 +36,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "waiting_for": {"type": "str"},
 }
 UNCHECKED = (
-    "It was not checked that requester and approver are two people: the credential MDPS AWX reader holds no address "
+    "It was not checked that requester and approver are two people: the credential MDPS AWX reader has no address "
     "and token of AWX, or the template does not use it."
 )
 
@@ -60,15 +60,13 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> RequestOption
     """
     for option in ("job_id", "workflow_job_id"):
         if params[option] and not (params[option].isascii() and params[option].isdigit()):
-            raise InvalidInput(option, "is not the number of a job. AWX gives it to each job as a variable.")
+            raise InvalidInput(option, "is not the ID of a job. AWX passes it to each job as a variable.")
     url, token = ((params[option] or "").strip() for option in ("url", "token"))
     if bool(url) != bool(token):
         missing = "token" if url else "url"
-        raise InvalidInput(
-            missing, "is missing, while the other is given. Fill both in the credential MDPS AWX reader."
-        )
+        raise InvalidInput(missing, "is missing, but the other is set. Fill in both in the credential MDPS AWX reader.")
     if not (token.isascii() and token.isprintable()):
-        raise InvalidInput("token", "holds characters that no token has.")
+        raise InvalidInput("token", "contains characters that are not valid in a token.")
     server = Controller(url, token, params["ca_path"] or None) if url else None
     workflow = params["workflow_job_id"] or ""
     return RequestOptions(

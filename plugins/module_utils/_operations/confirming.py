@@ -42,7 +42,7 @@ def issued_sessions(
                 sleep=runtime.sleep,
             )
         except VenueError as problem:  # what CloudTrail cannot confirm is revoked as far as it fits
-            runtime.warn(f"CloudTrail does not say which of these sessions were issued. {problem.message}")
+            runtime.warn(f"CloudTrail does not show which of these sessions were issued. {problem.message}")
             return found
         events = [one for one in map(from_event, looked.events) if one and one.role_arn == role.arn]
         found += [one for one in events if access_key_id in ("", one.access_key_id) and one.latest_end > now]

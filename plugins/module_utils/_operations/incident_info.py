@@ -183,8 +183,8 @@ def _within_account(result: Result) -> Result:
     if result["in_account"] is not None or account == caller:
         return result
     problem = (
-        f"The token is of account {account}, but the credentials are for account {caller}. Get credentials for account "
-        f"{account}, and run again."
+        f"The token belongs to account {account}, but the credentials are for account {caller}. Get credentials for "
+        f"account {account}, and run again."
     )
     return {**result, "in_account": False, "problems": [problem, *result["problems"]]}
 
@@ -219,7 +219,7 @@ def _here(
     *,
     caller_account: str,
 ) -> Result:
-    """What there is to say of a key of this account, or of one whose account is not known."""
+    """What there is to say about a key of this account, or of one whose account is not known."""
     regions, now = list(trail.clients), trail.now
     parents, found = _identify(options, receipts, trail, account, now)
     session = found.session
@@ -258,10 +258,11 @@ def _account_of(sts: Any, access_key_id: str) -> str | None:
 def _elsewhere(
     options: IncidentOptions, receipts: Sequence[Receipt], account: str, caller: Caller, now: datetime
 ) -> Result:
-    """What can be said of a key of another account: only what receipts say."""
+    """What can be said about a key of another account: only what receipts say."""
     found = identify(options.access_key_id, account, (), receipts)
     problem = (
-        f"The key is of account {account}, but the credentials are for account {caller.account_id} ({caller.arn}). "
+        f"The key belongs to account {account}, but the credentials are for account {caller.account_id} "
+        f"({caller.arn}). "
         f'Get credentials for account {account}, for example from Kion with broker_account: "{account}", and run again.'
     )
     session, receipt = found.session, found.receipt

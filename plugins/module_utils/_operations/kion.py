@@ -86,7 +86,7 @@ class KionOptions:
     region: str
 
 
-class KeysTooShort(VenueError):
+class CredentialsExpireSoon(VenueError):
     """The credentials expire sooner than the work needs."""
 
 
@@ -255,7 +255,7 @@ def _check_life(options: KionOptions, keys: KionKeys, runtime: Runtime) -> None:
         return
     seconds = int((keys.expires - keys.issued).total_seconds())
     if seconds < options.minimum_seconds:
-        raise KeysTooShort(
+        raise CredentialsExpireSoon(
             f"Kion returns credentials for {seconds} seconds only, and {options.minimum_seconds} are needed "
             "(minimum_seconds). Ask the administrators of Kion for a longer duration, or split the work."
         )
@@ -315,8 +315,8 @@ def _number_of(options: KionOptions, server: Kion) -> str:
     if len(numbers) != 1:
         raise InvalidInput(
             "account",
-            f"no account of yours has the alias '{options.account.alias}' (a Kion before 3.9.9 knows none). "
-            "Give its number.",
+            f"none of your accounts has the alias '{options.account.alias}' (Kion before 3.9.9 does not support "
+            "aliases). Use the account number.",
         )
     return numbers.pop()
 
@@ -331,7 +331,7 @@ def _explain(options: KionOptions, server: Kion, error: KionRefused) -> VenueErr
     """Explain a refusal: what is wrong with the key, the alias, or the role."""
     if error.status == 401:
         what = (
-            "API key: it has expired or was revoked. Make a new one in Kion (your name > App API Keys)"
+            "API key: it has expired or was revoked. Create a new one in Kion (your name > App API Keys)"
             if options.login.api_key
             else "session"
         )
@@ -343,7 +343,8 @@ def _explain(options: KionOptions, server: Kion, error: KionRefused) -> VenueErr
         if options.account.alias and not kion.knows_aliases(version):
             return InvalidInput(
                 "account",
-                f"this Kion ({version}) does not know aliases, as 3.9.9 and 3.10.2 do. Give the account's number.",
+                f"this Kion server ({version}) does not support aliases, which need 3.9.9 or 3.10.2. Use the account "
+                "number.",
             )
         roles = _roles(options, server)
         return kion.explain_refusal(roles, options.account, options.role, by_iam_name=options.by_iam_name) or error
@@ -359,7 +360,9 @@ def _warn_or_rotate_api_key(options: KionOptions, server: Kion, runtime: Runtime
         source = options.login.source
         return source is not None and (runtime.check_mode or _rotate(source, options.login.api_key, server, runtime))
     if options.rotate_api_key == "near_end" and end is None:
-        runtime.warn("Kion does not say when its API keys were made, so this one is not rotated (rotate_api_key).")
+        runtime.warn(
+            "Kion does not return when its API keys were created, so this one is not rotated (rotate_api_key)."
+        )
     if is_near and end:
         runtime.warn(
             f"Kion's API key ends on {iso(end)} at the latest. Rotate it (rotate_api_key), or make a new one in Kion "
@@ -388,15 +391,15 @@ def _rotate(source: Settings, old: str, server: Kion, runtime: Runtime) -> bool:
         register(new)
         if not new:
             raise ConnectionProblem(
-                "Kion answered the rotation of the API key without a new key. If the old one is no longer accepted, "
-                "make a new one in Kion (your name > App API Keys)."
+                "Kion did not return a new key when the API key was rotated. If the old one is no longer accepted, "
+                "create a new one in Kion (your name > App API Keys)."
             )
         try:
             _write_api_key(source, new)
         except VenueError as error:
             raise FileNotWritten(
                 f"Kion has rotated the API key, but the new one could not be written ({error.message}). "
-                "Make another one in Kion (your name > App API Keys)."
+                "Create another one in Kion (your name > App API Keys)."
             ) from None
     return True
 

@@ -66,10 +66,10 @@ class Preflight:
         """
         operations = {step.operation for step in self.plan.steps}
         checks: list[Callable[[], list[str]]] = []
-        judged = {*BOUNDARY_STEPS, *(("put_role_policy",) if self.simulate else ())}
+        relevant = {*BOUNDARY_STEPS, *(("put_role_policy",) if self.simulate else ())}
         if self._adds_a_role(operations):
             checks.append(self._check_lock)
-        if self.desired.boundary and operations & judged:
+        if self.desired.boundary and operations & relevant:
             checks.append(self._check_boundary)
         if any("KeyId" in step.arguments for step in self.plan.steps):
             checks.append(self._check_key)
@@ -183,8 +183,8 @@ class Preflight:
         if found.state not in USABLE_KEYS or found.spec != "SYMMETRIC_DEFAULT":
             problem = f"in the state {found.state}" if found.state not in USABLE_KEYS else f"of the kind {found.spec}"
             raise MissingReference(
-                f"the KMS key {key} cannot encrypt the external ID: it is {problem}. Nothing was changed. Let its "
-                f"administrator enable it, or choose another one. {advice}"
+                f"the KMS key {key} cannot encrypt the external ID: it is {problem}. Nothing was changed. Ask its "
+                f"administrator to enable it, or choose another one. {advice}"
             )
         return []
 
@@ -248,7 +248,7 @@ class Preflight:
             raise InvalidInput(
                 "buckets",
                 f"with the other inline policies of the role, its permissions have {total} characters, and IAM allows "
-                f"{INLINE_POLICY_LENGTH}. Remove inline policies of others or expired revocations, or name fewer "
+                f"{INLINE_POLICY_LENGTH}. Remove inline policies of others or expired revocations, or specify fewer "
                 "buckets, prefixes and repositories.",
             )
         return []

@@ -48,7 +48,7 @@ class RoleRun:
     def attempt(self, number: int) -> None:
         """Read, plan, check what the plan refers to, and apply.
 
-        :raises ConcurrentChange: somebody else came between reads and writes.
+        :raises ConcurrentChange: somebody else changed the venue between reads and writes.
         """
         found = read(self.options, self.clients)
         check_account(found.caller, self.options.expected_account_id)

@@ -102,7 +102,7 @@ def parse(params: Params, clients: Clients, _runtime: Runtime) -> InfoOptions:
     """
     single = [option for option in _OF_ONE_VENUE if params[option] is not None]
     if single and params["project"] is None:
-        raise InvalidInput(single[0], "belongs to one venue: give project and venue too.")
+        raise InvalidInput(single[0], "belongs to one venue: also set project and venue.")
     given: Sequence[Mapping[str, Any]] | None = params["venues"]
     if params["project"] is not None:
         given = [{name: params[name] for name in ("project", "venue", *_OF_ONE_VENUE) if params[name] is not None}]
@@ -128,7 +128,7 @@ def _parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
     refused = sorted(set(given) - set(ROLE_SPEC).difference(role_facts.NOT_DESCRIBING) - {"resource_tags"})
     if refused:
         raise InvalidInput(
-            "venues", f"{', '.join(refused)} is not an option of venue_sts_role that describes a role: leave it out."
+            "venues", f"{', '.join(refused)} is not an option of venue_sts_role that describes a role: omit it."
         )
     check_not_blank(ROLE_SPEC, ROLE_NARROWING, given, given=True)
     checked = ArgumentSpecValidator(ROLE_SPEC).validate(given)
@@ -229,7 +229,7 @@ def _facts(one: Asked, account: AccountFacts, runtime: Runtime) -> dict[str, Any
     }
     if rivals:
         facts["problem"] = (
-            f"the role name is also that of {', '.join(rivals)}: give one of them a role_name of its own."
+            f"the role name is also that of {', '.join(rivals)}: set a different role_name for one of them."
         )
     return {**facts, "status": role_facts.status(facts)}
 
@@ -277,7 +277,7 @@ def _unclaimed(observed: Observed, prefix: str, runtime: Runtime) -> dict[str, A
         "name_also_reads_as": possible,
         "drift": unmanaged(observed),
         "problem": "its tags do not say whose it is (Proj, Venue, Capability); provision the venue with adopt: true "
-        "to take it over.",
+        "to adopt it.",
         "status": "broken",
     }
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The options of ``venue_sts_role``, checked as far as that goes without asking AWS."""
+"""The options of ``venue_sts_role``, checked as far as possible without an AWS call."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def parse(params: Params, clients: Clients, runtime: Runtime) -> RoleOptions:
     options = parse_role(params, clients.partition)
     for pattern in foreign_patterns(options.venue, options.grant.repositories):
         runtime.warn(
-            f"ecr_repositories: '{pattern}' reaches into a namespace that is not the venue's own. Tokens of "
+            f"ecr_repositories: '{pattern}' includes a namespace that does not belong to the venue. Tokens of "
             f"{options.venue} may create and overwrite every image there."
         )
     return options
@@ -230,7 +230,7 @@ def _parse_repositories(params: Params, venue: Venue) -> tuple[tuple[str, ...], 
         project, own = own_namespaces(venue)
         return (f"{own if scope == 'venue' else project}*",), "ecr_scope"
     if scope is not None:
-        raise InvalidInput("ecr_scope", "chooses a default that ecr_repositories replaces. Give one or the other.")
+        raise InvalidInput("ecr_scope", "chooses a default that ecr_repositories replaces. Set only one of them.")
     return check_repositories(venue, given), "ecr_repositories"
 
 
@@ -245,7 +245,7 @@ def _check_role_tags(venue: Venue, given: dict[str, Any]) -> dict[str, str]:
     own, wanted = venue.tags("role"), check_tags("tags", given)
     changed = [key for key in OWNERSHIP if tag_value(wanted, key) not in (None, own[key])]
     if changed:
-        raise InvalidInput("tags", f"{changed[0]} says whose the role is and cannot have another value.")
+        raise InvalidInput("tags", f"{changed[0]} identifies the owner of the role and cannot have another value.")
     return check_tags("tags", merged(own, {key: value for key, value in wanted.items() if not _owns(key)}))
 
 
@@ -269,7 +269,7 @@ def check_boundary(option: str, text: str | None, partition: str) -> str | None:
         if arn.account_id == "aws":
             raise InvalidInput(
                 option,
-                f"'{text}' is a policy of AWS itself, and AWS changes those. Name the boundary of your account, such "
+                f"'{text}' is an AWS managed policy, which AWS can change. Specify the boundary of your account, such "
                 "as zsmce-tenantOperator-AMI-APIG.",
             )
         return str(arn)
@@ -282,7 +282,7 @@ def _check_external_id_options(params: Params) -> ExternalIdRequest:
     given = "" if params["external_id"] is None else check_external_id("external_id", params["external_id"])
     if params["kms_key_id"] and params["external_id_type"] == "String":
         raise InvalidInput(
-            "kms_key_id", "encrypts a SecureString: set external_id_type to SecureString, or leave the key out."
+            "kms_key_id", "encrypts a SecureString: set external_id_type to SecureString, or omit kms_key_id."
         )
     return ExternalIdRequest(
         given, params["on_external_id_conflict"], params["rotate_external_id"], params["retire_previous_external_id"]

@@ -107,12 +107,12 @@ def discover(options: RoleOptions, found: FoundRole) -> Discovered:
     buckets, bucket_source = options.buckets, "buckets"
     if buckets is None:
         bucket_source = options.parameters.bucket
-        value = _published(found, bucket_source, "name the bucket with the option buckets.")
+        value = _published(found, bucket_source, "specify the bucket with the option buckets.")
         buckets = check_buckets(bucket_source, [value])
     boundary, boundary_source = options.boundary, "permissions_boundary"
     if boundary is None:
         boundary_source = options.parameters.boundary
-        advice = "name the boundary with the option permissions_boundary, or set that to 'none' to do without."
+        advice = "specify the boundary with the option permissions_boundary, or 'none' for a role without a boundary."
         boundary = check_boundary(boundary_source, _published(found, boundary_source, advice), options.partition)
     arn = _boundary_arn(boundary or "", boundary_source, options.partition, found.caller.account_id)
     grant, repository_source = options.grant, options.repository_source
@@ -125,7 +125,7 @@ def _boundary_arn(boundary: str, source: str, partition: str, account: str) -> s
     if not boundary.startswith("arn:"):
         return f"arn:{partition}:iam::{account}:policy/{boundary}"
     if boundary.split(":")[4] != account:
-        raise InvalidInput(source, f"'{boundary}' is a policy of another account than the role's ({account}).")
+        raise InvalidInput(source, f"'{boundary}' belongs to a different account than the role ({account}).")
     return boundary
 
 

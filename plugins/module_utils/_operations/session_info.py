@@ -86,7 +86,7 @@ def parse(params: Params, _clients: Clients, runtime: Runtime) -> SessionInfoOpt
 
 def _role_name(params: Params, venue: Venue | None) -> str:
     if params["role_name"] is not None and venue is None:
-        raise InvalidInput("role_name", "is the role of one venue. Give project and venue as well.")
+        raise InvalidInput("role_name", "is the role of one venue. Also set project and venue.")
     return chosen_role_name(venue, params) if venue else ""
 
 
@@ -134,7 +134,7 @@ def _of_time(options: SessionInfoOptions, log: ReceiptLog, runtime: Runtime) -> 
         runtime.warn(f"{log.unreadable} receipts could not be read or are not receipts. They were skipped.")
     if log.conflicts:
         runtime.warn(
-            f"{len(log.conflicts)} receipt ids are given to several tokens, such as {log.conflicts[0]}. Each is listed."
+            f"{len(log.conflicts)} receipt IDs are used for several tokens, such as {log.conflicts[0]}. Each is listed."
         )
     asked = [one for one in log.tokens if options.venue in (None, one.venue)]
     latest = runtime.now() + CLOCK_TOLERANCE
@@ -142,7 +142,7 @@ def _of_time(options: SessionInfoOptions, log: ReceiptLog, runtime: Runtime) -> 
     if early:
         runtime.warn(
             f"{len(early)} receipts are dated in the future, such as that of {early[0]}. They are not listed. Either "
-            "the clock of the machine that issued the token was wrong, or somebody else has written them."
+            "the clock of the machine that issued the token was wrong, or the receipts are forged."
         )
     until = options.until + CLOCK_TOLERANCE
     dated = [(one, one.issued_at or one.requested_at) for one in asked if one.requested_at <= latest]
@@ -224,12 +224,12 @@ def _warn_of_gaps(
     if truncated:
         runtime.warn(
             f"CloudTrail has more events than max_pages ({options.max_pages}) allows, so tokens are missing. Choose a "
-            "shorter time, or a larger max_pages."
+            "shorter period, or a higher max_pages."
         )
     elif unseen:
         runtime.warn(
-            f"CloudTrail has no event for {len(unseen)} tokens that have receipts. Is this the region where they were "
-            "issued?"
+            f"CloudTrail has no event for {len(unseen)} tokens that have receipts. Check that this is the region where "
+            "they were issued."
         )
 
 

@@ -87,7 +87,7 @@ def parse(params: Params) -> Wanted | None:
             raise InvalidInput("keys_file", "is used only with verify: true.")
         return None
     if params["state"] not in ("present", "locked"):
-        raise InvalidInput("verify", f"cannot be used with state {params['state']}, which refuses nothing.")
+        raise InvalidInput("verify", f"cannot be used with state {params['state']}, which does not deny anything.")
     if params["web_identity_subject"] is not None:
         raise InvalidInput("verify", "cannot be used with web_identity_subject: only its provider can sign in as it.")
     if not 0 <= params["wait_timeout"] <= LONGEST_WAIT:
@@ -186,7 +186,7 @@ class LockProof:
     def attempt(self) -> Proof:
         """Try to assume the role."""
         if self._problem:
-            said = f"It could not be tried before the lock, so nothing is proven: {self._problem}"
+            said = f"It could not be tried before the lock, so nothing is verified: {self._problem}"
             return Proof(f"new tokens of the role {self._role.name}", "assume_role", False, said, waiting=False)
         refusal = try_to_assume(self._sts, self._role, self._value)
         subject = f"new tokens of the role {self._role.name}"
@@ -199,7 +199,7 @@ class LockProof:
             return Proof(subject, "assume_role", True, f"AssumeRole is refused: {_DENIED_BY_TRUST}.")
         said = (
             "AssumeRole is refused, but these credentials are not known to have been allowed to assume the role before "
-            "the lock, so this proves nothing. Repeat it with credentials that may assume the role. "
+            "the lock, so this does not verify the lock. Repeat it with credentials that may assume the role. "
             f"The last answer: {refusal.message}"
         )
         return Proof(subject, "assume_role", False, said, waiting=False)
@@ -249,10 +249,13 @@ def _by_policies(iam: Any, role: Role, revocation: Revocation) -> Proof:
 def _by_keys(ecr: Any, access_key_id: str, accepted: bool) -> Proof:
     subject, said = f"the credentials {access_key_id}", try_keys(ecr)
     if said in UNKNOWN_KEYS and not accepted:
-        why = f"AWS did not accept these credentials before either ({said}), so this proves nothing. Are they complete?"
+        why = (
+            f"AWS did not accept these credentials before the revocation either ({said}), so this does not verify the "
+            "revocation. Check that they are complete."
+        )
         return Proof(subject, "keys", False, why, waiting=False)
     if said in EXPIRED | UNKNOWN_KEYS:
-        return Proof(subject, "keys", True, f"AWS does not accept the credentials any more ({said}).")
+        return Proof(subject, "keys", True, f"AWS no longer accepts the credentials ({said}).")
     if _DENIED_BY_ROLE in said:
         return Proof(subject, "keys", True, f"AWS refuses the credentials: {_DENIED_BY_ROLE}.")
     if said:
@@ -293,4 +296,4 @@ def _attempt(check: Check) -> Proof:
 
 def _problem(missing: Iterable[Mapping[str, Any]]) -> str:
     each = " ".join(f"{one['subject'][0].upper()}{one['subject'][1:]}: {one['summary']}" for one in missing)
-    return f"it is not proven that AWS refuses. {each} AWS may need some minutes: run again."
+    return f"it could not be verified that AWS refuses access. {each} Propagation can take several minutes: run again."

@@ -64,12 +64,14 @@ class EmailChannel(Channel):
         given = options.get("email") or {}
         for name in ("host", "sender"):
             if not given.get(name):
-                raise InvalidInput(f"email.{name}", "is required to send mail.")
+                raise InvalidInput(f"email.{name}", "is required to send email.")
         if given["tls"] not in ("starttls", "tls"):
-            raise InvalidInput("email.tls", f"must be starttls or tls. Mail without encryption is not sent. {REASON}")
+            raise InvalidInput("email.tls", f"must be starttls or tls. Unencrypted email is not sent. {REASON}")
         for name in ("sender", "to"):
             if given.get(name) and not ADDRESS.fullmatch(settings.line(f"email.{name}", given[name])):
-                raise InvalidInput(f"email.{name}", f"{given[name]!r} is not one mail address of ASCII characters.")
+                raise InvalidInput(
+                    f"email.{name}", f"{given[name]!r} is not a single email address in ASCII characters."
+                )
         port = given.get("port")
         channel = cls(
             host=settings.host_name("email.host", given["host"]),
@@ -94,14 +96,16 @@ class EmailChannel(Channel):
         """Check the kind of the keys, and that there is an address."""
         super().check_recipient(keys, address)
         if not (self.to or address):
-            raise InvalidInput("email.to", "the recipient has no mail address, neither here nor in the key directory.")
+            raise InvalidInput(
+                "email.to", "the recipient has no email address, neither in this option nor in the key directory."
+            )
 
     def check_resend(self, parcel: Parcel) -> None:
         """Check that it is a message, and that it goes to the address in it, which cannot be changed."""
         super().check_resend(parcel)
         to = _recipient(parcel)
         if self.to and self.to != to:
-            raise InvalidInput("email.to", f"has no effect: the message is addressed to {to}. Leave the option out.")
+            raise InvalidInput("email.to", f"has no effect: the message is addressed to {to}. Omit the option.")
 
     @classmethod
     def recognize(cls, name: str, body: bytes) -> Parcel | None:
@@ -161,7 +165,7 @@ class EmailChannel(Channel):
                 with contextlib.suppress(OSError, smtplib.SMTPException):  # the message was accepted before
                     server.quit()
         except smtplib.SMTPAuthenticationError as error:
-            raise DeliveryFailed(f"{self.host} refused the login of {self.username} ({error.smtp_code}).") from None
+            raise DeliveryFailed(f"{self.host} rejected the login of {self.username} ({error.smtp_code}).") from None
         except (OSError, smtplib.SMTPException) as error:  # ssl.SSLError is an OSError
             raise DeliveryFailed(f"{self.host}:{self.port} did not accept the message: {_reason(error)}.") from None
         return Delivered(to)
@@ -175,7 +179,7 @@ class EmailChannel(Channel):
             server.starttls(context=context)
         except smtplib.SMTPNotSupportedError:
             server.close()
-            raise DeliveryFailed(f"{self.host}:{self.port} does not offer STARTTLS. Nothing was sent.") from None
+            raise DeliveryFailed(f"{self.host}:{self.port} does not support STARTTLS. Nothing was sent.") from None
         except (OSError, smtplib.SMTPException):
             server.close()
             raise
@@ -219,5 +223,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return f"it answered {error.smtp_code}"
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return "it offers no way to log in"
+        return "it does not support authentication"
     return settings.reason(error)

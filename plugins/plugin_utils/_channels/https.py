@@ -111,7 +111,9 @@ class HttpsChannel(Channel):
             answer = http.client.responses.get(error.code, "")
             raise DeliveryFailed(f"{shown} answered {error.code} {answer}.") from None
         except OSError as error:
-            raise DeliveryFailed(f"{shown} could not be reached safely: {settings.reason(error)}.") from None
+            raise DeliveryFailed(
+                f"{shown} could not be reached over a verified connection: {settings.reason(error)}."
+            ) from None
         except (http.client.HTTPException, ValueError):
             # The texts of these may quote a header, which is secret.
             raise DeliveryFailed(f"{shown} did not answer as an HTTP server does.") from None

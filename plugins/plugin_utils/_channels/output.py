@@ -29,7 +29,7 @@ class OutputChannel(Channel):
         if hosts > 1:
             raise InvalidInput(
                 "channel",
-                f"output prints the sealed text, and this play runs on {hosts} hosts at the same time, whose texts "
+                f"output prints the sealed text, but this play runs on {hosts} hosts at the same time, whose texts "
                 "would be mixed. Use another channel, or run it for one host at a time (--limit).",
             )
 

@@ -73,7 +73,7 @@ def host_name(option: str, text: str) -> str:
     except UnicodeError:
         encoded = b""
     if not encoded or not re.fullmatch(rb"[A-Za-z0-9._:-]+", encoded):
-        raise InvalidInput(option, f"{text!r} is not the name of a server.")
+        raise InvalidInput(option, f"{text!r} is not a valid host name.")
     return text
 
 

@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
     try:
         token = sign_in(page, profile)
     except OSError as error:
-        sys.exit(f"AWS returned no link ({error}). Have the credentials expired?")
+        sys.exit(f"AWS returned no link ({error}). Check whether the credentials have expired.")
     print(link(page, token, place(console, region, arguments[0], "".join(arguments[1:2]))))
 
 

@@ -146,7 +146,9 @@ def _recipient(line: str, number: int) -> Recipient:
         _parse(line)
     except _Refused:
         # Not quoted: it may be anything, a secret among them.
-        problem = f"line {number} is not a whole age1... recipient, ssh-ed25519 or ssh-rsa public key. Copy it again."
+        problem = (
+            f"line {number} is not a complete age1... recipient, ssh-ed25519 or ssh-rsa public key. Copy it again."
+        )
         raise InvalidInput("recipients", problem) from None
     ssh = _SSH_KEY.fullmatch(line)
     return Recipient(KIND, line.encode(), fingerprint(line), (ssh[3] or "") if ssh else "")
@@ -187,7 +189,7 @@ def fingerprint(line: str) -> str:
     try:
         blob = base64.b64decode(line.split()[1], validate=True)
     except binascii.Error:
-        raise InvalidInput("recipients", "this ssh key is not base64 throughout. Copy it again.") from None
+        raise InvalidInput("recipients", "this ssh key is not valid base64. Copy it again.") from None
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 

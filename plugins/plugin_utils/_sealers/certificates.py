@@ -44,7 +44,7 @@ def read(material: bytes, now: datetime) -> RecipientKeys:
     """
     if not HAS_CRYPTOGRAPHY:
         raise MissingDependency(
-            "a current cryptography is not installed for the Python that runs Ansible. "
+            "cryptography is not installed for the Python that runs Ansible, or is too old. "
             "Run: pip install --upgrade cryptography"
         )
     found = list(dict.fromkeys(_certificates(material)))
@@ -78,7 +78,7 @@ def _certificates(material: bytes) -> list[x509.Certificate]:
         except ValueError:
             return pkcs7.load_der_pkcs7_certificates(material)
     except (ValueError, UnsupportedAlgorithm):
-        raise InvalidInput("recipients", "this is not a whole certificate in PEM or DER form.") from None
+        raise InvalidInput("recipients", "this is not a complete certificate in PEM or DER format.") from None
 
 
 def _name(certificate: x509.Certificate) -> str:
@@ -118,7 +118,7 @@ def _purpose(certificate: x509.Certificate) -> str:
         return "is not for encryption (a PIV card has several: take the one for key management)"
     for_mail = (x509.oid.ExtendedKeyUsageOID.EMAIL_PROTECTION, x509.oid.ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
     if extended is not None and not any(purpose in extended for purpose in for_mail):
-        return "is not for protecting mail (its extended key usage says something else)"
+        return "is not for email protection (its extended key usage is different)"
     return ""
 
 
@@ -128,11 +128,11 @@ def fingerprint_of(pem: str) -> str:
     :raises InvalidInput: it is not a whole certificate.
     """
     if not HAS_CRYPTOGRAPHY:
-        raise MissingDependency("a current cryptography is not installed. Run: pip install --upgrade cryptography")
+        raise MissingDependency("cryptography is not installed, or is too old. Run: pip install --upgrade cryptography")
     try:
         return x509.load_pem_x509_certificates(pem.encode())[0].fingerprint(hashes.SHA256()).hex(":").upper()
     except (ValueError, IndexError):
-        raise InvalidInput("sign_with", "the certificate is not whole.") from None
+        raise InvalidInput("sign_with", "the certificate is incomplete.") from None
 
 
 def seal(data: bytes, recipients: Sequence[Recipient], *, authenticated: bool = False) -> str:

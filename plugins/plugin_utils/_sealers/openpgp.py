@@ -71,7 +71,7 @@ def _check(records: list[list[str]], fingerprint: str, now: datetime) -> None:
     primary = next(record for record in records if record[0] == "pub")
     problem = STATES.get(primary[1], "")
     if int(primary[5] or 0) > now.timestamp():
-        problem = "is not valid yet (check this machine's clock)"
+        problem = "is not valid yet (check the clock of this machine)"
     fit = [
         record for record in records if record[0] in ("pub", "sub") and "e" in record[11] and record[1] not in STATES
     ]

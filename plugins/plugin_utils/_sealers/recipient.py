@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PRIVATE_KEY = (
-    "this is a private key. Only the public key may be here. The private key now counts as known to others. "
-    "Ask its owner to make a new pair and to send the public key alone."
+    "this is a private key. Only the public key may be here. Treat the private key as exposed. "
+    "Ask its owner to create a new pair and to send only the public key."
 )
 
 

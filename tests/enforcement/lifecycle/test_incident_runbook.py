@@ -163,11 +163,11 @@ def test_the_runbook_in_its_order(officer: tuple[Officer, Any, Any]) -> None:
     assert one.works(jdoe) and one.works(jane) and one.lets_in(leaked)
 
     shown = one.run(identify)
-    assert all(part in shown for part in ("RECIPIENT     jdoe", "sbg / dev", "LIVE", "CloudTrail and a receipt"))
+    assert all(part in shown for part in ("RECIPIENT     jdoe", "sbg / dev", "VALID until", "CloudTrail and a receipt"))
     assert "ecr:DescribeRepositories (1)" in shown and "nobody-may-see" not in shown
     assert one.works(jdoe) and (one.home / "incident.html").exists() and (one.home / "incident.json").exists()
 
-    assert "PROVEN" in one.run(end)
+    assert "VERIFIED" in one.run(end)
     assert (one.works(jdoe), one.works(jane)) == (False, True)
 
     found_file(one.home, jdoe)
@@ -176,7 +176,7 @@ def test_the_runbook_in_its_order(officer: tuple[Officer, Any, Any]) -> None:
     assert not (one.home / "found.txt").exists()
 
     table = one.run(user)
-    assert "sbg-dev" in table and "emit-ops" in table and "OPEN" not in table
+    assert "sbg-dev" in table and "emit-ops" in table and "FAILED" not in table
     assert one.works(jane)
 
     assert "LOCKED, no new token" in one.run(lock)

@@ -17,7 +17,7 @@ from tests.support.playbook import ansible_playbook
 
 # The play of the role's README, with its tasks left to each test.
 PLAY = """
-- name: Work in the venue's account with credentials from Kion
+- name: Use the venue's account with credentials from Kion
   hosts: localhost
   connection: local
   gather_facts: false
@@ -237,10 +237,10 @@ def test_a_venue_of_kion_never_falls_back_to_the_credentials_at_hand(tmp_path, k
     (tmp_path / "inventory.json").write_text(
         json.dumps({"venues": {"hosts": {"sbg-dev": {"project": "sbg", "venue": "dev", **WHERE}}}})
     )
-    passed_over = ("--start-at-task", "Ensure the venue's IAM role")
+    skipped = ("--start-at-task", "Ensure the venue's IAM role")
     env = {**moto.environment(), **kion.environment()}
-    run = ansible_playbook(
-        "mdps.venue_sts.provision", "-i", "inventory.json", *passed_over, env=env, cwd=tmp_path
-    ).expect(2)
+    run = ansible_playbook("mdps.venue_sts.provision", "-i", "inventory.json", *skipped, env=env, cwd=tmp_path).expect(
+        2
+    )
     assert "broker_result" in run.output
     assert [role["RoleName"] for role in moto.client("iam").list_roles()["Roles"]] == ["mcp-tenantOperator"]

@@ -138,7 +138,7 @@ def test_options_that_do_not_go_together(options, words):
     [
         ({"expected_account_id": "210987654321"}, "in account 210987654321"),
         ({"role_arn": "arn:aws:iam::123456789012:role/other"}, f"It is for {ROLE}"),
-        ({"saml_provider_arn": "arn:aws:iam::123456789012:saml-provider/Other"}, "not of the provider"),
+        ({"saml_provider_arn": "arn:aws:iam::123456789012:saml-provider/Other"}, "not from the provider"),
         ({"saml_provider_arn": "arn:aws:iam::123456789012:role/x"}, "saml_provider_arn"),
         ({"venue": "ops"}, "unity-sbg-ops-sts"),
         ({"access": ["s3_read"]}, "buckets"),

@@ -114,7 +114,7 @@ def test_with_keys_from_the_environment(moto, venue, token, aws_cli, tmp_path):
 )
 def test_what_is_missing_is_said_first(tmp_path, options):
     run = ansible_playbook("mdps.venue_sts.use_token", *options, env={}, cwd=tmp_path).expect(2)
-    assert "Give -e bucket=NAME" in run.output
+    assert "Set -e bucket=NAME" in run.output
 
 
 def assume_twice(moto, tmp_path, **options):

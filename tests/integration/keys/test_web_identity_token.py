@@ -159,7 +159,7 @@ def test_the_account_comes_from_an_arn_as_well(aws: Any) -> None:
         ("InvalidIdentityToken", "No OpenIDConnect provider found in your account", "IAM must have the OIDC provider"),
         ("IDPCommunicationError", "x", "Run again"),
         ("ExpiredTokenException", "Token expired", "Get a new token"),
-        ("AccessDenied", "Not authorized", "The token is of login.example.org/realm, for sbg, about jdoe."),
+        ("AccessDenied", "Not authorized", "The token is from login.example.org/realm, for sbg, about jdoe."),
         ("ValidationError", "The requested DurationSeconds exceeds", "max_session_duration"),
     ],
 )

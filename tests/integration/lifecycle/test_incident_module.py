@@ -229,8 +229,8 @@ def test_keys_of_another_account(found: Found, monkeypatch: pytest.MonkeyPatch) 
     ("options", "message"),
     [
         ({"access_key_id": "secret/with+signs"}, "not an access key ID"),
-        ({"access_key_id": ""}, "given but empty"),
-        ({"access_key_id": KEY, "regions": []}, "given but empty"),
+        ({"access_key_id": ""}, "must not be empty"),
+        ({"access_key_id": KEY, "regions": []}, "must not be empty"),
         ({"access_key_id": KEY, "regions": ["../x"]}, "not a region"),
         ({"access_key_id": KEY, "max_pages": 0}, "at least 1"),
         ({"access_key_id": KEY, "receipts_file": "/nonexistent/receipts"}, "cannot be read"),
@@ -337,7 +337,7 @@ def test_the_playbook_shows_one_screen_and_then_acts(found: Found) -> None:
     key = ("-e", f"access_key_id={token['access_key_id']}")
     shown = play(found, *key, "-e", "dest=incident.html", "-e", "json=incident.json")
     assert "RECIPIENT     jdoe" in shown
-    assert "STATE         LIVE until" in shown
+    assert "STATE         VALID until" in shown
     assert "-e act=true" in shown
     assert policies(found) == []
     page = (found.folder / "incident.html").read_text()
@@ -512,7 +512,7 @@ def test_a_role_that_may_not_be_read_hides_nothing_else(found: Found, known: boo
         proxy.set(no_admin)
         options = ("-e", f"access_key_id={KEY}", "-e", "act=true")
         shown = play(found, *options, code=2, behind=proxy.url)
-    assert "STATE         LIVE until" in shown and "role Admin (not read)" in shown
+    assert "STATE         VALID until" in shown and "role Admin (not read)" in shown
     assert "The role Admin could not be read" in shown
     assert "Nothing was changed" in shown[shown.rindex("fatal:") :]
 

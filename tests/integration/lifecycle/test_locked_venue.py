@@ -102,7 +102,7 @@ def test_a_removal_says_that_the_lock_goes_with_the_role(locked: Moto) -> None:
 def test_locking_again_ends_a_token_that_was_issued_since(
     locked: Moto, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as after somebody has removed the lock by hand for a while."""
+    """Such as after somebody has removed the lock manually for a while."""
     asked_aws, later = state.read_caller_and_time, datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
     file = tmp_path / "receipts"
     file.write_text(issued(at=later - timedelta(minutes=10)).to_line() + "\n")

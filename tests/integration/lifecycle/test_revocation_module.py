@@ -463,19 +463,19 @@ FILE = {"receipts_file": "/nonexistent/receipts"}
     [
         ({}, "exactly one of"),
         ({"all": False}, "exactly one of"),
-        *[({name: blank}, "given but empty") for name in TARGETS[:2] for blank in BLANKS],
+        *[({name: blank}, "must not be empty") for name in TARGETS[:2] for blank in BLANKS],
         *[
-            ({name: blank, "all": True}, "given but empty")
+            ({name: blank, "all": True}, "must not be empty")
             for name in (*TARGETS[:2], *TARGETS[3:5])
             for blank in BLANKS
         ],
-        *[({name: blank}, "given but empty") for name in TARGETS[3:5] for blank in BLANKS],
-        ({"receipt": {}}, "given but empty"),
+        *[({name: blank}, "must not be empty") for name in TARGETS[3:5] for blank in BLANKS],
+        ({"receipt": {}}, "must not be empty"),
         ({"all": True, "user": "jdoe"}, "exactly one of"),
-        ({"all": True, "expected_account_id": ""}, "given but empty"),
-        ({"all": True, "before": ""}, "given but empty"),
-        ({"all": True, "role_name": ""}, "given but empty"),
-        ({"all": True, "receipts_file": ""}, "given but empty"),
+        ({"all": True, "expected_account_id": ""}, "must not be empty"),
+        ({"all": True, "before": ""}, "must not be empty"),
+        ({"all": True, "role_name": ""}, "must not be empty"),
+        ({"all": True, "receipts_file": ""}, "must not be empty"),
         ({"all": True, "before": "yesterday"}, "not a time"),
         ({"all": True, "before": "2199-01-01T00:00:00Z"}, "future"),
         ({"session_name": "has space"}, "session_name"),
@@ -517,7 +517,7 @@ def test_the_playbook(venue: Moto, tmp_path: pathlib.Path) -> None:
     one = ("-e", "project=sbg", "-e", "venue=dev")
     for blank in ((), ("-e", "user="), ("-e", 'user=""'), ("-e", "all=false")):
         refused = play(venue, tmp_path, *one, *blank, code=2)
-        assert "exactly one of" in refused or "given but empty" in refused
+        assert "exactly one of" in refused or "must not be empty" in refused
         assert policies(venue) == []
     assert "session jdoe, issued before" in play(venue, tmp_path, *one, "-e", "session_name=jdoe")
     assert "nothing" in play(venue, tmp_path, *one, "-e", "lift=true", "-e", "all=true")
@@ -541,12 +541,12 @@ def test_a_user_in_every_venue_of_an_inventory(venue: Moto, tmp_path: pathlib.Pa
     )
     rows = [line.strip(' "') for line in output.splitlines()]
     found = {
-        row.split()[0]: row.split()[1:3] for row in rows if re.match(r"(sbg|emit)-\w+   .* (changed|ok|OPEN) ", row)
+        row.split()[0]: row.split()[1:3] for row in rows if re.match(r"(sbg|emit)-\w+   .* (changed|ok|FAILED) ", row)
     }
     assert found == {
         "sbg-dev": ["123456789012", "changed"],
         "emit-ops": ["123456789012", "ok"],
-        "emit-test": ["123456789012", "OPEN"],
+        "emit-test": ["123456789012", "FAILED"],
     }
     assert "--limit 'emit-test'" in output
     assert policies(venue) != []
@@ -658,8 +658,8 @@ def test_a_revoker_who_may_not_look_for_other_roles_is_told_so(venue: Moto, monk
     warned: list[str] = []
     result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, state="locked", **FILE)
     assert result["locked"]
-    assert [any(said in one for one in warned) for said in ("not looked for", "cannot be read")] == [True, True]
-    assert ["not looked for" in one for one in result["not_reached"]] == [True]
+    assert [any(said in one for one in warned) for said in ("not searched", "cannot be read")] == [True, True]
+    assert ["not searched" in one for one in result["not_reached"]] == [True]
 
 
 def test_a_receipt_of_another_mdps_role_of_the_venue_is_left_out(venue: Moto, tmp_path: pathlib.Path) -> None:
@@ -738,7 +738,7 @@ def test_a_session_that_no_receipt_names_may_be_mistyped(
     options = {**VENUE, "session_name": typed or known.session_name, "receipts_file": write(tmp_path / "known", known)}
     result = perform(revocation.OPERATION, Runtime(warn=said.append), **options)
     assert result["changed"]
-    assert len([one for one in said if "Is the name spelled" in one]) == warned
+    assert len([one for one in said if "Check that the name is spelled" in one]) == warned
 
 
 def test_a_proof_of_nothing_is_said_to_be_none(venue: Moto, tmp_path: pathlib.Path) -> None:
@@ -747,7 +747,7 @@ def test_a_proof_of_nothing_is_said_to_be_none(venue: Moto, tmp_path: pathlib.Pa
     options = {**VENUE, "user": "jdoe", "receipts_file": write(tmp_path / "over", over), "verify": True}
     result = perform(revocation.OPERATION, Runtime(warn=said.append), **options)
     assert (result["verified"], result["changed"]) == ([], False)
-    assert any("Nothing was proven" in one for one in said)
+    assert any("Nothing was verified" in one for one in said)
 
 
 @pytest.mark.parametrize("option", [{}, {"external_id_parameter": "/mdps/sbg/external-id"}], ids=["default", "named"])
@@ -769,6 +769,6 @@ def test_the_table_is_shown_also_if_every_venue_failed(venue: Moto, tmp_path: pa
     command = ("mdps.venue_sts.revoke", "-e", "project=sbg", "-e", "venue=dev", "-e", "user=nobody")
     run = {"env": venue.environment(), "cwd": tmp_path}
     output = ansible_playbook(*command, "-e", f"receipts_file={write(tmp_path / 'none')}", **run).expect(2).output
-    assert re.search(r"sbg-dev +- +OPEN", output)
-    assert "Still open, see the messages above: localhost" in output
-    assert output.rindex("about a token of 'nobody'") > output.index("Still open")
+    assert re.search(r"sbg-dev +- +FAILED", output)
+    assert "Failed, see the messages above: localhost" in output
+    assert output.rindex("about a token of 'nobody'") > output.index("Failed, see the messages")

@@ -87,7 +87,7 @@ def test_two_venues_of_one_role_name_are_both_named(provisioned: Moto, tmp_path:
 BAD = [
     ({"project": "sbg"}, "required together"),
     ({"project": "sbg", "venue": "dev", "venues": [{"project": "sbg", "venue": "ops"}]}, "mutually exclusive"),
-    ({"role_name": "x"}, "give project and venue too"),
+    ({"role_name": "x"}, "also set project and venue"),
     ({"project": "S!", "venue": "dev"}, "is not a name"),
     (
         {"venues": [{"project": "sbg", "venue": "dev", "external_id": "not-to-be-shown"}]},

@@ -99,14 +99,14 @@ def test_denied_is_not_not_found_and_names_the_action_to_ask_for(code: str) -> N
         ),
         ("UnrecognizedClientException", ConnectionProblem, "AWS does not know these credentials."),
         ("InvalidAccessKeyId", ConnectionProblem, "AWS does not know these credentials."),
-        ("SignatureDoesNotMatch", AwsRefused, "this machine's clock is off"),
-        ("InvalidSignatureException", AwsRefused, "this machine's clock is off"),
-        ("RequestTimeTooSkewed", AwsRefused, "this machine's clock is off"),
-        ("Throttling", AwsRefused, "limited the rate after several tries"),
-        ("ThrottlingException", AwsRefused, "limited the rate after several tries"),
-        ("TooManyRequestsException", AwsRefused, "limited the rate after several tries"),
-        ("RequestLimitExceeded", AwsRefused, "limited the rate after several tries"),
-        ("PackedPolicyTooLarge", AwsRefused, "are too large for STS. Name fewer"),
+        ("SignatureDoesNotMatch", AwsRefused, "the clock of this machine is wrong"),
+        ("InvalidSignatureException", AwsRefused, "the clock of this machine is wrong"),
+        ("RequestTimeTooSkewed", AwsRefused, "the clock of this machine is wrong"),
+        ("Throttling", AwsRefused, "throttled the calls after several attempts"),
+        ("ThrottlingException", AwsRefused, "throttled the calls after several attempts"),
+        ("TooManyRequestsException", AwsRefused, "throttled the calls after several attempts"),
+        ("RequestLimitExceeded", AwsRefused, "throttled the calls after several attempts"),
+        ("PackedPolicyTooLarge", AwsRefused, "are too large for STS. Specify fewer"),
         ("RegionDisabledException", AwsRefused, "STS is not activated in this region"),
         ("InvalidKeyId", AwsRefused, "The KMS key of the parameter is disabled"),
         ("KMSInvalidStateException", AwsRefused, "The KMS key of the parameter is disabled"),
@@ -347,7 +347,7 @@ def test_somebody_came_between(code: str) -> None:
     with stubbed("iam") as (iam, stub):
         stub.add_client_error("delete_role", code)
         done: list[tuple[Step, dict[str, Any]]] = []
-        with pytest.raises(ConcurrentChange, match=f"{ROLE} keeps being changed by somebody else"):
+        with pytest.raises(ConcurrentChange, match=f"{ROLE} is repeatedly changed by somebody else"):
             calls.apply(lambda service: iam, [DELETE], done)
     assert done == []
 

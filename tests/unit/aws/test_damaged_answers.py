@@ -29,7 +29,7 @@ def answering(service: str, body: str) -> Any:
 
 def test_half_an_xml_answer() -> None:
     sts = answering("sts", f"<AssumeRoleResponse><AssumeRoleResult><Credentials><SecretAccessKey>{SECRET}</Secret")
-    with pytest.raises(ConnectionProblem, match=r"could not assume it: the answer of .* was damaged") as failure:
+    with pytest.raises(ConnectionProblem, match=r"could not assume it: the response from .* was damaged") as failure:
         call(sts, "assume_role", "assume it", RoleArn="arn:aws:iam::123456789012:role/r", RoleSessionName="jdoe")
     assert SECRET not in str(failure.value) and failure.value.__cause__ is None and failure.value.__suppress_context__
 

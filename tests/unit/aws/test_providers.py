@@ -252,7 +252,7 @@ REFUSALS = [
     (
         f"role_arn = {ROLE}\nsource_profile = source\n{SOURCE}",
         {"AssumeRole": (403, sts_error("SignatureDoesNotMatch", "x"))},
-        "AWS said SignatureDoesNotMatch. Either the secret key does not belong to the key id",
+        "AWS said SignatureDoesNotMatch. Either the secret key does not belong to the access key ID",
     ),
     (
         SSO,

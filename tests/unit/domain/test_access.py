@@ -62,17 +62,17 @@ def test_durations_that_are_none(value: Any) -> None:
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        ({}, "limits: is given but empty"),
-        (dict.fromkeys(LIMITS), "limits: is given but empty"),
+        ({}, "limits: must not be empty"),
+        (dict.fromkeys(LIMITS), "limits: must not be empty"),
         ("", "limits: must be a mapping"),
         ([], "limits: must be a mapping"),
         ("access", "limits: must be a mapping"),
-        ({"acess": ["s3_read"]}, "limits: does not know acess; choose among access, buckets"),
-        ({"access": ["s3_read"], 3: 4}, "limits: does not know 3"),
-        ({"access": ["S3_READ"]}, "limits.access: 'S3_READ' is not access"),
+        ({"acess": ["s3_read"]}, "limits: has unknown keys: acess. The keys are access, buckets"),
+        ({"access": ["s3_read"], 3: 4}, "limits: has unknown keys: 3"),
+        ({"access": ["S3_READ"]}, "limits.access: 'S3_READ' is not valid"),
         ({"buckets": ["*"]}, "limits.buckets: '.' is not a bucket name"),
         ({"bucket_prefixes": ["*"]}, "limits.bucket_prefixes: '.' must be a folder"),
-        ({"ecr_repositories": ["*"]}, "limits.ecr_repositories: '.' would reach beyond"),
+        ({"ecr_repositories": ["*"]}, "limits.ecr_repositories: '.' would match more than"),
     ],
 )
 def test_limits_that_cannot_be_meant(mapping: Any, message: str) -> None:
@@ -125,9 +125,9 @@ def test_requests_within_the_limits(request_: Request, limits: Limits) -> None:
             Limits(duration_seconds=900),
             "duration_seconds: 901 .*limits.duration_seconds",
         ),
-        (Request(buckets=("data",)), PULL_ONLY, "buckets: asks for S3, and limits.access"),
-        (Request(bucket_prefixes=("a",)), PULL_ONLY, "bucket_prefixes: asks for S3, and limits.access"),
-        (Request(repositories=("sbg/a",)), READ_ONLY, "ecr_repositories: asks for ECR, and limits.access"),
+        (Request(buckets=("data",)), PULL_ONLY, "buckets: requests S3, but limits.access"),
+        (Request(bucket_prefixes=("a",)), PULL_ONLY, "bucket_prefixes: requests S3, but limits.access"),
+        (Request(repositories=("sbg/a",)), READ_ONLY, "ecr_repositories: requests ECR, but limits.access"),
     ],
 )
 def test_requests_beyond_the_limits_name_the_limit(request_: Request, limits: Limits, message: str) -> None:
@@ -359,7 +359,9 @@ def test_a_role_without_any_such_access() -> None:
     with pytest.raises(InvalidInput, match=r"ecr_repositories: .*it allows nothing"):
         access.check_usable(policy, Request(repositories=("sbg/app",)))
     (warning,) = access.check_usable(policy, Request(("s3_read", "s3_write"), ("data",)))
-    assert warning.startswith("access: the role does not allow s3_write (it allows s3_read). The token will not reach")
+    assert warning.startswith(
+        "access: the role does not allow s3_write (it allows s3_read). The token will not give access"
+    )
 
 
 def test_a_request_that_the_role_serves_in_part() -> None:
@@ -397,7 +399,7 @@ def test_access_words_are_put_in_order_without_repetition() -> None:
 def test_unknown_access(words: list[str], named: str) -> None:
     with pytest.raises(
         InvalidInput,
-        match=f"access: {named} is not access; choose among s3_read, s3_write, ecr_create, ecr_pull, ecr_push",
+        match=f"access: {named} is not valid. Choose from s3_read, s3_write, ecr_create, ecr_pull, ecr_push",
     ):
         access.check_access(words)
 
@@ -437,7 +439,7 @@ def test_buckets_that_s3_would_refuse(bucket: str) -> None:
 
 
 def test_no_bucket_at_all() -> None:
-    with pytest.raises(InvalidInput, match="buckets: names no bucket"):
+    with pytest.raises(InvalidInput, match="buckets: must contain at least one bucket"):
         access.check_buckets("buckets", [])
 
 
@@ -506,7 +508,7 @@ def test_good_repositories(pattern: str) -> None:
     "pattern", ["*", "?", "??", "?*", "??/*", "s*", "sbg*", "sbg-*", "sbg-dev*", "*/app", "t?opess/*"]
 )
 def test_patterns_that_reach_beyond_one_namespace(pattern: str) -> None:
-    with pytest.raises(InvalidInput, match=r"would reach beyond one namespace: .* as in 'sbg/\*'"):
+    with pytest.raises(InvalidInput, match=r"would match more than one namespace: .* as in 'sbg/\*'"):
         access.check_repositories(SBG, [pattern])
 
 
@@ -532,5 +534,5 @@ def test_what_is_no_repository(pattern: str) -> None:
 
 
 def test_no_repository_at_all() -> None:
-    with pytest.raises(InvalidInput, match="ecr_repositories: names no repository"):
+    with pytest.raises(InvalidInput, match="ecr_repositories: must contain at least one repository"):
         access.check_repositories(SBG, [])

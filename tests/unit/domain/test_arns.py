@@ -66,7 +66,7 @@ def test_the_form_shown_has_a_region_where_the_service_has_and_the_known_partiti
 
 
 def test_another_partition_and_another_account_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="lies in partition aws, but the region is in partition aws-us-gov"):
+    with pytest.raises(InvalidInput, match="is in partition aws, but the region is in partition aws-us-gov"):
         parse_arn("role_arn", GOOD, **ROLE, partition="aws-us-gov")
     with pytest.raises(InvalidInput, match="belongs to account 123456789012, not to 210987654321"):
         parse_arn("role_arn", GOOD, **ROLE, account_id="210987654321")

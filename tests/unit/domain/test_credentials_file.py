@@ -167,8 +167,8 @@ def test_a_change_that_did_not_take_is_caught():
         check_result(SECTION, SECTION, NAME, {**VALUES, "aws_session_token": "another"})
 
 
-# Texts made of the pieces that credentials files are made of, in every order; those boto3 could not read are passed
-# over.
+# Texts made of the pieces that credentials files are made of, in every order; those boto3 could not read are
+# skipped.
 PIECES = st.sampled_from(
     [
         "[a]",

@@ -74,7 +74,7 @@ def test_what_is_no_provider(text: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"provider": "arn:aws-cn:iam::123456789012:oidc-provider/example.org"}, "lies in partition aws-cn"),
+        ({"provider": "arn:aws-cn:iam::123456789012:oidc-provider/example.org"}, "is in partition aws-cn"),
         ({"provider": "https://cognito-identity.amazonaws.com"}, "identity pools are not supported"),
         ({"audiences": []}, "needs audiences"),
         ({"audiences": ["*"]}, "exact texts, without"),
@@ -85,7 +85,7 @@ def test_what_is_no_provider(text: str) -> None:
         ({"audiences": ["a" * 256]}, "1 to 255"),
         ({"subjects": None}, "needs subjects, the 'sub' claims"),
         ({"subjects": []}, "needs subjects, the 'sub' claims"),
-        ({"any_subject": True}, "Give exactly one"),
+        ({"any_subject": True}, "Set exactly one"),
         ({"any_subject": True, "subjects": None}, "any_subject is refused for token.actions.githubusercontent.com"),
         ({"provider": "https://example.org", "subjects": ["*"]}, "begins with a wildcard"),
         ({"provider": "https://example.org", "subjects": ["?ob"]}, "begins with a wildcard"),
@@ -100,7 +100,7 @@ def test_what_is_refused(changes: dict[str, Any], message: str) -> None:
 
 def test_a_provider_twice_is_refused() -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{oidc.GITHUB}"
-    with pytest.raises(InvalidInput, match=r"names token\.actions\.githubusercontent\.com twice"):
+    with pytest.raises(InvalidInput, match=r"contains token\.actions\.githubusercontent\.com twice"):
         oidc.check_providers([given(), given(provider=arn)], "aws")
 
 
@@ -143,7 +143,7 @@ def test_not_everybody_at_an_issuer_for_everybody_is_accepted(issuer: str) -> No
 
 
 def test_a_subject_without_a_wildcard_is_not_blamed_for_one() -> None:
-    with pytest.raises(InvalidInput, match="it does not say whose token it is"):
+    with pytest.raises(InvalidInput, match="it does not identify the owner of the token"):
         check(subjects=["repo:unity-sds/sbg"])
 
 
@@ -260,12 +260,12 @@ def test_an_altered_condition_is_drift() -> None:
     wider = CREATED._replace(subjects=())
     now = role(trust=TRUST._replace(external_id="an-external-id-for-tests", oidc_providers=[wider]).policy("aws"))
     made = plan({ARN: ["client-of-sbg"]}, role=now)
-    assert differences(made, now) == ["the trust policy has other conditions or actions than it should"]
+    assert differences(made, now) == ["the trust policy has unexpected conditions or actions"]
 
 
 def test_a_trust_policy_without_room_for_rotation_and_lock_is_refused() -> None:
     many = RECIPIENTS._replace(subjects=tuple(f"{number:036d}" for number in range(29)))
     trust = TRUST._replace(oidc_providers=[many])
     assert length(trust._replace(external_id="an-external-id-for-tests").policy("aws")) < TRUST_POLICY_LENGTH
-    with pytest.raises(InvalidInput, match=r"a rotation or an incident lock does not fit.* Name fewer subjects"):
+    with pytest.raises(InvalidInput, match=r"a rotation or an incident lock does not fit.* Specify fewer subjects"):
         plan({}, trust)

@@ -240,7 +240,7 @@ def test_kms_keys_are_named_by_key_arn_in_the_partition() -> None:
         ("arn:aws:kms:us-west-2:123456789012:alias/data", "is not an ARN of the form"),
         ("alias/data", "is not an ARN of the form"),
         ("arn:aws:kms:us-west-2:123456789012:key/*", "is not an ARN of the form"),
-        (KEY.replace("arn:aws:", "arn:aws-us-gov:"), "lies in partition aws-us-gov"),
+        (KEY.replace("arn:aws:", "arn:aws-us-gov:"), "is in partition aws-us-gov"),
     ):
         with pytest.raises(InvalidInput, match=message):
             permissions.check_kms_keys([arn], "aws")

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a session policy that was written by hand leaves. tests/enforcement/test_readme.py tries it out."""
+"""What a custom session policy leaves. tests/enforcement/test_readme.py tries it out."""
 
 from __future__ import annotations
 

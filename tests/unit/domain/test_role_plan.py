@@ -137,7 +137,7 @@ ROTATE = wanted(external_id=ExternalIdRequest(rotate=True))
 RETIRE = wanted(external_id=ExternalIdRequest(retire=True))
 DRIFTED = role(
     trust=Trust([ROOT, "arn:aws:iam::210987654321:root"], ID).policy("aws"),
-    description="changed by hand",
+    description="changed manually",
     max_session_duration=43200,
     boundary="",
     tags={**VENUE.tags("role"), "Env": "prod", "Theirs": "kept"},
@@ -386,7 +386,7 @@ def test_quotas_are_used_to_the_last_character() -> None:
 
 @pytest.mark.parametrize("before", [Current(), having(parameter=Parameter(ID))], ids=["new", "a String"])
 def test_a_kms_key_for_a_parameter_in_clear_text_is_refused(before: Current) -> None:
-    with pytest.raises(InvalidInput, match=r"kms_key_id: encrypts a SecureString, and .* is stored as String"):
+    with pytest.raises(InvalidInput, match=r"kms_key_id: encrypts a SecureString, but .* is stored as String"):
         present(before, wanted(kms_key_id="alias/venues"))
 
 

@@ -170,7 +170,7 @@ def test_role_and_provider_come_in_either_order(value):
 @pytest.mark.parametrize(
     "value", [ROLE, f"{ROLE},{ROLE}", f"{PROVIDER},{PROVIDER}", f"{ROLE},{PROVIDER},{PROVIDER}", "nonsense"]
 )
-def test_what_is_no_pair_is_passed_over(value):
+def test_what_is_no_pair_is_skipped(value):
     assert saml.read_response(signed([value, f"{OTHER},{OTHER_PROVIDER}"])).pairs == (
         saml.RolePair(OTHER, OTHER_PROVIDER),
     )
@@ -187,8 +187,13 @@ def test_among_several_the_one_for_the_role_is_chosen():
     ("roles", "wanted", "provider", "words"),
     [
         ([f"{OTHER},{OTHER_PROVIDER}"], ROLE, "", f"is not for the role {ROLE}. It is for {OTHER}"),
-        ([f"{ROLE},{PROVIDER}"], ROLE, SECOND_PROVIDER, f"not of the provider {SECOND_PROVIDER}, but of {PROVIDER}"),
-        ([f"{ROLE},{PROVIDER}", f"{ROLE},{SECOND_PROVIDER}"], ROLE, "", "Choose one with saml_provider_arn"),
+        (
+            [f"{ROLE},{PROVIDER}"],
+            ROLE,
+            SECOND_PROVIDER,
+            f"not from the provider {SECOND_PROVIDER}, but from {PROVIDER}",
+        ),
+        ([f"{ROLE},{PROVIDER}", f"{ROLE},{SECOND_PROVIDER}"], ROLE, "", "Set saml_provider_arn to one of them"),
         (["nonsense"], ROLE, "", "not for an AWS role"),
     ],
 )
@@ -416,7 +421,7 @@ def test_a_file_that_is_no_text():
         saml.decode_file(b"\x80\x81")
 
 
-def test_a_character_that_base64_does_not_have_is_not_passed_over():
+def test_a_character_that_base64_does_not_have_is_not_ignored():
     whole = encoded(document())
     assert "not base64" in problem(f"{whole[:20]}!!!!{whole[20:]}")
 

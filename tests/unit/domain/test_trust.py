@@ -96,13 +96,13 @@ def test_good_principals_and_account_ids() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("*", "would trust everybody"),
+        ("*", "would trust everyone"),
         ("arn:aws:iam::123456789012:role/*", "is not an ARN of the form"),
         ("arn:aws:iam::123456789012:user/jd?e", "is not an ARN of the form"),
         ("arn:aws:iam:123456789012:root", "two before the account"),
         ("arn:aws:iam::123456789012:group/admins", "is not an ARN of the form"),
-        ("arn:aws-us-gov:iam::123456789012:root", "lies in partition aws-us-gov"),
-        ("12345678901", "is not an AWS account id"),
+        ("arn:aws-us-gov:iam::123456789012:root", "is in partition aws-us-gov"),
+        ("12345678901", "is not an AWS account ID"),
         ("ec2.amazonaws.com", "is not an ARN of the form"),
         (
             "arn:aws:sts::123456789012:assumed-role/mcp-tenantOperator/jdoe",
@@ -125,7 +125,7 @@ def test_principals_that_are_refused(text: str, message: str) -> None:
 
 
 def test_no_principal_at_all_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="trusted_principals: is given but empty"):
+    with pytest.raises(InvalidInput, match="trusted_principals: must not be empty"):
         trust.check_principals("trusted_principals", [], "aws")
 
 

@@ -74,10 +74,10 @@ def authority(tmp_path):
     return places.Authority(tmp_path)
 
 
-class Desk:
+class TokenIssuer:
     """Issues as the task does, at the time of the procedure's example, with the answer of STS prepared.
 
-    :ivar on_assume: called in the place of STS.
+    :ivar on_assume: called in place of STS.
     :ivar hosts: on how many hosts the task runs at the same time.
     """
 
@@ -149,19 +149,19 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path):
-    return Desk(tmp_path)
+def issuer(tmp_path):
+    return TokenIssuer(tmp_path)
 
 
 @pytest.fixture
 def shut(someone):
-    """A desk of somebody for whom no folder is writable without its mode, with a folder ``shut`` that is not."""
+    """An issuer with a folder ``shut`` that its user may not write to."""
     with folder_of_somebody_else() as folder:
         with somebody_else():
             (folder / "shut").mkdir(mode=0o500)
-            desk = Desk(folder)
-            desk.keys = someone.keys
-            yield desk
+            issuer = TokenIssuer(folder)
+            issuer.keys = someone.keys
+            yield issuer
         (folder / "shut").chmod(0o700)
 
 

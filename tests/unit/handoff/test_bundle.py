@@ -144,7 +144,7 @@ def test_deleting_and_listing_are_promised_only_where_they_work(delete: bool | N
 def test_a_token_for_containers_says_nothing_of_data() -> None:
     text = readme(access=["ecr_pull"], buckets=[], ecr_repositories=["sbg/app"])
     assert "docker pull 123456789012.dkr.ecr.us-west-2.amazonaws.com/sbg/app:TAG" in text
-    for words in ("docker push", "create-repository --", "s3://sbg", "NAME stands"):
+    for words in ("docker push", "create-repository --", "s3://sbg", "NAME with your own name"):
         assert words not in text
 
 
@@ -156,7 +156,7 @@ def test_a_pattern_of_repositories_becomes_a_name_to_fill_in(pattern: str, name:
     text = readme(ecr_repositories=[pattern])
     assert f"--repository-name {name}\r\n" in text
     assert f"(ECR): {pattern}\r\n" in text
-    assert ("NAME stands for a name of yours, in lower case" in text) is (name != pattern)
+    assert ("Replace NAME with your own name, in lower case" in text) is (name != pattern)
 
 
 @pytest.mark.parametrize("folder", ["R&D", "a;b", "it's", "l(2)", "x|y>z", "Núñez", "#1", "a,b=c", "{n}"])
@@ -184,7 +184,7 @@ def test_what_is_not_known_is_not_claimed() -> None:
         text = texts(allows=allows)["README.txt"]
         assert "What they allow was not recorded. Ask: mdps@example.org" in text
         assert "s3://" not in text.partition("What the credentials allow")[2] and "docker login" not in text
-        assert "They do not open anything else" not in text
+        assert "They give access to nothing else" not in text
     assert "s3://BUCKET/  (ask for the name of the BUCKET)" in readme(buckets=None)
     assert "(ECR): (ask for their names)" in readme(ecr_repositories=None)
 
@@ -249,7 +249,7 @@ def test_the_bundle_of_a_lease_renews_itself_and_no_other_does() -> None:
     lease, other = texts(renewal=LEASE), texts()
     assert set(lease) - set(other) == {"renewal.json", "renew.sh", "renew.ps1"}
     assert "You have a lease" not in other["README.txt"]
-    part = lease["README.txt"].partition("Beyond the end above")[2].partition("The data")[0]
+    part = lease["README.txt"].partition("Automatic renewal")[2].partition("The data")[0]
     prose = [line for line in part.splitlines()[2:] if line and not line.startswith("    ")]
     assert len(prose[:3]) == 3 and prose[3:] == ["On Windows, the last line is:"]
     assert (

@@ -43,9 +43,9 @@ def card(request, tmp_path):
     return people.card_holder(tmp_path, ec.generate_private_key(ec.SECP256R1()) if request.param == "ec" else None)
 
 
-def test_smime_mail_is_opened_by_openssl(desk, authority, card):
+def test_smime_mail_is_opened_by_openssl(issuer, authority, card):
     with places.mail_server(authority.context()) as (box, port):
-        result = desk(channel="email", public_keys={"unityuser": card.public}, email=mail_options(port, authority))
+        result = issuer(channel="email", public_keys={"unityuser": card.public}, email=mail_options(port, authority))
     assert result["delivered"] and result["target"] == "user@example.org" and box.recipients == ["user@example.org"]
     (message,) = box.messages
     headers = email.message_from_bytes(message, policy=policy.default)
@@ -57,9 +57,9 @@ def test_smime_mail_is_opened_by_openssl(desk, authority, card):
     assert "token.json" in names(attachment(card.open_mail(message)))
 
 
-def test_pgp_mime_mail_is_opened_by_gpg(desk, authority, gpg_person):
+def test_pgp_mime_mail_is_opened_by_gpg(issuer, authority, gpg_person):
     with places.mail_server(authority.context()) as (box, port):
-        desk(channel="email", public_keys={"unityuser": gpg_person.public}, email=mail_options(port, authority))
+        issuer(channel="email", public_keys={"unityuser": gpg_person.public}, email=mail_options(port, authority))
     message = email.message_from_bytes(box.messages[0], policy=policy.default)
     # RFC 3156, section 4.
     assert message.get_content_type() == "multipart/encrypted"
@@ -69,58 +69,58 @@ def test_pgp_mime_mail_is_opened_by_gpg(desk, authority, gpg_person):
     assert "token.json" in names(attachment(gpg_person.open(sealed.get_content().decode())))
 
 
-def test_a_server_that_hangs_up_after_it_accepted_the_message_has_it(desk, authority, gpg_person, monkeypatch):
+def test_a_server_that_hangs_up_after_it_accepted_the_message_has_it(issuer, authority, gpg_person, monkeypatch):
     command = smtplib.SMTP.docmd
     busy = (421, b"too many connections")
     monkeypatch.setattr(smtplib.SMTP, "docmd", lambda self, cmd, *a: busy if cmd == "QUIT" else command(self, cmd, *a))
     monkeypatch.setattr(smtplib.SMTP, "quit", lambda self: self.docmd("QUIT") and self.close())
     with places.mail_server(authority.context()) as (box, port):
-        result = desk(
+        result = issuer(
             channel="email", public_keys={"unityuser": gpg_person.public}, email=mail_options(port, authority)
         )
     assert result["receipt"]["state"] == "delivered"
-    assert len(box.messages) == 1 and not list(desk.undelivered.iterdir())
+    assert len(box.messages) == 1 and not list(issuer.undelivered.iterdir())
 
 
-def test_mail_over_tls_from_the_first_byte(desk, authority, gpg_person):
+def test_mail_over_tls_from_the_first_byte(issuer, authority, gpg_person):
     with places.mail_server(authority.context(), implicit=True) as (box, port):
         options = mail_options(port, authority, tls="tls")
-        assert desk(channel="email", public_keys={"unityuser": gpg_person.public}, email=options)["delivered"]
+        assert issuer(channel="email", public_keys={"unityuser": gpg_person.public}, email=options)["delivered"]
     assert len(box.messages) == 1
 
 
-def test_the_address_comes_from_the_key_directory_or_is_the_user(desk, authority, gpg_person):
+def test_the_address_comes_from_the_key_directory_or_is_the_user(issuer, authority, gpg_person):
     with places.mail_server(authority.context()) as (box, port):
         options = mail_options(port, authority, to="")
-        desk(
+        issuer(
             channel="email",
             public_keys={"unityuser": {"key": gpg_person.public, "email": "keys@example.org"}},
             email=options,
         )
-        desk(
+        issuer(
             channel="email",
             user="jdoe@example.org",
             public_keys={"jdoe@example.org": gpg_person.public},
             email=options,
         )
         with pytest.raises(InvalidInput, match=r"email\.to"):
-            desk(channel="email", public_keys={"unityuser": gpg_person.public}, email=options)
+            issuer(channel="email", public_keys={"unityuser": gpg_person.public}, email=options)
     assert box.recipients == ["keys@example.org", "jdoe@example.org"]
 
 
-def undelivered(desk, box, words, **options) -> dict:
+def undelivered(issuer, box, words, **options) -> dict:
     with pytest.raises(DeliveryFailed, match=words) as caught:
-        desk(**options)
+        issuer(**options)
     assert not box, "something was taken anyway"
     assert places.PASSWORD not in caught.value.message and "FAKE" not in caught.value.message
-    assert [one["handoff"]["delivered"] for one in desk.receipts] == [False]
+    assert [one["handoff"]["delivered"] for one in issuer.receipts] == [False]
     return caught.value.facts
 
 
-def test_mail_without_starttls_is_not_sent(desk, authority, gpg_person):
+def test_mail_without_starttls_is_not_sent(issuer, authority, gpg_person):
     with places.mail_server(None) as (box, port):
         undelivered(
-            desk,
+            issuer,
             box.messages,
             "STARTTLS",
             channel="email",
@@ -130,11 +130,11 @@ def test_mail_without_starttls_is_not_sent(desk, authority, gpg_person):
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
-def test_a_mail_server_that_cannot_prove_its_name_is_not_used(desk, authority, gpg_person, tls):
+def test_a_mail_server_that_cannot_prove_its_name_is_not_used(issuer, authority, gpg_person, tls):
     with places.mail_server(authority.context("127.0.0.9"), implicit=tls == "tls") as (box, port):
         options = mail_options(port, authority, tls=tls)
         undelivered(
-            desk,
+            issuer,
             box.messages,
             "certificate",
             channel="email",
@@ -143,11 +143,11 @@ def test_a_mail_server_that_cannot_prove_its_name_is_not_used(desk, authority, g
         )
 
 
-def test_a_mail_server_of_an_unknown_authority_is_not_used(desk, authority, gpg_person):
+def test_a_mail_server_of_an_unknown_authority_is_not_used(issuer, authority, gpg_person):
     with places.mail_server(authority.context()) as (box, port):
         options = mail_options(port, authority, ca_file=None)
         undelivered(
-            desk,
+            issuer,
             box.messages,
             "certificate",
             channel="email",
@@ -156,28 +156,28 @@ def test_a_mail_server_of_an_unknown_authority_is_not_used(desk, authority, gpg_
         )
 
 
-def test_a_refused_login_keeps_the_message_for_resending(desk, authority, gpg_person):
+def test_a_refused_login_keeps_the_message_for_resending(issuer, authority, gpg_person):
     keys = {"unityuser": gpg_person.public}
     with places.mail_server(authority.context()) as (box, port):
         wrong = mail_options(port, authority, password="FAKE-wrong")
         facts = undelivered(
-            desk, box.messages, "refused the login of mdps", channel="email", public_keys=keys, email=wrong
+            issuer, box.messages, "rejected the login of mdps", channel="email", public_keys=keys, email=wrong
         )
         with pytest.raises(InvalidInput, match=r"email\.to: has no effect"):
             elsewhere = mail_options(port, authority) | {"to": "other@example.org"}
-            desk.resend(facts["kept"], channel="email", email=elsewhere)
-        result = desk.resend(facts["kept"], channel="email", email=mail_options(port, authority))
+            issuer.resend(facts["kept"], channel="email", email=elsewhere)
+        result = issuer.resend(facts["kept"], channel="email", email=mail_options(port, authority))
     assert result["delivered"] and result["receipt"]["recipient"] == "unityuser"
     assert len(box.messages) == 1
-    assert [one["handoff"]["delivered"] for one in desk.receipts] == [False, True]
-    assert not list(desk.undelivered.iterdir())
+    assert [one["handoff"]["delivered"] for one in issuer.receipts] == [False, True]
+    assert not list(issuer.undelivered.iterdir())
 
 
-def test_a_message_that_is_refused_is_kept(desk, authority, gpg_person):
+def test_a_message_that_is_refused_is_kept(issuer, authority, gpg_person):
     with places.mail_server(authority.context()) as (box, port):
         box.refuse = "552 too big"
         undelivered(
-            desk,
+            issuer,
             box.messages,
             "552",
             channel="email",
@@ -186,19 +186,19 @@ def test_a_message_that_is_refused_is_kept(desk, authority, gpg_person):
         )
 
 
-def test_a_server_that_is_not_there(desk, authority, gpg_person, someone):
+def test_a_server_that_is_not_there(issuer, authority, gpg_person, someone):
     port = free_port()
     undelivered(
-        desk,
+        issuer,
         [],
         "refused",
         channel="email",
         public_keys={"unityuser": gpg_person.public},
         email=mail_options(port, authority),
     )
-    desk.receipts_file.unlink()
+    issuer.receipts_file.unlink()
     undelivered(
-        desk, [], "refused", channel="https", public_keys=someone.keys, https={"url": f"https://127.0.0.1:{port}/"}
+        issuer, [], "refused", channel="https", public_keys=someone.keys, https={"url": f"https://127.0.0.1:{port}/"}
     )
 
 
@@ -206,10 +206,10 @@ def https_options(server, authority, path="/drop/", **more):
     return {"url": f"https://127.0.0.1:{server.server_port}{path}", "ca_file": str(authority.file), **more}
 
 
-def test_put_to_a_transfer_service(desk, authority, someone):
+def test_put_to_a_transfer_service(issuer, authority, someone):
     with places.upload_server(authority.context()) as server:
         options = https_options(server, authority, headers={"X-Api-Key": "FAKE-key"})
-        result = desk(channel="https", public_keys=someone.keys, https=options)
+        result = issuer(channel="https", public_keys=someone.keys, https=options)
     ((method, path, headers, body),) = server.uploads
     assert (method, path) == ("PUT", "/drop/sbg_dev_unityuser_20260315T000508Z-00000001.zip.age")
     assert headers["X-Api-Key"] == "FAKE-key" and headers["Content-Type"] == "application/octet-stream"
@@ -218,10 +218,10 @@ def test_put_to_a_transfer_service(desk, authority, someone):
     assert "FAKE-key" not in json.dumps(result)
 
 
-def test_post_as_a_form(desk, authority, someone):
+def test_post_as_a_form(issuer, authority, someone):
     with places.upload_server(authority.context()) as server:
         options = https_options(server, authority, "/form?signature=FAKE-signature", method="POST", field_name="upload")
-        result = desk(channel="https", public_keys=someone.keys, https=options)
+        result = issuer(channel="https", public_keys=someone.keys, https=options)
     ((method, path, headers, body),) = server.uploads
     assert (method, path) == ("POST", "/form?signature=FAKE-signature")
     form = email.message_from_bytes(
@@ -238,23 +238,23 @@ def test_post_as_a_form(desk, authority, someone):
 
 
 @pytest.mark.parametrize(("answer", "words"), [(500, "answered 500"), (403, "answered 403"), (302, "answered 302")])
-def test_an_upload_that_is_not_taken_is_kept(desk, authority, someone, answer, words):
+def test_an_upload_that_is_not_taken_is_kept(issuer, authority, someone, answer, words):
     with places.upload_server(authority.context(), answer) as server:
         facts = undelivered(
-            desk, [], words, channel="https", public_keys=someone.keys, https=https_options(server, authority)
+            issuer, [], words, channel="https", public_keys=someone.keys, https=https_options(server, authority)
         )
         assert len(server.uploads) == 1, "it went elsewhere"
     with places.upload_server(authority.context()) as server:
-        desk.resend(facts["kept"], channel="https", https=https_options(server, authority))
+        issuer.resend(facts["kept"], channel="https", https=https_options(server, authority))
     assert names(someone.open(server.uploads[0][3].decode()))
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_a_transfer_service_that_cannot_prove_its_name_gets_nothing(desk, authority, someone, trusted):
+def test_a_transfer_service_that_cannot_prove_its_name_gets_nothing(issuer, authority, someone, trusted):
     name = "transfer.example.org" if trusted else places.HOST
     with places.upload_server(authority.context(name)) as server:
         options = https_options(server, authority, **({} if trusted else {"ca_file": None}))
-        undelivered(desk, server.uploads, "(?i)certificate", channel="https", public_keys=someone.keys, https=options)
+        undelivered(issuer, server.uploads, "(?i)certificate", channel="https", public_keys=someone.keys, https=options)
 
 
 @pytest.mark.parametrize(
@@ -287,22 +287,22 @@ def test_a_transfer_service_that_cannot_prove_its_name_gets_nothing(desk, author
         (
             {"channel": "email", "email": {"host": "m", "sender": "a@example.org", "to": "a@b.org, c@d.org"}},
             "email.to",
-            "not one mail address",
+            "not a single email address",
         ),
     ],
 )
-def test_what_the_procedure_forbids_is_refused_with_its_reason(desk, someone, options, option, words):
+def test_what_the_procedure_forbids_is_refused_with_its_reason(issuer, someone, options, option, words):
     for check_mode in (True, False):
         with pytest.raises(InvalidInput, match=words) as caught:
-            desk(check_mode, public_keys=someone.keys, **options)
+            issuer(check_mode, public_keys=someone.keys, **options)
         assert caught.value.facts["option"] == option
         assert "FAKE" not in caught.value.message
-    assert not desk.lines  # and no token was issued
+    assert not issuer.lines  # and no token was issued
 
 
-def test_age_keys_are_of_no_use_in_mail(desk, someone):
+def test_age_keys_are_of_no_use_in_mail(issuer, someone):
     with pytest.raises(InvalidInput, match="email needs a key of the kind smime or openpgp"):
-        desk(
+        issuer(
             True,
             channel="email",
             public_keys=someone.keys,
@@ -310,10 +310,10 @@ def test_age_keys_are_of_no_use_in_mail(desk, someone):
         )
 
 
-def test_a_sealed_zip_cannot_be_resent_as_mail(desk, someone):
-    path = desk(public_keys=someone.keys)["path"]
+def test_a_sealed_zip_cannot_be_resent_as_mail(issuer, someone):
+    path = issuer(public_keys=someone.keys)["path"]
     with pytest.raises(InvalidInput, match="was not sealed for the channel email"):
-        desk.resend(
+        issuer.resend(
             path,
             channel="email",
             email={"host": "mail.example.org", "sender": "a@example.org"},

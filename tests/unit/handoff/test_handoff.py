@@ -75,10 +75,10 @@ def no_secret(token, *texts) -> bool:
     return not any(keys[name] in text for text in texts for name in ("SecretAccessKey", "SessionToken"))
 
 
-def test_a_sealed_file_that_its_recipient_opens(desk, someone, token):
-    result = desk(public_keys=someone.keys)
+def test_a_sealed_file_that_its_recipient_opens(issuer, someone, token):
+    result = issuer(public_keys=someone.keys)
     path = Path(result["path"])
-    assert path == desk.folder / "out" / f"{STEM}.zip.age"
+    assert path == issuer.folder / "out" / f"{STEM}.zip.age"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     found = unzip(someone.open(path.read_text()))
     assert json.loads(found["token.json"]) == token
@@ -88,35 +88,35 @@ def test_a_sealed_file_that_its_recipient_opens(desk, someone, token):
 
 
 @pytest.mark.parametrize("channel", ["file", "output"])
-def test_no_secret_is_on_disk_or_in_the_result(desk, someone, token, channel):
-    result = desk(channel=channel, public_keys=someone.keys)
-    assert no_secret(token, json.dumps(result), tree(desk.folder), *desk.warnings)
+def test_no_secret_is_on_disk_or_in_the_result(issuer, someone, token, channel):
+    result = issuer(channel=channel, public_keys=someone.keys)
+    assert no_secret(token, json.dumps(result), tree(issuer.folder), *issuer.warnings)
 
 
-def test_the_output_channel_returns_what_is_sealed(desk, someone, token):
-    result = desk(channel="output", public_keys=someone.keys)
+def test_the_output_channel_returns_what_is_sealed(issuer, someone, token):
+    result = issuer(channel="output", public_keys=someone.keys)
     assert json.loads(unzip(someone.open(result["sealed"]))["token.json"]) == token
-    assert not (desk.folder / "out").exists()
+    assert not (issuer.folder / "out").exists()
 
 
-def test_the_output_channel_keeps_the_text_until_it_was_shown(desk, someone, capsys):
-    result = desk(channel="output", public_keys=someone.keys)
-    (kept,) = desk.undelivered.iterdir()
+def test_the_output_channel_keeps_the_text_until_it_was_shown(issuer, someone, capsys):
+    result = issuer(channel="output", public_keys=someone.keys)
+    (kept,) = issuer.undelivered.iterdir()
     assert kept.read_text() == result["sealed"]
     show_sealed(result, result["receipt"])
-    assert not list(desk.undelivered.iterdir()) and "held" not in result
+    assert not list(issuer.undelivered.iterdir()) and "held" not in result
     assert capsys.readouterr().out == f"{STEM}.zip.age:\n{result['sealed']}"
 
 
-def test_the_text_stays_where_ansible_playbook_has_ended(desk, someone, monkeypatch):
-    result = desk(channel="output", public_keys=someone.keys)
+def test_the_text_stays_where_ansible_playbook_has_ended(issuer, someone, monkeypatch):
+    result = issuer(channel="output", public_keys=someone.keys)
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: SimpleNamespace(is_alive=lambda: False))
     show_sealed(result)
-    assert list(desk.undelivered.iterdir())
+    assert list(issuer.undelivered.iterdir())
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ReceiptNotKept("The store s3://x is full.")], ids=repr)
-def test_an_interruption_before_the_text_was_shown_keeps_it(desk, someone, monkeypatch, error):
+def test_an_interruption_before_the_text_was_shown_keeps_it(issuer, someone, monkeypatch, error):
     """While the second receipt is written."""
     record, recorded = issuing.ReceiptStores.record, []
 
@@ -128,57 +128,57 @@ def test_an_interruption_before_the_text_was_shown_keeps_it(desk, someone, monke
 
     monkeypatch.setattr(issuing.ReceiptStores, "record", fail)
     with pytest.raises(DeliveryFailed, match="the sealed bundle is kept") as caught:
-        desk(channel="output", public_keys=someone.keys)
+        issuer(channel="output", public_keys=someone.keys)
     facts = caught.value.facts
-    assert facts["receipt"]["state"] == desk.lines[-1]["state"] == "kept" and not facts["delivered"]
+    assert facts["receipt"]["state"] == issuer.lines[-1]["state"] == "kept" and not facts["delivered"]
     show_sealed({**facts, "failed": True})
     assert Path(facts["kept"]).read_text() == facts["sealed"]
-    assert desk.resend(facts["kept"])["delivered"] and not Path(facts["kept"]).exists()
+    assert issuer.resend(facts["kept"])["delivered"] and not Path(facts["kept"]).exists()
 
 
-def test_what_is_sent_again_as_text_is_kept_until_it_was_shown(desk, someone):
-    kept = undelivered(desk, someone)
-    result = desk.resend(kept, channel="output")
+def test_what_is_sent_again_as_text_is_kept_until_it_was_shown(issuer, someone):
+    kept = undelivered(issuer, someone)
+    result = issuer.resend(kept, channel="output")
     assert Path(kept).exists()
     show_sealed(result)
     assert not Path(kept).exists()
 
 
-def test_several_hosts_never_print_at_the_same_time(desk, someone):
-    desk.on_assume = lambda: pytest.fail("STS was asked")
-    desk.hosts = 2
+def test_several_hosts_never_print_at_the_same_time(issuer, someone):
+    issuer.on_assume = lambda: pytest.fail("STS was asked")
+    issuer.hosts = 2
     with pytest.raises(InvalidInput, match=r"channel: output .* 2 hosts .* Use another channel"):
-        desk(channel="output", public_keys=someone.keys)
-    assert not desk.lines
+        issuer(channel="output", public_keys=someone.keys)
+    assert not issuer.lines
     with pytest.raises(InvalidInput, match="channel: output"):
-        desk.resend("file", channel="output")
+        issuer.resend("file", channel="output")
 
 
-def test_a_file_may_be_named(desk, someone):
-    target = desk.folder / "for" / "lft.age"
-    result = desk(public_keys=someone.keys, dest=str(target))
+def test_a_file_may_be_named(issuer, someone):
+    target = issuer.folder / "for" / "lft.age"
+    result = issuer(public_keys=someone.keys, dest=str(target))
     assert result["path"] == str(target) and result["how_to_open"].endswith(" --output lft.zip lft.age")
     with pytest.raises(VenueError, match="exists and is never overwritten"):
-        desk(public_keys=someone.keys, dest=str(target))
-    assert len(desk.lines) == 2, "a token was issued for a file that could not be written"
-    folder = desk.folder / "there"
+        issuer(public_keys=someone.keys, dest=str(target))
+    assert len(issuer.lines) == 2, "a token was issued for a file that could not be written"
+    folder = issuer.folder / "there"
     folder.mkdir(mode=0o700)
-    assert desk(public_keys=someone.keys, dest=str(folder))["path"] == str(folder / f"{STEM}.zip.age")
+    assert issuer(public_keys=someone.keys, dest=str(folder))["path"] == str(folder / f"{STEM}.zip.age")
 
 
-def test_unsealed_only_when_insisted_on(desk, token):
-    result = desk(unsealed=True)
+def test_unsealed_only_when_insisted_on(issuer, token):
+    result = issuer(unsealed=True)
     assert json.loads(unzip(Path(result["path"]).read_bytes())["token.json"]) == token
     assert stat.S_IMODE(Path(result["path"]).stat().st_mode) == 0o600
-    assert "unsealed" in desk.warnings[0] and "Do not send this via slack or email" in desk.warnings[0]
-    (receipt,) = desk.receipts
+    assert "unsealed" in issuer.warnings[0] and "Do not send this via slack or email" in issuer.warnings[0]
+    (receipt,) = issuer.receipts
     assert (receipt["handoff"]["sealed_with"], receipt["handoff"]["sealed_to"]) == (None, [])
     jsonschema.validate(receipt, SCHEMA)
 
 
-def test_the_receipt(desk, someone):
-    result = desk(public_keys=someone.keys)
-    intent, outcome = desk.lines
+def test_the_receipt(issuer, someone):
+    result = issuer(public_keys=someone.keys)
+    intent, outcome = issuer.lines
     assert (intent["state"], intent["access_key_id"], intent["handoff"]) == ("requested", None, None)
     assert outcome == result["receipt"]
     for line in (intent, outcome):
@@ -192,63 +192,63 @@ def test_the_receipt(desk, someone):
         "kept": None, "file": f"{STEM}.zip.age", "sealed_with": "age", "sealed_to": [someone.public],
         "sealed_sha256": digest, "signed_by": None, "key_changed": False, "resent": False,
     }  # fmt: skip
-    assert stat.S_IMODE(desk.receipts_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(issuer.receipts_file.stat().st_mode) == 0o600
 
 
-def test_check_mode_checks_everything_and_writes_nothing(desk, someone):
-    before = sorted(desk.folder.rglob("*"))
-    result = desk(True, public_keys=someone.keys)
+def test_check_mode_checks_everything_and_writes_nothing(issuer, someone):
+    before = sorted(issuer.folder.rglob("*"))
+    result = issuer(True, public_keys=someone.keys)
     assert result["recipient_keys"][0]["fingerprint"] == someone.public and not result["delivered"]
     assert result["receipt"]["state"] == "requested"
-    assert sorted(desk.folder.rglob("*")) == before
+    assert sorted(issuer.folder.rglob("*")) == before
 
 
-def test_a_swapped_key_issues_nothing_until_it_is_confirmed(desk, tmp_path):
+def test_a_swapped_key_issues_nothing_until_it_is_confirmed(issuer, tmp_path):
     first, second = people.age_person(tmp_path, "first"), people.age_person(tmp_path, "second")
-    desk(public_keys={"unityuser": first.public})
+    issuer(public_keys={"unityuser": first.public})
     for check_mode in (True, False):
         with pytest.raises(KeyChanged, match="by telephone or in person"):
-            desk(check_mode, public_keys={"unityuser": second.public})
-    assert len(desk.receipts) == 1
-    confirmed = desk(public_keys={"unityuser": second.public}, fingerprints=[second.public], dest=f"{tmp_path}/2/")
+            issuer(check_mode, public_keys={"unityuser": second.public})
+    assert len(issuer.receipts) == 1
+    confirmed = issuer(public_keys={"unityuser": second.public}, fingerprints=[second.public], dest=f"{tmp_path}/2/")
     assert confirmed["receipt"]["handoff"]["key_changed"]
-    again = desk(public_keys={"unityuser": second.public}, dest=f"{tmp_path}/3/")
+    again = issuer(public_keys={"unityuser": second.public}, dest=f"{tmp_path}/3/")
     assert not again["receipt"]["handoff"]["key_changed"]
 
 
-def test_somebody_elses_new_key_is_not_a_change(desk, someone, tmp_path):
-    desk(public_keys=someone.keys)
-    desk(user="jdoe", public_keys={"jdoe": people.age_person(tmp_path, "jdoe").public})
-    assert not desk.warnings
+def test_somebody_elses_new_key_is_not_a_change(issuer, someone, tmp_path):
+    issuer(public_keys=someone.keys)
+    issuer(user="jdoe", public_keys={"jdoe": people.age_person(tmp_path, "jdoe").public})
+    assert not issuer.warnings
 
 
-def test_no_key_on_file(desk):
+def test_no_key_on_file(issuer):
     with pytest.raises(NoRecipientKey, match=r"age-keygen -o key.txt.*gpg --armor --export.*PIV") as caught:
-        desk(public_keys={"somebody-else": "age1"})
+        issuer(public_keys={"somebody-else": "age1"})
     assert "\n" not in caught.value.message
-    assert not desk.lines
+    assert not issuer.lines
 
 
-def test_a_program_that_fails_leaves_a_receipt_and_no_bundle(desk, someone, token, monkeypatch):
+def test_a_program_that_fails_leaves_a_receipt_and_no_bundle(issuer, someone, token, monkeypatch):
     def fail(data, recipients, options):
         raise SealingFailed("gpg refused: no")
 
-    desk.on_assume = lambda: monkeypatch.setattr(sealing, "seal", fail)
+    issuer.on_assume = lambda: monkeypatch.setattr(sealing, "seal", fail)
     with pytest.raises(SealingFailed, match="A token was issued, but was not delivered"):
-        desk(public_keys=someone.keys)
-    assert [(one["state"], one["problem"]) for one in desk.receipts] == [("failed", "gpg refused: no")]
-    assert desk.receipts[0]["access_key_id"] == token["Credentials"]["AccessKeyId"]
-    assert no_secret(token, tree(desk.folder))
+        issuer(public_keys=someone.keys)
+    assert [(one["state"], one["problem"]) for one in issuer.receipts] == [("failed", "gpg refused: no")]
+    assert issuer.receipts[0]["access_key_id"] == token["Credentials"]["AccessKeyId"]
+    assert no_secret(token, tree(issuer.folder))
 
 
-def test_what_fails_in_sealing_fails_before_sts_is_asked(desk, tmp_path, monkeypatch):
+def test_what_fails_in_sealing_fails_before_sts_is_asked(issuer, tmp_path, monkeypatch):
     """The openssl that only keys of this kind need, and the program for a signature, which is not made twice."""
     card = people.card_holder(tmp_path, ec.generate_private_key(ec.SECP256R1()))
-    desk.on_assume = lambda: pytest.fail("STS was asked")
+    issuer.on_assume = lambda: pytest.fail("STS was asked")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingDependency, match="openssl is not installed"):
-        desk(public_keys={"unityuser": card.public})
-    assert not desk.receipts
+        issuer(public_keys={"unityuser": card.public})
+    assert not issuer.receipts
 
 
 @pytest.mark.parametrize(
@@ -297,14 +297,14 @@ def test_what_fails_in_sealing_fails_before_sts_is_asked(desk, tmp_path, monkeyp
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_cannot_work_is_refused_before_there_is_a_token(desk, someone, gpg_person, options, option):
-    desk.on_assume = lambda: pytest.fail("STS was asked")
+def test_what_cannot_work_is_refused_before_there_is_a_token(issuer, someone, gpg_person, options, option):
+    issuer.on_assume = lambda: pytest.fail("STS was asked")
     keys = {"unityuser": gpg_person.public} if options.get("channel") == "email" else someone.keys
     with pytest.raises(VenueError) as caught:
-        desk(**{"public_keys": keys, **options})
+        issuer(**{"public_keys": keys, **options})
     assert caught.value.message.startswith(f"{option}: ")
     assert not {"Pässwort", "a\x00b", "a\nb"} & set(caught.value.message.split())
-    assert not desk.lines and not tree(desk.folder / "out")
+    assert not issuer.lines and not tree(issuer.folder / "out")
 
 
 SENDER = {"host": "m", "sender": "a@example.org", "to": "b@example.org"}
@@ -321,8 +321,8 @@ WITHOUT_EFFECT = {
     "https.field_name": {"channel": "https", "https": {"url": URL, "field_name": "upload"}},
     "https.headers": {"channel": "https", "https": {"url": URL, "headers": {"X-Key": None}}},
 }
-# The others have an effect wherever a token is handed off, or are what an inventory says of a channel or a folder that
-# this token does not use.
+# The others have an effect wherever a token is handed off, or are set in an inventory for a channel or folder that this
+# token does not use.
 ALWAYS = {"channel", "public_keys", "unsealed", "bucket", "contact", "time_zone", "profile_name", "readme_template"}
 ALWAYS |= {"console_link", "email", "https"}
 OF_ONE_WAY = {"dest", "undelivered"}
@@ -336,14 +336,14 @@ def test_every_option_of_a_handoff_is_in_one_of_these_lists():
 
 
 @pytest.mark.parametrize("option", WITHOUT_EFFECT)
-def test_an_option_that_would_do_nothing_is_refused_before_there_is_a_token(desk, someone, gpg_person, option):
-    desk.on_assume = lambda: pytest.fail("STS was asked")
+def test_an_option_that_would_do_nothing_is_refused_before_there_is_a_token(issuer, someone, gpg_person, option):
+    issuer.on_assume = lambda: pytest.fail("STS was asked")
     options = WITHOUT_EFFECT[option]
     keys = {"unityuser": gpg_person.public} if options.get("channel") == "email" else someone.keys
     with pytest.raises(InvalidInput) as caught:
-        desk(**{"public_keys": keys, **options})
+        issuer(**{"public_keys": keys, **options})
     assert caught.value.message.startswith(f"{option}: ") and "FAKE" not in caught.value.message
-    assert not desk.lines
+    assert not issuer.lines
 
 
 @pytest.mark.parametrize(
@@ -351,29 +351,29 @@ def test_an_option_that_would_do_nothing_is_refused_before_there_is_a_token(desk
     [{"X": None}, {"X": ["a"]}, {"X": {}}, {"Content-Length": "5"}, {"host": "y"}, {"Transfer-Encoding": "chunked"}],
     ids=str,
 )
-def test_a_header_without_a_text_or_of_the_upload_itself_is_refused(desk, someone, headers):
+def test_a_header_without_a_text_or_of_the_upload_itself_is_refused(issuer, someone, headers):
     with pytest.raises(InvalidInput, match=r"^https\.headers: "):
-        desk(True, channel="https", public_keys=someone.keys, https={"url": URL, "headers": headers})
+        issuer(True, channel="https", public_keys=someone.keys, https={"url": URL, "headers": headers})
 
 
-def test_a_number_is_the_value_of_a_header(desk, someone):
-    assert desk(True, channel="https", public_keys=someone.keys, https={"url": URL, "headers": {"X-Days": 3}})
+def test_a_number_is_the_value_of_a_header(issuer, someone):
+    assert issuer(True, channel="https", public_keys=someone.keys, https={"url": URL, "headers": {"X-Days": 3}})
 
 
-def test_a_template_that_fails_is_found_before_there_is_a_token(desk, someone, tmp_path):
+def test_a_template_that_fails_is_found_before_there_is_a_token(issuer, someone, tmp_path):
     (tmp_path / "readme.j2").write_text("Hello {{ recipent }}")
-    desk.on_assume = lambda: pytest.fail("STS was asked")
+    issuer.on_assume = lambda: pytest.fail("STS was asked")
     with pytest.raises(InvalidInput, match="readme_template"):
-        desk(public_keys=someone.keys, readme_template=str(tmp_path / "readme.j2"))
+        issuer(public_keys=someone.keys, readme_template=str(tmp_path / "readme.j2"))
 
 
-def test_a_template_that_fails_for_this_request_alone_is_found_too(desk, someone, tmp_path):
+def test_a_template_that_fails_for_this_request_alone_is_found_too(issuer, someone, tmp_path):
     (tmp_path / "readme.j2").write_text("Dear {{ {'jdoe': 'Jane'}[recipient] }}")
-    desk.on_assume = lambda: pytest.fail("STS was asked")
+    issuer.on_assume = lambda: pytest.fail("STS was asked")
     for check_mode in (True, False):
         with pytest.raises(InvalidInput, match="readme_template"):
-            desk(check_mode, public_keys=someone.keys, readme_template=str(tmp_path / "readme.j2"))
-    assert [one["state"] for one in desk.lines] == ["failed"]
+            issuer(check_mode, public_keys=someone.keys, readme_template=str(tmp_path / "readme.j2"))
+    assert [one["state"] for one in issuer.lines] == ["failed"]
 
 
 def test_a_bundle_that_is_sent_again_makes_no_earlier_key_the_latest(tmp_path):
@@ -433,10 +433,12 @@ def test_of_many_tokens_of_a_user_only_the_latest_is_read_as_a_receipt(tmp_path,
     assert len(parsed) == 1
 
 
-def test_confirmed_fingerprints(desk, someone, gpg_person, tmp_path):
-    assert desk(public_keys=someone.keys, fingerprints=[someone.public])["delivered"]
+def test_confirmed_fingerprints(issuer, someone, gpg_person, tmp_path):
+    assert issuer(public_keys=someone.keys, fingerprints=[someone.public])["delivered"]
     spaced = " ".join(gpg_person.fingerprint.lower()[at : at + 4] for at in range(0, 40, 4))
-    assert desk(public_keys={"unityuser": gpg_person.public}, fingerprints=[spaced], dest=f"{tmp_path}/2/")["delivered"]
+    assert issuer(public_keys={"unityuser": gpg_person.public}, fingerprints=[spaced], dest=f"{tmp_path}/2/")[
+        "delivered"
+    ]
 
 
 @pytest.fixture
@@ -452,61 +454,61 @@ def full_disk():
     signal.signal(signal.SIGXFSZ, before[1])
 
 
-def test_a_full_disk_loses_nothing(desk, someone, token, full_disk):
-    desk.on_assume = lambda: full_disk(100)  # the intent was recorded before
+def test_a_full_disk_loses_nothing(issuer, someone, token, full_disk):
+    issuer.on_assume = lambda: full_disk(100)  # the intent was recorded before
     with pytest.raises(DeliveryFailed) as caught:
-        desk(public_keys=someone.keys)
+        issuer(public_keys=someone.keys)
     full_disk(resource.RLIM_INFINITY)
     facts = caught.value.facts
     # Neither the file nor the copy nor the outcome could be written: all of it is in the result.
     assert json.loads(unzip(someone.open(facts["sealed"]))["token.json"]) == token
     jsonschema.validate(facts["receipt"], SCHEMA)
     assert facts["delivered"] is False and "in this result as 'sealed'" in caught.value.message
-    assert [one["state"] for one in desk.lines] == ["requested"]
-    assert not list((desk.folder / "out").iterdir()) and not list(desk.undelivered.iterdir())
+    assert [one["state"] for one in issuer.lines] == ["requested"]
+    assert not list((issuer.folder / "out").iterdir()) and not list(issuer.undelivered.iterdir())
 
 
-def block(desk):
-    """Put a file in the place of the folder, after it was checked."""
-    (desk.folder / "out").rmdir()
-    (desk.folder / "out").touch()
+def block(issuer):
+    """Put a file in place of the folder, after it was checked."""
+    (issuer.folder / "out").rmdir()
+    (issuer.folder / "out").touch()
 
 
-def test_a_destination_that_fails_after_the_check_keeps_the_bundle(desk, someone):
-    desk.on_assume = lambda: block(desk)
+def test_a_destination_that_fails_after_the_check_keeps_the_bundle(issuer, someone):
+    issuer.on_assume = lambda: block(issuer)
     with pytest.raises(
         DeliveryFailed, match=r"while the token is valid: ansible-playbook .* -e handoff_resend="
     ) as caught:
-        desk(public_keys=someone.keys)
+        issuer(public_keys=someone.keys)
     kept = Path(caught.value.facts["kept"])
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert unzip(someone.open(kept.read_text()))
-    (receipt,) = desk.receipts
+    (receipt,) = issuer.receipts
     assert (receipt["state"], receipt["handoff"]["kept"]) == ("kept", str(kept))
     assert receipt == caught.value.facts["receipt"]
 
 
-def test_what_is_unsealed_is_not_kept_elsewhere(desk, token):
-    desk.on_assume = lambda: block(desk)
+def test_what_is_unsealed_is_not_kept_elsewhere(issuer, token):
+    issuer.on_assume = lambda: block(issuer)
     with pytest.raises(VenueError, match=r"A token was issued, but was not delivered.*Then issue a new one") as caught:
-        desk(unsealed=True)
-    assert (desk.receipts[-1]["state"], desk.receipts[-1]["handoff"]) == ("failed", None)
+        issuer(unsealed=True)
+    assert (issuer.receipts[-1]["state"], issuer.receipts[-1]["handoff"]) == ("failed", None)
     assert "sealed" not in caught.value.facts and "kept" not in caught.value.facts
-    assert no_secret(token, json.dumps(caught.value.facts), tree(desk.folder))
+    assert no_secret(token, json.dumps(caught.value.facts), tree(issuer.folder))
 
 
-def undelivered(desk, someone):
-    desk.on_assume = lambda: block(desk)
+def undelivered(issuer, someone):
+    issuer.on_assume = lambda: block(issuer)
     with pytest.raises(DeliveryFailed) as caught:
-        desk(public_keys=someone.keys)
+        issuer(public_keys=someone.keys)
     return caught.value.facts["kept"]
 
 
-def test_what_was_kept_is_sent_again_without_a_new_token(desk, someone, token):
-    kept = undelivered(desk, someone)
-    result = desk.resend(kept, dest=f"{desk.folder}/again/")
+def test_what_was_kept_is_sent_again_without_a_new_token(issuer, someone, token):
+    kept = undelivered(issuer, someone)
+    result = issuer.resend(kept, dest=f"{issuer.folder}/again/")
     assert json.loads(unzip(someone.open(Path(result["path"]).read_text()))["token.json"]) == token
-    first, second = desk.receipts
+    first, second = issuer.receipts
     outcomes = first["handoff"], second["handoff"]
     assert [one["delivered"] for one in outcomes] == [False, True]
     assert [one["resent"] for one in outcomes] == [False, True]
@@ -514,136 +516,136 @@ def test_what_was_kept_is_sent_again_without_a_new_token(desk, someone, token):
         assert outcomes[0][field] == outcomes[1][field]
     assert first["access_key_id"] == second["access_key_id"]
     jsonschema.validate(second, SCHEMA)
-    assert not list(desk.undelivered.iterdir()), "delivered, and still among what could not be delivered"
+    assert not list(issuer.undelivered.iterdir()), "delivered, and still among what could not be delivered"
 
 
-def test_what_was_sent_again_and_cannot_be_removed_is_delivered_with_a_warning(desk, someone, monkeypatch):
-    kept = undelivered(desk, someone)
+def test_what_was_sent_again_and_cannot_be_removed_is_delivered_with_a_warning(issuer, someone, monkeypatch):
+    kept = undelivered(issuer, someone)
 
     def refuse(path, missing_ok=False):
         raise PermissionError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    assert desk.resend(kept, dest=f"{desk.folder}/again/")["delivered"] is True
-    assert any("could not be removed (Read-only file system)" in one for one in desk.warnings)
+    assert issuer.resend(kept, dest=f"{issuer.folder}/again/")["delivered"] is True
+    assert any("could not be removed (Read-only file system)" in one for one in issuer.warnings)
 
 
 @pytest.mark.parametrize("option", ["resend", "sign_with", "readme_template"])
-def test_a_fifo_is_refused_and_does_not_block(desk, someone, tmp_path, option):
+def test_a_fifo_is_refused_and_does_not_block(issuer, someone, tmp_path, option):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     with pytest.raises(InvalidInput, match="not a regular file"):
         if option == "resend":
-            desk.resend(fifo)
+            issuer.resend(fifo)
         else:
-            desk(public_keys=someone.keys, **{option: str(fifo)})
-    assert desk.lines == []
+            issuer(public_keys=someone.keys, **{option: str(fifo)})
+    assert issuer.lines == []
 
 
 @pytest.mark.parametrize("options", [{"channel": "https", "https": {"url": "https://127.0.0.1/"}}, MAIL])
-def test_certificates_in_a_fifo_are_refused_and_do_not_block(desk, someone, tmp_path, options):
+def test_certificates_in_a_fifo_are_refused_and_do_not_block(issuer, someone, tmp_path, options):
     os.mkfifo(tmp_path / "fifo")
     name = options["channel"]
     given = {**options, name: {**options[name], "ca_file": str(tmp_path / "fifo")}}
     keys = {"unityuser": {"keys": people.card_holder(tmp_path, name="carl").public, "email": "carl@example.org"}}
     with pytest.raises(InvalidInput, match=rf"^{name}\.ca_file: .*not a regular file"):
-        desk(public_keys=keys, **given)
-    assert desk.lines == []
+        issuer(public_keys=keys, **given)
+    assert issuer.lines == []
 
 
-def test_a_line_of_the_receipts_file_that_is_too_long_is_passed_over(desk, someone, tmp_path):
+def test_a_line_of_the_receipts_file_that_is_too_long_is_skipped(issuer, someone, tmp_path):
     first = people.age_person(tmp_path, "first")
-    desk(public_keys={"unityuser": first.public})
-    with desk.receipts_file.open("ab") as stream:
+    issuer(public_keys={"unityuser": first.public})
+    with issuer.receipts_file.open("ab") as stream:
         stream.write(b'{"recipient":"unityuser","x":"' + b"x" * 20_000_000 + b'"}\n')
     tracemalloc.start()
     try:
         with pytest.raises(KeyChanged):
-            desk(public_keys=someone.keys)
+            issuer(public_keys=someone.keys)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
 
 
-def test_check_mode_of_sending_again_writes_nothing(desk, someone):
-    kept = undelivered(desk, someone)
-    before = desk.lines
-    assert not desk.resend(kept, check_mode=True, dest=f"{desk.folder}/again/")["delivered"]
-    assert desk.lines == before and Path(kept).exists() and not (desk.folder / "again").exists()
+def test_check_mode_of_sending_again_writes_nothing(issuer, someone):
+    kept = undelivered(issuer, someone)
+    before = issuer.lines
+    assert not issuer.resend(kept, check_mode=True, dest=f"{issuer.folder}/again/")["delivered"]
+    assert issuer.lines == before and Path(kept).exists() and not (issuer.folder / "again").exists()
 
 
-def test_sending_again_that_fails_keeps_the_file(desk, someone):
-    kept = desk(public_keys=someone.keys)["path"]
-    (desk.folder / "blocked").touch()
+def test_sending_again_that_fails_keeps_the_file(issuer, someone):
+    kept = issuer(public_keys=someone.keys)["path"]
+    (issuer.folder / "blocked").touch()
     with pytest.raises(VenueError, match="dest: "):
-        desk.resend(kept, dest=f"{desk.folder}/blocked/x/")
+        issuer.resend(kept, dest=f"{issuer.folder}/blocked/x/")
     assert Path(kept).exists()
 
 
-def test_sending_again_in_place_is_refused_and_does_not_remove_the_file(desk, someone):
-    kept = desk(public_keys=someone.keys, dest=f"{desk.undelivered}/")["path"]
+def test_sending_again_in_place_is_refused_and_does_not_remove_the_file(issuer, someone):
+    kept = issuer(public_keys=someone.keys, dest=f"{issuer.undelivered}/")["path"]
     with pytest.raises(DeliveryFailed, match="exists and is never overwritten"):
-        desk.resend(kept, dest=f"{desk.undelivered}/")
+        issuer.resend(kept, dest=f"{issuer.undelivered}/")
     assert Path(kept).exists()
 
 
-def test_sending_again_what_ended_is_refused(desk, someone):
-    kept = desk(public_keys=someone.keys)["path"]
-    desk.now += people.DAY
+def test_sending_again_what_ended_is_refused(issuer, someone):
+    kept = issuer(public_keys=someone.keys)["path"]
+    issuer.now += people.DAY
     with pytest.raises(InvalidInput, match="Issue a new one"):
-        desk.resend(kept)
+        issuer.resend(kept)
 
 
-def test_sending_again_without_a_receipt_is_possible_with_a_warning(desk, someone):
-    kept = desk(public_keys=someone.keys)["path"]
-    desk.receipts_file.unlink()
+def test_sending_again_without_a_receipt_is_possible_with_a_warning(issuer, someone):
+    kept = issuer(public_keys=someone.keys)["path"]
+    issuer.receipts_file.unlink()
     with pytest.raises(InvalidInput, match=r"no receipt in .* matches this file"):
-        desk.resend(kept, channel="output")
-    assert desk.resend(kept, channel="output", without_receipt=True)["sealed"] == Path(kept).read_text()
-    assert "No receipt" in desk.warnings[0] and not desk.receipts
+        issuer.resend(kept, channel="output")
+    assert issuer.resend(kept, channel="output", without_receipt=True)["sealed"] == Path(kept).read_text()
+    assert "No receipt" in issuer.warnings[0] and not issuer.receipts
 
 
-def test_a_file_that_was_changed_is_not_sent(desk, someone):
-    kept = undelivered(desk, someone)
-    before = desk.receipts
+def test_a_file_that_was_changed_is_not_sent(issuer, someone):
+    kept = undelivered(issuer, someone)
+    before = issuer.receipts
     Path(kept).write_bytes(Path(kept).read_bytes().replace(b"\n", b"\r\n"))
     with pytest.raises(InvalidInput, match="it was changed"):
-        desk.resend(kept, channel="output")
-    assert desk.receipts == before
+        issuer.resend(kept, channel="output")
+    assert issuer.receipts == before
 
 
-def test_a_file_that_another_run_is_sending_is_left_alone(desk, someone):
-    kept = undelivered(desk, someone)
+def test_a_file_that_another_run_is_sending_is_left_alone(issuer, someone):
+    kept = undelivered(issuer, someone)
     with Path(kept).open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(InvalidInput, match="another run is sending"):
-            desk.resend(kept, channel="output")
-    assert desk.resend(kept, channel="output")["delivered"]
+            issuer.resend(kept, channel="output")
+    assert issuer.resend(kept, channel="output")["delivered"]
 
 
 @pytest.mark.parametrize(
     "content", [b"PK\x03\x04 a zip", b'{"Credentials": {"SecretAccessKey": "FAKE"}}', b"Subject: plain\r\n\r\nFAKE"]
 )
-def test_sending_again_what_is_not_sealed_is_refused(desk, content):
-    file = desk.folder / "plain"
+def test_sending_again_what_is_not_sealed_is_refused(issuer, content):
+    file = issuer.folder / "plain"
     file.write_bytes(content)
     with pytest.raises(InvalidInput, match=r"is not sealed\. The procedure says") as caught:
-        desk.resend(file, channel="https", https={"url": "https://lft.example.org"})
+        issuer.resend(file, channel="https", https={"url": "https://lft.example.org"})
     assert "FAKE" not in caught.value.message
     with pytest.raises(InvalidInput, match="cannot be read"):
-        desk.resend(desk.folder / "missing")
+        issuer.resend(issuer.folder / "missing")
 
 
-def test_a_receipt_that_cannot_be_completed_is_in_the_result(desk, someone):
+def test_a_receipt_that_cannot_be_completed_is_in_the_result(issuer, someone):
     def fill():
-        desk.receipts_file.unlink()
-        desk.receipts_file.mkdir()
+        issuer.receipts_file.unlink()
+        issuer.receipts_file.mkdir()
 
-    desk.on_assume = fill
+    issuer.on_assume = fill
     with pytest.raises(
         ReceiptNotKept, match=r"The token was delivered .*, but: .*receipts_file: .*is a folder"
     ) as caught:
-        desk(public_keys=someone.keys)
+        issuer(public_keys=someone.keys)
     assert caught.value.facts["delivered"] is True and Path(caught.value.facts["path"]).exists()
     jsonschema.validate(caught.value.facts["receipt"], SCHEMA)
 
@@ -668,16 +670,16 @@ def test_a_folder_that_cannot_be_written_to(shut, options, place, check_mode):
 @BOTH_MODES
 @pytest.mark.parametrize("option", ["dest", "undelivered", "key_directory", "sign_with", "readme_template"])
 @pytest.mark.parametrize("place", ["~nobody-of-that-name/x", "/tmp/a\N{NO-BREAK SPACE}b/", "/tmp/a\0b/", "n" * 300])
-def test_a_path_that_cannot_be_one(desk, someone, option, place, check_mode):
+def test_a_path_that_cannot_be_one(issuer, someone, option, place, check_mode):
     with pytest.raises(InvalidInput, match=f"^{option}: "):
-        desk(check_mode, **{"public_keys": someone.keys, option: place})
-    assert desk.lines == []
+        issuer(check_mode, **{"public_keys": someone.keys, option: place})
+    assert issuer.lines == []
 
 
 @pytest.mark.parametrize("place", ["~nobody-of-that-name/x", "/tmp/a\N{NO-BREAK SPACE}b", "/tmp/a\0b", "n" * 300])
-def test_a_path_of_a_kept_file_that_cannot_be_one(desk, place):
+def test_a_path_of_a_kept_file_that_cannot_be_one(issuer, place):
     with pytest.raises(InvalidInput, match=r"^resend: "):
-        desk.resend(place)
+        issuer.resend(place)
 
 
 @BOTH_MODES
@@ -685,10 +687,10 @@ def test_a_path_of_a_kept_file_that_cannot_be_one(desk, place):
     ("options", "option"),
     [({}, "dest"), ({"channel": "output"}, "undelivered"), ({"unsealed": True, "public_keys": None}, "dest")],
 )
-def test_a_name_that_is_too_long_for_a_file(desk, someone, options, option, check_mode):
+def test_a_name_that_is_too_long_for_a_file(issuer, someone, options, option, check_mode):
     with pytest.raises(InvalidInput, match=rf"^{option}: the name .* has 2\d\d bytes"):
-        desk(check_mode, project="p" * 220, **{"public_keys": someone.keys, **options})
-    assert desk.lines == []
+        issuer(check_mode, project="p" * 220, **{"public_keys": someone.keys, **options})
+    assert issuer.lines == []
 
 
 @pytest.fixture
@@ -698,28 +700,30 @@ def ssh_key(tmp_path):
 
 
 @BOTH_MODES
-def test_the_name_of_a_signature_counts_as_well(desk, someone, ssh_key, check_mode):
+def test_the_name_of_a_signature_counts_as_well(issuer, someone, ssh_key, check_mode):
     signed = {"public_keys": someone.keys, "sign_with": str(ssh_key)}
-    (desk.folder / "out").mkdir(mode=0o700)
-    (desk.folder / "out" / "x.age.sig").write_text("of another token")
+    (issuer.folder / "out").mkdir(mode=0o700)
+    (issuer.folder / "out" / "x.age.sig").write_text("of another token")
     with pytest.raises(InvalidInput, match=r"x\.age\.sig' exists and is never overwritten"):
-        desk(check_mode, **signed, dest=str(desk.folder / "out" / "x.age"))
+        issuer(check_mode, **signed, dest=str(issuer.folder / "out" / "x.age"))
     rest = 255 - len("_dev_unityuser_20260315T000508Z-00000001.zip.age.sig")
     with pytest.raises(InvalidInput, match=r"\.zip\.age\.sig' has 256 bytes"):
-        desk(check_mode, project="p" * (rest + 1), **signed)
-    assert desk.lines == []
-    desk(check_mode, project="p" * rest, **signed)
+        issuer(check_mode, project="p" * (rest + 1), **signed)
+    assert issuer.lines == []
+    issuer(check_mode, project="p" * rest, **signed)
 
 
 @pytest.mark.parametrize("blocked", ["", ".sig"])
 @pytest.mark.parametrize("channel", ["file", "output"])
-def test_a_file_and_its_signature_are_both_there_or_none(desk, someone, ssh_key, monkeypatch, blocked, channel):
+def test_a_file_and_its_signature_are_both_there_or_none(issuer, someone, ssh_key, monkeypatch, blocked, channel):
     """In the folder of the option, or in that of what could not be delivered."""
-    folder, name = (desk.undelivered, f"{STEM}.zip.age") if channel == "output" else (desk.folder / "out", "x.age")
+    folder, name = (issuer.undelivered, f"{STEM}.zip.age") if channel == "output" else (issuer.folder / "out", "x.age")
     monkeypatch.setattr(OutputChannel, "deliver", Mock(side_effect=DeliveryFailed("not delivered")))
-    desk.on_assume = (folder / f"{name}{blocked}").touch
+    issuer.on_assume = (folder / f"{name}{blocked}").touch
     with pytest.raises(VenueError) as failed:
-        desk(public_keys=someone.keys, sign_with=str(ssh_key), channel=channel, dest=str(desk.folder / "out" / "x.age"))
+        issuer(
+            public_keys=someone.keys, sign_with=str(ssh_key), channel=channel, dest=str(issuer.folder / "out" / "x.age")
+        )
     assert [(one.name, one.stat().st_size) for one in folder.iterdir()] == [(f"{name}{blocked}", 0)]
     if channel == "file":
         assert Path(failed.value.facts["kept"]).is_file() and Path(failed.value.facts["kept"] + ".sig").is_file()

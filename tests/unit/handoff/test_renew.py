@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""renew.sh of a lease's bundle, with real age, gpg, ssh-keygen and unzip, and a program in the place of the AWS CLI."""
+"""renew.sh of a lease's bundle, with real age, gpg, ssh-keygen and unzip, and a program in place of the AWS CLI."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHELLS = ["dash", "bash", pytest.param("zsh", marks=required("zsh"))]
 KEY = "mdps-venue-sts/renewals/unityuser/sbg_dev_unityuser.zip"
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-# In the place of the AWS CLI: "objects" are files of the folder STORE.
+# Instead of the AWS CLI: "objects" are files of the folder STORE.
 AWS = """#!/bin/sh
 echo "$AWS_ACCESS_KEY_ID ${AWS_PROFILE-no profile} $*" >>"$STORE/calls"
 while [ $# -gt 1 ]; do [ "$1" = --key ] && key=$2; shift; done

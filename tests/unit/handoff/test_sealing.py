@@ -164,12 +164,12 @@ def test_private_keys_are_refused_unquoted(tmp_path, gpg_person):
     [
         ("", "there is no key in it"),
         ("# only a remark", "there is no key in it"),
-        ("age1qqq", "line 1 is not a whole age1"),
-        ("# laptop\n\nssh-ed25519 AAAA", "line 3 is not a whole age1"),
-        ("jdoe@example.org", "line 1 is not a whole age1"),
-        ("Age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", "line 1 is not a whole age1"),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a whole certificate"),
-        (b"\x30\x82garbage", "not a whole certificate"),
+        ("age1qqq", "line 1 is not a complete age1"),
+        ("# laptop\n\nssh-ed25519 AAAA", "line 3 is not a complete age1"),
+        ("jdoe@example.org", "line 1 is not a complete age1"),
+        ("Age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", "line 1 is not a complete age1"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a complete certificate"),
+        (b"\x30\x82garbage", "not a complete certificate"),
         (
             "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
             "not an OpenPGP public key",
@@ -216,7 +216,7 @@ def test_only_one_person_in_an_openpgp_file(gpg_person, new_gpg_person):
         ({"end": NOW - people.DAY / 2}, "expired at"),
         ({"start": NOW + people.DAY / 2}, "is not valid before"),
         ({"usage": "digital_signature"}, "is not for encryption"),
-        ({"purpose": ExtendedKeyUsageOID.SERVER_AUTH}, "is not for protecting mail"),
+        ({"purpose": ExtendedKeyUsageOID.SERVER_AUTH}, "is not for email protection"),
         ({"authority": True}, "certificate authority"),
     ],
 )
@@ -271,14 +271,14 @@ def test_certificates_of_two_people_or_two_for_encryption_are_refused(tmp_path):
     for other in (people.card_holder(tmp_path, name="two").public, signs):
         assert "holds 2 certificates: keep only the person's own" in refusal(mine + other)
     assert "is not for encryption" in refusal(people.card_holder(tmp_path, usage="digital_signature").public)
-    assert "not a whole certificate" in refusal("-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n")
+    assert "not a complete certificate" in refusal("-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n")
 
 
 def test_kinds_do_not_mix(tmp_path, gpg_person):
     mixed = read(people.age_person(tmp_path).public) + read(gpg_person.public)
     with pytest.raises(InvalidInput, match="age, openpgp"):
         sealing.seal(SECRET, mixed, PLAIN)
-    with pytest.raises(InvalidInput, match="no public key is given"):
+    with pytest.raises(InvalidInput, match="no public key is specified"):
         sealing.seal(SECRET, [], PLAIN)
 
 
@@ -397,8 +397,8 @@ def test_a_key_as_putty_saves_it(tmp_path, kind, end):
     assert found.name == "jdoe's laptop" and found.fingerprint == read(person.public)[0].fingerprint
     assert person.open(sealing.seal(SECRET, [found], PLAIN).text) == SECRET
     assert len(read(text + person.public.replace("\n", end))) == 2
-    assert "not a whole" in refusal(text.replace("AAAA", "", 1))
-    assert "not a whole" in refusal(text.replace("AAAA", "!", 1))
+    assert "not a complete" in refusal(text.replace("AAAA", "", 1))
+    assert "not a complete" in refusal(text.replace("AAAA", "!", 1))
 
 
 @pytest.mark.parametrize("form", ["{0}\t{1}\t{2}", "\u00a0{0} {1} {2}", "\u200b{0} {1} {2}\u200b"])

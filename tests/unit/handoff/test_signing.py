@@ -196,7 +196,7 @@ def test_keys_that_are_none_or_need_a_question(tmp_path, new_gpg_person, monkeyp
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     for value, words in (
         (str(tmp_path / "missing"), "cannot be read"),
-        (str(open_key), "others may read the private key"),
+        (str(open_key), "other users can read the private key"),
         (str(text), "is not a key that can sign"),
         ("A" * 40, "gpg has no private key"),
     ):
@@ -229,8 +229,8 @@ def test_authenticated_encryption_notices_a_change(tmp_path, authenticated):
 # Through the whole hand-off
 
 
-def test_a_signed_hand_off_puts_the_signature_beside_the_file(desk, someone, admin_ssh):
-    result = desk(public_keys=someone.keys, sign_with=str(admin_ssh))
+def test_a_signed_hand_off_puts_the_signature_beside_the_file(issuer, someone, admin_ssh):
+    result = issuer(public_keys=someone.keys, sign_with=str(admin_ssh))
     sealed, signature = Path(result["path"]), Path(result["signature_path"])
     assert signature == sealed.with_name(f"{sealed.name}.sig")
     assert stat.S_IMODE(signature.stat().st_mode) == 0o600
@@ -243,9 +243,9 @@ def test_a_signed_hand_off_puts_the_signature_beside_the_file(desk, someone, adm
 
 
 @pytest.mark.parametrize("name", ["token.age", "My Token (1).zip.age", "token", "token.zip", "R&D;x.zip.age"])
-def test_the_lines_name_the_file_as_the_admin_has_called_it(desk, someone, admin_ssh, name):
+def test_the_lines_name_the_file_as_the_admin_has_called_it(issuer, someone, admin_ssh, name):
     """The line to open, the lines to verify and those in the README are typed as they are, by somebody in a shell."""
-    result = desk(public_keys=someone.keys, sign_with=str(admin_ssh), dest=str(desk.folder / "out" / name))
+    result = issuer(public_keys=someone.keys, sign_with=str(admin_ssh), dest=str(issuer.folder / "out" / name))
     folder = Path(result["path"]).parent
     lines = result["how_to_verify"]
     (folder / "signers.txt").write_text(commands(lines, signing.SIGNER)[0] + "\n")
@@ -257,10 +257,10 @@ def test_the_lines_name_the_file_as_the_admin_has_called_it(desk, someone, admin
     assert all(line.strip() in readme for line in lines)
 
 
-def test_what_a_certificate_has_signed_opens_to_signed_data_and_not_to_a_zip(desk, tmp_path, admin_pem):
+def test_what_a_certificate_has_signed_opens_to_signed_data_and_not_to_a_zip(issuer, tmp_path, admin_pem):
     """Also with the line to open alone, which is the one of gpgsm for a card."""
     card = people.card_holder(tmp_path)
-    result = desk(public_keys={"unityuser": card.public}, sign_with=str(admin_pem))
+    result = issuer(public_keys={"unityuser": card.public}, sign_with=str(admin_pem))
     folder, name = Path(result["path"]).parent, Path(result["path"]).name
     (folder / "sender.pem").write_text((tmp_path / "admin.pem").read_text())
     signed = f"{name.removesuffix('.p7m')}.p7s"
@@ -273,14 +273,14 @@ def test_what_a_certificate_has_signed_opens_to_signed_data_and_not_to_a_zip(des
     assert (folder / name.removesuffix(".p7m")).read_bytes().startswith(b"PK")
 
 
-def test_what_is_sent_again_says_as_well_how_to_verify_it(desk, someone, admin_ssh, monkeypatch):
+def test_what_is_sent_again_says_as_well_how_to_verify_it(issuer, someone, admin_ssh, monkeypatch):
     def fail(self, parcel):
         raise DeliveryFailed("no")
 
     with monkeypatch.context() as patch, pytest.raises(DeliveryFailed) as caught:
         patch.setattr(FileChannel, "deliver", fail)
-        desk(public_keys=someone.keys, sign_with=str(admin_ssh))
-    result = desk.resend(caught.value.facts["kept"])
+        issuer(public_keys=someone.keys, sign_with=str(admin_ssh))
+    result = issuer.resend(caught.value.facts["kept"])
     folder, lines = Path(result["path"]).parent, result["how_to_verify"]
     (folder / "signers.txt").write_text(commands(lines, signing.SIGNER)[0] + "\n")
     assert run(commands(lines, "ssh-keygen")[0], folder).returncode == 0
@@ -298,23 +298,23 @@ def test_the_lines_of_a_signature_follow_from_the_receipt_and_the_signature(tmp_
     assert any("openssl cms -verify" in one for one in signing.verify_commands("x.zip.p7m", ":".join(["0A"] * 32)))
 
 
-def test_the_output_has_the_signature_as_well(desk, someone, admin_ssh):
-    result = desk(channel="output", public_keys=someone.keys, sign_with=str(admin_ssh))
+def test_the_output_has_the_signature_as_well(issuer, someone, admin_ssh):
+    result = issuer(channel="output", public_keys=someone.keys, sign_with=str(admin_ssh))
     assert result["signature"].startswith("-----BEGIN SSH SIGNATURE-----")
 
 
-def test_what_could_not_be_delivered_keeps_its_signature(desk, someone, admin_ssh, monkeypatch):
+def test_what_could_not_be_delivered_keeps_its_signature(issuer, someone, admin_ssh, monkeypatch):
     def fail(self, parcel):
         raise DeliveryFailed("no")
 
     with monkeypatch.context() as patch, pytest.raises(DeliveryFailed) as caught:
         patch.setattr(FileChannel, "deliver", fail)
-        desk(public_keys=someone.keys, sign_with=str(admin_ssh))
+        issuer(public_keys=someone.keys, sign_with=str(admin_ssh))
     kept = Path(caught.value.facts["kept"])
     before = kept.with_name(f"{kept.name}.sig").read_text()
-    result = desk.resend(kept)
+    result = issuer.resend(kept)
     assert Path(result["signature_path"]).read_text() == before
-    assert not list(desk.undelivered.iterdir())
+    assert not list(issuer.undelivered.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -327,8 +327,8 @@ def test_what_could_not_be_delivered_keeps_its_signature(desk, someone, admin_ss
         ({"channel": "https", "https": {"url": "https://x.example.org/drop"}}, "https.url: must end with a slash"),
     ],
 )
-def test_a_channel_that_cannot_carry_a_signature_issues_nothing(desk, tmp_path, admin_ssh, options, words):
+def test_a_channel_that_cannot_carry_a_signature_issues_nothing(issuer, tmp_path, admin_ssh, options, words):
     card = people.card_holder(tmp_path)
     with pytest.raises(InvalidInput, match=words):
-        desk(public_keys={"unityuser": card.public}, sign_with=str(admin_ssh), **options)
-    assert not desk.lines
+        issuer(public_keys={"unityuser": card.public}, sign_with=str(admin_ssh), **options)
+    assert not issuer.lines

@@ -59,12 +59,12 @@ CASES: dict[str, tuple[Current, dict[str, Any], list[str]]] = {
     "no external ID asked": (
         current(role=role(trust=OPEN)),
         {},
-        ["asks for no external ID: whoever is trusted may assume the role"],
+        ["requires no external ID: every trusted principal can assume the role"],
     ),
     "mfa": (
         current(),
         {"trust": Trust([ROOT], "", require_mfa=True)},
-        ["the trust policy has other conditions or actions than it should"],
+        ["the trust policy has unexpected conditions or actions"],
     ),
     "no policy": (current(policy=None), {}, ["grants nothing: the policy venue-access is missing"]),
     "wide policy": (
@@ -79,7 +79,7 @@ CASES: dict[str, tuple[Current, dict[str, Any], list[str]]] = {
     "conditions": (
         current(policy=CONDITIONAL),
         {},
-        ["the permissions combine actions, resources or conditions differently than they should"],
+        ["the permissions have unexpected combinations of actions, resources or conditions"],
     ),
     "kind of parameter": (
         current(),
@@ -112,4 +112,4 @@ def test_other_policies_are_named_and_revocations_are_not() -> None:
     sentences = unmanaged(seen)
     assert sentences[0].startswith("has another policy, extra,")
     assert sentences[1].startswith("has another policy, arn:aws:iam::aws:policy/ReadOnlyAccess,")
-    assert sentences[2] == f"the revocation {revoked} was altered and may refuse nothing"
+    assert sentences[2] == f"the revocation {revoked} was changed and may not deny anything"

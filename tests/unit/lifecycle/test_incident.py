@@ -67,7 +67,7 @@ def test_a_forged_receipt_is_named_and_not_believed() -> None:
 def test_a_receipt_of_another_account_than_aws_says_is_not_believed() -> None:
     found = identify(KEY, "210987654321", [], [issued()])
     assert found.session is None
-    assert f"of account {ACCOUNT}, but AWS says 210987654321" in found.problems[0]
+    assert f"names account {ACCOUNT} for the key, but AWS says 210987654321" in found.problems[0]
 
 
 @pytest.mark.parametrize("events", [[event()], []], ids=["with CloudTrail", "receipts alone"])
@@ -76,7 +76,7 @@ def test_a_receipt_that_gives_a_session_to_somebody_else_is_not_believed(events:
     assert forged.session_name == issued().session_name
     alone = identify(KEY, ACCOUNT, events, [forged])
     assert (alone.receipt, bool(alone.session)) == (None, bool(events))
-    assert "the name is made for another user. The receipt is ignored." in alone.problems[0]
+    assert "the name is that of another user. The receipt is ignored." in alone.problems[0]
     for receipts in ([forged, issued()], [issued(), forged]):
         assert identify(KEY, ACCOUNT, events, receipts).receipt == issued()
 
@@ -113,7 +113,7 @@ def test_a_call_says_what_the_key_is_where_its_issue_was_not_seen() -> None:
     assert (found.session.session_name, found.session.role_id) == (issued().session_name, ROLE_ID)
     assert (found.session.issued_at, found.session.expires_at) == (NOW, NOW + timedelta(hours=12))
     said = gaps(found.session, None, REGIONS, asked=True, truncated=False, failed={})
-    assert any("The calls with the key say what it is" in one for one in said)
+    assert any("The calls with the key identify it" in one for one in said)
     # The event of the issue knows more.
     both = identify(KEY, ACCOUNT, [used(), event()], []).session
     assert both and both.issuer_arn and both.expires_at < NOW + timedelta(hours=12)
@@ -181,7 +181,7 @@ SEEN: dict[str, Any] = {"asked": True, "truncated": False, "failed": {}}
         (False, True, {"asked": False}, "CloudTrail was not searched"),
         (False, True, {"failed": dict.fromkeys(REGIONS, "denied.")}, "only receipts are known: denied."),
         (True, True, {"failed": {"us-east-1": "denied."}}, "CloudTrail of us-east-1 could not be read: denied."),
-        (True, True, {"failed": {"us-east-1": "denied."}}, "of these regions were read: us-west-2. Name"),
+        (True, True, {"failed": {"us-east-1": "denied."}}, "of these regions were read: us-west-2. Specify"),
     ],
 )
 def test_what_could_not_be_seen_is_said(
@@ -232,7 +232,7 @@ def screen(**changes: Any) -> str:
 
 def test_the_screen_says_what_matters() -> None:
     shown = screen()
-    assert "STATE         LIVE until 2026-11-22T10:30:15Z" in shown
+    assert "STATE         VALID until 2026-11-22T10:30:15Z" in shown
     assert "VENUE         sbg / dev, role unity-sbg-dev-sts (not locked)" in shown
     assert "RECIPIENT     jdoe" in shown
     assert "ticket MDPS-1" in shown

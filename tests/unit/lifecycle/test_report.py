@@ -177,7 +177,7 @@ def test_a_request_without_an_answer_counts_as_valid_and_skipped_lines_are_count
     assert "may have been issued" in lines[1]
     assert "3 receipts could not be read" in lines[-1]
     assert "3 lines of the receipts file" in page(document)
-    assert "may be live" in page(document)
+    assert "may be valid" in page(document)
 
 
 def test_the_stores_of_the_venues_receipts_are_named_once_for_each_account() -> None:

@@ -327,7 +327,7 @@ HOSTILE_JOBS = [
 
 
 @pytest.mark.parametrize("job", HOSTILE_JOBS)
-def test_what_requests_no_token_for_the_user_is_passed_over(job: Any) -> None:
+def test_what_requests_no_token_for_the_user_is_skipped(job: Any) -> None:
     assert awx_request.waiting_for("jdoe", job) is None
 
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is said of a key whose role AWS does not show, or shows in part."""
+"""What is said about a key whose role AWS does not show, or shows in part."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_the_expiry_is_what_kion_says_or_unknown(kion, duration, setting, expire
 def test_keys_that_do_not_live_long_enough_are_refused(kion):
     succeed(kion, minimum_seconds=3600)
     result = fail(kion, minimum_seconds=3601)
-    assert result["error"] == "KeysTooShort" and "3600 seconds only, and 3601 are needed" in result["msg"]
+    assert result["error"] == "CredentialsExpireSoon" and "3600 seconds only, and 3601 are needed" in result["msg"]
 
 
 def test_an_unknown_expiry_does_not_pass_silently(kion):
@@ -302,7 +302,7 @@ def test_an_alias_on_an_old_server(kion, version, blamed):
     kion.version = version
     kion.roles = []
     result = fail(kion, account="sbg-dev")
-    assert ("does not know aliases" in result["msg"]) is blamed
+    assert ("does not support aliases, which need" in result["msg"]) is blamed
 
 
 def test_an_old_server_serves_numbers(kion):
@@ -448,7 +448,7 @@ def test_what_is_missing_is_named_with_all_its_places(kion, monkeypatch, gone, w
 
 def test_an_alias_of_no_account_of_mine(kion):
     assert (
-        "no account of yours has the alias 'elsewhere'"
+        "none of your accounts has the alias 'elsewhere'"
         in fail(kion, account="elsewhere", cloud_access_role=None, iam_role_name="x")["msg"]
     )
 
@@ -490,14 +490,14 @@ def test_the_only_identity_system_is_found(kion, monkeypatch):
 @pytest.mark.parametrize(
     ("systems", "words"),
     [
-        ([], "lists no identity system"),
-        ([{"id": 3, "idms_type_id": 4, "name": "SAML"}], "lists no identity system"),
+        ([], "has no identity system"),
+        ([{"id": 3, "idms_type_id": 4, "name": "SAML"}], "has no identity system"),
         (
             [{"id": 9, "idms_type_id": 2, "name": "AD\x1b[2J"}, {"id": 2, "idms_type_id": 1, "name": "Local"}],
             "several identity systems. Set it to one of: 2 (Local), 9 (AD\N{REPLACEMENT CHARACTER}[2J)",
         ),
-        ("text", "lists no identity system"),
-        ([5, {"id": "2", "idms_type_id": 1}, {"id": True, "idms_type_id": 1}], "lists no identity system"),
+        ("text", "has no identity system"),
+        ([5, {"id": "2", "idms_type_id": 1}, {"id": True, "idms_type_id": 1}], "has no identity system"),
     ],
 )
 def test_a_login_without_its_identity_system_lists_the_choice(kion, monkeypatch, systems, words):

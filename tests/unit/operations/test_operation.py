@@ -97,7 +97,7 @@ def test_an_option_that_narrows_is_never_empty(blank: Any) -> None:
     narrow = operation(lambda *_arguments: {}, narrowing=frozenset({"access"}))
     succeeded, result = narrow.run({"access": blank}, Runtime())
     assert (succeeded, result["error"], result["option"]) == (False, "InvalidInput", "access")
-    assert result["msg"] == "access: is given but empty. Give it a value, or leave it out."
+    assert result["msg"] == "access: must not be empty. Set a value, or omit the option."
 
 
 @pytest.mark.parametrize("value", [None, "x", ["x"], {"a": ""}, 0, False], ids=repr)

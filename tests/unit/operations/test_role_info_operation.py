@@ -64,7 +64,7 @@ def test_a_venue_of_a_list_may_name_its_account(info: Runner, expected: str, is_
 
 @pytest.mark.parametrize("option", ["role_name", "max_session_duration"])
 def test_an_option_of_a_venue_in_a_list_is_not_given_without_a_value(info: Runner, option: str) -> None:
-    with pytest.raises(InvalidInput, match=rf"^{option}: is given but empty"):
+    with pytest.raises(InvalidInput, match=rf"^{option}: must not be empty"):
         info.execute(venues=[{**VENUE, option: None}])
 
 

@@ -234,7 +234,7 @@ def test_a_role_that_is_deleted_while_it_is_repaired_is_created_again_with_the_s
 
 def test_endless_meddling_ends_with_a_named_error_and_the_waits_grow(role: Runner, account: Account) -> None:
     account.before("iam:CreateRole", *[refuse("ConcurrentModification")] * 20)
-    with pytest.raises(ConcurrentChange, match="keeps being changed by somebody else") as caught:
+    with pytest.raises(ConcurrentChange, match="is repeatedly changed by somebody else") as caught:
         role.execute()
     assert account.calls.count("iam:CreateRole") == ATTEMPTS
     assert role.clock.slept == sorted(role.clock.slept)
@@ -258,9 +258,14 @@ def test_another_account_than_expected(role: Runner, account: Account) -> None:
 @pytest.mark.parametrize(
     ("missing", "option", "value", "advice"),
     [
-        ("/unity/sbg/dev/ds/datastore-bucket", "buckets", ["mine"], "name the bucket with the option buckets"),
-        ("/unity/cs/account/privilegedpolicyname", "permissions_boundary", "none", "set that to 'none' to do without"),
-        ("/unity/cs/account/privilegedpolicyname", "permissions_boundary", "by-name", "name the boundary"),
+        ("/unity/sbg/dev/ds/datastore-bucket", "buckets", ["mine"], "specify the bucket with the option buckets"),
+        (
+            "/unity/cs/account/privilegedpolicyname",
+            "permissions_boundary",
+            "none",
+            "or 'none' for a role without a boundary",
+        ),
+        ("/unity/cs/account/privilegedpolicyname", "permissions_boundary", "by-name", "specify the boundary"),
     ],
 )
 def test_what_is_not_published_must_be_named(
@@ -336,21 +341,21 @@ def test_unequal_ids_stop_the_run_before_any_write(role: Runner, account: Accoun
     [
         ({"description": "x" * 1001}, "description: must be at most 1,000"),
         ({"description": "日本"}, "description: must be at most 1,000 characters of Latin-1"),
-        ({"tags": {"Venue": "ops"}}, "tags: Venue says whose the role is"),
-        ({"tags": {"VENUE": "ops"}}, "tags: Venue says whose the role is"),
-        ({"tags": {"capability": "eks"}}, "tags: Capability says whose the role is"),
+        ({"tags": {"Venue": "ops"}}, "tags: Venue identifies the owner of the role"),
+        ({"tags": {"VENUE": "ops"}}, "tags: Venue identifies the owner of the role"),
+        ({"tags": {"capability": "eks"}}, "tags: Capability identifies the owner of the role"),
         ({"tags": {f"t{number}": "x" for number in range(41)}}, "tags: has 51 tags and only 50 fit"),
         ({"wait_timeout": 3601}, "wait_timeout: 3601 must be 0 to 3600"),
         ({"max_session_duration": 3599}, "max_session_duration: 3599 must be 3600 to 43200"),
-        ({"expected_account_id": "123"}, "expected_account_id: '123' is not an AWS account id"),
+        ({"expected_account_id": "123"}, "expected_account_id: '123' is not an AWS account ID"),
         ({"kms_key_id": "alias/x", "external_id_type": "String"}, "kms_key_id: encrypts a SecureString"),
         ({"external_id": "with space"}, "external_id: must be 2 to 1,224"),
-        ({"external_id": ""}, "external_id: is given but empty"),
-        ({"buckets": []}, "buckets: is given but empty"),
-        ({"trusted_principals": []}, "trusted_principals: is given but empty"),
-        ({"expected_account_id": ""}, "expected_account_id: is given but empty"),
-        ({"permissions_boundary": "arn:aws:iam::aws:policy/AdministratorAccess"}, "is a policy of AWS itself"),
-        ({"ecr_repositories": []}, "ecr_repositories: is given but empty"),
+        ({"external_id": ""}, "external_id: must not be empty"),
+        ({"buckets": []}, "buckets: must not be empty"),
+        ({"trusted_principals": []}, "trusted_principals: must not be empty"),
+        ({"expected_account_id": ""}, "expected_account_id: must not be empty"),
+        ({"permissions_boundary": "arn:aws:iam::aws:policy/AdministratorAccess"}, "is an AWS managed policy"),
+        ({"ecr_repositories": []}, "ecr_repositories: must not be empty"),
     ],
 )
 def test_bad_input_costs_no_call(role: Runner, account: Account, given: dict[str, Any], message: str) -> None:
@@ -555,7 +560,7 @@ def test_an_error_becomes_a_result_that_names_the_venue(account: Account) -> Non
             {"ecr_repositories": ["sbg/*", "tropess/*"]},
             ["sbg/*", "tropess/*"],
             "ecr_repositories",
-            "'tropess/*' reaches",
+            "'tropess/*' includes",
         ),
     ],
 )
@@ -875,7 +880,7 @@ def test_access_analyzer_that_refuses_does_not_stop_the_run(role: Runner, accoun
     assert "the caller needs access-analyzer:ValidatePolicy" in role.warnings[0]
 
 
-# A lock, ours or made by hand, hides nothing from provisioning.
+# A lock, ours or created manually, hides nothing from provisioning.
 
 BY_HAND = {"Sid": "Incident42", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
 
@@ -926,7 +931,7 @@ def test_a_rotation_under_way_stays_as_it_is_while_the_role_is_locked(
     assert (old in trust, new in trust, stored(account)) == (False, True, new)
 
 
-# What SSM says of an existing role.
+# What SSM says about an existing role.
 
 
 @pytest.mark.parametrize(
@@ -995,10 +1000,10 @@ def test_a_change_that_an_option_names_needs_no_confirmation(role: Runner, accou
 
 def test_a_published_policy_of_aws_is_no_boundary(role: Runner, account: Account) -> None:
     publish(account, "/unity/cs/account/privilegedpolicyname", "arn:aws:iam::aws:policy/AdministratorAccess")
-    with pytest.raises(InvalidInput, match=r"privilegedpolicyname: .* is a policy of AWS itself"):
+    with pytest.raises(InvalidInput, match=r"privilegedpolicyname: .* is an AWS managed policy"):
         role.execute()
     publish(account, "/unity/cs/account/privilegedpolicyname", "arn:aws:iam::210987654321:policy/theirs")
-    with pytest.raises(InvalidInput, match="is a policy of another account"):
+    with pytest.raises(InvalidInput, match="belongs to a different account"):
         role.execute()
 
 

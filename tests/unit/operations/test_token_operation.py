@@ -407,7 +407,7 @@ def test_a_chained_caller_is_capped_with_a_warning_or_refused(issue: Runner, acc
         "as with credentials from Kion (role chaining). The token is valid for 3600 seconds."
     ]
     as_caller(account, CHAINED)
-    with pytest.raises(InvalidInput, match="Ask for at most 3600, or set on_duration_cap to cap"):
+    with pytest.raises(InvalidInput, match="Request at most 3600, or set on_duration_cap to cap"):
         issue.execute(duration_seconds=7200, on_duration_cap="fail")
     as_caller(account, CHAINED)
     assert issue.execute(duration_seconds=3600, on_duration_cap="fail")["token"]
@@ -445,7 +445,7 @@ def test_a_role_made_by_hand_needs_the_published_bucket(issue: Runner, account: 
     assert statements(account)["ecr:BatchCheckLayerAvailability"]["Resource"] == [
         f"arn:aws:ecr:us-west-2:{MOTO_ACCOUNT}:repository/sbg/app"
     ]
-    with pytest.raises(NotProvisioned, match=r"in region us-west-2 .* name the bucket with the option buckets"):
+    with pytest.raises(NotProvisioned, match=r"in region us-west-2 .* specify the bucket with the option buckets"):
         issue.execute(access=["s3_read"])
     issue.execute(access=["s3_read"], buckets=["mine"])
     assert statements(account)["s3:GetObject"]["Resource"] == ["arn:aws:s3:::mine/*"]
@@ -527,32 +527,32 @@ def test_a_session_policy_that_grows_too_long_with_the_published_bucket_is_refus
         ({"project": "S B G"}, "project: 'S B G' is not a name"),
         ({"venue": "d" * 60}, "IAM allows 64"),
         ({"role_name": "a b"}, "role_name: 'a b' is not a role name"),
-        ({"user": ""}, "user: is given but empty"),
+        ({"user": ""}, "user: must not be empty"),
         ({"user": "José Núñez"}, "Use 'jose.nunez', for example."),
         ({"session_name": "jane doe"}, "session_name: 'jane doe' must be 2 to 64"),
         ({"source_identity": "x"}, "source_identity: 'x' must be 2 to 64"),
         ({"external_id": "secret value"}, "external_id: must be 2 to 1,224"),
-        ({"external_id": ""}, "external_id: is given but empty"),
-        ({"session_policy": ""}, "session_policy: is given but empty"),
-        ({"expected_account_id": " "}, "expected_account_id: is given but empty"),
-        ({"policy_arns": []}, "policy_arns: is given but empty"),
-        ({"limits": {}}, "limits: is given but empty"),
+        ({"external_id": ""}, "external_id: must not be empty"),
+        ({"session_policy": ""}, "session_policy: must not be empty"),
+        ({"expected_account_id": " "}, "expected_account_id: must not be empty"),
+        ({"policy_arns": []}, "policy_arns: must not be empty"),
+        ({"limits": {}}, "limits: must not be empty"),
         ({"limits": {"access": ["s3_read"]}, "access": ["s3_write"]}, "access: 's3_write' is outside the limits"),
         ({"limits": {"duration_seconds": 900}, "duration_seconds": 901}, "limits.duration_seconds: 900"),
         ({"duration_seconds": 899}, "duration_seconds: 899 must be 900 to 43200"),
         ({"duration_seconds": 43201}, "duration_seconds: 43201 must be 900 to 43200"),
         ({"wait_timeout": -1}, "wait_timeout: -1 must be 0 to 3600"),
-        ({"access": ["admin"]}, "access: 'admin' is not access"),
+        ({"access": ["admin"]}, "access: 'admin' is not valid"),
         (
             {"role_arn": "arn:aws-us-gov:iam::123456789012:role/x"},
-            "lies in partition aws-us-gov, but the region is in partition aws",
+            "is in partition aws-us-gov, but the region is in partition aws",
         ),
         (
             {"role_arn": ARN, "expected_account_id": "210987654321"},
             "belongs to account 123456789012, not to 210987654321",
         ),
         ({"role_arn": f"arn:aws:iam::{MOTO_ACCOUNT}:role/" + "x" * 65}, "is not a role name"),
-        ({"expected_account_id": "12"}, "is not an AWS account id"),
+        ({"expected_account_id": "12"}, "is not an AWS account ID"),
         ({"session_policy": "{"}, "session_policy: is not JSON"),
         (
             {"session_policy": '{"Statement": []}', "access": ["s3_read"]},
@@ -561,7 +561,7 @@ def test_a_session_policy_that_grows_too_long_with_the_published_bucket_is_refus
         ({"policy_arns": ["arn:aws:iam::aws:policy/x"] * 11}, "policy_arns: names 11"),
         ({"tags": {f"k{number}": "v" for number in range(51)}}, "tags: has 51 tags"),
         ({"transitive_tag_keys": ["Proj"]}, "transitive_tag_keys: Proj is not among the tags"),
-        ({"ecr_repositories": ["*"]}, "would reach beyond one namespace"),
+        ({"ecr_repositories": ["*"]}, "would match more than one namespace"),
         ({"buckets": ["My_Bucket"]}, "is not a bucket name"),
         ({"bucket_prefixes": ["/x"]}, "must be a folder"),
         (
@@ -702,7 +702,7 @@ def not_a_place(folder: pathlib.Path) -> dict[str, tuple[pathlib.Path, str]]:
         "a symbolic link": (folder / "link", "is a symbolic link"),
         "a FIFO": (folder / "fifo", "is a FIFO"),
         "below a file": (folder / "file" / "token.json", "is not a folder"),
-        "a folder of everybody": (folder / "open" / "token.json", "everybody may write to the folder"),
+        "a folder of everybody": (folder / "open" / "token.json", "is writable by everyone"),
         "a line break": (folder / "a\nb", "is not the path of a file"),
     }
 

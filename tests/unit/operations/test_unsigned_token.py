@@ -37,7 +37,7 @@ LIMITED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "repositories": ({"access": ["ecr_pull"], "ecr_repositories": ["sbg/app"]}, {}),
     "buckets alone": ({"buckets": [BUCKET]}, {}),
     "the limits of the venue": ({"limits": LIMITS}, {"DurationSeconds": 1200}),
-    "a policy by hand": ({"session_policy": json.dumps(BY_HAND)}, {}),
+    "a policy manually": ({"session_policy": json.dumps(BY_HAND)}, {}),
     "a managed policy": ({"policy_arns": [READ_ONLY]}, {"PolicyArns": [{"arn": READ_ONLY}]}),
     "a duration": ({"duration_seconds": 900}, {"DurationSeconds": 900}),
     "everything at once": (

@@ -58,8 +58,8 @@ ASKED = {
     ("options", "message"),
     [
         ({"verify": False, "keys_file": "keys.json"}, "keys_file: is used only with verify"),
-        ({"state": "absent"}, "verify: .*absent, which refuses nothing"),
-        ({"state": "unlocked"}, "verify: .*unlocked, which refuses nothing"),
+        ({"state": "absent"}, "verify: .*absent, which does not deny anything"),
+        ({"state": "unlocked"}, "verify: .*unlocked, which does not deny anything"),
         ({"web_identity_subject": "jdoe"}, "verify: .*only its provider"),
         ({"wait_timeout": -1}, "wait_timeout: must be between 0 and 3600"),
         ({"wait_timeout": 3601}, "wait_timeout: must be between 0 and 3600"),

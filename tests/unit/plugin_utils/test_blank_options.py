@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An option that narrows or checks, and is given but empty, is an error.
+"""An option that narrows or checks and is empty is an error.
 
 Every option, every module, both front ends.
 """
@@ -75,7 +75,7 @@ SITUATIONS = {"in process": Situation(), "shipped": Situation(keywords={"environ
 
 
 def refusal(option: str) -> str:
-    return f"{option}: is given but empty. Give it a value, or leave it out."
+    return f"{option}: must not be empty. Set a value, or omit the option."
 
 
 def test_every_option_that_can_be_empty_is_decided_about() -> None:

@@ -157,7 +157,7 @@ def test_cmd_has_set_on_every_line_and_unsets_the_stale():
 
 @pytest.mark.parametrize("character", CMD_REFUSES)
 def test_what_cmd_cannot_take_is_refused_without_the_value(character):
-    with pytest.raises(InvalidInput, match="Windows cmd") as caught:
+    with pytest.raises(InvalidInput, match="Windows command prompt") as caught:
         token_files(make_token(secret=f"before{character}after"))
     assert "before" not in str(caught.value)
 

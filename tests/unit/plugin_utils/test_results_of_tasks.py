@@ -157,8 +157,8 @@ def test_options_that_do_not_go_together_are_refused_before_the_operation_begins
 @pytest.mark.parametrize(
     ("fields", "options", "message"),
     [
-        ({"narrowing": frozenset({"password"})}, {"password": " "}, "password: is given but empty"),
-        ({"services": ("sts",)}, {"region": ""}, "region: is given but empty"),
+        ({"narrowing": frozenset({"password"})}, {"password": " "}, "password: must not be empty"),
+        ({"services": ("sts",)}, {"region": ""}, "region: must not be empty"),
         ({"argument_spec": {**SPEC, "mail": MAIL}}, {"mail": ["x"]}, "mail: must be a dictionary"),
     ],
     ids=["a blank option", "a blank connection option", "not a dictionary"],

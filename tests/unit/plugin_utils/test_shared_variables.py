@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A variable that begins with venue_sts_ counts for every role, and a role's own variable outranks it."""
+"""A variable that begins with venue_sts_ counts for every role, and a role's own variable takes precedence over it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ summary = FilterModule().filters()["issue_summary"]
 
 @pytest.mark.parametrize("given", ["abc", "", [], 7, None, {"receipt": 1}, ["abc"], [None], [{"failed": True}], [{}]])
 def test_what_is_no_result_is_refused(given: Any) -> None:
-    with pytest.raises(AnsibleFilterError, match="give results of venue_sts_token"):
+    with pytest.raises(AnsibleFilterError, match="pass results of venue_sts_token"):
         summary(given)
 
 

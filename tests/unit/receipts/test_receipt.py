@@ -130,7 +130,7 @@ def test_what_no_receipt_has_is_refused(key: str, value: Any) -> None:
     assert caught.value.message.isprintable()
 
 
-def test_what_a_later_version_may_add_is_passed_over() -> None:
+def test_what_a_later_version_may_add_is_ignored() -> None:
     given: dict[str, Any] = {**copy.deepcopy(FULL.to_json()), "new": 1}
     for key in ("allows", "context", "handoff"):
         given[key]["new"] = 10**30

@@ -342,7 +342,7 @@ def test_planted_receipts_make_the_comparison_say_that_it_is_not_complete(
     plant(bucket, [delivered_to("eve", number, "hers", minutes=2) for number in range(2, 6)])
     found = keys_in(clients, "jdoe", **S3)
     assert found
-    assert (found.fingerprints, found.passed_over) == (
+    assert (found.fingerprints, found.unread_reason) == (
         (),
         "s3://records/sts/sbg/dev/ has more receipts than are compared",
     )
@@ -359,7 +359,7 @@ def test_too_many_objects_or_parameters_are_no_absence(
     monkeypatch.setattr(receipt_stores, "MOST_PARAMETERS", 0)
     found = keys_in(clients, "jdoe", **EVERYWHERE)
     assert found
-    assert found.passed_over == (
+    assert found.unread_reason == (
         f"s3://records/sts/sbg/dev/ has more receipts than are compared and {PATH} has more receipts than are compared"
     )
 
@@ -370,7 +370,7 @@ def test_a_receipt_that_cannot_be_read_is_no_absence(clients: Clients, bucket: A
     bucket.put_object(Bucket="records", Key=key, Body=b"x" * (LONGEST_LINE + 1))
     found = keys_in(clients, "jdoe", **S3)
     assert found
-    assert found.passed_over == "1 receipts in s3://records/sts/sbg/dev/ could not be read"
+    assert found.unread_reason == "1 receipts in s3://records/sts/sbg/dev/ could not be read"
 
 
 @pytest.mark.parametrize(

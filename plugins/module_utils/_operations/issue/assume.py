@@ -72,7 +72,7 @@ def _assume(question: Question, client: Any, runtime: Runtime) -> Issued:
 
 
 def _ask(question: Question, client: Any, runtime: Runtime) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Ask once, and once more without the names of the session if they may be why AWS refuses.
+    """Ask once, and again without the names of the session if they may be why AWS refuses.
 
     :return: the answer, and the arguments that it was given for.
     """
@@ -90,7 +90,7 @@ def _ask(question: Question, client: Any, runtime: Runtime) -> tuple[dict[str, A
 
 
 def read_answer(answer: dict[str, Any], runtime: Runtime) -> Issued:
-    """Return the token of an answer of STS, with what the answer says of the session."""
+    """Return the token of an answer of STS, with what the answer says about the session."""
     if warning := nearly_full(answer):
         runtime.warn(warning)
     token = token_document(answer)

@@ -195,14 +195,14 @@ def _provisioned(
         raise NotProvisioned(f"there is no role {options.role_name} in account {caller.account_id}. {advice}")
     if options.role_arn and role.arn != options.role_arn:
         raise InvalidInput("role_arn", f"'{options.role_arn}' does not exist. The role of that name is {role.arn}.")
-    # A role made by hand has no tags; one of another venue does.
+    # A role created manually has no tags; one of another venue does.
     check_ownership(options.venue, role.name, role.tags, adopt=True)
     if not parameter:
         raise missing_parameter(
             options.parameters.external_id,
             options.region,
             caller.account_id,
-            f"it holds the external ID of the role {role.name}, which exists. {advice}",
+            f"it contains the external ID of the role {role.name}, which exists. {advice}",
         )
     check_unlocked(role)
     return role, parameter
@@ -262,7 +262,7 @@ def _with_buckets(
     if buckets:
         return replace(request, buckets=buckets)
     if name not in parameters:
-        advice = "name the bucket with the option buckets."
+        advice = "specify the bucket with the option buckets."
         raise missing_parameter(name, options.region, caller.account_id, advice)
     return replace(request, buckets=check_buckets(name, [parameters[name].value]))
 
@@ -275,7 +275,7 @@ def _decide_duration(options: TokenOptions, caller: Caller, role: Role, runtime:
         message = f"{options.duration} seconds cannot be granted: {granted.capped_by}"
         if options.on_duration_cap == "fail":
             raise InvalidInput(
-                "duration_seconds", f"{message}. Ask for at most {granted.seconds}, or set on_duration_cap to cap."
+                "duration_seconds", f"{message}. Request at most {granted.seconds}, or set on_duration_cap to cap."
             )
         runtime.warn(f"duration_seconds: {message}. The token is valid for {granted.seconds} seconds.")
     return granted.seconds

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Signals while a token is on its way: the first one ends the work, and none ends the record of it."""
+"""Signals while a token is being issued: the first one ends the work, and none ends the record of it."""
 
 from __future__ import annotations
 

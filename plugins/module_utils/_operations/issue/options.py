@@ -99,7 +99,7 @@ CONSTRAINTS: Mapping[str, Any] = {
         ("dest", "handoff", "reuse"),
     ],
 }
-# Given but empty, these are an error.
+# An empty value of these is an error.
 NARROWING = (
     filled_in(ARGUMENT_SPEC, but=("context", "handoff", "tags", "transitive_tag_keys"))
     | {f"limits.{name}" for name in filled_in(LIMITS)}
@@ -114,8 +114,8 @@ class TokenOptions:
     """The options of one issue, checked as far as that is possible without an AWS call.
 
     :param role_account: the account that an option names, or an empty text.
-    :param request: what the token is limited to, with the limits filled in where the request is silent.
-    :param session_policy: a session policy written by hand.
+    :param request: what the token is limited to, with the limits filled in where the request sets no option.
+    :param session_policy: a custom session policy.
     :param extras: the parameters of AssumeRole that do not depend on the state of the venue.
     :param tag_session: whether the context names the session; None to do so where AWS allows it.
     :param session_name: the name of the session; with SAML, the name that an encrypted assertion should contain.
@@ -312,7 +312,7 @@ def _parse_policy_arns(params: Params, request: Request, partition: str) -> tupl
         raise InvalidInput(
             "policy_arns",
             "STS allows what any of the session policies allows, so they cannot be combined with session_policy, "
-            "access, buckets, bucket_prefixes, ecr_repositories or limits on these. Give one or the other.",
+            "access, buckets, bucket_prefixes, ecr_repositories or limits on these. Set only one of them.",
         )
     return arns
 

@@ -95,7 +95,7 @@ class Delivery(Protocol):
         """Try what can fail for this request, before STS is asked."""
 
     def facts(self) -> Result:
-        """Return what the result says of the delivery before there is a token."""
+        """Return what the result says about the delivery before there is a token."""
 
     def pack(self, issued: Issued, receipt: Receipt) -> Any:
         """Make the parcel in memory: sealed, unless the admin keeps the token."""
@@ -104,7 +104,7 @@ class Delivery(Protocol):
         """Deliver the parcel."""
 
     def describe(self, parcel: Any) -> dict[str, Any] | None:
-        """Return what a receipt says of a delivered parcel; None if the task returns the credentials."""
+        """Return what a receipt says about a delivered parcel; None if the task returns the credentials."""
 
     def keep(self, parcel: Any) -> Kept:
         """Keep a parcel that was not delivered, if it is sealed."""
@@ -113,4 +113,4 @@ class Delivery(Protocol):
         """Put a sealed parcel into the result, because it could not be kept."""
 
     def finish(self, parcel: Any, delivered: Delivered) -> Result:
-        """Return what the result says of the delivery."""
+        """Return what the result says about the delivery."""

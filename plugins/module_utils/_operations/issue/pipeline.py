@@ -22,7 +22,7 @@ TO_REVOKE = "To make sure that it cannot be used, run the playbook mdps.venue_st
 
 
 class Pipeline:
-    """One token on its way. It knows at every moment how far the token came.
+    """The issue of one token. It knows at every moment which steps are complete.
 
     :param operation: the name of the module, for messages.
     :param record: writes a receipt to every store; raises ReceiptNotKept.

@@ -21,7 +21,7 @@ MARGIN = timedelta(seconds=60)  # for the retries of one call
 
 @dataclass(frozen=True)
 class ReceiptFacts:
-    """What a receipt says of a request that was authorized."""
+    """What a receipt says about a request that was authorized."""
 
     account_id: str
     role_arn: str

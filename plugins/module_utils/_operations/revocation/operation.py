@@ -51,7 +51,7 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
         raise failure
     attempts = [] if runtime.check_mode else attempts_of(options, run.state, run.plans, clients, before)
     if options.proof and not attempts and not runtime.check_mode:
-        runtime.warn("Nothing was proven, because no token had to be revoked.")
+        runtime.warn("Nothing was verified, because no token had to be revoked.")
     return {**result, "verified": verify(options, attempts, steps, runtime)}
 
 
@@ -113,12 +113,12 @@ class _Run:
         problems = {one.role.name: one.problem for one in self.plans if one.problem}
         problems |= self.failed | dict(self.state.failed)
         unrevoked = check_quota(self.options, self.state, self.plans, self.confirmed, self.runtime)
-        passed_over = too_many_roles(self.state.passed_over) if self.state.passed_over else None
+        too_many = too_many_roles(self.state.skipped_roles) if self.state.skipped_roles else None
         of_roles = _of_roles(self.options, problems, len(self.state.roles) + len(self.state.failed))
         if open_leases:
             but = "Not" if of_roles else "The tokens are revoked, but not"
             open_leases.message += f" {but} every lease has ended: renewal can issue new ones. Run again."
-        found = [one for one in (of_roles, open_leases, unrevoked, passed_over) if one]
+        found = [one for one in (of_roles, open_leases, unrevoked, too_many) if one]
         if not found:
             return None
         found[0].message = " ".join(one.message for one in found)
@@ -134,7 +134,7 @@ def _of_roles(options: RevocationOptions, problems: Mapping[str, VenueError], ro
         each = " ".join(f"{name}: {error.message}" for name, error in problems.items())
         first.message = (
             f"{len(problems)} of the {roles} roles of {options.venue} are not {VERBS[options.state]}. {each} "
-            "The steps in the result were carried out. Run again when the cause is removed."
+            "The steps in the result were carried out. Fix the cause and run again."
         )
     return first
 
@@ -177,7 +177,8 @@ def _check_trust(
     now = read_role(clients.client("iam"), role.name)
     if now and not _holds(options, now):
         raise ConcurrentChange(
-            f"the trust policy of the role {role.name} was written by somebody else: the lock or the refusal is gone."
+            f"the trust policy of the role {role.name} was changed by somebody else: the lock or the denied subjects "
+            "were removed."
         )
 
 
@@ -192,14 +193,14 @@ def _end_leases(
 ) -> tuple[Sequence[Step], VenueError | None]:
     """End the leases first, so that no renewal follows. Return the steps, and what failed: tokens are revoked anyway.
 
-    The token of a renewal that is on its way is not delivered: it looks at the lease again.
+    The token of a renewal that is in progress is not delivered: it looks at the lease again.
     """
     if not options.ends_leases:
         return (), None
     if leases is None:
         runtime.warn(
-            f"The leases below {options.lease_path} may not be read with these credentials, so none was ended. If the "
-            "venue has leases, renewal can issue new tokens. The caller needs ssm:GetParametersByPath."
+            f"The leases below {options.lease_path} could not be read with these credentials, so none was ended. If "
+            "the venue has leases, renewal can issue new tokens. The caller needs ssm:GetParametersByPath."
         )
         return (), None
     user = options.value if options.target == "user" else None

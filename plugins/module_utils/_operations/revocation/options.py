@@ -168,10 +168,10 @@ def _target(params: Params) -> str:
             raise InvalidInput(name, f"cannot be used with state {params['state']}, which is about the whole venue.")
         return "all"
     if len(given) != 1:
-        found = f"{' and '.join(given)} are given" if given else "nothing says what to revoke"
+        found = f"{' and '.join(given)} are given" if given else "no option says what to revoke"
         raise InvalidInput(
             given[0] if given else "all",
-            f"{found}. Give exactly one of {', '.join(TARGETS)}. To revoke every token of the venue, set all to true.",
+            f"{found}. Set exactly one of {', '.join(TARGETS)}. To revoke every token of the venue, set all to true.",
         )
     return given[0]
 
@@ -189,5 +189,5 @@ def _issuer(params: Params) -> str:
 def _before(text: str | None, runtime: Runtime) -> datetime | None:
     moment = parse_time("before", text) if text is not None else None
     if moment and moment > runtime.now() + CLOCK_TOLERANCE:
-        raise InvalidInput("before", "lies in the future. Tokens issued from now on would be refused.")
+        raise InvalidInput("before", "is in the future. Tokens issued from now on would be refused.")
     return moment

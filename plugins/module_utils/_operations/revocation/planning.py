@@ -147,7 +147,7 @@ def _newest(receipts: Iterable[Receipt]) -> datetime | None:
 
 
 def fewer_of(options: RevocationOptions, asked: Sequence[Revocation], known: Collection[str]) -> list[Revocation]:
-    """What is to be revoked where not everything fits. An access key has one session, and CloudTrail outranks receipts.
+    """What is to be revoked where not everything fits. An access key has one session. CloudTrail precedes receipts.
 
     :param known: the names of the sessions that CloudTrail knows.
     """

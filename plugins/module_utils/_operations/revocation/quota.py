@@ -42,7 +42,8 @@ def check_quota(
         fewer = fewer_of(options, asked, known)
         still_open += [each.value for each in missing(one.plan.after["revocations"], fewer, state.now)]
         runtime.warn(
-            f"The receipts name {len(asked)} sessions of the role {one.role.name}, more than IAM has room for. Either "
+            f"The receipts name {len(asked)} sessions of the role {one.role.name}, more than fit into the quota of "
+            "IAM. Either "
             f"somebody has written false receipts, or there are many tokens. CloudTrail knows {len(known)} of them. "
             f"{_instead(options, fewer)}".rstrip()
         )
@@ -50,8 +51,8 @@ def check_quota(
         return None
     return QuotaReached(
         f"{len(still_open)} sessions that only receipts name are not revoked, because they do not fit on the role: "
-        f"{first_of(still_open)}. What fits is revoked. If any of them may be a true one, end every token of the "
-        f"venue: ansible-playbook mdps.venue_sts.revoke -e project={options.venue.project} "
+        f"{first_of(still_open)}. Those that fit are revoked. If any of the others may be genuine, end every token of "
+        f"the venue: ansible-playbook mdps.venue_sts.revoke -e project={options.venue.project} "
         f"-e venue={options.venue.venue} -e all=true (or all: true), with the same receipts_* options.",
         quota=INLINE_POLICY_LENGTH,
     )

@@ -46,7 +46,7 @@ def _target(options: RevocationOptions, known: Known, state: State, plans: Seque
     if options.state == "present" and others and options.value not in others:
         yield (
             f"None of the {len(others)} receipts of valid tokens of {options.venue} names the session "
-            f"{options.value}. Is the name spelled as in the receipt or in CloudTrail?"
+            f"{options.value}. Check that the name is spelled as in the receipt or in CloudTrail."
         )
 
 
@@ -58,14 +58,14 @@ def _roles(options: RevocationOptions, state: State) -> Iterator[str]:
             "other roles were revoked. If the venue's role has another name, set role_name."
         )
     for reason in state.not_reached:
-        yield f"The venue may have other roles, and these are left as they are: {reason}"
+        yield f"The venue may have other roles, which are not changed: {reason}"
     for reason in dict.fromkeys(why for _one, why in state.left_out):
         names = [one.session_name for one, why in state.left_out if why == reason]
         done = "lifted" if options.state == "absent" else "revoked"
-        yield f"Not {done}: {first_of(names)}. Either the receipt is false, or somebody else must do it: {reason}"
+        yield f"Not {done}: {first_of(names)}. Either the receipt is false, or this needs other credentials: {reason}"
     if state.gone:
         names = [one.session_name for one in state.gone]
-        yield f"The role of these sessions does not exist any more, so they have ended: {first_of(names)}."
+        yield f"The role of these sessions no longer exists, so they have ended: {first_of(names)}."
     replaced = [one.session_name for role in state.roles for one in role.receipts if is_replaced(role.role, one)]
     if replaced and options.by_receipt:
         yield (
@@ -80,7 +80,7 @@ def _receipts(known: Known, state: State) -> Iterator[str]:
     if early:
         yield (
             f"Receipts are dated in the future: {first_of(early)}. Either the clock of the machine that issued the "
-            "token was wrong, or somebody else has written them. What was issued until now is revoked."
+            "token was wrong, or the receipts are forged. What was issued until now is revoked."
         )
 
 

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What receipts, leases and AWS say of a venue before its tokens are revoked."""
+"""What receipts, leases and AWS say about a venue before its tokens are revoked."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class WantedRoles(NamedTuple):
 
     :param names: of the roles to read, the venue's own before all others.
     :param further: those of them that only their tags name.
-    :param passed_over: the names of further roles that receipts name, too many to be read.
+    :param skipped_roles: the names of further roles that receipts name, too many to be read.
     :param not_reached: why roles that only their tags name are not known.
     """
 
     names: tuple[str, ...]
     further: tuple[str, ...]
-    passed_over: tuple[str, ...]
+    skipped_roles: tuple[str, ...]
     not_reached: tuple[str, ...]
 
 
@@ -84,7 +84,7 @@ class State:
     :param leases: the leases of the venue; None if they were not asked for or may not be read.
     :param left_out: receipts that nothing is done about, each with the reason.
     :param not_reached: why other roles of the venue are left as they are.
-    :param passed_over: the names of further roles that receipts name, too many to be read.
+    :param skipped_roles: the names of further roles that receipts name, too many to be read.
     :param failed: roles that must be dealt with and could not be read, each with the reason.
     :param own_missing: whether the venue's own role was looked for and does not exist.
     """
@@ -96,7 +96,7 @@ class State:
     leases: FoundLeases | None
     left_out: tuple[tuple[Receipt, str], ...]
     not_reached: tuple[str, ...]
-    passed_over: tuple[str, ...]
+    skipped_roles: tuple[str, ...]
     failed: Mapping[str, VenueError]
     own_missing: bool
 
@@ -126,7 +126,8 @@ def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime
         runtime.warn(f"{log.unreadable} receipts could not be read or are not receipts. They were skipped.")
     if log.conflicts:
         runtime.warn(
-            f"These receipt ids are given to several tokens, and each of them counts: {first_of(log.conflicts)}."
+            "These receipt IDs are used for several tokens, and all of these tokens are processed: "
+            f"{first_of(log.conflicts)}."
         )
     found = _asked_for(options, log)
     if not found and options.target == "access_key_id" and not options.sources.services:
@@ -186,7 +187,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
         leases=leases,
         left_out=(*foreign, *left_out),
         not_reached=(*wanted.not_reached, *not_reached),
-        passed_over=wanted.passed_over,
+        skipped_roles=wanted.skipped_roles,
         failed=failed,
         own_missing=not options.by_receipt and options.role_name.lower() not in there,
     )
@@ -229,8 +230,8 @@ def _wanted_roles(
     asked = _asked_roles(options, receipts, lease)
     asked, rest = asked[:MOST_ROLES], asked[MOST_ROLES:]
     further, not_reached = _further_roles(options, iam, asked)
-    passed_over = [name for name in rest if name.lower() not in map(str.lower, further)]
-    return WantedRoles((*asked, *further), tuple(further), tuple(passed_over), tuple(not_reached))
+    skipped_roles = [name for name in rest if name.lower() not in map(str.lower, further)]
+    return WantedRoles((*asked, *further), tuple(further), tuple(skipped_roles), tuple(not_reached))
 
 
 def _read_roles(
@@ -244,7 +245,7 @@ def _read_roles(
     for role, _inline in states:
         if problem := _foreign_role(options, role):
             refused[role.name.lower()] = problem
-    refused.update({name.lower(): too_many_roles(wanted.passed_over) for name in wanted.passed_over})
+    refused.update({name.lower(): too_many_roles(wanted.skipped_roles) for name in wanted.skipped_roles})
     return states, refused
 
 
@@ -270,16 +271,16 @@ def _further_roles(options: RevocationOptions, iam: Any, names: Sequence[str]) -
     try:
         found = [role.name for role in roles_of(iam, options.venue)]
     except VenueError as refusal:
-        return [], [f"roles that are not named were not looked for. {refusal.message}"]
+        return [], [f"other roles of the venue were not searched. {refusal.message}"]
     known = {name.lower() for name in names}
     return [name for name in found if name.lower() not in known], []
 
 
-def too_many_roles(passed_over: Sequence[str]) -> TooManyReceipts:
+def too_many_roles(skipped_roles: Sequence[str]) -> TooManyReceipts:
     return TooManyReceipts(
-        f"the receipts name more than {MOST_ROLES} roles. Nothing is changed on {len(passed_over)} of them: "
-        f"{first_of(passed_over)}. Remove false receipts, or run again with role_name for each role of the venue.",
-        roles=len(passed_over),
+        f"the receipts name more than {MOST_ROLES} roles. Nothing is changed on {len(skipped_roles)} of them: "
+        f"{first_of(skipped_roles)}. Remove false receipts, or run again with role_name for each role of the venue.",
+        roles=len(skipped_roles),
     )
 
 
@@ -309,7 +310,7 @@ def _is_of(receipt: Receipt, role: Role) -> bool:
 def _by_account(
     options: RevocationOptions, known: Known, caller: Caller
 ) -> tuple[list[Receipt], list[tuple[Receipt, str]]]:
-    """The receipts of the caller's account, and the others with what to say of them.
+    """The receipts of the caller's account, and the others with what to say about them.
 
     :raises AccountMismatch: all receipts of what is asked for are of other accounts. One such receipt among others
         does not keep the others from being revoked: anybody who may write receipts could add it.
@@ -317,12 +318,12 @@ def _by_account(
     mine = [one for one in known.receipts if one.account_id == caller.account_id]
     foreign = [one for one in known.receipts if one.account_id != caller.account_id]
     asked = [one for one in known.receipts if options.target == "session_name" and one.session_name == options.value]
-    # Where receipts do not say what to revoke, an account that the admin has named outranks them.
+    # Where receipts do not say what to revoke, an account that the admin has named takes precedence over them.
     compared = options.by_receipt or not options.expected_account_id
     if compared and foreign and caller.account_id not in [one.account_id for one in asked or known.receipts]:
         raise _other_account(options, asked or foreign, caller)
     return mine, [
-        (one, f"the receipt is of account {one.account_id}. Run again with credentials for that account.")
+        (one, f"the receipt names account {one.account_id}. Run again with credentials for that account.")
         for one in foreign
     ]
 
