@@ -165,7 +165,7 @@ def gather(options: InfoOptions, clients: Clients, runtime: Runtime) -> Result:
     ]
     return {
         "changed": False,
-        "venues": sorted(facts, key=lambda one: (one["project"] or "", one["venue"] or "", one["role_name"])),
+        "venues": sorted(facts, key=lambda one: (one["project"] or "", one["venue"], one["role_name"])),
     }
 
 

@@ -194,6 +194,7 @@ def test_one_statement_about_a_user_is_proven_once(
     result = revocation.execute(user="jdoe", receipts_file=many, verify=True)
     assert len(policies(account)) == len(result["verified"]) == 1
     assert account.calls.count("iam:SimulatePrincipalPolicy") == 1
+    assert not any("Nothing was verified" in one for one in revocation.warnings)
 
 
 def test_a_role_that_only_a_receipt_names_and_that_may_not_be_read_stops_nothing(
