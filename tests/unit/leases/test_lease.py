@@ -21,7 +21,11 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_names
     renewal_folder,
     renewal_name,
 )
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_parameters import find_leases, plan_end
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_parameters import (
+    FoundLeases,
+    find_leases,
+    plan_end,
+)
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases import (
     Renewal,
     StoredLease,
@@ -31,7 +35,9 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases impo
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Parameter
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.users import check_user
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.leases import lease_facts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -228,6 +234,27 @@ def test_the_next_renewal() -> None:
     assert next_renewal(None, 4320) is None
 
 
+FIRST_FAILED = Renewal(lease_id=lease().id, attempted_at=NOW, problem="no")
+
+
+@pytest.mark.parametrize(
+    ("renewal", "last", "until", "problem"),
+    [
+        (None, None, None, None),
+        (FIRST_FAILED, None, None, "no"),
+        (renewed(0, 60), iso(at(0)), iso(at(60)), None),
+        (replace(renewed(0, 60), attempted_at=at(40), problem="no"), iso(at(0)), iso(at(60)), "no"),
+    ],
+    ids=["never renewed", "the first attempt failed", "renewed", "the latest attempt failed"],
+)
+def test_the_facts_of_a_lease(
+    renewal: Renewal | None, last: str | None, until: str | None, problem: str | None
+) -> None:
+    (facts,) = lease_facts(FoundLeases((stored(renewal),), ()), leases.RENEW_BEFORE, at(50))
+    assert (facts["state"], facts["user"]) == ("active", "jdoe")
+    assert (facts["last_renewal"], facts["token_until"], facts["problem"]) == (last, until, problem)
+
+
 BAD_RENEWALS: list[tuple[str, Any]] = [
     ("schema", 2),
     ("lease_id", "l-20261122T093015Z-00000000"),
@@ -247,8 +274,7 @@ BAD_RENEWALS: list[tuple[str, Any]] = [
 def test_a_record_of_a_renewal_that_cannot_be_right_is_ignored(key: str, value: Any) -> None:
     good = renewed(0, 60).to_json()
     assert read_renewal(json.dumps(good), lease()) == renewed(0, 60)
-    first = Renewal(lease_id=lease().id, attempted_at=NOW, problem="no")
-    assert read_renewal(first.to_line(), lease()) == first
+    assert read_renewal(FIRST_FAILED.to_line(), lease()) == FIRST_FAILED
     assert read_renewal(json.dumps({**good, key: value}), lease()) is None
 
 
