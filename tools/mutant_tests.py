@@ -90,8 +90,14 @@ class Executed:
                 return found
         users = [(user, line) for name in scope.names for user, line in self.named.get(name, ()) if _uses(user, file)]
         found = set().union(*(self.tests.get(user, {}).get(line, set()) for user, line in users))
-        options = {test for test in self.seconds if test.startswith(OF_OPTIONS) and "ARGUMENT_SPEC" in scope.names}
+        options = {test for test in self.seconds if test.startswith(OF_OPTIONS) and _describes_options(file, scope)}
         return (found or set().union(*lines.values())) | options
+
+
+def _describes_options(file: str, scope: Scope) -> bool:
+    """Whether a statement is an argument spec or a part of one."""
+    lines = (ROOT / file).read_text().splitlines()
+    return any('"type": ' in lines[number - 1] for number in scope.statement)
 
 
 @functools.cache

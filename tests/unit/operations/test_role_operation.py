@@ -531,6 +531,14 @@ def test_a_removal_that_meets_another_one_ends_well(role: Runner, account: Accou
     assert role.execute(state="absent")["changed"] is False
 
 
+def test_a_removal_that_meets_another_one_still_says_what_stays(role: Runner, account: Account) -> None:
+    role.execute()
+    other = Runner(OPERATION, account, project="sbg", venue="dev", region="us-east-1")
+    account.before("iam:DeleteRole", lambda: other.execute(state="absent") and None)
+    role.execute(state="absent", region="us-east-1")
+    assert len(role.warnings) == 1 and "it stays there" in role.warnings[0]
+
+
 def test_a_policy_put_on_the_role_during_its_removal_is_taken_too(role: Runner, account: Account) -> None:
     role.execute()
 
