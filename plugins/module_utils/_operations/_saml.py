@@ -17,7 +17,7 @@ from .._domain.saml import Response, RolePair, SamlProblem, check_fresh, choose,
 from .._files import absolute, open_regular
 from .._masking import register
 from ._operation import Params
-from ._proof import explained
+from .methods import explained
 
 ADVICE = {
     "ExpiredTokenException": "The SAML response has expired: AWS accepts it within 5 minutes of the login. "

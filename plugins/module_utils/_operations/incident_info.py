@@ -36,7 +36,7 @@ from .._domain.users import is_session_of
 from .._domain.uses import MOST_SHOWN, Use, distinct, queries, summary, use_from
 from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
-from .verification import read_keys
+from .keys_file import read_keys_file
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "access_key_id": {"type": "str", "required": True, "no_log": False},
@@ -131,7 +131,7 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> IncidentOptio
         if not _REGION.fullmatch(region):
             raise InvalidInput("regions", f"'{region}' is not a region, such as us-west-2.")
     if params["keys_file"] is not None:
-        read_keys(params["keys_file"], params["access_key_id"])
+        read_keys_file(params["keys_file"], params["access_key_id"])
     sources = ReceiptSources.from_options(params)
     sources.check()
     return IncidentOptions(

@@ -28,8 +28,8 @@ from .._domain.published import CONFIRMABLE
 from .._domain.tags import OWNERSHIP, check_tags, merged, tag_value
 from ._oidc_options import OIDC_PROVIDERS
 from ._operation import Params, Runtime, filled_in
-from ._prove import LONGEST_WAIT
 from .accounts import check_expected_account
+from .assumable import LONGEST_WAIT
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

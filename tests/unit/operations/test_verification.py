@@ -23,9 +23,10 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.found_keys 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision, allowed_actions
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import verification
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.verification import (
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.keys_file import read_keys_file
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import verification
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.verification import (
     Expected,
     Proof,
     Wanted,
@@ -95,7 +96,7 @@ def test_the_keys_of_a_file_are_masked_also_if_they_are_another_tokens(
     assert _masking.mask(f"{secret} {token}") == f"{_masking.MASK} {_masking.MASK}"
     keys = FoundKeys("ASIAEXAMPLEEXAMPLE01", secret, token)
     assert verification.parse({**ASKED, "keys_file": str(file)}) == Wanted(keys, 300)
-    assert verification.read_keys(str(file), "ASIAEXAMPLEEXAMPLE01") == keys
+    assert read_keys_file(str(file), "ASIAEXAMPLEEXAMPLE01") == keys
 
 
 def client(service: str) -> tuple[Any, Stubber]:

@@ -32,9 +32,9 @@ from ..._receipt_store import RECORDING
 from .. import _reuse
 from .._oidc_options import OIDC_PROVIDERS
 from .._operation import Params, Runtime, filled_in
-from .._proof import check_method
-from .._prove import LONGEST_WAIT
 from ..accounts import check_expected_account
+from ..assumable import LONGEST_WAIT
+from ..methods import check_method
 
 if TYPE_CHECKING:
     from .._saml import SamlOptions
