@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 from collections.abc import Iterator
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.arns import SIGN_IN_HOSTS
@@ -45,6 +46,22 @@ def test_no_two_files_define_the_same_pattern() -> None:
     found = {name: set(patterns(tree)) for name, tree in TREES.items()}
     assert any(found.values())
     assert files_of(found) == {}
+
+
+def texts(tree: ast.Module) -> Iterator[str]:
+    """Yield every text of a file, with … for what is put in at run time."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_one_file_has_the_patterns_of_names_and_arns_of_iam() -> None:
+    """The characters of a name, the partition, and a session; all other patterns are made from these."""
+    parts = re.compile(r"(\\w|_)\+=,\.@|aws\[a-z-\]|:assumed-role/\(")
+    found = {name for name, tree in TREES.items() if any(parts.search(text) for text in texts(tree) if " " not in text)}
+    assert found == {"module_utils/_domain/arns.py"}
 
 
 def test_times_are_parsed_in_one_file() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from .._aws.clients import Clients
 from .._domain import oidc, permissions, trust
 from .._domain.access import check_buckets, check_prefixes, check_repositories, foreign_patterns, own_namespaces
-from .._domain.arns import check_account_id, parse_arn
+from .._domain.arns import NAME_CHARACTERS, POLICY, check_account_id, parse_arn
 from .._domain.errors import InvalidInput
 from .._domain.external_id import CONFLICT_CHOICES, ExternalIdRequest
 from .._domain.names import (
@@ -264,7 +264,7 @@ def check_boundary(option: str, text: str | None, partition: str) -> str | None:
     if text == "none":
         return ""
     if text.startswith("arn:"):
-        shape = {"service": "iam", "resource": r"policy/[\w+=,.@/-]+", "example": "policy/NAME"}
+        shape = {"service": "iam", "resource": POLICY, "example": "policy/NAME"}
         arn = parse_arn(option, text, **shape, partition=partition)
         if arn.account_id == "aws":
             raise InvalidInput(
@@ -273,7 +273,7 @@ def check_boundary(option: str, text: str | None, partition: str) -> str | None:
                 "as zsmce-tenantOperator-AMI-APIG.",
             )
         return str(arn)
-    if not re.fullmatch(r"[\w+=,.@-]{1,128}", text, re.ASCII):
+    if not re.fullmatch(rf"[{NAME_CHARACTERS}]{{1,128}}", text):
         raise InvalidInput(option, f"'{text}' is neither the ARN nor the name of a managed policy, nor 'none'.")
     return text
 
