@@ -439,7 +439,5 @@ def test_a_server_that_returns_the_same_page_again_and_again_is_not_read_forever
     with stubbed("iam") as (iam, stub):
         for _time in range(2):
             stub.add_response("list_roles", ROLES)
-        with pytest.raises(
-            ConnectionProblem, match=r"list the roles: https://\S+ returned the same page twice"
-        ):
+        with pytest.raises(ConnectionProblem, match=r"list the roles: https://\S+ returned the same page twice"):
             list(calls.pages(iam, "list_roles", "list the roles"))

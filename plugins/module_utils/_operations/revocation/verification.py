@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from ..._aws.calls import EXPIRED, UNKNOWN_KEYS, call
@@ -27,6 +26,7 @@ from ..._domain.simulation import allowed_actions
 from .._operation import Params, Runtime
 from ..assumable import LONGEST_WAIT, try_to_assume
 from ..keys_file import read_keys_file
+from ..propagation import PropagationRetry
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "verify": {"type": "bool", "default": False},
@@ -35,7 +35,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 # What a session of a venue would do first. Every revocation denies everything, so any action shows it.
 ACTIONS = ("s3:ListBucket", "s3:GetObject", "s3:PutObject", "ecr:GetAuthorizationToken")
-PAUSE = 5.0
 _DENIED_BY_ROLE = "explicit deny in an identity-based policy"
 _DENIED_BY_TRUST = "explicit deny in a resource-based policy"
 
@@ -244,15 +243,14 @@ def verify(wanted: Wanted, attempts: Iterable[Check], runtime: Runtime) -> list[
     """
     open_checks = dict(enumerate(attempts))
     found: dict[int, Proof] = {}
-    deadline = runtime.now() + timedelta(seconds=wanted.timeout)
+    retry = PropagationRetry(runtime, wanted.timeout)
     while open_checks:
         for number, check in list(open_checks.items()):
             found[number] = _attempt(check)
             if found[number].proven or not found[number].waiting:
                 del open_checks[number]
-        if not open_checks or runtime.now() >= deadline:
+        if not open_checks or not retry.wait():
             break
-        runtime.sleep(PAUSE)
     shown = [found[number].shown() for number in sorted(found)]
     missing = [one for one in shown if not one["proven"]]
     if missing:
