@@ -171,6 +171,25 @@ def test_a_channel_is_documented(channel: str) -> None:
     assert f"`{channel}`" in row
 
 
+def test_each_channel_is_in_the_list_of_channels() -> None:
+    """But for the one that only renewals of leases use."""
+    found = {}
+    for path in sorted((ROOT / "plugins/plugin_utils/_channels").glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Channel" for base in node.bases):
+                found[path.stem] = node.name
+    assert found == {**CHANNELS, "s3": "S3Channel"}
+    assert [load(name).NAME for name in CHANNELS] == list(CHANNELS)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_channel_has_tests_of_what_it_delivers(channel: str) -> None:
+    folder = ROOT / "tests/unit/handoff"
+    texts = "".join(path.read_text() for path in folder.glob("test_*.py"))
+    # ``file`` is the default: the tests of the whole hand-off use it.
+    assert channel == "file" or f'desk(channel="{channel}", public_keys' in texts
+
+
 def test_a_channel_can_be_chosen_in_awx() -> None:
     specs = yaml.safe_load((ROOT / "roles/awx_setup/meta/argument_specs.yml").read_text())
     choices = specs["argument_specs"]["main"]["options"]["awx_setup_handoff_channel"]["choices"]
