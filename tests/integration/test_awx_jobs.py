@@ -13,7 +13,6 @@ import pathlib
 import re
 import subprocess
 import textwrap
-import threading
 import zipfile
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +40,7 @@ from tests.support.awx_server import TOKEN, Awx, AwxServer
 from tests.support.kion import Kion
 from tests.support.programs import require
 from tests.support.servers import free_port
+from tests.support.serving import serving
 
 pytest.importorskip("signxml", reason="signxml is not installed in this environment")
 
@@ -555,18 +555,14 @@ class Expired(http.server.BaseHTTPRequestHandler):
 @pytest.mark.parametrize("name", ROWS)
 def test_an_expired_aws_credential_gives_one_clear_sentence(name, project, tmp_path):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Expired)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     where = {"AWS_URL": f"http://127.0.0.1:{server.server_address[1]}", "AWS_EC2_METADATA_DISABLED": "true"}
     inventory = Inventory({"sbg-dev": VENUES["sbg-dev"]}, COMMON)
-    try:
+    with serving(server):
         done = (
             Job(tmp_path / "job", project, name, inventory, ROWS[name].answers, credentials=(KEYS,), where=where)
             .run()
             .expect("failed")
         )
-    finally:
-        server.shutdown()
-        server.server_close()
     failed = [
         (event["event"], event["event_data"]["res"]["msg"])
         for event in done.events()

@@ -16,9 +16,10 @@ from pathlib import Path
 import certifi
 import pytest
 
-from tests.support.places import Authority, serving
+from tests.support.places import Authority
 from tests.support.playbook import Run, ansible_playbook
 from tests.support.servers import Moto
+from tests.support.serving import serving
 
 VENUES = ("dev", "test", "ops")
 

@@ -11,7 +11,6 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +19,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
 from botocore.awsrequest import AWSResponse
 
+from tests.support.clock import Clock
 from tests.support.servers import FAKE_KEYS, REGION
 
 MOTO_ACCOUNT = "123456789012"
@@ -136,18 +136,6 @@ class WatchedClients(Clients):
         return client
 
 
-class Clock:
-    """A clock that moves only when somebody sleeps."""
-
-    def __init__(self, start: datetime) -> None:
-        self.time = start
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += timedelta(seconds=seconds)
-
-
 def options(operation: Operation, **given: Any) -> dict[str, Any]:
     """All options of an operation, as a front end hands them over."""
     own = {name: option.get("default") for name, option in operation.argument_spec.items()}
@@ -165,16 +153,13 @@ class Runner:
 
     def __init__(self, operation: Operation, account: Account, **always: Any) -> None:
         self.operation, self.account, self.always = operation, account, always
-        self.clock = Clock(datetime.now(UTC))
+        self.clock = Clock()
         self.warnings: list[str] = []
 
     def runtime(self, *, check: bool = False) -> Runtime:
-        return Runtime(
+        return self.clock.runtime(
             check_mode=check,
             warn=self.warnings.append,
-            now=lambda: self.clock.time,
-            sleep=self.clock.sleep,
-            jitter=lambda most: most,
             token_hex=lambda size: HEX.get(size) or f"candidate-{next(_NUMBERS)}",
         )
 

@@ -14,18 +14,17 @@ import http.server
 import itertools
 import json
 import re
-import threading
 import urllib.parse
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 import jinja2.sandbox
 
 from tests.support import awx_runs
 from tests.support.awx_runs import Refused
+from tests.support.serving import Serving
 
 TOKEN = "test-token-of-no-use"
 JSON = dict[str, Any]
@@ -884,7 +883,7 @@ class Awx:
         return {**item, "url": address, "related": {**related, **item.get("related", {})}, "summary_fields": summary}
 
 
-class AwxServer:
+class AwxServer(Serving):
     """The API on 127.0.0.1, on a free port, until the ``with`` ends."""
 
     def __init__(self, awx: Awx, product: str = "AWX", version: str = "24.6.1") -> None:
@@ -920,13 +919,3 @@ class AwxServer:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> AwxServer:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()

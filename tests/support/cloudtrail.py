@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
+
+from tests.support.serving import Serving
 
 PAGE = 2
 
@@ -102,7 +102,7 @@ def fits(event: dict[str, Any], key: str, value: str) -> bool:
     return found[key] == value
 
 
-class CloudTrail:
+class CloudTrail(Serving):
     """Answers LookupEvents from a list and passes everything else on. Events that name a region are in that one only.
 
     :param page: how many events an answer has.
@@ -120,16 +120,6 @@ class CloudTrail:
         self._times: list[float] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(behind, events))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> CloudTrail:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def _problem(self) -> str:
         if self._refuse:

@@ -12,11 +12,12 @@ import hashlib
 import http.server
 import json
 import pathlib
-import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.serving import Serving
 
 ACCOUNT = "123456789012"
 SECRET = "fakeSecretOfAProvider/0123456789abcdefgh"
@@ -32,7 +33,7 @@ def stamp(seconds: float) -> str:
 
 
 @dataclass
-class CredentialServer:
+class CredentialServer(Serving):
     """The stub. ``signed_by`` lists the key ids of the requests to AWS services; ``refuse`` maps paths to answers."""
 
     signed_by: list[str] = field(default_factory=list)
@@ -44,14 +45,7 @@ class CredentialServer:
         self._server.daemon_threads = True
         self._server.stub = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return super().__enter__()
 
     def environment(self, home: pathlib.Path) -> dict[str, str]:
         """Where AWS is, without any credentials."""

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.serving import serving
+
 SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([a-z0-9]+)/")
 JSON_SERVICES = ("ssm", "ecr")
 
@@ -117,15 +119,11 @@ def in_front_of(upstream: str) -> Iterator[FaultProxy]:
     handler = type("Handler", (_Handler,), {"proxy": proxy})
     server = _Server(("127.0.0.1", 0), handler)
     proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.ending.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(server):
+        try:
+            yield proxy
+        finally:
+            proxy.ending.set()
 
 
 class _Server(http.server.ThreadingHTTPServer):

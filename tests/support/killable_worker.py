@@ -26,6 +26,7 @@ import botocore.auth  # noqa: E402 - the path is set above
 import botocore.retries.standard  # noqa: E402
 
 from tests.support import operations  # noqa: E402
+from tests.support.clock import Clock  # noqa: E402
 
 SPEED = "ansible_collections.mdps.venue_sts.plugins.plugin_utils._speed"
 
@@ -33,19 +34,6 @@ SPEED = "ansible_collections.mdps.venue_sts.plugins.plugin_utils._speed"
 def say(**line: Any) -> None:
     """One line, in one write, so that the lines of several children do not mix."""
     os.write(1, (json.dumps(line, default=str) + "\n").encode())
-
-
-class Clock:
-    """Time that passes when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.slept = 0.0
-
-    def now(self) -> datetime.datetime:
-        return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self.slept)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept += seconds
 
 
 def skew(seconds: float) -> None:

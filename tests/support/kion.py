@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support.serving import Serving
+
 API_KEY = "app_fakeKionApiKey0123456789"
 ROTATED = "app_fakeKionApiKeyRotated01234"
 PASSWORD = "fake-kion-password-1"
@@ -46,7 +48,7 @@ def role(name: str, number: str = "123456789012", iam: str = "mcp-tenantOperator
 
 
 @dataclass
-class Kion:
+class Kion(Serving):
     """A server; change its fields to change what it does. ``seen`` lists the requests that came."""
 
     folder: pathlib.Path
@@ -77,14 +79,7 @@ class Kion:
         self._server.kion = self
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.url = f"https://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return super().__enter__()
 
     def reset(self) -> None:
         """As it was made."""

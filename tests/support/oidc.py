@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import functools
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.support.serving import serving
 
 KEY_ID = "issuer-for-tests"
 
@@ -102,11 +103,5 @@ def issuer_at(issuer: str, **given: Any) -> Iterator[str]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.issuer, server.given = issuer, given
     server.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield server.address
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
-import socketserver
 import ssl
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support import people
 from tests.support.servers import free_port
+from tests.support.serving import serving
 
 PASSWORD = "FAKE-mail-password"
 HOST = "127.0.0.1"
@@ -125,19 +124,6 @@ class Upload(BaseHTTPRequestHandler):
 
     def log_message(self, *words):
         """Quiet."""
-
-
-@contextlib.contextmanager
-def serving(server: socketserver.BaseServer):
-    """Serve in a thread, and end with the block."""
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextlib.contextmanager

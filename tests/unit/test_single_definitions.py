@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 from collections.abc import Iterator
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.arns import SIGN_IN_HOSTS
 
-PLUGINS = pathlib.Path(__file__).resolve().parents[2] / "plugins"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PLUGINS = ROOT / "plugins"
 # The programs that recipients get run without the collection.
 RECIPIENTS = PLUGINS / "plugin_utils" / "_recipient_files"
 FILES = [path for path in sorted(PLUGINS.rglob("*.py")) if RECIPIENTS not in path.parents]
@@ -45,6 +47,22 @@ def test_no_two_files_define_the_same_pattern() -> None:
     found = {name: set(patterns(tree)) for name, tree in TREES.items()}
     assert any(found.values())
     assert files_of(found) == {}
+
+
+def texts(tree: ast.Module) -> Iterator[str]:
+    """Yield every text of a file, with … for what is put in at run time."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_one_file_has_the_patterns_of_names_and_arns_of_iam() -> None:
+    """The characters of a name, the partition, and a session; all other patterns are made from these."""
+    parts = re.compile(r"(\\w|_)\+=,\.@|aws\[a-z-\]|:assumed-role/\(")
+    found = {name for name, tree in TREES.items() if any(parts.search(text) for text in texts(tree) if " " not in text)}
+    assert found == {"module_utils/_domain/arns.py"}
 
 
 def test_times_are_parsed_in_one_file() -> None:
@@ -87,3 +105,24 @@ def test_the_programs_of_recipients_have_the_same_hosts() -> None:
         assert text.count("https://signin.") == len(SIGN_IN_HOSTS), name
         for host in SIGN_IN_HOSTS.values():
             assert f'"https://{host}/federation"' in text, name
+
+
+TESTS = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted((ROOT / "tests").rglob("*.py"))}
+
+
+def test_one_helper_runs_the_servers_of_tests_and_one_is_their_clock() -> None:
+    """A server that a test forgets to stop, or a clock that counts otherwise, is found in one place."""
+    serving = {
+        name
+        for name, tree in TESTS.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "serve_forever"
+    }
+    clocks = [
+        name
+        for name, tree in TESTS.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and "Clock" in node.name
+    ]
+    assert serving == {"tests/support/serving.py", "tests/bench/proxy.py"}  # the second with asyncio
+    assert clocks == ["tests/support/clock.py"]

@@ -11,7 +11,7 @@ from typing import Any
 from .._domain.names import Venue
 from .._domain.role_facts import Observed, owner
 from .._domain.role_plan import Parameter, Role
-from .calls import call, run_concurrently
+from .calls import pages, run_concurrently
 from .venue_state import read_parameters, role_from
 
 PAGE = 1000  # the most that IAM lists in one answer
@@ -26,8 +26,8 @@ def read_roles(iam: Any) -> list[Observed]:
     iam:GetAccountAuthorizationDetails leaves out description and longest session, which iam:ListRoles tells.
     """
     details, listed = run_concurrently(
-        lambda: _pages(iam, "get_account_authorization_details", "RoleDetailList", Filter=["Role"]),
-        lambda: _pages(iam, "list_roles", "Roles"),
+        lambda: _all_of(iam, "get_account_authorization_details", "RoleDetailList", Filter=["Role"]),
+        lambda: _all_of(iam, "list_roles", "Roles"),
     )
     settings = {one["RoleName"]: one for one in listed}
     return [_observed({**settings.get(one["RoleName"], {}), **one}) for one in details]
@@ -38,13 +38,13 @@ def roles_of(iam: Any, venue: Venue) -> list[Role]:
 
     iam:GetAccountAuthorizationDetails is the only call that tells the tags of several roles.
     """
-    roles = map(role_from, _pages(iam, "get_account_authorization_details", "RoleDetailList", Filter=["Role"]))
+    roles = map(role_from, _all_of(iam, "get_account_authorization_details", "RoleDetailList", Filter=["Role"]))
     return [role for role in roles if (found := owner(role.tags)) and found.key == venue.key]
 
 
 def other_spellings(iam: Any, role_name: str) -> list[str]:
     """The names of the roles of the account that differ from a name in upper and lower case only (iam:ListRoles)."""
-    names = [str(one["RoleName"]) for one in _pages(iam, "list_roles", "Roles")]
+    names = [str(one["RoleName"]) for one in _all_of(iam, "list_roles", "Roles")]
     return [one for one in names if one != role_name and one.lower() == role_name.lower()]
 
 
@@ -59,15 +59,9 @@ def _observed(described: dict[str, Any]) -> Observed:
     )
 
 
-def _pages(iam: Any, operation: str, key: str, **arguments: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    marker: dict[str, str] = {}
-    while True:
-        answer = call(iam, operation, "list the roles of the account", MaxItems=PAGE, **arguments, **marker)
-        found += answer[key]
-        if not answer.get("IsTruncated"):
-            return found
-        marker = {"Marker": answer["Marker"]}
+def _all_of(iam: Any, operation: str, key: str, **arguments: Any) -> list[dict[str, Any]]:
+    answers = pages(iam, operation, "list the roles of the account", MaxItems=PAGE, **arguments)
+    return [one for answer in answers for one in answer[key]]
 
 
 def read_many_parameters(ssm: Any, names: Sequence[str]) -> Iterator[tuple[list[str], dict[str, Parameter]]]:

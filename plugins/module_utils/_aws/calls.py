@@ -64,19 +64,45 @@ def call(client: Any, operation: str, purpose: str, **arguments: Any) -> dict[st
     :raises AwsRefused: AWS answered with an error.
     :raises ConnectionProblem: there was no response, or the credentials are not valid.
     """
-    try:
+    with _explained(client, operation, purpose, arguments):
         answer = dict(getattr(client, operation)(**arguments))
+    if "Credentials" in answer:
+        register_result(answer)
+    return answer
+
+
+def pages(client: Any, operation: str, purpose: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+    """Make an API call that lists something: yield the answer, and then that of a further call for each further page.
+
+    The parameters are those of :func:`call`. A page is requested when the caller asks for it.
+
+    :raises VenueError: as :func:`call` does.
+    """
+    answers = iter(client.get_paginator(operation).paginate(**arguments))
+    while True:
+        with _explained(client, operation, purpose, arguments):
+            answer = next(answers, None)
+        if answer is None:
+            return
+        yield answer
+
+
+@contextlib.contextmanager
+def _explained(client: Any, operation: str, purpose: str, arguments: dict[str, Any]) -> Iterator[None]:
+    """Say what the errors of botocore mean to the user."""
+    try:
+        yield
     except botocore_errors.ClientError as error:
         if error.operation_name != client.meta.method_to_api_mapping[operation]:
             raise refresh_refused(error, purpose) from None
         raise _refusal(error, iam_action(client, operation), purpose, arguments) from None
+    except botocore_errors.PaginationError:
+        where = client.meta.endpoint_url
+        raise ConnectionProblem(f"could not {purpose}: {where} returned the same page twice. Run again.") from None
     except botocore_errors.BotoCoreError as error:
         raise _no_answer(error, client, purpose) from None
     except ResponseParserError:  # quotes the whole response, credentials included
         raise damaged_answer(client, purpose) from None
-    if "Credentials" in answer:
-        register_result(answer)
-    return answer
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from .calls import call
+from .calls import pages
 
 PAGE = 50  # the most that LookupEvents returns at once
 # Two requests a second, per account and region:
@@ -48,13 +48,10 @@ def look_up(
         "MaxResults": PAGE,
     }
     found: list[str] = []
-    more: dict[str, str] = {}
-    for page in range(most_pages):
-        if page:
-            sleep(SECONDS_A_REQUEST)
-        answer = call(cloudtrail, "lookup_events", f"look up {value} in CloudTrail", **asked, **more)
+    for number, answer in enumerate(pages(cloudtrail, "lookup_events", f"look up {value} in CloudTrail", **asked), 1):
         found += [str(one.get("CloudTrailEvent", "")) for one in answer.get("Events", [])]
-        if not answer.get("NextToken"):
-            return Lookup(found, truncated=False)
-        more = {"NextToken": answer["NextToken"]}
-    return Lookup(found, truncated=True)
+        if answer.get("NextToken"):
+            if number == most_pages:
+                return Lookup(found, truncated=True)
+            sleep(SECONDS_A_REQUEST)
+    return Lookup(found, truncated=False)

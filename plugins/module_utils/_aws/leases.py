@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._domain.role_plan import Parameter
-from .calls import call, damaged_answer
+from .calls import call, damaged_answer, pages
 from .venue_state import parameter_from
 
 
@@ -15,15 +15,11 @@ def read_below(ssm: Any, path: str) -> dict[str, Parameter]:
     """All parameters below a path, by name, ten a call (ssm:GetParametersByPath)."""
     purpose = f"read the leases below {path} in SSM"
     found: dict[str, Parameter] = {}
-    more: dict[str, str] = {}
-    while True:
-        answer = call(ssm, "get_parameters_by_path", purpose, Path=path, Recursive=True, MaxResults=10, **more)
+    for answer in pages(ssm, "get_parameters_by_path", purpose, Path=path, Recursive=True, MaxResults=10):
         if "Parameters" not in answer:  # botocore parses a truncated JSON response as an empty one
             raise damaged_answer(ssm, purpose)
         found |= {one["Name"]: parameter_from(one) for one in answer["Parameters"]}
-        if not answer.get("NextToken"):
-            return found
-        more = {"NextToken": answer["NextToken"]}
+    return found
 
 
 def write(ssm: Any, name: str, value: str, purpose: str) -> int:

@@ -16,7 +16,7 @@ from .._domain.errors import AwsRefused, ConnectionProblem
 from .._domain.receipt_log import LONGEST_LINE, Stored
 from .._domain.receipts import RECEIPT_ID, STATES
 from .._domain.times import STAMP
-from .calls import call
+from .calls import call, pages
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
     from botocore import exceptions as botocore_errors
@@ -123,17 +123,11 @@ def _objects(s3: Any, bucket: str, folder: str, depth: int, oldest: str) -> list
 
 
 def _keys(s3: Any, bucket: str, prefix: str, **how: str) -> Iterator[dict[str, Any]]:
-    more: dict[str, str] = {}
-    for _page in range(2 * MOST_OBJECTS // 1000):  # other objects may be among them
-        answer = call(
-            s3, "list_objects_v2", f"list the receipts in s3://{bucket}/{prefix}", Bucket=bucket, Prefix=prefix, **how,
-            **more,
-        )  # fmt: skip
+    purpose = f"list the receipts in s3://{bucket}/{prefix}"
+    for number, answer in enumerate(pages(s3, "list_objects_v2", purpose, Bucket=bucket, Prefix=prefix, **how)):
+        if number == 2 * MOST_OBJECTS // 1000:  # other objects may be among them
+            raise _TooMany
         yield answer
-        if not answer.get("NextContinuationToken"):
-            return
-        more = {"ContinuationToken": answer["NextContinuationToken"]}
-    raise _TooMany
 
 
 def _at_most(most: int, found: Iterable[Any]) -> list[Any]:
@@ -172,15 +166,12 @@ def read_parameters_below(ssm: Any, path: str) -> Contents:
     Each parameter has only the latest state of its receipt. Its version says whether there was an earlier one.
     """
     found: list[Stored] = []
-    more: dict[str, str] = {}
-    for _page in range(MOST_PARAMETERS // PAGE):
-        purpose = f"read the receipts below {path}"
-        answer = call(ssm, "get_parameters_by_path", purpose, Path=path, MaxResults=PAGE, **more)
+    answers = pages(ssm, "get_parameters_by_path", f"read the receipts below {path}", Path=path, MaxResults=PAGE)
+    for number, answer in enumerate(answers, 1):
         found += [
             Stored(str(one["Value"]).encode(), str(one["Name"]).rpartition("/")[2], one.get("Version", 1) > 1)
             for one in answer.get("Parameters", [])
         ]
-        if not answer.get("NextToken"):
-            return Contents(tuple(found))
-        more = {"NextToken": answer["NextToken"]}
-    return Contents(truncated=True)
+        if answer.get("NextToken") and number == MOST_PARAMETERS // PAGE:
+            return Contents(truncated=True)
+    return Contents(tuple(found))

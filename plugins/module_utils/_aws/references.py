@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .._domain.errors import AwsRefused
 from .._domain.policies import compact
 from .._domain.simulation import Evaluation
-from .calls import call, call_or_none
+from .calls import call, call_or_none, pages
 
 TRUST, PERMISSIONS = "trust policy", "permissions"
 # https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_ValidatePolicy.html
@@ -36,14 +36,9 @@ def read_document(iam: Any, arn: str, version: str) -> dict[str, Any]:
 
 def read_boundaries(iam: Any) -> list[str]:
     """The policies of the account that are named like a boundary of MDPS (iam:ListPolicies)."""
-    found: list[str] = []
-    more: dict[str, str] = {}
-    while True:
-        answer = call(iam, "list_policies", "list the permissions boundaries of the account", Scope="Local", **more)
-        found += [one["Arn"] for one in answer["Policies"] if one["PolicyName"].endswith(BOUNDARY_SUFFIX)]
-        if not answer.get("IsTruncated"):
-            return sorted(found)
-        more = {"Marker": answer["Marker"]}
+    answers = pages(iam, "list_policies", "list the permissions boundaries of the account", Scope="Local")
+    policies = [one for answer in answers for one in answer["Policies"]]
+    return sorted(one["Arn"] for one in policies if one["PolicyName"].endswith(BOUNDARY_SUFFIX))
 
 
 def exists(iam: Any, principal_arn: str) -> bool:
@@ -106,24 +101,19 @@ def simulate(iam: Any, simulated: Simulated, actions: Sequence[str], resources: 
         {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
         for key, value in simulated.context.items()
     ]
-    more: dict[str, str] = {}
-    while True:
-        answer = call(
-            iam,
-            "simulate_custom_policy",
-            "evaluate the permissions below the boundary",
-            PolicyInputList=[simulated.policy],
-            PermissionsBoundaryPolicyInputList=[simulated.boundary],
-            ActionNames=list(actions),
-            ResourceArns=list(resources),
-            ContextEntries=entries,
-            **more,
-        )
+    answers = pages(
+        iam,
+        "simulate_custom_policy",
+        "evaluate the permissions below the boundary",
+        PolicyInputList=[simulated.policy],
+        PermissionsBoundaryPolicyInputList=[simulated.boundary],
+        ActionNames=list(actions),
+        ResourceArns=list(resources),
+        ContextEntries=entries,
+    )
+    for answer in answers:
         for one in answer["EvaluationResults"]:
             yield from _evaluations(one)
-        if not answer.get("IsTruncated"):
-            return
-        more = {"Marker": answer["Marker"]}
 
 
 def _evaluations(result: Mapping[str, Any]) -> Iterator[Evaluation]:
@@ -148,19 +138,8 @@ def validate(analyzer: Any, kind: str, document: Mapping[str, Any]) -> Iterator[
     :param kind: ``TRUST`` or ``PERMISSIONS``.
     :param document: the policy, without external IDs: a finding may quote it.
     """
-    more: dict[str, str] = {}
-    while True:
-        answer = call(
-            analyzer,
-            "validate_policy",
-            f"check the {kind}",
-            policyDocument=compact(document),
-            **VALIDATED_AS[kind],
-            **more,
-        )
+    asked = {"policyDocument": compact(document), **VALIDATED_AS[kind]}
+    for answer in pages(analyzer, "validate_policy", f"check the {kind}", **asked):
         for one in answer["findings"]:
             text = " ".join(str(one["findingDetails"]).split()).rstrip(".")
             yield f"Access Analyzer on the {kind} ({one['findingType']}, {one['issueCode']}): {text}."
-        if not answer.get("nextToken"):
-            return
-        more = {"nextToken": answer["nextToken"]}

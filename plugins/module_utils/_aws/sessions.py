@@ -9,7 +9,7 @@ from typing import Any
 
 from .._domain.errors import AwsRefused, ConnectionProblem
 from .._domain.simulation import Decision
-from .calls import DENIED, EXPIRED, UNKNOWN_KEYS, call
+from .calls import DENIED, EXPIRED, UNKNOWN_KEYS, call, pages
 
 
 def simulate_session(
@@ -25,25 +25,19 @@ def simulate_session(
         {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": kind}
         for key, (value, kind) in context.items()
     ]
-    found: list[Decision] = []
-    more: dict[str, str] = {}
-    while True:
-        answer = call(
-            iam,
-            "simulate_principal_policy",
-            f"simulate a session of {role_arn}",
-            PolicySourceArn=role_arn,
-            ActionNames=list(actions),
-            ContextEntries=entries,
-            **more,
-        )
-        found += [
-            Decision(one["EvalActionName"], one["EvalDecision"], tuple(one.get("MissingContextValues", [])))
-            for one in answer["EvaluationResults"]
-        ]
-        if not answer.get("IsTruncated"):
-            return found
-        more = {"Marker": answer["Marker"]}
+    answers = pages(
+        iam,
+        "simulate_principal_policy",
+        f"simulate a session of {role_arn}",
+        PolicySourceArn=role_arn,
+        ActionNames=list(actions),
+        ContextEntries=entries,
+    )
+    return [
+        Decision(one["EvalActionName"], one["EvalDecision"], tuple(one.get("MissingContextValues", [])))
+        for answer in answers
+        for one in answer["EvaluationResults"]
+    ]
 
 
 def try_keys(ecr: Any) -> str:

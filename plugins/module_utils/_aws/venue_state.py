@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from .._domain.role_plan import POLICY_NAME, Parameter, Role
 from .._domain.trust_reader import named_external_ids
 from .._masking import register_external_id
-from .calls import call, call_or_none, damaged_answer, run_concurrently
+from .calls import call, call_or_none, damaged_answer, pages, run_concurrently
 
 READERS = 8  # so that a role with many revocations does not run into IAM's rate
 
@@ -116,22 +116,10 @@ def parameter_from(described: Mapping[str, Any]) -> Parameter:
 
 def read_history(ssm: Any, name: str) -> list[Parameter]:
     """All that a parameter has held, oldest first, decrypted (ssm:GetParameterHistory); SSM keeps the last hundred."""
-    found: list[Parameter] = []
-    more: dict[str, str] = {}
-    while True:
-        answer = call(
-            ssm,
-            "get_parameter_history",
-            f"read the history of {name} in SSM",
-            Name=name,
-            WithDecryption=True,
-            MaxResults=50,
-            **more,
-        )
-        found += [parameter_from(one) for one in answer["Parameters"]]
-        if not answer.get("NextToken"):
-            return sorted(found, key=lambda one: one.version)
-        more = {"NextToken": answer["NextToken"]}
+    asked = {"Name": name, "WithDecryption": True, "MaxResults": 50}
+    answers = pages(ssm, "get_parameter_history", f"read the history of {name} in SSM", **asked)
+    found = [parameter_from(one) for answer in answers for one in answer["Parameters"]]
+    return sorted(found, key=lambda one: one.version)
 
 
 def read_inline_names(iam: Any, role_name: str) -> tuple[str, ...]:

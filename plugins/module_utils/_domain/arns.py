@@ -19,8 +19,32 @@ SIGN_IN_HOSTS = {
     "aws-us-gov": "signin.amazonaws-us-gov.com",
     "aws-cn": "signin.amazonaws.cn",
 }
-_ARN = re.compile(r"arn:(aws[a-z-]*):([a-z0-9-]+):([a-z0-9-]*):([0-9]{12}|aws|):(\S+)")
-ACCOUNT_ID = re.compile(r"[0-9]{12}")
+# What names of roles, users, policies, sessions and source identities may contain, inside the brackets of a pattern.
+NAME_CHARACTERS = "A-Za-z0-9_+=,.@-"
+ROLE_NAME = re.compile(rf"[{NAME_CHARACTERS}]{{1,64}}")
+SESSION_NAME = re.compile(rf"[{NAME_CHARACTERS}]{{2,64}}")  # and a source identity
+# The resource part of the ARN of a role or of a managed policy, as an option may give it.
+ROLE = rf"role/[/{NAME_CHARACTERS}]+"
+POLICY = rf"policy/[/{NAME_CHARACTERS}]+"
+SAML_PROVIDER = r"saml-provider/[A-Za-z0-9._-]{1,128}"
+IAM_PATH = r"/(?:[\x21-\x7e]{1,510}/)?"
+_PARTITION, _ACCOUNT = "aws[a-z-]*", "[0-9]{12}"
+ACCOUNT_ID = re.compile(_ACCOUNT)
+_ARN = re.compile(rf"arn:({_PARTITION}):([a-z0-9-]+):([a-z0-9-]*):({_ACCOUNT}|aws|):(\S+)")
+
+
+def iam_arn(resource: str) -> re.Pattern[str]:
+    """Return a pattern for ARNs of IAM. Its first two groups are partition and account.
+
+    :param resource: a regular expression for the resource part.
+    """
+    return re.compile(rf"arn:({_PARTITION}):iam::({_ACCOUNT}):{resource}")
+
+
+ROLE_ARN = iam_arn(rf"role{IAM_PATH}({ROLE_NAME.pattern})")  # groups: partition, account, name
+# Groups: partition, account, role name, session name. Those of AWS's own services have names of other forms.
+SESSION_ARN = re.compile(rf"arn:({_PARTITION}):sts::({_ACCOUNT}):assumed-role/([^/]+)/(.*)")
+_ROOT_ARN = iam_arn("root")
 
 
 class Arn(NamedTuple):
@@ -66,7 +90,7 @@ def parse_arn(
         shape = f"arn:{partition or 'aws'}:{service}:{region}:ACCOUNT:{example}"
         hint = (
             " (an IAM ARN has no region, but keeps the colon: two before the account)"
-            if re.match(r"arn:aws[a-z-]*:iam:[0-9]", text)
+            if re.match(rf"arn:{_PARTITION}:iam:[0-9]", text)
             else ""
         )
         raise InvalidInput(option, f"'{text}' is not an ARN of the form {shape}{hint}.")
@@ -97,5 +121,11 @@ def session_role_name(caller_arn: str) -> str:
     Credentials of a role session (Kion's are) make AssumeRole "role chaining", which AWS limits to one hour:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
     """
-    found = re.fullmatch(r"arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/([^/]+)/.+", caller_arn)
-    return found.group(1) if found else ""
+    found = SESSION_ARN.fullmatch(caller_arn)
+    return found[3] if found else ""
+
+
+def trusted_account(principal: str) -> str:
+    """Return the account that a principal of a policy stands for, as its ID or as its root's ARN, or ''."""
+    root = _ROOT_ARN.fullmatch(principal)
+    return root[2] if root else principal if ACCOUNT_ID.fullmatch(principal) else ""

@@ -18,9 +18,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .access import REQUEST, Request, parse_request
-from .arns import ACCOUNT_ID
+from .arns import ACCOUNT_ID, SESSION_NAME
 from .errors import InvalidInput
-from .names import SESSION_NAME, Venue, make_venue
+from .names import Venue, make_venue
 from .receipts import CLOCK_TOLERANCE
 from .times import STAMP, iso, parse_stamp, stamp
 from .token_request import LONGEST_SESSION, SHORTEST

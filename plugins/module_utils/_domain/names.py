@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from .arns import IAM_PATH, NAME_CHARACTERS, ROLE_NAME, SESSION_NAME
 from .errors import InvalidInput
 
 ROLE_NAME_LENGTH = 64  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -21,11 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
 _PARAMETER_NAME = re.compile(r"(?!/?(?:aws|ssm))(?:(?:/[\w.-]+)+|[\w.-]+)", re.ASCII | re.IGNORECASE)
 _PARAMETER_NAME_LENGTH, _PARAMETER_LEVELS = 1011, 15
-_ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
-# A session name, and a source identity.
-SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
-_PATH = re.compile(r"/|/[\x21-\x7e]{1,510}/")
+_EXTERNAL_ID = re.compile(rf"[:/{NAME_CHARACTERS}]{{2,1224}}")
+_PATH = re.compile(IAM_PATH)
 
 
 class Venue(NamedTuple):
@@ -172,7 +170,7 @@ def check_role_name(option: str, name: str) -> str:
 
     :raises InvalidInput: anything else.
     """
-    if not _ROLE_NAME.fullmatch(name):
+    if not ROLE_NAME.fullmatch(name):
         raise InvalidInput(option, f"'{name}' is not a role name: 1 to 64 letters, digits and _+=,.@- are allowed.")
     return name
 

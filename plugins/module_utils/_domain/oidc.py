@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .arns import iam_arn
 from .errors import InvalidInput
 from .patterns import WILDCARDS, has_wildcard, matches
 from .trust_reader import WEB_IDENTITY
@@ -19,7 +20,7 @@ OPTION = "oidc_providers"
 MOST_AUDIENCES = 100  # of an IAM OIDC provider
 LONGEST_CLAIM = 255  # characters of an audience or issuer, by IAM
 GITHUB = "token.actions.githubusercontent.com"
-_ARN = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):oidc-provider/(\S+)")
+_ARN = iam_arn(r"oidc-provider/(\S+)")
 _ISSUER = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?:/[\w.~/-]*)?", re.ASCII)
 _CLAIM = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 

@@ -8,15 +8,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .arns import ROLE_ARN, SESSION_ARN
 from .errors import InvalidInput
 from .secret_text import is_key
 
 # Shell-safe and free of what ends or nests a section header; AWS itself sets no rule.
 PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+=,-]{0,127}")
 REGION = re.compile(r"[a-z]{2,3}(?:-[a-z]+)+-[0-9]+")
-VENUE_ROLE_ARN = re.compile(
-    r"arn:[a-z-]+:(?:sts|iam)::(\d{12}):(?:assumed-)?role/(?:[^:]*/)?(?:unity-)?([^/:]+?)-sts(?:/[^/]*)?"
-)
+_VENUE_ROLE_NAME = re.compile(r"(?:unity-)?(.+?)-sts")
 
 # The credentials file's names for what AssumeRole returns.
 KEY_NAMES = {
@@ -77,8 +76,9 @@ def check_region(region: str) -> str:
 
 def default_profile_name(arn: str) -> str:
     """Return ``{account}-{project}-{venue}`` from the ARN of a venue's STS role or session; empty for any other ARN."""
-    match = VENUE_ROLE_ARN.fullmatch(arn)
-    return f"{match[1]}-{match[2]}" if match else ""
+    role = ROLE_ARN.fullmatch(arn) or SESSION_ARN.fullmatch(arn)
+    name = _VENUE_ROLE_NAME.fullmatch(role[3]) if role else None
+    return f"{role[2]}-{name[1]}" if role and name else ""
 
 
 def profile_lines(credentials: Mapping[str, str], region: str = "") -> list[str]:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from .arns import ACCOUNT_ID
+from .arns import ACCOUNT_ID, ROLE_ARN, SESSION_NAME
 from .errors import InvalidInput
-from .names import SESSION_NAME, Venue, make_venue
+from .names import Venue, make_venue
 from .secret_text import ACCESS_KEY_ID
 from .times import STAMP, iso, stamp
 from .token_request import LONGEST_SESSION
@@ -56,10 +56,10 @@ LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, which l
 LONGEST_REACH = timedelta(hours=16)  # from issue_until to the end of any token: more than the sum of the above
 LONGEST_LIFE = LONGEST_ISSUE + LONGEST_REACH  # from requested_at to the end of any token
 
+# Wider than what an option may name: whatever region was configured, its receipts can be read.
 _REGION = re.compile(r"[a-z0-9-]{1,32}")
 RECEIPT_ID = re.compile(rf"r-{STAMP}-[0-9a-f]{{8}}")
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\x21-\x7e]{1,510}/)?([\w+=,.@-]{1,64})", re.ASCII)
-_SESSION_ID = re.compile(r"[A-Z0-9]{4,64}:[\w+=,.@-]{2,64}", re.ASCII)
+_SESSION_ID = re.compile(rf"[A-Z0-9]{{4,64}}:{SESSION_NAME.pattern}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -309,7 +309,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "venue": one_line,
     "account_id": matching(ACCOUNT_ID),
     "region": matching(_REGION),
-    "role_arn": matching(_ROLE_ARN),
+    "role_arn": matching(ROLE_ARN),
     "session_name": matching(SESSION_NAME),
     "method": one_of(*METHODS),
     "requested_at": aware_time,

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from .arns import NAME_CHARACTERS
 from .errors import VenueError
 from .policies import compact, document, same, size
 from .role_plan import INLINE_POLICY_LENGTH
@@ -25,7 +26,7 @@ from .token_request import LONGEST_SESSION
 from .users import session_pattern
 
 KINDS = {"all": "", "session": "session", "source_identity": "source", "user": "user"}
-_NAME = re.compile(rf"revoked-({STAMP})-(?:all|(session|source|user)=([\w+=,.@-]{{1,64}}))", re.ASCII)
+_NAME = re.compile(rf"revoked-({STAMP})-(?:all|(session|source|user)=([{NAME_CHARACTERS}]{{1,64}}))")
 
 
 class QuotaReached(VenueError):

@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from .arns import SIGN_IN_HOSTS
+from .arns import ROLE_ARN, SAML_PROVIDER, SIGN_IN_HOSTS, iam_arn
 from .errors import InvalidInput
 from .saml_text import FRESH_ONE, SamlProblem, cut_off, decode_file, extract
 from .times import iso, parse_time
@@ -31,8 +31,7 @@ SKEW = timedelta(seconds=60)  # how far this clock and the identity provider's m
 ROLE_ATTRIBUTE = "https://aws.amazon.com/SAML/Attributes/Role"
 SESSION_ATTRIBUTE = "https://aws.amazon.com/SAML/Attributes/RoleSessionName"
 _P, _A = "{urn:oasis:names:tc:SAML:2.0:protocol}", "{urn:oasis:names:tc:SAML:2.0:assertion}"
-_ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/\S+")
-_PROVIDER_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):saml-provider/\S+")
+_PROVIDER_ARN = iam_arn(SAML_PROVIDER)
 _SIGN_IN = rf"https://(?:[a-z0-9-]+\.)?(?:{'|'.join(map(re.escape, SIGN_IN_HOSTS.values()))})/saml"
 _AUDIENCE = re.compile(rf"{_SIGN_IN}|urn:amazon:webservices(?::[a-z0-9-]+)?")
 _RECIPIENT = re.compile(rf"{_SIGN_IN}(?:/acs/\S+)?")
@@ -239,7 +238,7 @@ def _parse(document: bytes) -> Element:
 def _pairs(assertions: Iterable[Element]) -> Iterable[RolePair]:
     for text in _attribute_values(assertions, ROLE_ATTRIBUTE):
         parts = [part.strip() for part in text.split(",")]
-        roles, providers = ([part for part in parts if kind.fullmatch(part)] for kind in (_ROLE_ARN, _PROVIDER_ARN))
+        roles, providers = ([part for part in parts if kind.fullmatch(part)] for kind in (ROLE_ARN, _PROVIDER_ARN))
         if len(parts) == 2 and len(roles) == len(providers) == 1:  # in either order, as AWS accepts them
             yield RolePair(roles[0], providers[0])
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .names import CHECK_SESSION, SESSION_NAME, Venue
+from .arns import ROLE_ARN, SESSION_ARN, SESSION_NAME
+from .names import CHECK_SESSION, Venue
 from .receipts import CLOCK_TOLERANCE, Receipt
 from .revocation import Revocation
 from .secret_text import ACCESS_KEY_ID
@@ -27,8 +28,6 @@ from .untrusted import safe_text
 EVENTS = ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
 DEFAULT_DURATION = timedelta(hours=1)
 _EXPIRATIONS = ("%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p")
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,576}")
-_SESSION_ARN = re.compile(r"arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/[\w+=,.@-]+/([\w+=,.@-]{2,64})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -105,9 +104,11 @@ def from_event(text: str) -> Session | None:
     if not isinstance(event, dict) or event.get("eventName") not in EVENTS or event.get("errorCode"):
         return None
     asked, given, who = (part(event, name) for name in ("requestParameters", "responseElements", "userIdentity"))
-    role, issued = _matched(_ROLE_ARN, asked.get("roleArn")), time_of(event.get("eventTime"))
+    role, issued = _matched(ROLE_ARN, asked.get("roleArn")), time_of(event.get("eventTime"))
     # An assertion names the session: only the answer has it.
-    session = _matched(SESSION_NAME, asked.get("roleSessionName")) or _answered_session(given)
+    session = _matched(SESSION_NAME, asked.get("roleSessionName")) or _session_of(
+        words(part(given, "assumedRoleUser"), "arn")
+    )
     if not role or not session or not issued:
         return None
     keys = part(given, "credentials")
@@ -141,14 +142,14 @@ def from_use(text: str, access_key_id: str) -> Session | None:
         return None
     who = part(event, "userIdentity") if isinstance(event, dict) else {}
     context = part(who, "sessionContext")
-    role = _matched(_ROLE_ARN, part(context, "sessionIssuer").get("arn"))
-    session = _SESSION_ARN.fullmatch(words(who, "arn"))
+    role = _matched(ROLE_ARN, part(context, "sessionIssuer").get("arn"))
+    session = _session_of(words(who, "arn"))
     issued = time_of(part(context, "attributes").get("creationDate"))
     if key_id(who.get("accessKeyId")) != access_key_id or not role or not session or not issued:
         return None
     return Session(
         role_arn=role,
-        session_name=session[1],
+        session_name=session,
         access_key_id=access_key_id,
         issued_at=issued,
         expires_at=issued + LONGEST_SESSION,
@@ -164,9 +165,9 @@ def _user(who: Mapping[str, Any]) -> str:
     return words(who, "userName") if who.get("type") == "WebIdentityUser" else ""
 
 
-def _answered_session(given: Mapping[str, Any]) -> str:
-    found = _SESSION_ARN.fullmatch(words(part(given, "assumedRoleUser"), "arn"))
-    return found[1] if found else ""
+def _session_of(arn: str) -> str:
+    found = SESSION_ARN.fullmatch(arn)
+    return _matched(SESSION_NAME, found[4]) if found else ""
 
 
 def _end(keys: Mapping[str, Any], asked: Mapping[str, Any], issued: datetime) -> datetime:

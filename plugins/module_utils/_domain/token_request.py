@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from .arns import parse_arn
+from .arns import NAME_CHARACTERS, POLICY, parse_arn
 from .errors import InvalidInput
 from .policies import compact
 from .times import iso
@@ -21,7 +21,7 @@ from .times import iso
 SHORTEST, LONGEST, CHAINED = 900, 43200, 3600
 LONGEST_SESSION = timedelta(seconds=LONGEST)  # no role allows longer sessions
 SESSION_POLICY_LENGTH, MOST_POLICY_ARNS = 2048, 10
-_MFA_SERIAL = re.compile(r"[\w+=/:,.@-]{9,256}", re.ASCII)
+_MFA_SERIAL = re.compile(rf"[:/{NAME_CHARACTERS}]{{9,256}}")
 MOST_USED = 80  # per cent
 
 
@@ -92,7 +92,7 @@ def check_policy_arns(arns: Sequence[str], partition: str) -> tuple[str, ...]:
                 "policy_arns",
                 arn,
                 service="iam",
-                resource=r"policy/[\w+=,.@/-]+",
+                resource=POLICY,
                 example="policy/NAME",
                 partition=partition,
             )

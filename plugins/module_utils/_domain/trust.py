@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .arns import check_account_id, parse_arn, sign_in_host
+from .arns import NAME_CHARACTERS, SAML_PROVIDER, SESSION_ARN, check_account_id, iam_arn, parse_arn, sign_in_host
 from .errors import InvalidInput
 from .oidc import OidcProvider
 from .policies import compact, document
@@ -21,7 +21,7 @@ TRUST_POLICY_LENGTH = 2048  # the default quota of IAM for a role trust policy
 # What IAM Identity Center calls its roles: AWSReservedSSO_<permission set>_<16 hexadecimal digits>.
 _SSO_ROLE = re.compile(r"AWSReservedSSO_(.+)_[0-9a-f]{16}")
 _SSO_PATH = "aws-reserved/sso.amazonaws.com"
-_PATTERN = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):((?:role|user)/[\w+=,.@/*?-]+)", re.ASCII)
+_PATTERN = iam_arn(rf"((?:role|user)/[/*?{NAME_CHARACTERS}]+)")
 
 
 class Trust(NamedTuple):
@@ -141,9 +141,9 @@ def _check_principal(option: str, text: str, partition: str) -> str:
         return f"arn:{partition}:iam::{check_account_id(option, text)}:root"
     if text == "*":
         raise InvalidInput(option, "'*' would trust everyone: specify accounts, roles or users.")
-    session = re.fullmatch(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)/.*", text)
+    session = SESSION_ARN.fullmatch(text)
     if session:
-        raise InvalidInput(option, f"'{text}' is one session of a role. {_role_of_session(*session.groups())}")
+        raise InvalidInput(option, f"'{text}' is one session of a role. {_role_of_session(*session.groups()[:3])}")
     shape = {"service": "iam", "resource": "root|(role|user)/[^*?]+", "example": "role/NAME"}
     arn = parse_arn(option, text, **shape, partition=partition)
     if arn.resource.startswith("role/AWSReservedSSO_"):
@@ -209,7 +209,7 @@ def check_saml_providers(arns: Sequence[str], partition: str) -> tuple[str, ...]
                 option,
                 arn,
                 service="iam",
-                resource=r"saml-provider/[\w._-]{1,128}",
+                resource=SAML_PROVIDER,
                 example="saml-provider/NAME",
                 partition=partition,
             )

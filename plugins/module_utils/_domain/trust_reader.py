@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .arns import ROLE_ARN, SESSION_ARN, trusted_account
 from .conditions import Context, Test, all_of, any_of, is_met, is_variable, negation, tests
 from .names import is_external_id
 from .patterns import has_wildcard, matches
@@ -28,9 +29,6 @@ LOCK_SID = "MdpsVenueLocked"
 DENIED_SID = re.compile(r"MdpsSubjectsRevoked[0-9a-f]{8}")
 _EVERYBODY = ("*", "*")
 _DEAD = re.compile(r"A(RO|ID)A[A-Z0-9]{12,}")
-_ACCOUNT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?([0-9]{12})(?::root)?")
-_SESSION = re.compile(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
-_ROLE = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):role/(?:.+/)?([^/]+)")
 # Stands for an external ID that nobody knows.
 _UNKNOWN_ID = "f3a1d96b0c27485e" * 2
 
@@ -153,12 +151,12 @@ def _is(principal: Principal, caller: str) -> bool | None:
         return principal.name == caller
     if federated:
         return False
-    account, session = _ACCOUNT.fullmatch(principal.name), _SESSION.fullmatch(caller)
+    account, session = trusted_account(principal.name), SESSION_ARN.fullmatch(caller)
     if account:
-        return account.group(1) == caller.split(":")[4]
-    role = _ROLE.fullmatch(principal.name)
+        return account == caller.split(":")[4]
+    role = ROLE_ARN.fullmatch(principal.name)
     if session and role:
-        return role.groups() == session.groups()
+        return role.groups() == session.groups()[:3]
     return principal.name == caller
 
 
@@ -351,8 +349,8 @@ def _covers(denial: Statement, principal: Principal, *, inverted: bool) -> bool:
         return True
     if inverted or principal == _EVERYBODY:
         return False
-    account = _ACCOUNT.fullmatch(principal.name)
-    return _includes(denial, f"arn:aws:iam::{account.group(1)}:root" if account else principal.name) is True
+    account = trusted_account(principal.name)
+    return _includes(denial, f"arn:aws:iam::{account}:root" if account else principal.name) is True
 
 
 def _offers(statement: Statement) -> Iterator[str]:

@@ -9,12 +9,13 @@ import re
 import unicodedata
 from datetime import datetime
 
+from .arns import NAME_CHARACTERS
 from .errors import InvalidInput
 from .times import STAMP, stamp
 
 # The characters of a role session name, so that a user name goes into one as it is. None of them leaves a folder.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-_USER = re.compile(r"[A-Za-z0-9_+=,@][A-Za-z0-9_+=,.@-]{0,63}")
+_USER = re.compile(rf"(?![.-])[{NAME_CHARACTERS}]{{1,64}}")
 _SUFFIX = re.compile(r"[0-9a-f]{6}")
 _ENDING = rf"-{STAMP}-{_SUFFIX.pattern}"  # of a session name, after the user name
 SUFFIX_BYTES = 3

@@ -20,6 +20,7 @@ from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
 from ansible.module_utils.urls import open_url
 
 from .._domain.errors import ConnectionProblem, VenueError
+from .._domain.pauses import pauses
 from .._domain.secret_text import without
 from .._masking import register, register_result
 
@@ -92,15 +93,13 @@ class Kion:
         return self._ask("POST", path, json.dumps(body), secrets, tries)
 
     def _ask(self, method: str, path: str, body: str | None, secrets: tuple[str, ...], tries: int) -> Any:
-        pause = 1.0
-        for remaining in reversed(range(tries)):
+        for remaining, pause in zip(reversed(range(tries)), pauses(1.0, LONGEST_PAUSE, self._jitter), strict=False):
             answer = self._send(method, path, body)
             if not remaining or (answer.status != 429 and answer.status < 500):
                 return self._data(answer, path, tries, (self._bearer, *secrets))
             asked = answer.retry_after if answer.retry_after.isascii() else ""
-            wanted = float(asked) if asked.isdigit() else pause / 2 + self._jitter(pause / 2)
+            wanted = float(asked) if asked.isdigit() else pause
             self._sleep(min(wanted, LONGEST_PAUSE))
-            pause *= 2
         raise AssertionError("unreachable")  # the last try always returns
 
     def _send(self, method: str, path: str, body: str | None) -> Answer:

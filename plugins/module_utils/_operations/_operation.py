@@ -53,10 +53,6 @@ class Runtime:
 OptionsT = TypeVar("OptionsT")
 
 
-def _params_as_options(params: Params, _clients: Clients, _runtime: Runtime) -> Any:
-    return params
-
-
 @dataclass(frozen=True, kw_only=True)
 class Operation(Generic[OptionsT]):
     """One use case, free of Ansible.
@@ -76,7 +72,7 @@ class Operation(Generic[OptionsT]):
 
     name: str
     argument_spec: Mapping[str, Any]
-    parse: Callable[[Params, Clients, Runtime], OptionsT] = _params_as_options
+    parse: Callable[[Params, Clients, Runtime], OptionsT]
     execute: Callable[[OptionsT, Clients, Runtime], Result]
     services: Sequence[str] = ("iam", "ssm", "sts")
     secret_result: bool = False

@@ -10,14 +10,14 @@ from typing import Any
 
 from .._aws.calls import call, noting_lost_answers
 from .._aws.clients import Clients
-from .._domain.arns import parse_arn
+from .._domain.arns import SAML_PROVIDER, parse_arn
 from .._domain.errors import AwsRefused, ConnectionProblem, InvalidInput
 from .._domain.names import check_session_name
 from .._domain.saml import Response, RolePair, SamlProblem, check_fresh, choose, decode_file, find_role, read_response
 from .._files import absolute, open_regular
 from .._masking import register
 from ._operation import Params
-from ._proof import explained
+from .methods import explained
 
 ADVICE = {
     "ExpiredTokenException": "The SAML response has expired: AWS accepts it within 5 minutes of the login. "
@@ -85,7 +85,7 @@ def check_pair(
     :raises SamlProblem: it has expired, is for another service, or for other roles.
     """
     if options.provider_arn:
-        kind = {"service": "iam", "resource": r"saml-provider/[\w._-]+", "example": "saml-provider/NAME"}
+        kind = {"service": "iam", "resource": SAML_PROVIDER, "example": "saml-provider/NAME"}
         parse_arn("saml_provider_arn", options.provider_arn, **kind, partition=partition, account_id=account_id)
     check_fresh(response, now)
     role_arn = options.role_arn or find_role(response, role_name, account_id)

@@ -20,7 +20,7 @@ from .._domain.web_identity import WebIdentity, WebIdentityProblem
 from .._files import absolute, open_regular
 from .._masking import register
 from ._operation import Params
-from ._proof import explained
+from .methods import explained
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

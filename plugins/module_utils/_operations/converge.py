@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .._domain.errors import ConcurrentChange
+from .._domain.pauses import pauses
 from ._operation import Runtime
 
 ATTEMPTS = 8
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 12.8
 
 ResultT = TypeVar("ResultT")
 
@@ -20,9 +22,9 @@ def converge(runtime: Runtime, attempt: Callable[[int], ResultT]) -> ResultT:
 
     :raises ConcurrentChange: that of the last attempt.
     """
-    for number in range(ATTEMPTS - 1):
+    for number, pause in zip(range(ATTEMPTS - 1), pauses(FIRST_PAUSE, LONGEST_PAUSE, runtime.jitter), strict=False):
         try:
             return attempt(number)
         except ConcurrentChange:
-            runtime.sleep(runtime.jitter(0.2 * 2**number))
+            runtime.sleep(pause)
     return attempt(ATTEMPTS - 1)

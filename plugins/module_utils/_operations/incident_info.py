@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ from .._domain.lease_names import lease_path
 from .._domain.lease_parameters import FoundLeases, find_leases
 from .._domain.leases import StoredLease
 from .._domain.names import Venue
+from .._domain.profiles import REGION
 from .._domain.receipt_log import ReceiptLog
 from .._domain.receipts import Receipt
 from .._domain.revocation import standing
@@ -36,7 +36,7 @@ from .._domain.users import is_session_of
 from .._domain.uses import MOST_SHOWN, Use, distinct, queries, summary, use_from
 from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
-from .verification import read_keys
+from .keys_file import read_keys_file
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "access_key_id": {"type": "str", "required": True, "no_log": False},
@@ -50,7 +50,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
 # Where the events of the global STS endpoint and of IAM are, by partition.
 GLOBAL_REGIONS = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
 LONGEST_CHAIN = 5  # of keys that were made from keys
-_REGION = re.compile(r"[a-z0-9-]{5,32}")
 
 
 @dataclass(frozen=True)
@@ -128,10 +127,10 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> IncidentOptio
     if params["max_pages"] < 1:
         raise InvalidInput("max_pages", "must be at least 1.")
     for region in params["regions"] or ():
-        if not _REGION.fullmatch(region):
+        if not REGION.fullmatch(region):
             raise InvalidInput("regions", f"'{region}' is not a region, such as us-west-2.")
     if params["keys_file"] is not None:
-        read_keys(params["keys_file"], params["access_key_id"])
+        read_keys_file(params["keys_file"], params["access_key_id"])
     sources = ReceiptSources.from_options(params)
     sources.check()
     return IncidentOptions(

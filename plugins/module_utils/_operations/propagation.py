@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from .._aws.calls import DENIED
 from .._domain.errors import AwsRefused
+from .._domain.pauses import pauses
 from ._operation import Runtime
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0
@@ -33,17 +34,19 @@ def principal_may_be_new(refusal: AwsRefused) -> bool:
 
 
 class PropagationRetry:
-    """Decides whether a refused call is tried again, and waits before it is.
+    """Decides whether a call is tried again, and waits before it is.
 
-    :param seconds: for how long to try, from the first refusal on.
+    :param seconds: for how long to try, from the first failure on.
     :param expected: whether a refusal may go away by itself.
     """
 
-    def __init__(self, runtime: Runtime, seconds: float, expected: Callable[[AwsRefused], bool]) -> None:
+    def __init__(
+        self, runtime: Runtime, seconds: float, expected: Callable[[AwsRefused], bool] = lambda refusal: False
+    ) -> None:
         self._runtime, self._seconds, self._expected = runtime, seconds, expected
         self._deadline: datetime | None = None
         self.timed_out = False
-        self._pause = FIRST_PAUSE
+        self._pauses = pauses(FIRST_PAUSE, LONGEST_PAUSE, runtime.jitter)
 
     def wait_to_retry(self, refusal: AwsRefused) -> bool:
         """Wait, and return True, or return False immediately where waiting does not help or the time is over."""
@@ -56,6 +59,5 @@ class PropagationRetry:
         self.timed_out = now >= self._deadline
         if self.timed_out:
             return False
-        self._runtime.sleep(self._pause / 2 + self._runtime.jitter(self._pause / 2))
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._runtime.sleep(next(self._pauses))
         return True

@@ -17,8 +17,8 @@ from .._domain.role_facts import still_using
 from .._domain.role_plan import Parameter, plan_absent, plan_present
 from .._domain.steps import Plan, Step
 from ._operation import Operation, Result, Runtime
-from ._prove import prove_assumable
 from .accounts import check_account
+from .assumable import check_assumable
 from .converge import converge
 from .preflight import Preflight
 from .propagation import PropagationRetry, principal_may_be_new
@@ -163,7 +163,7 @@ def ensure_role(options: RoleOptions, clients: Clients, runtime: Runtime) -> Res
     run = RoleRun(options, clients, runtime)
     try:
         converge(runtime, run.attempt)
-        assumable = _prove(run) if options.wait and options.present and not runtime.check_mode else {}
+        assumable = _check_assumable(run) if options.wait and options.present and not runtime.check_mode else {}
     except VenueError as error:
         error.facts.setdefault("steps", [step.shown() for step, _answer in run.done])
         raise
@@ -179,12 +179,12 @@ def ensure_role(options: RoleOptions, clients: Clients, runtime: Runtime) -> Res
     }
 
 
-def _prove(run: RoleRun) -> Result:
+def _check_assumable(run: RoleRun) -> Result:
     """Assume the role, unless it is locked: then nobody can."""
     options = run.options
     if run.plans[-1].locked:
         return {"assumable": False}
-    prove_assumable(run.clients, run.runtime, options.role_name, options.parameters.external_id, options.wait_timeout)
+    check_assumable(run.clients, run.runtime, options.role_name, options.parameters.external_id, options.wait_timeout)
     return {"assumable": True}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from .._aws.clients import Clients
 from .._domain import oidc, permissions, trust
 from .._domain.access import check_buckets, check_prefixes, check_repositories, foreign_patterns, own_namespaces
-from .._domain.arns import check_account_id, parse_arn
+from .._domain.arns import NAME_CHARACTERS, POLICY, check_account_id, parse_arn
 from .._domain.errors import InvalidInput
 from .._domain.external_id import CONFLICT_CHOICES, ExternalIdRequest
 from .._domain.names import (
@@ -28,8 +28,8 @@ from .._domain.published import CONFIRMABLE
 from .._domain.tags import OWNERSHIP, check_tags, merged, tag_value
 from ._oidc_options import OIDC_PROVIDERS
 from ._operation import Params, Runtime, filled_in
-from ._prove import LONGEST_WAIT
 from .accounts import check_expected_account
+from .assumable import LONGEST_WAIT
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -264,7 +264,7 @@ def check_boundary(option: str, text: str | None, partition: str) -> str | None:
     if text == "none":
         return ""
     if text.startswith("arn:"):
-        shape = {"service": "iam", "resource": r"policy/[\w+=,.@/-]+", "example": "policy/NAME"}
+        shape = {"service": "iam", "resource": POLICY, "example": "policy/NAME"}
         arn = parse_arn(option, text, **shape, partition=partition)
         if arn.account_id == "aws":
             raise InvalidInput(
@@ -273,7 +273,7 @@ def check_boundary(option: str, text: str | None, partition: str) -> str | None:
                 "as zsmce-tenantOperator-AMI-APIG.",
             )
         return str(arn)
-    if not re.fullmatch(r"[\w+=,.@-]{1,128}", text, re.ASCII):
+    if not re.fullmatch(rf"[{NAME_CHARACTERS}]{{1,128}}", text):
         raise InvalidInput(option, f"'{text}' is neither the ARN nor the name of a managed policy, nor 'none'.")
     return text
 

@@ -66,6 +66,7 @@ class Channel(ABC):
     KINDS: ClassVar[Sequence[str]] = tuple(sealing.SUFFIXES)
     CARRIES: ClassVar[Sequence[str]] = (SEALED_ZIP, MAIL)
     TAKES_UNSEALED: ClassVar[bool] = False
+    CARRIES_SIGNATURE: ClassVar[bool] = False  # ``deliver`` delivers ``Parcel.signature`` as well
 
     @classmethod
     @abstractmethod
@@ -97,11 +98,15 @@ class Channel(ABC):
         :raises InvalidInput: it cannot.
         """
 
-    def check_signature(self) -> None:  # noqa: B027 - most channels can carry a second file
+    def check_signature(self) -> None:
         """Check that this channel can carry a signature beside the parcel.
 
         :raises InvalidInput: it cannot.
         """
+        if not self.CARRIES_SIGNATURE:
+            raise InvalidInput(
+                "channel", f"{self.NAME} cannot deliver a signature, which is a second file. Use another channel."
+            )
 
     def check_recipient(self, keys: Sequence[Recipient], address: str) -> None:
         """Check that this channel can reach the recipient.
@@ -120,7 +125,7 @@ class Channel(ABC):
     def check_resend(self, parcel: Parcel) -> None:
         """Check that this channel can carry a parcel that was sealed before.
 
-        :raises InvalidInput: it was sealed for another channel.
+        :raises InvalidInput: it was sealed for another channel, or is signed and its signature could not be delivered.
         """
         if parcel.media_type not in self.CARRIES:
             raise InvalidInput(
@@ -128,6 +133,8 @@ class Channel(ABC):
                 f"{parcel.name} was not sealed for the channel {self.NAME} and cannot be sealed again. "
                 "Use another channel.",
             )
+        if parcel.signature:
+            self.check_signature()
 
     @classmethod
     def recognize(cls, name: str, body: bytes) -> Parcel | None:

@@ -24,6 +24,7 @@ class FileChannel(Channel):
 
     NAME = "file"
     TAKES_UNSEALED = True
+    CARRIES_SIGNATURE = True
     dest: str
 
     @classmethod

@@ -31,6 +31,7 @@ class HttpsChannel(Channel):
     """
 
     NAME = "https"
+    CARRIES_SIGNATURE = True
     url: str
     method: str = "PUT"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -18,6 +18,7 @@ class OutputChannel(Channel):
     """Return the sealed text."""
 
     NAME = "output"
+    CARRIES_SIGNATURE = True
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> OutputChannel:

@@ -27,6 +27,7 @@ class S3Channel(Channel):
     NAME = "s3"
     KINDS = (age.KIND, openpgp.KIND)  # what the recipient's client opens
     CARRIES = (SEALED_ZIP,)
+    CARRIES_SIGNATURE = True
     client: Any = field(repr=False)
     bucket: str
     key: str

@@ -21,10 +21,10 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names impor
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import parse_time
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, role_info, verification
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, role_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import state
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import state, verification
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.options import TARGETS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 

@@ -21,7 +21,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import authori
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused, ConnectionProblem
 
-from tests.support.places import Authority, serving
+from tests.support.places import Authority
+from tests.support.serving import serving
 
 FAKE = {"access_key": "AKIAFAKEFAKEFAKEFAKE", "secret_key": "fake-secret", "session_token": "fake-token"}
 REFUSED = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"

@@ -412,3 +412,32 @@ def test_the_first_error_in_order_wins_however_late_it_comes() -> None:
 
     with pytest.raises(VenueError, match="first"):
         calls.run_concurrently(lambda: None, first, second)
+
+
+ROLES = {"Roles": [], "IsTruncated": True, "Marker": "second"}
+
+
+def test_a_page_is_requested_when_it_is_asked_for_and_no_sooner() -> None:
+    with stubbed("iam") as (iam, stub):
+        stub.add_response("list_roles", ROLES, {"MaxItems": 1})
+        found = calls.pages(iam, "list_roles", "list the roles", MaxItems=1)
+        assert next(found)["Marker"] == "second"
+        stub.assert_no_pending_responses()
+        stub.add_response("list_roles", {"Roles": [], "IsTruncated": False}, {"MaxItems": 1, "Marker": "second"})
+        assert [page["Roles"] for page in found] == [[]]
+
+
+def test_a_refusal_of_a_later_page_is_explained_like_any_other() -> None:
+    with stubbed("iam") as (iam, stub):
+        stub.add_response("list_roles", ROLES)
+        stub.add_client_error("list_roles", "AccessDenied", "no")
+        with pytest.raises(AwsRefused, match=r'could not list the roles: AWS said "no".*needs iam:ListRoles'):
+            list(calls.pages(iam, "list_roles", "list the roles"))
+
+
+def test_a_server_that_returns_the_same_page_again_and_again_is_not_read_forever() -> None:
+    with stubbed("iam") as (iam, stub):
+        for _time in range(2):
+            stub.add_response("list_roles", ROLES)
+        with pytest.raises(ConnectionProblem, match=r"list the roles: https://\S+ returned the same page twice"):
+            list(calls.pages(iam, "list_roles", "list the roles"))

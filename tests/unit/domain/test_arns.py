@@ -5,16 +5,20 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import arns
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.arns import (
+    ROLE_ARN,
+    SESSION_ARN,
     Arn,
     check_account_id,
     dns_suffix,
     parse_arn,
     session_role_name,
+    trusted_account,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 
-ROLE = {"service": "iam", "resource": r"role/[\w+=,.@/-]+", "example": "role/NAME"}
+ROLE = {"service": "iam", "resource": arns.ROLE, "example": "role/NAME"}
 GOOD = "arn:aws:iam::123456789012:role/unity-sbg-dev-sts"
 
 
@@ -101,3 +105,47 @@ def test_whose_session_a_caller_is(arn: str, role: str) -> None:
 )
 def test_dns_suffix(partition: str, suffix: str) -> None:
     assert dns_suffix(partition) == suffix
+
+
+@pytest.mark.parametrize(
+    ("arn", "parts"),
+    [
+        (GOOD, ("aws", "123456789012", "unity-sbg-dev-sts")),
+        ("arn:aws-us-gov:iam::123456789012:role/a/b!/x", ("aws-us-gov", "123456789012", "x")),
+        (f"arn:aws:iam::123456789012:role/{'p' * 510}/{'x' * 64}", ("aws", "123456789012", "x" * 64)),
+        (f"arn:aws:iam::123456789012:role/{'x' * 65}", None),
+        ("arn:aws:iam::123456789012:role//x", None),
+        ("arn:aws:iam::123456789012:role/a/", None),
+        ("arn:aws:iam::123456789012:role/x*", None),
+        ("arn:aws:iam::123456789012:role/\N{LATIN SMALL LETTER E WITH ACUTE}", None),
+        ("arn:aws:iam::123456789012:role/x\n", None),
+        ("arn:aws:iam::１２３４５６７８９０１２:role/x", None),
+        ("arn:aws:iam::123456789012:user/x", None),
+    ],
+)
+def test_a_role_arn_has_three_parts(arn: str, parts: tuple[str, ...] | None) -> None:
+    found = ROLE_ARN.fullmatch(arn)
+    assert (found and found.groups()) == parts
+
+
+def test_a_session_of_an_ec2_instance_is_one_although_its_role_has_no_name_of_iam() -> None:
+    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html#ec2-instance-identity-roles
+    arn = "arn:aws:sts::123456789012:assumed-role/aws:ec2-instance/i-0123456789abcdef0"
+    found = SESSION_ARN.fullmatch(arn)
+    assert found
+    assert found.groups() == ("aws", "123456789012", "aws:ec2-instance", "i-0123456789abcdef0")
+    assert session_role_name(arn) == "aws:ec2-instance"
+
+
+@pytest.mark.parametrize(
+    ("principal", "account"),
+    [
+        ("123456789012", "123456789012"),
+        ("arn:aws-us-gov:iam::123456789012:root", "123456789012"),
+        ("arn:aws:iam::123456789012:role/root", ""),
+        ("arn:aws:iam::123456789012:user/root", ""),
+        ("*", ""),
+    ],
+)
+def test_an_account_is_trusted_by_its_id_or_as_its_root(principal: str, account: str) -> None:
+    assert trusted_account(principal) == account

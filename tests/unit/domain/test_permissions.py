@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -15,10 +16,14 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access impo
     Request,
     read_policy,
 )
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access import allowed as allowed_to
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.access_words import describe_access
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.permissions import Grant, Location, RenewalFolder
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import compact
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import ALLOWS_FLAGS, ALLOWS_LISTS
 
+from tests.conftest import ROOT
 from tests.support.golden import assert_golden
 
 PLACE = Location("aws", "us-west-2", "123456789012")
@@ -195,6 +200,25 @@ def test_what_an_option_of_the_role_allows_is_read_back(field: str) -> None:
     expected = EVERY_FIELD[field]
     assert getattr(read, field) == (tuple(expected) if isinstance(expected, list) else expected)
     assert getattr(read, field) != getattr(before, field)
+
+
+@pytest.mark.parametrize("field", [one for one in Grant._fields if one not in NOT_SHOWN])
+def test_what_an_option_of_the_role_allows_is_in_the_receipt_of_a_token(field: str) -> None:
+    grant = VENUE._replace(**{field: EVERY_FIELD[field]})
+    shown, before = (allowed_to(permissions.policy(one, PLACE), Request()).to_json() for one in (grant, VENUE))
+    assert shown != before
+    schema = json.loads((ROOT / "docs/receipt.schema.json").read_text())["properties"]["allows"]["properties"]
+    assert schema.keys() == {*ALLOWS_LISTS, *ALLOWS_FLAGS}
+    assert shown.keys() <= schema.keys()
+
+
+@pytest.mark.parametrize("flag", [name for name, default in Grant._field_defaults.items() if default is False])
+def test_what_an_option_of_the_role_allows_is_named_on_the_screen(flag: str) -> None:
+    one, other = (
+        allowed_to(permissions.policy(VENUE._replace(**{flag: given}), PLACE), Request()).to_json()
+        for given in (True, False)
+    )
+    assert describe_access(one) != describe_access(other)
 
 
 def test_what_the_role_denies_whatever_is_attached_to_it() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as b
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._formats import token_files
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._recipient_files import console_link
 
+from tests.support.serving import serving
 from tests.support.tokens import TOKEN
 
 
@@ -40,14 +40,9 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def page() -> Iterator[str]:
-    server = http.server.HTTPServer(("127.0.0.1", 0), Page)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     Page.asked.clear()
-    yield f"http://127.0.0.1:{server.server_port}/federation"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(http.server.HTTPServer(("127.0.0.1", 0), Page)) as server:
+        yield f"http://127.0.0.1:{server.server_port}/federation"
 
 
 def test_the_keys_go_to_the_sign_in_page_in_the_body_of_a_request(tmp_path: Path, page: str) -> None:

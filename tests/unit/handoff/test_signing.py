@@ -12,11 +12,13 @@ import subprocess
 import zipfile
 from email import policy
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import DeliveryFailed, InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _signing as signing
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.channel import Channel
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.file import FileChannel
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._sealing import SealOptions
 
@@ -285,6 +287,22 @@ def test_what_is_sent_again_says_as_well_how_to_verify_it(issuer, someone, admin
     (folder / "signers.txt").write_text(commands(lines, signing.SIGNER)[0] + "\n")
     assert run(commands(lines, "ssh-keygen")[0], folder).returncode == 0
     assert result["receipt"]["handoff"]["signed_by"] == signing.read_signer(str(admin_ssh)).fingerprint
+
+
+def test_a_signed_file_is_not_sent_again_where_its_signature_would_be_replaced(desk, someone, admin_ssh, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(DeliveryFailed) as caught:
+        patch.setattr(FileChannel, "deliver", Mock(side_effect=DeliveryFailed("no")))
+        desk(public_keys=someone.keys, sign_with=str(admin_ssh))
+    with pytest.raises(InvalidInput, match=r"https\.url: must end with a slash"):
+        desk.resend(caught.value.facts["kept"], channel="https", https={"url": "https://x.example.org/drop"})
+    assert Path(caught.value.facts["kept"]).exists()
+
+
+def test_a_channel_that_says_nothing_of_signatures_is_not_given_any(desk, someone, admin_ssh, monkeypatch):
+    monkeypatch.setattr(FileChannel, "CARRIES_SIGNATURE", Channel.CARRIES_SIGNATURE)
+    with pytest.raises(InvalidInput, match=r"channel: file cannot deliver a signature"):
+        desk(public_keys=someone.keys, sign_with=str(admin_ssh))
+    assert not desk.lines
 
 
 def test_the_lines_of_a_signature_follow_from_the_receipt_and_the_signature(tmp_path, admin_ssh):

@@ -36,8 +36,10 @@ def test_pages_are_followed_and_both_listings_joined() -> None:
 
     class Both:
         meta = details.meta
-        get_account_authorization_details = details.get_account_authorization_details
-        list_roles = listed.list_roles
+
+        @staticmethod
+        def get_paginator(operation: str) -> Any:
+            return (listed if operation == "list_roles" else details).get_paginator(operation)
 
     inline = [{"PolicyName": "venue-access", "PolicyDocument": urllib.parse.quote(json.dumps(TRUST))}]
     one = described("one", RolePolicyList=inline, RoleLastUsed={"LastUsedDate": USED, "Region": "us-west-2"})

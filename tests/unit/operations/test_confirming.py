@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -41,11 +42,15 @@ class Trail:
         assert service == "cloudtrail"
         return self
 
-    def lookup_events(self, **asked: Any) -> dict[str, Any]:
+    def get_paginator(self, operation: str) -> Trail:
+        assert operation == "lookup_events"
+        return self
+
+    def paginate(self, **asked: Any) -> Iterator[dict[str, Any]]:
         self.asked.append(asked)
         if self.refuses:
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "LookupEvents")
-        return {"Events": [{"CloudTrailEvent": json.dumps(one)} for one in self.events]}
+        yield {"Events": [{"CloudTrailEvent": json.dumps(one)} for one in self.events]}
 
 
 ALIVE = issue_event("nightly", KEY, ago(minutes=30))

@@ -4,7 +4,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import importlib
+import inspect
+import re
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +18,8 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Params, Runtime
+
+from tests.conftest import ROOT
 
 SECRET = "sentinel-8f3a-secret"
 
@@ -27,6 +34,7 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> Options:
 
 
 def operation(execute: Callable[..., dict[str, Any]], **fields: Any) -> Operation[Any]:
+    fields.setdefault("parse", lambda params, _clients, _runtime: params)
     return Operation(name="venue_sts_test", argument_spec={}, execute=execute, **fields)
 
 
@@ -105,3 +113,20 @@ def test_an_option_that_narrows_may_be_absent_or_have_a_value(value: Any) -> Non
     narrow = operation(lambda *_arguments: {}, narrowing=frozenset({"access"}))
     assert narrow.run({"access": value}, Runtime()) == (True, {})
     assert narrow.run({}, Runtime()) == (True, {})
+
+
+PLUGINS = ROOT / "plugins"
+WITH_OPERATION = [
+    ".".join(path.relative_to(PLUGINS).with_suffix("").parts)
+    for path in sorted(PLUGINS.rglob("*.py"))
+    if re.search(r"^OPERATION\b", path.read_text(), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("name", WITH_OPERATION)
+def test_what_runs_gets_parsed_options_and_no_parameters(name: str) -> None:
+    module = importlib.import_module(f"ansible_collections.mdps.venue_sts.plugins.{name}")
+    execute = module.OPERATION.execute
+    options = typing.get_type_hints(execute)[next(iter(inspect.signature(execute).parameters))]
+    assert dataclasses.is_dataclass(options), options
+    assert options.__dataclass_params__.frozen

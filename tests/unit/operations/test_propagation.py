@@ -4,32 +4,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.propagation import (
     PropagationRetry,
     principal_may_be_new,
     role_may_be_new,
 )
 
+from tests.support.clock import Clock
+
 ARN = "arn:aws:sts::123456789012:assumed-role/admin/jane"
 ME = f"User: {ARN} is not authorized to perform: sts:AssumeRole on resource: X"
-
-
-class Clock:
-    """Time that passes when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def runtime(self) -> Runtime:
-        started = datetime(2026, 11, 22, tzinfo=UTC)
-        return Runtime(
-            now=lambda: started + timedelta(seconds=sum(self.slept)), sleep=self.slept.append, jitter=lambda most: most
-        )
 
 
 def refusal(code: str, said: str = "no") -> AwsRefused:

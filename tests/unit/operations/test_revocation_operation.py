@@ -20,7 +20,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_names import parameter_name, renewal_name
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import CLOCK_TOLERANCE, Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, verification
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import verification
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.operation import OPERATION
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer, refuse

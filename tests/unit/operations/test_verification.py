@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -23,9 +22,9 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.found_keys 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision, allowed_actions
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import verification
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.verification import (
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.keys_file import read_keys_file
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import verification
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.verification import (
     Expected,
     Proof,
     Wanted,
@@ -33,6 +32,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.verific
 )
 from botocore.stub import Stubber
 
+from tests.support.clock import Clock
 from tests.support.described_roles import ROLE_ID, role
 from tests.support.receipts import NOW
 
@@ -95,27 +95,12 @@ def test_the_keys_of_a_file_are_masked_also_if_they_are_another_tokens(
     assert _masking.mask(f"{secret} {token}") == f"{_masking.MASK} {_masking.MASK}"
     keys = FoundKeys("ASIAEXAMPLEEXAMPLE01", secret, token)
     assert verification.parse({**ASKED, "keys_file": str(file)}) == Wanted(keys, 300)
-    assert verification.read_keys(str(file), "ASIAEXAMPLEEXAMPLE01") == keys
+    assert read_keys_file(str(file), "ASIAEXAMPLEEXAMPLE01") == keys
 
 
 def client(service: str) -> tuple[Any, Stubber]:
     made = boto3.client(service, **FAKE)
     return made, Stubber(made)
-
-
-class Clock:
-    """A clock that moves when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.time = NOW
-        self.slept = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.slept += seconds
-        self.time += timedelta(seconds=seconds)
-
-    def runtime(self) -> Runtime:
-        return Runtime(now=lambda: self.time, sleep=self.sleep)
 
 
 def test_the_simulation_is_asked_about_the_newest_refused_session_page_by_page() -> None:
@@ -241,18 +226,18 @@ def attempts(*outcomes: bool) -> verification.Check:
 
 
 def test_an_attempt_is_repeated_until_it_succeeds() -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     shown = verify(Wanted(None, 60), [attempts(False, False, True), attempts(True)], clock.runtime())
     assert [one["proven"] for one in shown] == [True, True]
-    assert clock.slept == 2 * verification.PAUSE
+    assert clock.slept == [1, 2]
 
 
 def test_the_time_is_limited_and_what_was_proven_is_kept() -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     with pytest.raises(NotProven, match="The credentials X: seen") as failed:
         verify(Wanted(None, 12), [attempts(True), attempts(*[False] * 9)], clock.runtime())
     assert [one["proven"] for one in failed.value.facts["verified"]] == [True, False]
-    assert 10 <= clock.slept <= 20
+    assert clock.slept == [1, 2, 4, 8]
 
 
 class Sts:
@@ -304,11 +289,11 @@ def test_what_could_not_be_tried_before_the_lock_is_neither_proven_nor_waited_fo
 ) -> None:
     made: Any = Sts(monkeypatch, "denied", BY_TRUST)
     monkeypatch.setattr(verification, "read_parameters", refuse)
-    clock = Clock()
+    clock = Clock(NOW)
     lock = verification.LockProof(made, role(), "/a/parameter")
     with pytest.raises(NotProven, match="It could not be tried before the lock"):
         verify(Wanted(None, 60), [lock.attempt], clock.runtime())
-    assert clock.slept == 0
+    assert clock.slept == []
 
 
 def refuse(*_arguments: Any) -> Any:
@@ -316,11 +301,11 @@ def refuse(*_arguments: Any) -> Any:
 
 
 def test_a_proof_that_the_caller_may_not_make_is_none_and_hides_no_other() -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     with pytest.raises(NotProven, match="The caller may not") as failed:
         verify(Wanted(None, 60), [refuse, attempts(True)], clock.runtime())
     assert [one["proven"] for one in failed.value.facts["verified"]] == [False, True]
-    assert clock.slept == 0
+    assert clock.slept == []
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ SPEC = {
 
 
 def operation(execute: Callable[..., dict[str, Any]], **fields: Any) -> Operation[Any]:
+    fields.setdefault("parse", lambda params, _clients, _runtime: params)
     return Operation(name="venue_sts_profile", argument_spec=SPEC, services=(), execute=execute, **fields)
 
 

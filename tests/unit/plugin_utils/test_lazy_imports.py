@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.registry import CHANNELS
 
 OWN = "ansible_collections.mdps.venue_sts.plugins"
 FILTERS = sorted((pathlib.Path(__file__).parents[3] / "plugins/filter").glob("*.py"))
@@ -31,7 +32,7 @@ print("\\n".join(sys.modules))
             ["module_utils._operations.issue.authorize", "plugin_utils._sealers.age"],
             [
                 *("cryptography.x509", "plugin_utils._sealers.certificates", "module_utils._kion.client"),
-                *("smtplib", "plugin_utils._channels.email", "plugin_utils._channels.https"),
+                *("smtplib", *(f"plugin_utils._channels.{name}" for name in CHANNELS if name != "file")),
                 *("module_utils._domain.saml", "module_utils._domain.web_identity"),
             ],
         ),

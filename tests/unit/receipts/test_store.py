@@ -356,7 +356,8 @@ def test_too_many_objects_or_parameters_are_no_absence(
     for number in (1, 2):
         stores(**EVERYWHERE).record(delivered_to("eve", number, "hers", minutes=number), clients)
     monkeypatch.setattr(receipt_stores, "MOST_OBJECTS", 1)
-    monkeypatch.setattr(receipt_stores, "MOST_PARAMETERS", 0)
+    monkeypatch.setattr(receipt_stores, "MOST_PARAMETERS", 1)
+    monkeypatch.setattr(receipt_stores, "PAGE", 1)
     found = keys_in(clients, "jdoe", **EVERYWHERE)
     assert found
     assert found.unread_reason == (

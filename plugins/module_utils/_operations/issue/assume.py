@@ -15,7 +15,7 @@ from ..._domain.role_plan import Parameter, Role
 from ..._domain.times import parse_time
 from ..._domain.token_request import nearly_full, token_document
 from .._operation import Runtime
-from .._prove import FRESH, diagnose
+from ..assumable import FRESH, diagnose
 from ..propagation import PropagationRetry, role_may_be_new
 from .parts import Issued
 

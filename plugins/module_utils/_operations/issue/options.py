@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..._aws.clients import Clients
 from ..._domain import token_request
 from ..._domain.access import Limits, Request, authorize, parse_limits, parse_request
-from ..._domain.arns import parse_arn
+from ..._domain.arns import ROLE, parse_arn
 from ..._domain.errors import InvalidInput
 from ..._domain.names import (
     ParameterNames,
@@ -32,9 +32,9 @@ from ..._receipt_store import RECORDING
 from .. import _reuse
 from .._oidc_options import OIDC_PROVIDERS
 from .._operation import Params, Runtime, filled_in
-from .._proof import check_method
-from .._prove import LONGEST_WAIT
 from ..accounts import check_expected_account
+from ..assumable import LONGEST_WAIT
+from ..methods import check_method
 
 if TYPE_CHECKING:
     from .._saml import SamlOptions
@@ -242,7 +242,7 @@ def _parse_role(params: Params, venue: Venue, partition: str) -> tuple[str, str]
     """Return the name of the role and, if an option names it, its account."""
     account = check_expected_account(params["expected_account_id"])
     if params["role_arn"]:
-        kind = {"service": "iam", "resource": r"role/[\w+=,.@/-]+", "example": "role/NAME"}
+        kind = {"service": "iam", "resource": ROLE, "example": "role/NAME"}
         arn = parse_arn("role_arn", params["role_arn"], **kind, partition=partition, account_id=account)
         return check_role_name("role_arn", arn.resource.rsplit("/", 1)[1]), arn.account_id
     return chosen_role_name(venue, params), account

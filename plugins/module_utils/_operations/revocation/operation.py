@@ -23,10 +23,10 @@ from ..converge import converge
 from ..leases import end_leases
 from .options import ARGUMENT_SPEC, BY_RECEIPT, RevocationOptions, parse
 from .planning import Confirmed, RolePlan, plan
-from .proof import attempts_of, prepare_proof, verify
 from .quota import check_quota, confirm
 from .shown import chosen, diff, ended, in_force, sessions, warn
 from .state import Known, State, read, read_receipts, too_many_roles
+from .verify_plan import attempts_of, prepare_proof, verify
 
 VERBS = {"present": "revoked", "absent": "lifted", "locked": "locked", "unlocked": "unlocked"}
 

@@ -21,9 +21,9 @@ from ..._domain.subjects import check_subject
 from ..._domain.times import parse_time
 from ..._domain.users import check_user
 from ..._receipt_store import READING, ReceiptSources
-from .. import verification
 from .._operation import Params, Runtime
 from ..accounts import check_expected_account
+from . import verification
 
 TARGETS = ("session_name", "source_identity", "receipt", "user", "access_key_id", "web_identity_subject", "all")
 

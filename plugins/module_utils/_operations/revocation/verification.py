@@ -8,27 +8,25 @@ IAM's simulation knows neither trust policies nor what has not spread yet. So it
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from .. import _masking
-from .._aws.calls import EXPIRED, UNKNOWN_KEYS, call
-from .._aws.clients import Clients
-from .._aws.sessions import simulate_session, try_keys
-from .._aws.venue_state import read_parameters
-from .._domain.arns import session_role_name
-from .._domain.errors import ConnectionProblem, InvalidInput, NotProven, VenueError
-from .._domain.found_keys import FoundKeys, parse_keys
-from .._domain.lock import has_lock
-from .._domain.revocation import Revocation
-from .._domain.role_plan import Role
-from .._domain.simulation import allowed_actions
-from .._files import absolute_file, open_regular
-from ._operation import Params, Runtime
-from ._prove import LONGEST_WAIT, try_to_assume
+from ..._aws.calls import EXPIRED, UNKNOWN_KEYS, call
+from ..._aws.clients import Clients
+from ..._aws.sessions import simulate_session, try_keys
+from ..._aws.venue_state import read_parameters
+from ..._domain.arns import session_role_name
+from ..._domain.errors import ConnectionProblem, InvalidInput, NotProven, VenueError
+from ..._domain.found_keys import FoundKeys
+from ..._domain.lock import has_lock
+from ..._domain.revocation import Revocation
+from ..._domain.role_plan import Role
+from ..._domain.simulation import allowed_actions
+from .._operation import Params, Runtime
+from ..assumable import LONGEST_WAIT, try_to_assume
+from ..keys_file import read_keys_file
+from ..propagation import PropagationRetry
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "verify": {"type": "bool", "default": False},
@@ -37,8 +35,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 # What a session of a venue would do first. Every revocation denies everything, so any action shows it.
 ACTIONS = ("s3:ListBucket", "s3:GetObject", "s3:PutObject", "ecr:GetAuthorizationToken")
-LONGEST_FILE = 65536
-PAUSE = 5.0
 _DENIED_BY_ROLE = "explicit deny in an identity-based policy"
 _DENIED_BY_TRUST = "explicit deny in a resource-based policy"
 
@@ -92,28 +88,8 @@ def parse(params: Params) -> Wanted | None:
         raise InvalidInput("verify", "cannot be used with web_identity_subject: only its provider can sign in as it.")
     if not 0 <= params["wait_timeout"] <= LONGEST_WAIT:
         raise InvalidInput("wait_timeout", f"must be between 0 and {LONGEST_WAIT} seconds.")
-    keys = read_keys(params["keys_file"], params["access_key_id"]) if params["keys_file"] is not None else None
+    keys = read_keys_file(params["keys_file"], params["access_key_id"]) if params["keys_file"] is not None else None
     return Wanted(keys, params["wait_timeout"])
-
-
-def read_keys(path: str, access_key_id: str | None) -> FoundKeys:
-    """Read the credentials of a token from a file, and register them for masking.
-
-    :param access_key_id: of the token that they must be of; None for any.
-    :raises InvalidInput: the file has no credentials, or those of another token.
-    """
-    place = absolute_file("keys_file", path)
-    try:
-        with open(place, "rb", opener=open_regular) as stream:
-            text = stream.read(LONGEST_FILE).decode("utf-8-sig", errors="replace")
-    except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no such path"
-        raise InvalidInput("keys_file", f"'{place}' cannot be read ({reason}).") from None
-    keys = parse_keys("keys_file", text)
-    _masking.register(keys.secret_access_key, keys.session_token)
-    if access_key_id not in (None, keys.access_key_id):
-        raise InvalidInput("keys_file", f"has the credentials of {keys.access_key_id}, not of {access_key_id}.")
-    return keys
 
 
 @dataclass(frozen=True)
@@ -270,15 +246,14 @@ def verify(wanted: Wanted, attempts: Iterable[Check], runtime: Runtime) -> list[
     """
     open_checks = dict(enumerate(attempts))
     found: dict[int, Proof] = {}
-    deadline = runtime.now() + timedelta(seconds=wanted.timeout)
+    retry = PropagationRetry(runtime, wanted.timeout)
     while open_checks:
         for number, check in list(open_checks.items()):
             found[number] = _attempt(check)
             if found[number].proven or not found[number].waiting:
                 del open_checks[number]
-        if not open_checks or runtime.now() >= deadline:
+        if not open_checks or not retry.wait():
             break
-        runtime.sleep(PAUSE)
     shown = [found[number].shown() for number in sorted(found)]
     missing = [one for one in shown if not one["proven"]]
     if missing:

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Proof that a venue's role can be assumed: assume it, and discard the credentials."""
+"""Check that a venue's role can be assumed: assume it, and discard the credentials; if refused, say why."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_WAIT = 3600
 FRESH = timedelta(minutes=5)
 
 
-def prove_assumable(clients: Clients, runtime: Runtime, role_name: str, parameter: str, timeout: int) -> None:
+def check_assumable(clients: Clients, runtime: Runtime, role_name: str, parameter: str, timeout: int) -> None:
     """Assume the role, and try again while AWS may not know it everywhere yet.
 
     :param parameter: the SSM path of the external ID.

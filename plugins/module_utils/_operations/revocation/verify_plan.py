@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Proof that what was revoked is refused."""
+"""The verification of a plan: what it revokes, whose credentials can prove that, and what a failure says."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..._aws.clients import Clients
-from ..._domain.errors import (
-    NotProven,
-)
+from ..._domain.errors import NotProven
 from ..._domain.revocation import Revocation, standing
 from ..._domain.steps import Step
-from .. import verification
 from .._operation import Runtime
+from . import verification
 from .options import RevocationOptions
 from .planning import RolePlan, asked_of
 from .state import State
