@@ -208,7 +208,7 @@ def test_a_channel_has_tests_of_what_it_delivers(channel: str) -> None:
     folder = ROOT / "tests/unit/handoff"
     texts = "".join(path.read_text() for path in folder.glob("test_*.py"))
     # ``file`` is the default: the tests of the whole hand-off use it.
-    assert channel == "file" or f'desk(channel="{channel}", public_keys' in texts
+    assert channel == "file" or f'issuer(channel="{channel}", public_keys' in texts
 
 
 def test_a_channel_can_be_chosen_in_awx() -> None:

@@ -289,20 +289,20 @@ def test_what_is_sent_again_says_as_well_how_to_verify_it(issuer, someone, admin
     assert result["receipt"]["handoff"]["signed_by"] == signing.read_signer(str(admin_ssh)).fingerprint
 
 
-def test_a_signed_file_is_not_sent_again_where_its_signature_would_be_replaced(desk, someone, admin_ssh, monkeypatch):
+def test_a_signed_file_is_not_sent_again_where_its_signature_would_be_replaced(issuer, someone, admin_ssh, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(DeliveryFailed) as caught:
         patch.setattr(FileChannel, "deliver", Mock(side_effect=DeliveryFailed("no")))
-        desk(public_keys=someone.keys, sign_with=str(admin_ssh))
+        issuer(public_keys=someone.keys, sign_with=str(admin_ssh))
     with pytest.raises(InvalidInput, match=r"https\.url: must end with a slash"):
-        desk.resend(caught.value.facts["kept"], channel="https", https={"url": "https://x.example.org/drop"})
+        issuer.resend(caught.value.facts["kept"], channel="https", https={"url": "https://x.example.org/drop"})
     assert Path(caught.value.facts["kept"]).exists()
 
 
-def test_a_channel_that_says_nothing_of_signatures_is_not_given_any(desk, someone, admin_ssh, monkeypatch):
+def test_a_channel_that_says_nothing_of_signatures_is_not_given_any(issuer, someone, admin_ssh, monkeypatch):
     monkeypatch.setattr(FileChannel, "CARRIES_SIGNATURE", Channel.CARRIES_SIGNATURE)
     with pytest.raises(InvalidInput, match=r"channel: file cannot deliver a signature"):
-        desk(public_keys=someone.keys, sign_with=str(admin_ssh))
-    assert not desk.lines
+        issuer(public_keys=someone.keys, sign_with=str(admin_ssh))
+    assert not issuer.lines
 
 
 def test_the_lines_of_a_signature_follow_from_the_receipt_and_the_signature(tmp_path, admin_ssh):

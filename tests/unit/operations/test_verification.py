@@ -180,7 +180,7 @@ def owner(
     monkeypatch.setattr(verification, "_client", lambda *_arguments: sts)
     clients: Any = None
     with stub:
-        return verification.check_owner(Wanted(KEYS, 0), clients, Expected(role_names, **expected))
+        return verification.check_owner(KEYS, clients, Expected(role_names, **expected))
 
 
 def test_keys_that_aws_accepts_must_be_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:

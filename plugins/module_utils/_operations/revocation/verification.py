@@ -106,24 +106,19 @@ class Expected:
     key_ids: Iterable[str] = ()
 
 
-def check_owner(wanted: Wanted, clients: Clients, expected: Expected) -> bool:
+def check_owner(keys: FoundKeys, clients: Clients, expected: Expected) -> bool:
     """Find out whose credentials these are, before anything is changed (sts:GetCallerIdentity).
 
     :returns: whether AWS accepts them. Of keys that it does not, only the access key id can be compared.
     :raises InvalidInput: they are of another token than those that are revoked.
     """
-    if not wanted.keys:
-        return False
     try:
-        arn = str(
-            call(_client(clients, "sts", wanted.keys), "get_caller_identity", "find out whose credentials these are")[
-                "Arn"
-            ]
-        )
+        sts = _client(clients, "sts", keys)
+        arn = str(call(sts, "get_caller_identity", "find out whose credentials these are")["Arn"])
     except ConnectionProblem as problem:
         if problem.facts.get("error_code") not in EXPIRED | UNKNOWN_KEYS:
             raise
-        _check_key_id(wanted.keys.access_key_id, list(expected.key_ids))
+        _check_key_id(keys.access_key_id, list(expected.key_ids))
         return False
     name, session = session_role_name(arn), arn.rpartition("/")[2]
     sessions = list(expected.sessions)

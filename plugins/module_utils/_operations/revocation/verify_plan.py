@@ -22,7 +22,8 @@ def prepare_proof(options: RevocationOptions, state: State, clients: Clients, ru
     """Find out before the first change what only then can be found out."""
     if not options.proof or runtime.check_mode:
         return verification.Before()
-    accepted = verification.check_owner(options.proof, clients, _expected(options, state))
+    keys = options.proof.keys
+    accepted = bool(keys and verification.check_owner(keys, clients, _expected(options, state)))
     parameter = options.external_id_parameter
     locked = [one.role for one in state.roles if options.state == "locked"]
     return verification.Before(accepted, [verification.LockProof(clients, one, parameter) for one in locked])
