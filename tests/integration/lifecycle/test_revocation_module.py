@@ -191,7 +191,7 @@ def test_info_shows_what_stands_and_what_was_altered(venue: Moto) -> None:
     allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     venue.client("iam").put_role_policy(RoleName=ROLE, PolicyName=policies(venue)[0], PolicyDocument=json.dumps(allow))
     (seen,) = perform(role_info.OPERATION, **VENUE)["venues"]
-    assert ["altered" in words for words in seen["drift"]] == [True]
+    assert ["was changed and may not deny anything" in words for words in seen["drift"]] == [True]
 
 
 def legacy(venue: Moto) -> str:
@@ -341,7 +341,7 @@ def test_a_role_that_was_deleted_or_created_again_is_named(venue: Moto, tmp_path
     warned: list[str] = []
     result = perform(revocation.OPERATION, Runtime(warn=warned.append), **VENUE, user="jdoe", receipts_file=file)
     assert [one["role_gone"] for one in result["sessions"]] == [True, True]  # moto gives the role another id than ours
-    assert ["does not exist" in warned[0], "created again" in warned[1]] == [True, True]
+    assert ["no longer exists" in warned[0], "created again" in warned[1]] == [True, True]
     assert [one["value"] for one in result["revocations"]] == [here.session_name]
 
 
@@ -725,8 +725,8 @@ def test_a_proof_that_fails_says_whether_anything_was_changed(venue: Moto) -> No
     options = {"state": "locked", "verify": True, "wait_timeout": 0}
     first, second = (perform(revocation.OPERATION, **VENUE, **options) for _more in range(2))
     assert (first["error"], first["changed"], second["changed"]) == ("NotProven", True, False)
-    assert "the change was made, but it is not proven" in first["msg"]
-    assert "nothing had to be changed, but it is not proven" in second["msg"]
+    assert "the change was made, but it could not be verified" in first["msg"]
+    assert "nothing had to be changed, but it could not be verified" in second["msg"]
 
 
 @pytest.mark.parametrize(("typed", "warned"), [("jdoe", 1), ("", 0)])

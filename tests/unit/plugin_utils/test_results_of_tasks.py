@@ -51,7 +51,10 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def plugin(execute: Callable[..., dict[str, Any]] = lambda *_arguments: {}, **fields: Any) -> type[action.VenueAction]:
     class Action(action.VenueAction):
         OPERATION: Operation[Any] = Operation(
-            name="venue_sts_profile", execute=execute, **{"argument_spec": SPEC, "services": (), **fields}
+            name="venue_sts_profile",
+            parse=lambda params, _clients, _runtime: params,
+            execute=execute,
+            **{"argument_spec": SPEC, "services": (), **fields},
         )
 
     return Action
