@@ -115,8 +115,16 @@ def test_the_text_stays_where_ansible_playbook_has_ended(issuer, someone, monkey
     assert list(issuer.undelivered.iterdir())
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ReceiptNotKept("The store s3://x is full.")], ids=repr)
-def test_an_interruption_before_the_text_was_shown_keeps_it(issuer, someone, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyboardInterrupt(), "The task was interrupted (KeyboardInterrupt)"),
+        (ReceiptNotKept("The store s3://x is full."), "The store s3://x is full."),
+        (ValueError("FAKE-secret"), "ValueError"),
+    ],
+    ids=repr,
+)
+def test_an_interruption_before_the_text_was_shown_keeps_it(issuer, someone, monkeypatch, error, said):
     """While the second receipt is written."""
     record, recorded = issuing.ReceiptStores.record, []
 
@@ -129,7 +137,9 @@ def test_an_interruption_before_the_text_was_shown_keeps_it(issuer, someone, mon
     monkeypatch.setattr(issuing.ReceiptStores, "record", fail)
     with pytest.raises(DeliveryFailed, match="the sealed bundle is kept") as caught:
         issuer(channel="output", public_keys=someone.keys)
-    facts = caught.value.facts
+    facts, message = caught.value.facts, caught.value.message
+    assert said in message and ("interrupted" in message) is isinstance(error, KeyboardInterrupt)
+    assert "FAKE-secret" not in message
     assert facts["receipt"]["state"] == issuer.lines[-1]["state"] == "kept" and not facts["delivered"]
     show_sealed({**facts, "failed": True})
     assert Path(facts["kept"]).read_text() == facts["sealed"]

@@ -291,3 +291,11 @@ def test_tokens_are_revoked_although_leases_stay_open(
     assert "The tokens are revoked, but not every lease has ended" in refused.value.message
     assert refused.value.facts["changed"] is True
     assert policies(account) != [] and leases_of(account) == {"jdoe"}
+
+
+def test_where_the_only_role_may_not_be_read_that_is_the_error(revocation: Runner, account: Account) -> None:
+    account.before("iam:GetRole", *[refuse("AccessDenied")] * 3)
+    account.before("iam:GetAccountAuthorizationDetails", *[refuse("AccessDenied")] * 3)
+    with pytest.raises(AwsRefused, match=r"iam:GetRole") as refused:
+        revocation.execute(all=True)
+    assert refused.value.facts["error_code"] == "AccessDenied"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pathlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.session_info import OPERATION
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer
-from tests.support.receipts import issued
+from tests.support.receipts import issued, requested
 
 ARN = f"arn:aws:iam::{MOTO_ACCOUNT}:role/unity-sbg-dev-sts"
 OTHER = "210987654321"
@@ -72,3 +73,19 @@ def test_cloudtrail_is_not_asked_for_what_it_does_not_keep(account: Account, ear
         with pytest.raises(InvalidInput, match="CloudTrail keeps 90 days"):
             sessions.execute(since=since)
         assert sessions.execute(since=since, cloudtrail=False)["sessions"] == []
+
+
+def test_a_token_counts_from_its_issue_and_one_of_which_nothing_is_known_from_its_request(
+    account: Account, tmp_path: pathlib.Path
+) -> None:
+    Runner(role.OPERATION, account, **VENUE).execute()
+    long_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=90)
+    at = long_ago + timedelta(minutes=60)
+    waited = replace(issued(number=1, at=long_ago), issued_at=at, expires_at=at + timedelta(hours=1))
+    lost = requested(number=2, at=long_ago)
+    file = tmp_path / "receipts"
+    file.write_text(f"{waited.to_line()}\n{lost.to_line()}\n")
+    since = (long_ago + timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    options = {**VENUE, "receipts_file": str(file), "cloudtrail": False}
+    assert len(Runner(OPERATION, account, **options).execute(since=since)["sessions"]) == 1
+    assert len(Runner(OPERATION, account, **options).execute()["sessions"]) == 2

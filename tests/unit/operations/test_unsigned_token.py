@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import values
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import _saml, role
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner
@@ -108,3 +108,10 @@ def test_the_role_and_the_session_are_those_of_the_receipt(issue: Runner, accoun
     assert {sent["RoleArn"], receipt["role_arn"]} == {ARN}
     assert sent.get("RoleSessionName", "jdoe") == receipt["session_name"]
     assert sent["DurationSeconds"] == receipt["duration_seconds"] == USUAL[method]
+
+
+def test_a_response_is_not_among_what_its_options_show() -> None:
+    options = _saml.parse(
+        {**dict.fromkeys(("saml_assertion_file", "saml_provider_arn", "role_arn")), "saml_assertion": "x1y2"}
+    )
+    assert options.assertion == "x1y2" and "x1y2" not in repr(options)
