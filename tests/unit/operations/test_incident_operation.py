@@ -88,3 +88,9 @@ def test_the_venue_of_a_key_that_receipts_disagree_about(
     result = Runner(incident_info.OPERATION, account, **options).execute()
     assert (result["session"], result["ambiguous"]) == (None, True)
     assert result["venue"] == ({"project": "sbg", "venue": "dev"} if other_venue == "dev" else None)
+
+
+def test_where_aws_does_not_tell_the_account_of_a_key_its_token_tells_it(incident: Runner, account: Account) -> None:
+    account.before("sts:GetAccessKeyInfo", DENIED)
+    result = incident.execute()
+    assert (result["account_id"], result["in_account"], result["problems"]) == (None, None, [])

@@ -667,6 +667,14 @@ def test_where_the_caller_may_not_look_the_run_says_so_and_goes_on(role: Runner,
     ]
 
 
+def test_where_the_caller_may_not_look_at_the_kms_key_the_run_says_so_and_goes_on(
+    role: Runner, account: Account
+) -> None:
+    account.before("kms:DescribeKey", refuse("AccessDeniedException"))
+    result = role.execute(check=True, external_id_type="SecureString", kms_key_id="alias/venues")
+    assert result["changed"] and "the caller needs kms:DescribeKey" in role.warnings[0]
+
+
 def test_boundaries_that_cannot_be_listed_are_not_said_to_be_none(role: Runner, account: Account) -> None:
     account.before("iam:ListPolicies", refuse("AccessDenied"))
     with pytest.raises(MissingReference, match="unknown, since they could not be listed"):

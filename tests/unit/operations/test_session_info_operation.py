@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.session_info import OPERATION
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer
+from tests.support.cloudtrail import issue_event
 from tests.support.receipts import issued, requested
 
 ARN = f"arn:aws:iam::{MOTO_ACCOUNT}:role/unity-sbg-dev-sts"
@@ -89,3 +91,13 @@ def test_a_token_counts_from_its_issue_and_one_of_which_nothing_is_known_from_it
     options = {**VENUE, "receipts_file": str(file), "cloudtrail": False}
     assert len(Runner(OPERATION, account, **options).execute(since=since)["sessions"]) == 1
     assert len(Runner(OPERATION, account, **options).execute()["sessions"]) == 2
+
+
+@pytest.mark.parametrize(("name", "number"), [("unity-sbg-dev-sts", 1), ("somebody-elses", 0)])
+def test_events_of_roles_that_are_no_venues_are_left_out(account: Account, name: str, number: int) -> None:
+    Runner(role.OPERATION, account, **VENUE).execute()
+    at = (datetime.now(UTC) - timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    event = issue_event("jdoe-1", "ASIAEXAMPLE000000001", at, ARN.replace("unity-sbg-dev-sts", name))
+    events = {"Events": [{"CloudTrailEvent": json.dumps(event)}]}
+    account.before("cloudtrail:LookupEvents", *[answer(events)] * len(EVENTS))
+    assert len(Runner(OPERATION, account).execute()["sessions"]) == number

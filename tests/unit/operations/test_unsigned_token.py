@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import values
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import _saml, role
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
@@ -115,3 +117,14 @@ def test_a_response_is_not_among_what_its_options_show() -> None:
         {**dict.fromkeys(("saml_assertion_file", "saml_provider_arn", "role_arn")), "saml_assertion": "x1y2"}
     )
     assert options.assertion == "x1y2" and "x1y2" not in repr(options)
+
+
+@pytest.mark.parametrize(("option", "name"), [("jdoe", "jdoe"), ("", None)])
+def test_the_session_of_an_encrypted_assertion_is_that_of_the_option(option: str, name: str | None) -> None:
+    """Its attributes are not readable, and the receipt needs the name."""
+    response: Any = SimpleNamespace(is_encrypted=True, session_names=())
+    if name:
+        assert _saml.check_session(response, option) == name
+    else:
+        with pytest.raises(InvalidInput, match="session_name: is required for an encrypted assertion"):
+            _saml.check_session(response, option)
