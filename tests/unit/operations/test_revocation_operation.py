@@ -299,3 +299,16 @@ def test_where_the_only_role_may_not_be_read_that_is_the_error(revocation: Runne
     with pytest.raises(AwsRefused, match=r"iam:GetRole") as refused:
         revocation.execute(all=True)
     assert refused.value.facts["error_code"] == "AccessDenied"
+
+
+@pytest.mark.parametrize("has_lease", [True, False])
+def test_a_user_whose_tokens_have_ended_has_nothing_to_revoke_unless_there_is_a_lease(
+    has_lease: bool, revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    """The lease may have given tokens whose receipts are elsewhere."""
+    if has_lease:
+        put_leases(account, "jdoe")
+    ended = requested(at=datetime.now(UTC).replace(microsecond=0) - timedelta(days=3))
+    result = revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts", ended))
+    assert any("There is nothing to revoke" in one for one in revocation.warnings) is not has_lease
+    assert result["changed"] is bool(policies(account)) is has_lease
