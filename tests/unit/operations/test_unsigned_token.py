@@ -112,11 +112,18 @@ def test_the_role_and_the_session_are_those_of_the_receipt(issue: Runner, accoun
     assert sent["DurationSeconds"] == receipt["duration_seconds"] == USUAL[method]
 
 
+SAML_OPTIONS = dict.fromkeys(("saml_assertion", "saml_assertion_file", "saml_provider_arn", "role_arn"))
+
+
 def test_a_response_is_not_among_what_its_options_show() -> None:
-    options = _saml.parse(
-        {**dict.fromkeys(("saml_assertion_file", "saml_provider_arn", "role_arn")), "saml_assertion": "x1y2"}
-    )
+    options = _saml.parse({**SAML_OPTIONS, "saml_assertion": "x1y2"})
     assert options.assertion == "x1y2" and "x1y2" not in repr(options)
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_the_method_saml_needs_a_response(empty: str | None) -> None:
+    with pytest.raises(InvalidInput, match="saml_assertion_file: is required, or saml_assertion"):
+        _saml.parse({**SAML_OPTIONS, "saml_assertion": empty, "role_arn": ARN})
 
 
 @pytest.mark.parametrize(("option", "name"), [("jdoe", "jdoe"), ("", None)])
