@@ -32,7 +32,10 @@ READERS = (
     "tests/unit/test_issue_destination.py",
 )
 # The tests of the options of every module.
-OF_OPTIONS = "tests/unit/test_secret_options.py::"
+OF_OPTIONS = (
+    "tests/unit/test_secret_options.py::",
+    "tests/unit/test_habits.py::test_the_options_of_a_module_are_documented_as_they_are",
+)
 # Playbooks that tests name in data of their own.
 ALSO = {
     "awx_issue": ("tests/integration/test_awx_jobs.py",),

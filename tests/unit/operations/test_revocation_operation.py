@@ -312,3 +312,29 @@ def test_a_user_whose_tokens_have_ended_has_nothing_to_revoke_unless_there_is_a_
     result = revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts", ended))
     assert any("There is nothing to revoke" in one for one in revocation.warnings) is not has_lease
     assert result["changed"] is bool(policies(account)) is has_lease
+
+
+def test_the_token_of_a_lease_is_one_of_the_venues_own_role(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    put_leases(account, "jdoe")
+    tags = account.iam.list_role_tags(RoleName=NAME)["Tags"]
+    account.iam.create_role(RoleName="other-sts", AssumeRolePolicyDocument="{}", Tags=tags)
+    other = recent(session_name="jdoe-2", role_arn=ARN.replace(NAME, "other-sts"))
+    revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts", other))
+    (own,) = policies(account)
+    assert own.endswith(f"session={renewed(0, 60).session_name}")
+    (others,) = account.iam.list_role_policies(RoleName="other-sts")["PolicyNames"]
+    assert others.endswith("session=jdoe-2")
+
+
+def test_a_record_of_a_renewal_that_names_a_session_of_another_user_ends_nothing(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    """Whoever may write parameters could have another user's token revoked."""
+    put_leases(account, "jdoe")
+    forged = replace(renewed(0, 60), session_name=str(renewed(0, 60).session_name).replace("jdoe", "jane"))
+    account.ssm.put_parameter(Name=renewal_name(LEASES, "jdoe"), Value=forged.to_line(), Type="String", Overwrite=True)
+    result = revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts"))
+    assert [one["user"] for one in result["leases"]] == ["jdoe"]
+    assert policies(account) == []
