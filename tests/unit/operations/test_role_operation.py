@@ -1173,3 +1173,25 @@ def test_an_external_id_that_no_role_uses_is_deleted(role: Runner, account: Acco
     account.iam.delete_role_permissions_boundary(RoleName=NAME)
     account.iam.delete_role(RoleName=NAME)
     assert actions(role.execute(state="absent")) == ["ssm:DeleteParameter"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_right"),
+    [
+        ("x" * 1000, True),
+        ("x" * 1001, False),
+        ("Größe\tin\n°C", True),
+        ("a\x07b", False),
+        ("中", False),
+        ("a\x7fb", False),
+    ],
+)
+def test_what_iam_takes_for_the_description_of_a_role(
+    role: Runner, account: Account, text: str, is_right: bool
+) -> None:
+    if is_right:
+        role.execute(description=text)
+        assert account.iam.get_role(RoleName=NAME)["Role"]["Description"] == text
+    else:
+        with pytest.raises(InvalidInput, match="description: must be at most 1,000 characters"):
+            role.execute(description=text)
