@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import ConcurrentChange, InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import parse_receipt
@@ -46,3 +48,10 @@ def test_the_module_alone_issues_nothing(phase: Runner, account: Account, given:
     with pytest.raises(InvalidInput, match=rf"^{message}"):
         phase.execute(**given)
     assert account.calls == []
+
+
+def test_the_phase_that_records_returns_nothing_but_that_it_has_not_failed(phase: Runner, account: Account) -> None:
+    receipt = phase.execute(_phase="authorize")["receipt"]
+    assert phase.execute(_phase="record", _receipt=receipt, receipts_ssm_path="/unity/sbg/dev/receipts") == {}
+    (stored,) = account.ssm.get_parameters_by_path(Path="/unity/sbg/dev/receipts", Recursive=True)["Parameters"]
+    assert parse_receipt("receipt", json.loads(stored["Value"])).to_json() == receipt

@@ -44,6 +44,7 @@ def test_one_venue_a_list_and_an_account_are_described_and_stay_as_they_are(
     place = (found["project"], found["venue"], found["account_id"], found["region"])
     assert place == ("sbg", "dev", MOTO_ACCOUNT, "us-west-2")
     assert (found["role_name"], found["status"], found["drift"]) == ("unity-sbg-dev-sts", "ok", [])
+    assert found["name_also_reads_as"] == []
     assert (result["changed"], account.writes) == (False, [])
 
 
@@ -89,3 +90,9 @@ def test_a_role_that_is_only_named_like_a_venues_is_listed_for_repair(info: Runn
     assert (found["status"], found["external_id"], found["drift"]) == ("broken", None, [])
     assert found["name_also_reads_as"] == ["a + b-dev", "a-b + dev"]
     assert "provision the venue with adopt: true" in found["problem"]
+
+
+def test_the_other_venues_that_a_role_name_may_be_of_are_named(info: Runner, account: Account) -> None:
+    Runner(role.OPERATION, account).execute(project="a", venue="b-dev", buckets=["data"])
+    (found,) = info.execute(venues=[{"project": "a", "venue": "b-dev", "buckets": ["data"]}])["venues"]
+    assert found["name_also_reads_as"] == ["a-b + dev"]

@@ -101,3 +101,11 @@ def test_events_of_roles_that_are_no_venues_are_left_out(account: Account, name:
     events = {"Events": [{"CloudTrailEvent": json.dumps(event)}]}
     account.before("cloudtrail:LookupEvents", *[answer(events)] * len(EVENTS))
     assert len(Runner(OPERATION, account).execute()["sessions"]) == number
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_a_time_that_has_no_length_is_refused(account: Account, seconds: int) -> None:
+    since = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    times = {"since": since.isoformat(), "until": (since + timedelta(seconds=seconds)).isoformat()}
+    with pytest.raises(InvalidInput, match="since: must be earlier than until"):
+        Runner(OPERATION, account, **VENUE).execute(**times)
