@@ -66,7 +66,7 @@ def drill(aws: Ministack, folder: pathlib.Path) -> None:
     tell("Drill 2 of 3. The incident playbook says what the key is. Then it ends it.")
     found = ("-e", f"access_key_id={jdoe.access_key_id}", "-e", f"receipts_file={folder}/receipts.jsonl")
     shown = play(env, "mdps.venue_sts.incident", *found)
-    expect("RECIPIENT     jdoe" in shown and "LIVE" in shown, "the key was not identified.")
+    expect("RECIPIENT     jdoe" in shown and "VALID until" in shown, "the key was not identified.")
     # The emulator's policy simulation does not know sessions, so step 3 is the proof. With AWS, leave verify alone.
     play(env, "mdps.venue_sts.incident", *found, "-e", "act=true", "-e", "verify=false")
 
