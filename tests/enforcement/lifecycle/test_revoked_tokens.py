@@ -16,13 +16,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.simulation import Decision
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import (
-    role,
-    role_info,
-    verification,
-)
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, role_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import verification
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 from botocore.exceptions import ClientError
 
