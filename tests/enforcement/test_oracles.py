@@ -8,6 +8,7 @@ import functools
 import itertools
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import matrix
@@ -580,7 +581,11 @@ def test_parliament_finds_nothing_wrong_in_any_permission_policy() -> None:
 class SimulatedIam:
     """IAM's SimulateCustomPolicy, with iam-simulate behind it: one page for each call."""
 
-    def simulate_custom_policy(self, **asked: Any) -> dict[str, Any]:
+    def get_paginator(self, operation: str) -> SimpleNamespace:
+        assert operation == "simulate_custom_policy"
+        return SimpleNamespace(paginate=lambda **asked: [self._simulate(**asked)])
+
+    def _simulate(self, **asked: Any) -> dict[str, Any]:
         (policy,), (boundary,) = (
             [json.loads(one) for one in asked[name]]
             for name in ("PolicyInputList", "PermissionsBoundaryPolicyInputList")
