@@ -319,6 +319,14 @@ def test_an_unknown_time_zone_is_found_before_there_is_a_token(name: str) -> Non
         BundleSettings(time_zone=name).example()
 
 
+@pytest.mark.parametrize("given", ["", "sbg-data"])
+def test_the_profile_is_the_admins_choice_or_that_of_the_venue(given: str) -> None:
+    found = texts(settings=BundleSettings(profile_name=given))
+    profile = given or bundle.profile_name(TOKEN)
+    assert f"[{profile}]" in found["credentials"]
+    assert profile in found["README.txt"] and profile in found["CLIENTS.txt"]
+
+
 def test_the_same_input_gives_the_same_zip() -> None:
     made_at = datetime(2026, 3, 15, 0, 5, 8, tzinfo=UTC)
     first = bundle.Bundle({"b": "2", "README.txt": "read", "A": "1"}, made_at, "stem", "subject")
