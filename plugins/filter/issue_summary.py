@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The filter ``issue_summary``."""
+"""The filter ``issue_summary``. It imports what it needs when it is called, like those of an incident."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.issue_summary import summary
 
 
 def _summary(results: Any) -> list[str]:
+    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.issue_summary import summary  # noqa: PLC0415
+
     # Plain types first: Ansible's own containers template each value again at every access.
     found = json.loads(json.dumps(list(results), default=str)) if isinstance(results, Iterable) else []
     plain = [one for one in found if not isinstance(one, dict) or not one.get("failed")]

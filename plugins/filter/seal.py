@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The filter seal. Its documentation is in seal.yml."""
+"""The filter ``seal``. It imports what it needs when it is called, like those of an incident."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing
 
 
 def seal(secret: Any, recipients: Any) -> str:
@@ -18,6 +17,8 @@ def seal(secret: Any, recipients: Any) -> str:
 
     :raises AnsibleFilterError: a key is not fit, or the input is neither text nor bytes. Never quotes the input.
     """
+    from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing  # noqa: PLC0415
+
     if not isinstance(secret, str | bytes):
         raise AnsibleFilterError(
             "mdps.venue_sts.seal seals text or bytes: turn anything else into text first, for example with to_json."

@@ -14,6 +14,7 @@ import yaml
 from tests.conftest import ROOT
 
 sys.path.append(str(ROOT / "tools"))
+import mutant_tests
 import mutators
 
 PYTHON = {
@@ -108,3 +109,19 @@ def test_what_is_listed_as_without_a_result_exists_and_has_a_reason(line: str) -
     found = mutators.in_python if file.suffix == ".py" else mutators.in_yaml
     assert [one.key for one in found(file, ROOT)].count(key) == 1
     assert reason
+
+
+def test_a_mutant_of_an_option_is_tried_against_the_tests_of_options() -> None:
+    """No test executes an argument spec, which is made at import."""
+    file = "plugins/module_utils/_operations/profile.py"
+    of_options, other = (
+        "tests/unit/test_secret_options.py::test_secret_options[profile]",
+        "tests/unit/test_x.py::test_x",
+    )
+    mutants = list(mutators.in_python(ROOT / file, ROOT))
+    function = next(one for one in mutants if one.scope and one.scope.body is None and not one.scope.names)
+    option = next(one for one in mutants if one.scope and "TOKEN" in one.scope.names)
+    lines = {file: {str(line): [1] for line in function.scope.lines}} if function.scope else {}
+    executed = mutant_tests.Executed([{"tests": {of_options: 0.1, other: 0.1}, "lines": lines}])
+    assert of_options in executed.of(option)
+    assert executed.of(function) == [other]

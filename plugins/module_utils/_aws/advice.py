@@ -14,8 +14,7 @@ ADVICE = {
     **dict.fromkeys(
         ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"),
         " Either the secret key does not belong to the access key ID, or the clock of this machine is wrong: compare "
-        "'date -u' with the "
-        "time.",
+        "'date -u' with the time.",
     ),
     **dict.fromkeys(
         ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"),
@@ -23,9 +22,8 @@ ADVICE = {
     ),
     **dict.fromkeys(
         ("RegionDisabledException", "RegionDisabled"),
-        " STS is not activated in this region for the account. Set the region to an active one (MDPS uses "
-        "us-west-2), or "
-        "ask an administrator to activate STS for it (IAM > Account settings).",
+        " STS is not activated in this region for the account. Set the region to an active one (MDPS uses us-west-2), "
+        "or ask an administrator to activate STS for it (IAM > Account settings).",
     ),
     # What SSM says about a parameter's KMS key, and KMS of itself.
     **dict.fromkeys(

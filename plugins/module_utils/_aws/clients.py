@@ -34,8 +34,7 @@ KEYS_ADVICE = (
 
 EITHER_ADVICE = (
     "Both a profile and credentials are set. Use only one of them. Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
-    "AWS_SESSION_TOKEN "
-    "(or the credential options), or do not name a profile (AWS_PROFILE or the option 'profile')."
+    "AWS_SESSION_TOKEN (or the credential options), or do not name a profile (AWS_PROFILE or the option 'profile')."
 )
 
 MOST_ATTEMPTS = 6

@@ -113,8 +113,7 @@ def _is_about(receipt: Receipt, session: Session) -> bool:
 def _contradiction(receipt: Receipt, session: Session) -> str:
     return (
         f"The receipt {receipt.id} says that the key belongs to the session {receipt.session_name} of "
-        f"{receipt.role_arn}, "
-        f"but CloudTrail says {session.session_name} of {session.role_arn}. The receipt is ignored."
+        f"{receipt.role_arn}, but CloudTrail says {session.session_name} of {session.role_arn}. The receipt is ignored."
     )
 
 

@@ -62,8 +62,7 @@ class Venue(NamedTuple):
             raise InvalidInput(
                 "venue",
                 f"the role name '{name}' has {len(name)} characters and IAM allows {ROLE_NAME_LENGTH}: shorten "
-                "project or "
-                "venue, or set role_name.",
+                "project or venue, or set role_name.",
             )
         return check_role_name("name_prefix", name)
 

@@ -154,9 +154,8 @@ def _check_characters(bare: str) -> None:
     if foreign is None:
         return
     raise SamlProblem(
-        f"Character {foreign + 1} of the SAML assertion is not ASCII, so it was changed in copying: by a word "
-        "processor, "
-        f"an e-mail, or a chat. {FRESH_ONE}"
+        f"Character {foreign + 1} of the SAML assertion is not ASCII, so it was changed when it was copied: by a word "
+        f"processor, an email program, or a chat. {FRESH_ONE}"
     )
 
 

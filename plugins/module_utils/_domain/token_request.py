@@ -150,6 +150,5 @@ def nearly_full(answer: Mapping[str, Any]) -> str:
         return ""
     return (
         f"Session policy, policy ARNs and session tags take {used} % of what STS accepts. A longer request will be "
-        "refused: "
-        "limit the role instead, or specify fewer folders, repositories or tags."
+        "refused: limit the role instead, or specify fewer folders, repositories or tags."
     )

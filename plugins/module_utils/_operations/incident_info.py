@@ -261,8 +261,8 @@ def _elsewhere(
     found = identify(options.access_key_id, account, (), receipts)
     problem = (
         f"The key belongs to account {account}, but the credentials are for account {caller.account_id} "
-        f"({caller.arn}). "
-        f'Get credentials for account {account}, for example from Kion with broker_account: "{account}", and run again.'
+        f"({caller.arn}). Get credentials for account {account}, for example from Kion with broker_account: "
+        f'"{account}", and run again.'
     )
     session, receipt = found.session, found.receipt
     return {

@@ -23,8 +23,7 @@ def run(command: list[str], data: bytes = b"") -> bytes:
     if program is None:
         raise MissingDependency(
             f"{command[0]} is not installed on the controller. Install it (the package gnupg, openssl or "
-            "openssh-client), "
-            "or use a key of another kind."
+            "openssh-client), or use a key of another kind."
         )
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program, no shell

@@ -43,8 +43,16 @@ print("\\n".join(sys.modules))
         ),
         (  # ansible-core loads all filters for the first one that a playbook uses
             [f"filter.{one.stem}" for one in FILTERS],
-            ["module_utils._domain.issue_summary"],
-            ["module_utils._domain.report", "module_utils._domain.incident_text", "plugin_utils._report_page"],
+            ["module_utils._domain.errors"],
+            [
+                *("module_utils._domain.report", "module_utils._domain.incident_text", "plugin_utils._report_page"),
+                *(
+                    "module_utils._domain.issue_summary",
+                    "plugin_utils._sealing",
+                    "plugin_utils._formats",
+                    "jinja2.sandbox",
+                ),
+            ],
         ),
     ],
     ids=["venue_sts_token", "venue_sts_role", "filters"],

@@ -43,9 +43,8 @@ def check_quota(
         still_open += [each.value for each in missing(one.plan.after["revocations"], fewer, state.now)]
         runtime.warn(
             f"The receipts name {len(asked)} sessions of the role {one.role.name}, more than fit into the quota of "
-            "IAM. Either "
-            f"somebody has written false receipts, or there are many tokens. CloudTrail knows {len(known)} of them. "
-            f"{_instead(options, fewer)}".rstrip()
+            "IAM. Either somebody has written false receipts, or there are many tokens. CloudTrail knows "
+            f"{len(known)} of them. {_instead(options, fewer)}".rstrip()
         )
     if not still_open:
         return None
