@@ -78,6 +78,11 @@ _Tolerant.add_multi_constructor("!", lambda loader, _tag, node: str(node.value))
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_word_after_a_value_is_not_joined_to_it(path: pathlib.Path) -> None:
+    assert not [text for text in _templates(path) if re.search(r"\}\}[a-z]{2}", text)]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_template_brings_a_deprecation_warning_of_python(path: pathlib.Path) -> None:
     """Such as an escape in a text of Jinja that is none: a later Python refuses it."""
     with warnings.catch_warnings():

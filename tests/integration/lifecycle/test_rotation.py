@@ -40,26 +40,34 @@ def issue(external_id: str, warnings: list[str] | None = None) -> dict[str, Any]
     return perform(issuing.OPERATION, runtime, **VENUE, user="jdoe", external_id=external_id)
 
 
-def test_the_playbook_in_three_runs(venue: Moto, tmp_path: pathlib.Path) -> None:
-    def play(*options: str, code: int = 0) -> str:
-        arguments = ("mdps.venue_sts.rotate_external_id", "-e", "project=sbg", "-e", "venue=dev")
-        arguments += ("-e", f"venue_sts_region={REGION}", *options)
-        # Its own task reads the region as the role does: from the variable for all roles.
-        env = {name: value for name, value in venue.environment().items() if "REGION" not in name}
-        return ansible_playbook(*arguments, env=env, cwd=tmp_path).expect(code).output
+def play(venue: Moto, folder: pathlib.Path, *options: str, code: int = 0) -> str:
+    arguments = ("mdps.venue_sts.rotate_external_id", "-e", "project=sbg", "-e", "venue=dev")
+    arguments += ("-e", f"venue_sts_region={REGION}", *options)
+    # Its own task reads the region as the role does: from the variable for all roles.
+    env = {name: value for name, value in venue.environment().items() if "REGION" not in name}
+    return ansible_playbook(*arguments, env=env, cwd=folder).expect(code).output
 
+
+def test_the_playbook_in_three_runs(venue: Moto, tmp_path: pathlib.Path) -> None:
     old = in_ssm(venue)
-    first = play()
+    first = play(venue, tmp_path)
     new = in_ssm(venue)
     assert old != new
     assert accepted(venue) == (new, old)
-    play()  # again, as after a crash: the old one must not be retired, nor a third one made
+    play(venue, tmp_path)  # again, as after a crash: the old one must not be retired, nor a third one made
     assert (in_ssm(venue), accepted(venue)) == (new, (new, old))
-    last = play("-e", "retire=true")
+    last = play(venue, tmp_path, "-e", "retire=true")
     assert (in_ssm(venue), accepted(venue)) == (new, (new, ""))
     assert "-e retire=true" in first
     assert "no longer accepted" in last
     assert not any(value in text for value in (old, new) for text in (first, last))
+
+
+def test_the_playbook_stops_where_role_and_parameter_differ(venue: Moto, tmp_path: pathlib.Path) -> None:
+    venue.client("ssm").put_parameter(Name=PARAMETER, Value="of-somebody-else", Overwrite=True)
+    shown = " ".join(play(venue, tmp_path, code=2).split())
+    assert "The external ID of sbg-dev is not consistent (different): provision the venue first." in shown
+    assert "of-somebody-else" not in shown
 
 
 def test_who_sends_the_old_one_is_warned_then_told(venue: Moto) -> None:
