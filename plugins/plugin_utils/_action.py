@@ -30,7 +30,6 @@ except ImportError:  # somebody has deleted the file: only the time changes
 
 # What a module that crashed leaves behind; for a module that handles credentials, its output must not be shown.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
-THIS_PYTHON = "{{ ansible_playbook_python }}"
 
 
 def absolute_paths(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,8 +165,7 @@ class VenueAction(Base):
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
         setting = C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
-        # The collection's playbooks set this variable, which ansible-core defines. Jinja takes 2 ms to compile it.
-        asked = sys.executable if setting == THIS_PYTHON else str(self._templar.template(setting))
+        asked = str(self._templar.template(setting))
         return (
             self._connection.transport == "local"
             and not self._connection.become
