@@ -43,6 +43,7 @@ lint: dev ## formatting, types, YAML, Ansible's best practices, documentation
 	$(RUN_DEV) mypy -p ansible_collections.mdps.venue_sts.plugins
 	MYPYPATH="$(CURDIR)/tools" $(DEV)/bin/mypy tools
 	MYPYPATH="$(CURDIR)/demo" $(DEV)/bin/mypy demo/demo.py demo/drill.py
+	$(RUN_DEV) pytest --collect-only -qq tests # also those that only other targets run: a renamed module is noticed here
 	$(RUN_DEV) yamllint --strict .
 	$(RUN_DEV) codespell .
 	$(RUN_DEV) python tools/plain_english.py
