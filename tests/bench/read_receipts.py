@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ if __name__ == "__main__":
     from ansible_collections.mdps.venue_sts.plugins.module_utils._receipt_store import ReceiptSources
 
     sources, now = ReceiptSources(sys.argv[2]), datetime.now(UTC)
+    gc.disable()  # as the worker of ansible-playbook does while it runs an operation
     # A file needs no clients.
     clients = None
     if sys.argv[1] == "revoke":

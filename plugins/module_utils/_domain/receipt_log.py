@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from .errors import InvalidInput
@@ -22,6 +23,7 @@ _WRITTEN_TIME = re.compile(r"2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5]
 Key = tuple[str, ...]  # what makes lines be about one issue
 
 _NAMES = tuple(one.name for one in fields(Receipt))
+_values = attrgetter(*_NAMES)
 # What the answer of STS adds. Of everything else, the request says all, and what it leaves open stays so: a source
 # identity that a later line brings in could make a valid token look revoked.
 _ANSWER = ("access_key_id", "assumed_role_id", "issued_at", "expires_at")
@@ -94,7 +96,8 @@ def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = Non
             continue
         if receipt is None or (since and receipt.ends_by <= since):
             continue
-        if holders.setdefault(receipt.id, _holder(receipt)) != _holder(receipt):
+        holder = _holder(receipt)
+        if holders.setdefault(receipt.id, holder) != holder:
             conflicts[receipt.id] = None
         if stored.overwritten and receipt.state == "failed":
             receipt = replace(receipt, state="requested")
@@ -177,14 +180,14 @@ def _joined(first: Receipt | None, later: Receipt) -> Receipt:
     """What two lines about one token say together."""
     if first is None:
         return later
-    values = {name: getattr(first, name) for name in _NAMES}
+    values = dict(zip(_NAMES, _values(first), strict=True))
     for name in _ANSWER:
         values[name] = getattr(later, name) if values[name] is None else values[name]
     # One that AWS refused is in the request alone, and revoking it does not reach the token.
     if first.source_identity != later.source_identity:
         values["source_identity"] = None
     for name in ("issue_until", "expires_at", "issued_at", "recorded_at", "duration_seconds"):
-        values[name] = max(_present(getattr(first, name), getattr(later, name)), default=None)
+        values[name] = _latest(getattr(first, name), getattr(later, name))
     old, new = (later, first) if later.recorded_at < first.recorded_at else (first, later)
     values["state"] = _state(old, new, issued=values["access_key_id"] is not None)
     values["handoff"] = new.handoff or old.handoff
@@ -200,5 +203,8 @@ def _state(old: Receipt, new: Receipt, *, issued: bool) -> str:
     return new.state if new.state != "requested" else old.state
 
 
-def _present(*values: Any) -> Iterator[Any]:
-    return (value for value in values if value is not None)
+def _latest(one: Any, other: Any) -> Any:
+    """The greater of two values; the other one if one of them is None."""
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)

@@ -8,6 +8,7 @@ checked completely, and a line that fails the check is counted and skipped.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -54,6 +55,7 @@ ALLOWS_FLAGS = ("delete", "list", "narrowed")
 CLOCK_TOLERANCE = timedelta(minutes=5)
 LONGEST_ISSUE = timedelta(hours=2)  # more than any wait for a new role, which limits the effect of a forged line
 LONGEST_REACH = timedelta(hours=16)  # from issue_until to the end of any token: more than the sum of the above
+REMEMBERED_REQUESTS = 128  # as many tokens as may be issued at the same time; each can have a line of 64 KiB
 LONGEST_LIFE = LONGEST_ISSUE + LONGEST_REACH  # from requested_at to the end of any token
 
 # Wider than what an option may name: whatever region was configured, its receipts can be read.
@@ -246,21 +248,49 @@ def read_receipt(given: Any) -> Receipt:
         raise BadValue("a JSON object is required.")
     if given.get("schema") != SCHEMA:
         raise BadValue(f"schema must be {SCHEMA}.")
-    values = checked(_CHECKS, {key: given.get(key) for key in _CHECKS})
-    values["venue"] = make_venue(values.pop("project"), values.pop("venue"))
-    receipt = Receipt(**values)  # pylint: disable=missing-kwoa
-    _check_sense(receipt)
+    request = _checked_request(_Request(given))
+    outcome = checked(_OUTCOME, {key: given.get(key) for key in _OUTCOME})
+    receipt = Receipt(**request, **outcome)
+    _check_outcome(receipt)
     return receipt
 
 
-def _check_sense(receipt: Receipt) -> None:
-    """:raises BadValue: fields that contradict each other."""
-    if receipt.role_arn.split(":")[4] != receipt.account_id:
+class _Request:
+    """What all lines about one token say alike, so that it is checked once."""
+
+    __slots__ = ("_text", "given")
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self.given = given
+        # Unlike ==, it tells true from 1.
+        self._text = repr(tuple(map(given.get, _REQUEST)))
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Request) and self._text == other._text
+
+
+@functools.lru_cache(REMEMBERED_REQUESTS)
+def _checked_request(request: _Request) -> dict[str, Any]:
+    """The checked fields of a request, for receipts of several states: not to be changed.
+
+    :raises BadValue, InvalidInput: one of them fails its check, or they contradict each other.
+    """
+    values = checked(_REQUEST, {key: request.given.get(key) for key in _REQUEST})
+    values["venue"] = make_venue(values.pop("project"), values.pop("venue"))
+    if values["role_arn"].split(":")[4] != values["account_id"]:
         raise BadValue("role_arn belongs to another account than account_id.")
-    if receipt.id.split("-")[1] != stamp(receipt.requested_at):
+    if values["id"].split("-")[1] != stamp(values["requested_at"]):
         raise BadValue("id belongs to another time than requested_at.")
-    if not timedelta(0) <= receipt.issue_until - receipt.requested_at <= LONGEST_ISSUE:
+    if not timedelta(0) <= values["issue_until"] - values["requested_at"] <= LONGEST_ISSUE:
         raise BadValue("issue_until must be within two hours after requested_at.")
+    return values
+
+
+def _check_outcome(receipt: Receipt) -> None:
+    """:raises BadValue: fields that contradict each other."""
     token = (receipt.access_key_id, receipt.assumed_role_id, receipt.issued_at, receipt.expires_at)
     if receipt.issued_at is None or receipt.expires_at is None or None in token:
         if any(token) or receipt.state in ("issued", "delivered", "kept"):
@@ -300,10 +330,9 @@ def _handoff(value: Any) -> dict[str, Any]:
 
 
 _context = an_object(dict.fromkeys(CONTEXT, one_line))
-_CHECKS: dict[str, Callable[[Any], Any]] = {
+_Checks = dict[str, Callable[[Any], Any]]
+_REQUEST: _Checks = {
     "id": matching(RECEIPT_ID),
-    "state": one_of(*STATES),
-    "recorded_at": aware_time,
     "recipient": one_line,
     "project": one_line,
     "venue": one_line,
@@ -323,11 +352,15 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
         an_object({**dict.fromkeys(ALLOWS_LISTS, or_null(text_list)), **dict.fromkeys(ALLOWS_FLAGS, or_null(flag))})
     ),
     "context": lambda value: {} if value is None else _context(value),
+    "note": or_null(one_line),
+}
+_OUTCOME: _Checks = {
+    "state": one_of(*STATES),
+    "recorded_at": aware_time,
     "access_key_id": or_null(matching(ACCESS_KEY_ID)),
     "assumed_role_id": or_null(matching(_SESSION_ID)),
     "issued_at": or_null(aware_time),
     "expires_at": or_null(aware_time),
     "handoff": or_null(_handoff),
     "problem": or_null(one_line),
-    "note": or_null(one_line),
 }

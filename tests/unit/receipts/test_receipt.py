@@ -59,7 +59,7 @@ def test_each_state_is_read_back_and_fits_the_schema(receipt: Receipt) -> None:
 def test_the_schema_and_the_code_have_the_same_keys() -> None:
     keys = list(FULL.to_json())
     assert keys == list(SCHEMA["properties"]) == SCHEMA["required"]
-    assert set(keys) == {"schema", *receipts._CHECKS}
+    assert set(keys) == {"schema", *receipts._REQUEST, *receipts._OUTCOME}
     assert set(SCHEMA["properties"]["allows"]["properties"]) == {*receipts.ALLOWS_LISTS, *receipts.ALLOWS_FLAGS}
     assert set(SCHEMA["properties"]["context"]["properties"]) == set(receipts.CONTEXT)
     assert list(SCHEMA["$defs"]["handoff"]["properties"]) == list(receipts._HANDOFF)
@@ -128,6 +128,49 @@ def test_what_no_receipt_has_is_refused(key: str, value: Any) -> None:
         parse_receipt("receipt", {**FULL.to_json(), key: value})
     caught.value.message.encode()
     assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "alike"),
+    [
+        ("allows", {"delete": True}, {"delete": 1}),
+        ("allows", {"delete": True}, {"delete": 1.0}),
+        ("allows", {"list": False}, {"list": 0}),
+        ("duration_seconds", 3600, 3600.0),
+        ("duration_requested", 1, True),
+    ],
+)
+def test_a_value_that_equals_one_of_an_earlier_line_is_checked_nevertheless(key: str, value: Any, alike: Any) -> None:
+    assert parse_receipt("receipt", {**FULL.to_json(), key: value})
+    with pytest.raises(InvalidInput, match=key):
+        parse_receipt("receipt", {**FULL.to_json(), key: alike})
+
+
+OTHER: dict[str, Any] = {
+    **{"id": "r-20261122T093015Z-0000000f", "recipient": "asmith", "project": "unity", "venue": "ops"},
+    **{"account_id": "210987654321", "region": "us-east-1", "method": "saml", "note": "Another note."},
+    **{"role_arn": "arn:aws:iam::123456789012:role/other", "session_name": "asmith-other", "source_identity": "asmith"},
+    **{"requested_at": "2026-11-22T09:30:14Z", "issue_until": "2026-11-22T09:40:15Z", "issuer_arn": None},
+    **{"duration_requested": 1800, "duration_seconds": 1800, "external_id_source": None},
+    **{"allows": {"list": True}, "context": {"ticket": "MDPS-2"}},
+    **{"state": "kept", "recorded_at": "2026-11-22T09:31:15Z", "problem": "Another problem."},
+    **{"access_key_id": "ASIAEXAMPLE000000002", "assumed_role_id": "AROAEXAMPLEEXAMPLEEX:other"},
+    **{"issued_at": "2026-11-22T09:30:16Z", "expires_at": "2026-11-22T10:00:15Z"},
+    "handoff": {"at": "2026-11-22T09:31:15Z", "delivered": False},
+}
+# What must change with it, or the receipt contradicts itself.
+WITH_IT = {
+    "account_id": {"role_arn": "arn:aws:iam::210987654321:role/unity-sbg-dev-sts"},
+    "requested_at": {"id": "r-20261122T093014Z-00000001"},
+}
+
+
+@pytest.mark.parametrize("key", [*receipts._REQUEST, *receipts._OUTCOME])
+def test_no_field_is_taken_from_an_earlier_line(key: str) -> None:
+    before = FULL.to_json()
+    parse_receipt("receipt", before)
+    parsed = parse_receipt("receipt", {**before, **WITH_IT.get(key, {}), key: OTHER[key]})
+    assert parsed.to_json()[key] == OTHER[key] != before[key]
 
 
 def test_what_a_later_version_may_add_is_ignored() -> None:
