@@ -14,7 +14,6 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils._held import show_s
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._issuing import OPERATION as THIS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._issuing import shipped
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._reuse import Reuse
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils._shipping import ShippedHost
 
 DEBUG = (
     "ANSIBLE_DEBUG is set, and ansible-core would print the credentials that the module returns from this host. Unset "
@@ -32,6 +31,8 @@ class ActionModule(Reuse, VenueAction):
 
     def run_shipped(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the pipeline here, and ship the module for each phase of its AWS calls."""
+        from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _shipping  # noqa: PLC0415 - few need it
+
         if self._task.async_val:
             return {"failed": True, "msg": "async is not supported: the credentials would be stored on the host."}
         if C.DEFAULT_DEBUG:
@@ -42,7 +43,7 @@ class ActionModule(Reuse, VenueAction):
         def run_module(arguments: dict[str, Any]) -> dict[str, Any]:
             return dict(self._execute_module(module_args=arguments, task_vars=task_vars))
 
-        host = ShippedHost(run_module, self._task.args, Display().warning)
+        host = _shipping.ShippedHost(run_module, self._task.args, Display().warning)
         return self.run_operation(shipped(host), task_vars)
 
     def hide(self, result: dict[str, Any]) -> dict[str, Any]:

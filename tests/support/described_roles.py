@@ -8,7 +8,8 @@ from typing import Any
 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Desired, Parameter, Role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Desired
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.roles import Parameter, Role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust
 
 VENUE = Venue("sbg", "dev")

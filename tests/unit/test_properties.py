@@ -23,7 +23,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argu
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.venue_state import Caller
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput, NotProvisioned
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.policies import compact
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Parameter, plan_present
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, plan_present
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.roles import Parameter
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import (
     Operation,

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._domain.names import Venue
 from .._domain.role_facts import Observed, owner
-from .._domain.role_plan import Parameter, Role
+from .._domain.roles import Parameter, Role
 from .calls import pages, run_concurrently
 from .venue_state import read_parameters, role_from
 

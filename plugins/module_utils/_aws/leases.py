@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._domain.role_plan import Parameter
+from .._domain.roles import Parameter
 from .calls import call, damaged_answer, pages
 from .venue_state import parameter_from
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-from .._domain.role_plan import POLICY_NAME, Parameter, Role
+from .._domain.roles import POLICY_NAME, Parameter, Role
 from .._domain.trust_reader import named_external_ids
 from .._masking import register_external_id
 from .calls import call, call_or_none, damaged_answer, pages, run_concurrently

@@ -10,7 +10,7 @@ from typing import Any
 from . import revocation
 from .policies import size, statements, values
 from .role_facts import Observed
-from .role_plan import POLICY_NAME, Role
+from .roles import POLICY_NAME, Role
 from .steps import Plan
 from .tags import tag_value
 from .trust_reader import foreign_statements, principals, read_trust

@@ -11,7 +11,7 @@ from .errors import InvalidInput
 from .lease_names import RENEWAL, parameter_name, renewal_name
 from .leases import StoredLease, decode_value, parse_lease, read_renewal
 from .names import Venue
-from .role_plan import Parameter
+from .roles import Parameter
 from .steps import Step
 from .untrusted import BadValue, safe_text
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .policies import compact
 from .revocation import Revocation, cutoff, plan_revoke, standing
-from .role_plan import Role
+from .roles import Role
 from .steps import Plan, Step
 from .trust import lock_statement
 from .trust_reader import LOCK_SID, foreign_statements, is_lock, is_locked, read_statements

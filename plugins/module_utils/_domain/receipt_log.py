@@ -96,8 +96,7 @@ def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = Non
             continue
         if receipt is None or (since and receipt.ends_by <= since):
             continue
-        holder = _holder(receipt)
-        if holders.setdefault(receipt.id, holder) != holder:
+        if holders.setdefault(receipt.id, holder := _holder(receipt)) != holder:
             conflicts[receipt.id] = None
         if stored.overwritten and receipt.state == "failed":
             receipt = replace(receipt, state="requested")

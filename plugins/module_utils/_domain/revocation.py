@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from .arns import NAME_CHARACTERS
 from .errors import VenueError
 from .policies import compact, document, same, size
-from .role_plan import INLINE_POLICY_LENGTH
+from .roles import INLINE_POLICY_LENGTH
 from .steps import Plan, Step
 from .times import STAMP, iso, parse_stamp, stamp
 from .token_request import LONGEST_SESSION

@@ -14,7 +14,7 @@ from typing import Any
 
 from .policies import size
 from .revocation import Revocation, fits, found_in, from_name, standing
-from .role_plan import INLINE_POLICY_LENGTH
+from .roles import INLINE_POLICY_LENGTH
 
 MOST_TRIED = 200  # several times what fits, however short the names are
 

@@ -14,7 +14,7 @@ from .errors import ExternalIdMismatch, InvalidInput
 from .external_id import ExternalIds, trusted_ids, weakness
 from .names import CAPABILITY, Venue, is_external_id, make_venue
 from .revocation import standing
-from .role_plan import Parameter, Role
+from .roles import Parameter, Role
 from .tags import OWNERSHIP, tag_value
 from .times import iso
 from .trust_reader import dead_principals, foreign_statements, is_locked, principals, read_trust, venue_ids

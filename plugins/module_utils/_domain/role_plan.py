@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from . import external_id as ids
@@ -16,46 +15,19 @@ from .names import Venue
 from .oidc_plan import Found as OidcProviders
 from .oidc_plan import provider_steps, provider_tags, state, state_after
 from .policies import compact, masked, same, size
+from .roles import INLINE_POLICY_LENGTH, POLICY_NAME, Parameter, Role
 from .steps import Plan, Step
 from .tags import MOST_TAGS, check_ownership, merged, tag_value
 from .trust import Trust
 from .trust_plan import TrustChange, change_trust, check_length, undecided
 from .trust_reader import is_locked, read_trust
 
-POLICY_NAME = "venue-access"
-INLINE_POLICY_LENGTH = 10240  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 KNOWN, PREVIOUS, NEW, TRUSTED = (
     "(the venue's external ID)",
     "(the previous external ID)",
     "(a new external ID)",
     "(the trust policy's external ID)",
 )
-
-
-@dataclass(frozen=True)
-class Role:
-    """A role as IAM describes it."""
-
-    arn: str
-    name: str
-    role_id: str
-    path: str
-    trust: Mapping[str, Any] = field(repr=False)
-    description: str = ""
-    max_session_duration: int = 3600
-    boundary: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    created: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """An SSM parameter as SSM describes it."""
-
-    value: str = field(repr=False)
-    type: str = "String"
-    version: int = 1
-    modified: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from .errors import InvalidInput
 from .oidc import LONGEST_CLAIM
 from .policies import compact
 from .revocation import QuotaReached
-from .role_plan import Role
+from .roles import Role
 from .steps import Plan, Step
 from .trust import TRUST_POLICY_LENGTH, length
 from .trust_reader import WEB_IDENTITY, denied_subjects, is_denial, read_statements

@@ -13,7 +13,7 @@ from .._aws.venue_state import Caller, read_caller, read_parameters, read_role
 from .._domain.arns import session_role_name
 from .._domain.errors import AwsRefused, NotAssumable
 from .._domain.names import CHECK_SESSION
-from .._domain.role_plan import Parameter, Role
+from .._domain.roles import Parameter, Role
 from .._domain.trust_reader import ASSUME, dead_principals, external_ids, foreign_statements, is_locked, principals
 from ._operation import Runtime
 from .propagation import PropagationRetry, role_may_be_new

@@ -11,7 +11,7 @@ from .._aws.clients import Clients
 from .._aws.cloudtrail import SECONDS_A_REQUEST, look_up
 from .._domain.errors import VenueError
 from .._domain.receipts import CLOCK_TOLERANCE
-from .._domain.role_plan import Role
+from .._domain.roles import Role
 from .._domain.sessions import Session, from_event
 from .._domain.token_request import LONGEST_SESSION
 from ._operation import Runtime

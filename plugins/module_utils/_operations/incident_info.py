@@ -27,7 +27,7 @@ from .._domain.receipt_log import ReceiptLog
 from .._domain.receipts import Receipt
 from .._domain.revocation import standing
 from .._domain.role_facts import owner
-from .._domain.role_plan import Role
+from .._domain.roles import Role
 from .._domain.secret_text import ACCESS_KEY_ID
 from .._domain.sessions import Session, from_event
 from .._domain.times import iso

@@ -23,7 +23,8 @@ from .._domain.oidc import OidcProvider
 from .._domain.oidc_plan import missing_audiences
 from .._domain.policies import compact, size
 from .._domain.role_facts import owner
-from .._domain.role_plan import INLINE_POLICY_LENGTH, POLICY_NAME, Desired
+from .._domain.role_plan import Desired
+from .._domain.roles import INLINE_POLICY_LENGTH, POLICY_NAME
 from .._domain.simulation import expected_permissions, findings, unconditional
 from .._domain.steps import Plan
 from .._domain.trust_reader import is_locked, principals

@@ -14,7 +14,8 @@ from .._domain.errors import AwsRefused, OwnershipConflict, VenueError
 from .._domain.external_id import ExternalIdRequest
 from .._domain.published import check_confirmed
 from .._domain.role_facts import still_using
-from .._domain.role_plan import Parameter, plan_absent, plan_present
+from .._domain.role_plan import plan_absent, plan_present
+from .._domain.roles import Parameter
 from .._domain.steps import Plan, Step
 from ._operation import Operation, Result, Runtime
 from .accounts import check_account

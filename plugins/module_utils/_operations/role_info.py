@@ -23,7 +23,8 @@ from .._domain.lease_names import lease_path
 from .._domain.leases import RENEW_BEFORE
 from .._domain.names import Venue
 from .._domain.role_facts import Observed
-from .._domain.role_plan import POLICY_NAME, Current, Parameter, plan_present
+from .._domain.role_plan import Current, plan_present
+from .._domain.roles import POLICY_NAME, Parameter
 from ._operation import Operation, Params, Result, Runtime, check_not_blank, filled_in
 from .accounts import check_account, check_expected_account
 from .leases import lease_facts, read_leases

@@ -24,7 +24,8 @@ from .._domain import permissions
 from .._domain.access import check_buckets
 from .._domain.errors import InvalidInput
 from .._domain.missing import missing_parameter
-from .._domain.role_plan import Current, Desired, Parameter
+from .._domain.role_plan import Current, Desired
+from .._domain.roles import Parameter
 from .._domain.trust import Trust
 from .role_options import RoleOptions, check_boundary
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws import venue_state
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Parameter, Role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.roles import Parameter, Role
 
 from tests.support.stubs import stubbed
 

@@ -12,7 +12,8 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import subj
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.oidc import OidcProvider
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import QuotaReached
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Role, plan_present
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import plan_present
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.roles import Role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.steps import Plan
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust, lock_statement
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust_reader import (

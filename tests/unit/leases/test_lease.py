@@ -34,7 +34,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.leases impo
     stored_text,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Parameter
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.roles import Parameter
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.users import check_user
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.leases import lease_facts

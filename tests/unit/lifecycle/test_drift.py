@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.drift import differences, unmanaged
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_facts import Observed
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, Parameter, plan_present
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Current, plan_present
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.roles import Parameter
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import Trust
 
 from tests.support.described_roles import EXTERNAL_ID, POLICY, ROOT, current, desired, role

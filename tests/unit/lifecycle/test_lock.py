@@ -15,7 +15,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lock import
     plan_unlock,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation, cutoff
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.roles import Role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.steps import Plan
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.trust import lock_statement
 

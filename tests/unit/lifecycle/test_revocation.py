@@ -19,7 +19,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation 
     plan_lift,
     plan_revoke,
 )
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import INLINE_POLICY_LENGTH
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.roles import INLINE_POLICY_LENGTH
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.token_request import LONGEST_SESSION
 
 from tests.support.described_roles import POLICY, ROLE_ID

@@ -22,7 +22,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation_
     for_user,
     missing,
 )
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import INLINE_POLICY_LENGTH
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.roles import INLINE_POLICY_LENGTH
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.users import session_name, session_pattern
 from hypothesis import given
 from hypothesis import strategies as some

@@ -12,7 +12,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.external_id import ExternalIds
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.role_plan import Parameter
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.roles import Parameter
 
 from tests.support.described_roles import EXTERNAL_ID, ROLE_ID, VENUE, role
 from tests.support.trust_documents import A, B, allow, is_

@@ -11,7 +11,7 @@ from ..._aws.calls import DENIED, call, noting_lost_answers
 from ..._aws.clients import Clients
 from ..._aws.venue_state import Caller, read_caller
 from ..._domain.errors import AccountMismatch, AwsRefused, NotAssumable
-from ..._domain.role_plan import Parameter, Role
+from ..._domain.roles import Parameter, Role
 from ..._domain.times import parse_time
 from ..._domain.token_request import nearly_full, token_document
 from .._operation import Runtime

@@ -20,7 +20,7 @@ from ..._domain.errors import AwsRefused, ExternalIdMismatch, InvalidInput, NotA
 from ..._domain.external_id import common_external_id, replaced_at, retired
 from ..._domain.missing import missing_parameter
 from ..._domain.policies import compact
-from ..._domain.role_plan import Parameter, Role
+from ..._domain.roles import Parameter, Role
 from ..._domain.session_tags import session_names
 from ..._domain.tags import check_ownership
 from ..._domain.times import iso

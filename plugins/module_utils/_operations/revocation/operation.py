@@ -15,7 +15,7 @@ from ..._aws.venue_state import read_role
 from ..._domain.errors import ConcurrentChange, VenueError
 from ..._domain.lease_parameters import FoundLeases, plan_end
 from ..._domain.lock import has_lock
-from ..._domain.role_plan import Role
+from ..._domain.roles import Role
 from ..._domain.steps import Step
 from ..._domain.trust_reader import denied_subjects
 from .._operation import Operation, Result, Runtime, filled_in

@@ -16,7 +16,7 @@ from ..._domain.lock import has_lock, plan_lock, plan_unlock
 from ..._domain.receipts import CLOCK_TOLERANCE, Receipt
 from ..._domain.revocation import QuotaReached, Revocation, cutoff, plan_lift, plan_revoke
 from ..._domain.revocation_quota import exceeds_quota, fitting, for_user
-from ..._domain.role_plan import Role
+from ..._domain.roles import Role
 from ..._domain.steps import Plan
 from ..._domain.subjects import with_subject, without_subject, without_subjects
 from ..._domain.trust_reader import is_locked

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..._aws.clients import Clients
 from ..._domain.revocation import QuotaReached, Revocation
 from ..._domain.revocation_quota import missing
-from ..._domain.role_plan import INLINE_POLICY_LENGTH
+from ..._domain.roles import INLINE_POLICY_LENGTH
 from ..._domain.times import iso
 from ..._domain.words import first_of
 from .._operation import Runtime

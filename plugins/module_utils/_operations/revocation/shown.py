@@ -11,7 +11,7 @@ from ..._domain.lease_parameters import FoundLeases
 from ..._domain.leases import StoredLease
 from ..._domain.receipts import CLOCK_TOLERANCE, Receipt
 from ..._domain.revocation import standing
-from ..._domain.role_plan import Role
+from ..._domain.roles import Role
 from ..._domain.subjects import shown as subjects_shown
 from ..._domain.times import iso
 from ..._domain.trust_reader import denied_subjects

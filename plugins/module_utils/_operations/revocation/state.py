@@ -27,7 +27,7 @@ from ..._domain.leases import StoredLease
 from ..._domain.names import Venue
 from ..._domain.receipt_log import ReceiptLog
 from ..._domain.receipts import Receipt
-from ..._domain.role_plan import Role
+from ..._domain.roles import Role
 from ..._domain.tags import check_ownership
 from ..._domain.words import first_of
 from .._operation import Runtime

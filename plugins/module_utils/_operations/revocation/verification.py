@@ -21,7 +21,7 @@ from ..._domain.errors import ConnectionProblem, InvalidInput, NotProven, VenueE
 from ..._domain.found_keys import FoundKeys
 from ..._domain.lock import has_lock
 from ..._domain.revocation import Revocation
-from ..._domain.role_plan import Role
+from ..._domain.roles import Role
 from ..._domain.simulation import allowed_actions
 from .._operation import Params, Runtime
 from ..assumable import LONGEST_WAIT, try_to_assume
