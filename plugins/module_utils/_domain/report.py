@@ -59,14 +59,14 @@ def _add_stores(account: dict[str, Any], option: str, places: Any) -> None:
 
 
 def _add_keys(account: dict[str, Any], host: Mapping[str, Any]) -> None:
-    """Note which host has credentials for an account. One host with credentials is enough."""
+    """Note which host has credentials for an account, or why the one that asked Kion has none."""
     result = host.get("broker_result", {})
     if "key_host" in account:
         return
     if "sts_creds" in result:
         account["key_host"] = host["inventory_hostname"]
         account.pop("problem", None)
-    else:
+    elif result.get("msg") or "problem" not in account:
         account["problem"] = str(result.get("msg") or "There are no credentials from Kion for this account.")
 
 

@@ -215,6 +215,38 @@ def test_a_refusal_is_not_asked_for_again_on_every_host(tmp_path, kion):
     assert len(failures) == 4 and sum("(requested once, by sbg-v00)" in one for one in failures) == 3
 
 
+def test_a_refused_account_stops_its_own_venues_only(tmp_path, kion, moto):
+    kion.roles = [role("Operator", number=ACCOUNTS[0])]
+    inventory(tmp_path, kion, [ACCOUNTS[0], ACCOUNTS[1], ACCOUNTS[0], ACCOUNTS[1]])
+    document = json.loads((tmp_path / "inventory.json").read_text())
+    document["venues"]["hosts"]["sbg-v04"] = {"project": "sbg", "venue": "v04"}
+    document["venues"]["hosts"]["sbg-v05"] = {"project": "sbg", "venue": "v05", "broker_account": "{{ nothing }}"}
+    (tmp_path / "inventory.json").write_text(json.dumps(document))
+    for number in (0, 2, 4):
+        moto.publish("sbg", f"v0{number}")
+    env = {**moto.environment(), **kion.environment(), "KION_CONFIG": str(tmp_path / "none"), "no_proxy": "127.0.0.1"}
+    run = ansible_playbook("mdps.venue_sts.provision", "-i", "inventory.json", env=env, cwd=tmp_path).expect(2)
+    failed = re.findall(r'^fatal: \[([^]]+)\]: FAILED! => .*"msg": "(.*?)"', run.output, re.MULTILINE)
+    assert sorted(host for host, _message in failed) == ["sbg-v01", "sbg-v03", "sbg-v05"]
+    messages = dict(failed)
+    assert messages["sbg-v03"] == f"{messages['sbg-v01']} (requested once, by sbg-v01)"
+    assert "'nothing' is undefined" in messages["sbg-v05"]
+    created = {one["RoleName"] for one in moto.client("iam").list_roles()["Roles"]}
+    assert created == {"mcp-tenantOperator", *(f"unity-sbg-v0{number}-sts" for number in (0, 2, 4))}
+
+
+def test_kion_is_asked_for_the_venues_whose_tokens_need_it(tmp_path, kion, moto):
+    inventory(tmp_path, kion, ACCOUNTS[:2], issue_method="{{ 'saml' if venue == 'v00' else 'assume_role' }}")
+    kion.roles = [role("Operator", number=number) for number in ACCOUNTS]
+    (tmp_path / "response").write_text("not a response")
+    given = (f"issue_saml_assertion_file={tmp_path}/response", f"dest={tmp_path}/t/", "user=jdoe")
+    options = [option for one in given for option in ("-e", one)]
+    env = {"AWS_URL": moto.url, "AWS_REGION": "us-west-2", "KION_CONFIG": str(tmp_path / "none"), **kion.environment()}
+    run = ansible_playbook("mdps.venue_sts.issue", "-i", "inventory.json", *options, env=env, cwd=tmp_path).expect(2)
+    assert [body["account_number"] for _method, _path, body in kion.seen if body] == [ACCOUNTS[1]]
+    assert "broker_result" not in run.output
+
+
 def test_unknown_ends_do_not_make_every_host_ask(tmp_path, kion):
     kion.duration, kion.setting = None, None
     inventory(tmp_path, kion, ACCOUNTS[:1] * 3)

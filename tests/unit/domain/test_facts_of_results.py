@@ -44,3 +44,16 @@ def test_venues_of_one_account_share_its_keys() -> None:
     hosts = [{"project": "sbg", "venue": one, "inventory_hostname": one, **keys} for one in ("dev", "ops")]
     (account,) = report.accounts(hosts)
     assert (account["key_host"], len(account["venues"])) == ("dev", 2)
+
+
+def test_the_venue_that_asked_kion_says_why_an_account_has_no_keys() -> None:
+    asked = {"broker_result": {"failed": True, "msg": "Kion does not accept the API key."}}
+    hosts = [
+        {"project": "sbg", "venue": one, "inventory_hostname": one, "broker_account": "123456789012", **more}
+        for one, more in (("dev", {}), ("ops", asked), ("test", {}))
+    ]
+    for order in (hosts, hosts[::-1], [hosts[1], hosts[0]]):
+        (account,) = report.accounts(order)
+        assert account["problem"] == "Kion does not accept the API key."
+    (account,) = report.accounts(hosts[:1])
+    assert account["problem"] == "There are no credentials from Kion for this account."
