@@ -24,6 +24,7 @@ from .._domain.steps import Step
 from .._domain.trust_reader import named_external_ids
 from .._masking import register_result
 from .advice import ADVICE
+from .authorities import certificate_refused
 from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
@@ -117,7 +118,7 @@ def noting_lost_answers(client: Any, operation: str) -> Iterator[None]:
     lost = []
 
     def note(response_dict: dict[str, Any] | None, exception: object = None, **_rest: Any) -> None:
-        if _was_never_sent(exception):
+        if certificate_refused(exception):
             return
         if response_dict is None or response_dict["status_code"] >= SERVER_ERROR:
             lost.append(response_dict)
@@ -133,11 +134,6 @@ def noting_lost_answers(client: Any, operation: str) -> Iterator[None]:
         raise
     finally:
         client.meta.events.unregister(event, note)
-
-
-def _was_never_sent(exception: object) -> bool:
-    """Whether the server's certificate was not accepted, which is decided before anything is sent."""
-    return isinstance(exception, botocore_errors.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(exception)
 
 
 def refresh_refused(error: Any, purpose: str) -> CredentialsProblem:
@@ -272,9 +268,10 @@ def _no_answer(error: Any, client: Any, purpose: str) -> VenueError:
             f"could not {purpose}: {where} cannot be reached. Check network, VPN and proxy, and that the region "
             f"{client.meta.region_name} exists."
         )
-    if isinstance(error, botocore_errors.SSLError):
+    if isinstance(error, botocore_errors.SSLError) or certificate_refused(error):
+        whose = where if isinstance(error, botocore_errors.SSLError) else "the HTTPS proxy"
         return ConnectionProblem(
-            f"could not {purpose}: the TLS certificate of {where} could not be verified. Behind an inspecting proxy, "
+            f"could not {purpose}: the TLS certificate of {whose} could not be verified. Behind an inspecting proxy, "
             "set aws_ca_bundle."
         )
     # ParamValidationError and the like may quote parameters: the class alone is safe to show.

@@ -177,7 +177,8 @@ class Clients:
             )
             for more in (settings.pop("aws_config", None), extra):
                 config = config.merge(more) if more else config
-            short, bundle = authorities.short_list(settings["verify"]), settings["verify"]
+            bundle = settings["verify"]
+            short = authorities.short_list(bundle) if authorities.by_tls(endpoint) else None
             client = session.create_client(
                 service,
                 region_name=region or self.region,

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import ssl
 import stat
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,46 @@ def test_a_bundle_without_amazons_authorities_is_used_as_it_is(
     for verify in (str(bundle), str(tmp_path), False, None):
         assert authorities.short_list(verify) is None
     assert not any(folder.iterdir())
+
+
+BEGIN = "-----BEGIN CERTIFICATE-----"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda pem: pem.replace(BEGIN, f"#{BEGIN}"),
+        lambda pem: pem.replace(BEGIN, f" {BEGIN}"),
+        lambda pem: pem.replace(BEGIN, f"Amazon: {BEGIN}"),
+        lambda pem: pem[:-60],
+        lambda pem: pem.replace(BEGIN, f"{BEGIN}\n***"),
+        lambda pem: pem + PEM.format("QUJD"),
+        lambda pem: PEM.format("QUJD") + pem,
+        lambda pem: pem.replace(" CERTIFICATE", " TRUSTED CERTIFICATE") + pem,
+        lambda pem: pem.replace(" CERTIFICATE", " X509 CERTIFICATE"),
+        lambda pem: "\ufeff" + pem,
+        lambda pem: pem.replace("\n", "\r\n"),
+        lambda pem: pem + pem,
+    ],
+)
+def test_what_openssl_does_not_load_from_a_bundle_is_in_no_list(tmp_path: Path, changed: Callable[[str], str]) -> None:
+    bundle = tmp_path / "changed.pem"
+    bundle.write_text(changed(Authority(tmp_path, "Amazon").file.read_text()), newline="")
+    short = authorities.short_list(str(bundle))
+    try:
+        loaded = certificates(bundle)
+    except ssl.SSLError:
+        loaded = set()
+    assert (certificates(short) if short else set()) <= loaded
+    assert bool(short) == (bool(loaded) and "TRUSTED" not in bundle.read_text())
+
+
+def test_without_tls_no_list_is_made(folder: Path) -> None:
+    options = {"profile": None, "region": "us-west-2", "validate_certs": True, "aws_ca_bundle": None, **FAKE}
+    Clients({**options, "endpoint_url": "http://127.0.0.1:1", "aws_config": None}).client("sts")
+    assert not any(folder.iterdir())
+    assert authorities.by_tls(None)
+    assert authorities.by_tls("https://sts.us-west-2.amazonaws.com")
 
 
 def test_a_bundle_that_is_changed_during_a_run_gets_a_new_list(tmp_path: Path) -> None:
@@ -240,6 +282,94 @@ def test_a_list_that_was_deleted_during_a_run_does_no_harm(tmp_path: Path, folde
             file.unlink()
         with pytest.raises(AwsRefused):
             calls.call(sts, "get_caller_identity", "ask")
+
+
+@pytest.mark.parametrize("left", [None, "a file"])
+def test_a_folder_that_was_removed_during_a_run_does_no_harm(tmp_path: Path, folder: Path, left: str | None) -> None:
+    proxy = Authority(tmp_path, "Inspecting proxy")
+    with sts_with(proxy) as server, client_of(server, bundle_of(tmp_path, proxy)) as sts:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+        if left is None:
+            with pytest.raises(AwsRefused):
+                calls.call(sts, "get_caller_identity", "ask")
+        else:
+            folder.write_text(left)
+            with pytest.raises(ConnectionProblem):
+                calls.call(sts, "get_caller_identity", "ask")
+
+
+class Breaking(Refusing):
+    """Breaks the TLS connection after it has read a call."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.posts += 1  # type: ignore[attr-defined]
+        os.write(self.connection.fileno(), b"\x17\x03\x03\x00\x20" + b"x" * 32)
+        self.close_connection = True
+
+
+def test_an_error_after_the_call_was_sent_does_not_repeat_it(tmp_path: Path, folder: Path) -> None:
+    amazon = Authority(tmp_path, "Amazon")
+    with sts_with(amazon) as server:
+        server.RequestHandlerClass, server.posts = Breaking, 0  # type: ignore[attr-defined]
+        once = {"retries": {"total_max_attempts": 1}}
+        with client_of(server, bundle_of(tmp_path, amazon), once) as sts, pytest.raises(ConnectionProblem):
+            calls.call(sts, "get_caller_identity", "ask")
+        assert server.posts == 1  # type: ignore[attr-defined]
+    assert [len(certificates(file)) for file in folder.iterdir()] == [6]
+
+
+class Connecting(BaseHTTPRequestHandler):
+    """A proxy that is called by TLS, and connects to the server behind it."""
+
+    def do_CONNECT(self) -> None:
+        host, _colon, port = self.path.partition(":")
+        with socket.create_connection((host, int(port))) as behind:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=forward, args=(behind.recv, self.connection.sendall), daemon=True)
+            back.start()
+            forward(self.connection.recv, behind.sendall)
+            with contextlib.suppress(OSError):
+                behind.shutdown(socket.SHUT_RDWR)
+            back.join()
+        self.close_connection = True
+
+    def log_message(self, *words: object) -> None:
+        """Quiet."""
+
+
+def forward(receive: Callable[[int], bytes], send: Callable[[bytes], object]) -> None:
+    with contextlib.suppress(OSError):
+        while data := receive(65536):
+            send(data)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_certificate_of_an_https_proxy_is_verified_with_the_whole_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    (tmp_path / "corporate").mkdir()
+    amazon, corporate = Authority(tmp_path, "Amazon"), Authority(tmp_path / "corporate", "Corporate")
+    bundle = bundle_of(tmp_path, amazon, *([corporate] if known else []))
+    proxy = TlsServer(("127.0.0.1", 0), Connecting)
+    proxy.context = corporate.context()
+    monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.server_address[1]}")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with sts_with(amazon) as server, serving(proxy):
+        if known:
+            ask(server, bundle)
+            assert (server.ended, proxy.begun, proxy.ended) == (1, 2, 1)
+            return
+        once = {"retries": {"total_max_attempts": 1}}
+        with (
+            client_of(server, bundle, once) as sts,
+            pytest.raises(ConnectionProblem, match="certificate of the HTTPS proxy could not be verified"),
+        ):
+            calls.call(sts, "get_caller_identity", "ask")
+        assert (server.begun, proxy.ended) == (0, 0)
 
 
 @pytest.mark.parametrize("subject", ["Amazon", "Somebody"])
