@@ -92,15 +92,15 @@ def is_same(previous: Any, request: str, files: str) -> bool:
     return not files or files == previous.get("request_files")
 
 
-def lives(previous: Mapping[str, Any], seconds: int, now: datetime, *, just_fetched: bool = False) -> bool:
+def lives(previous: Mapping[str, Any], seconds: int, now: datetime) -> bool:
     """Return whether the credentials of an earlier result are valid for at least so many seconds from now.
 
-    :param just_fetched: credentials without a known expiration count as well, if they were fetched a moment ago.
+    Those without a known expiration count as well if they were fetched a moment ago: new ones would hardly live longer.
     """
     receipt = previous.get("receipt")
     if not isinstance(receipt, Mapping) or not isinstance(previous.get("sts_creds"), Mapping):
         return False
-    if just_fetched and receipt.get("expires_at") is None:
+    if receipt.get("expires_at") is None:
         return -_seconds_from(now, receipt.get("issued_at")) <= MOMENT
     return _seconds_from(now, receipt.get("expires_at")) >= seconds
 
@@ -132,7 +132,7 @@ class Reuse:
         seconds = str(args.get("renew_before", RENEW_BEFORE))
         previous = _previous(variable, host, task_vars)
         if seconds.isdecimal() and is_same(previous, request, files):  # anything else is refused with the options
-            if lives(previous, int(seconds), datetime.now(UTC), just_fetched=bool(host)):
+            if lives(previous, int(seconds), datetime.now(UTC)):
                 return dict(this.hide({**previous, "changed": False, "reused": True}))
             if host and previous.get("failed"):  # asking again for each host would fail for each
                 return {"failed": True, "msg": f"{previous.get('msg')} (requested once, by {host})", "request": request}

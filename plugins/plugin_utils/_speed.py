@@ -47,13 +47,20 @@ SERVICES = ("cloudtrail", "iam", "kms", "s3", "ssm", "sts")
 def resolve_variable(value: Any, variables: Mapping[str, Any]) -> Any:
     """Return what a template that only names a variable stands for, which may be another template.
 
-    :param value: the template, or any other value, which is returned as it is.
+    :param value: the template, or any other value, which is returned as it is. So is one that ends at a required
+        variable that is not set: its own text may say what to do (``mandatory``).
     :param variables: the variables, not templated.
     """
+    given = value
     for _step in range(MOST_STEPS):
-        named = REQUIRED.fullmatch(value) or OPTIONAL.fullmatch(value) if _is_template(value) else None
-        if not named or named[1] not in variables:
+        if not _is_template(value):
             break
+        required = REQUIRED.fullmatch(value)
+        named = required or OPTIONAL.fullmatch(value)
+        if not named:
+            break
+        if named[1] not in variables:
+            return given if required else value
         value = variables[named[1]]
     return value
 

@@ -72,7 +72,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[argparse.ArgumentPars
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="the long set")
     parser.add_argument("--resume", action="store_true", help="leave out what results.json has of the same files")
-    parser.add_argument("--append", action="store_true", help="keep what results.json has")
+    parser.add_argument("--append", action="store_true", help="keep what results.json has of the same files")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs" / "performance")
     own = parser.add_argument_group("instead of a set")
     own.add_argument("--venues", type=int, nargs="+", help="how many venues (1)")
@@ -110,14 +110,25 @@ def wanted(options: argparse.Namespace) -> tuple[plan.Row, ...]:
 
 def kept(parser: argparse.ArgumentParser, options: argparse.Namespace, about: dict[str, str]) -> dict[str, Any]:
     """The results to begin with: those that stay, without turns that were broken off."""
-    results: dict[str, Any] = {"machine": about, "turns": [], "samples": []}
+    nothing: dict[str, Any] = {"machine": about, "turns": [], "samples": []}
     file = options.output / "results.json"
-    if (options.append or options.resume) and file.exists():
+    if not file.exists():
+        return nothing
+    try:
         results = json.loads(file.read_text())
-    if options.resume and results["samples"] and results["machine"] != about:
-        parser.error(f"results.json is of {results['machine']}, not of {about}. Start again without --resume.")
-    whole = [one for one in results["samples"] if one["turn"] in results["turns"]]
-    return {"machine": about, "turns": results["turns"], "samples": whole}
+        whole = [one for one in results["samples"] if one["turn"] in results["turns"]]
+        others = whole and results["machine"] != about
+    except (ValueError, TypeError, KeyError):
+        if options.append or options.resume:
+            parser.error(f"{file} has no results that can be continued. Start without --append and --resume.")
+        return nothing
+    if not (options.append or options.resume):
+        if results.get("unfinished"):
+            parser.error(f"{file} has a part of the long set. Continue it with --full --resume, or remove the file.")
+        return nothing
+    if others:
+        parser.error(f"results.json is of {results['machine']}, not of {about}. Start without --append and --resume.")
+    return {**results, "machine": about, "samples": whole}
 
 
 def end(number: int, _frame: object) -> NoReturn:
@@ -147,6 +158,8 @@ def main() -> None:
 def measure_all(field: Field, rows: tuple[plan.Row, ...], options: argparse.Namespace, results: dict[str, Any]) -> None:
     """Take all turns, but with ``--resume`` those that the results have. Each measurement is written at once."""
     begun = time.monotonic()
+    if rows == LONG:
+        results["unfinished"] = True
     for turn in plan.turns(rows):
         if options.resume and str(turn) in results["turns"]:
             continue
@@ -157,6 +170,8 @@ def measure_all(field: Field, rows: tuple[plan.Row, ...], options: argparse.Name
             figures = f"{one.wall:7.2f} s  cpu {one.cpu:7.2f} s  at {time.monotonic() - begun:5.0f} s"
             print(f"{where}  {one.contender:22} {one.step:15} {figures}", flush=True)
         results["turns"].append(str(turn))
+        report.write(options.output, results)
+    if rows == LONG and results.pop("unfinished", False):
         report.write(options.output, results)
 
 

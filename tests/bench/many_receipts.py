@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pathlib
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipt_log import LONGEST_LINE
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt, latest_answer
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.untrusted import MOST_ITEMS
 
 from tests.bench.contenders import ACCOUNT, USER, venue_name
 
@@ -81,7 +83,7 @@ def _token(number: int, at: datetime) -> Iterator[str]:
 
 
 def hostile_lines() -> Iterator[bytes]:
-    """Lines that are no receipts, one kind after the other."""
+    """Lines that are no receipts, or unusual ones, one kind after the other."""
     good = json.loads(next(receipt_lines(), ""))
     kinds = (
         b"[" * (LONGEST_LINE - 1),
@@ -95,5 +97,9 @@ def hostile_lines() -> Iterator[bytes]:
         json.dumps({**good, "account_id": "999999999999"}).encode(),
         json.dumps({**good, "allows": {"buckets": ["b" * 20] * 2000}, "session_name": ["no"]}).encode(),
     )
-    while True:
+    for number in itertools.count():
         yield from kinds
+        # A receipt, of a token of its own, and as large as one may be: it is kept.
+        most = [f"{number}-{item}" for item in range(MOST_ITEMS)]
+        token = {"id": f"{good['id'][:-8]}{number:08x}", "session_name": f"large-{number}"}
+        yield json.dumps({**good, **token, "allows": {"bucket_prefixes": most}}).encode()

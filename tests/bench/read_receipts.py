@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[3])
@@ -16,8 +16,7 @@ if __name__ == "__main__":
     gc.disable()  # as the worker of ansible-playbook does while it runs an operation
     # A file needs no clients.
     clients = None
-    if sys.argv[1] == "revoke":
-        log = sources.read(clients, now, since=now)  # type: ignore[arg-type]
-    else:
-        log, _problems = sources.read_available(clients, now)  # type: ignore[arg-type]
+    # A revocation wants the tokens that have not expired, a report those of the last 12 hours.
+    since = now if sys.argv[1] == "revoke" else now - timedelta(hours=12)
+    log = sources.read(clients, since, since=since)  # type: ignore[arg-type]
     print(f"{len(log.tokens)} tokens, {log.unreadable} lines that are no receipts")

@@ -191,11 +191,11 @@ def _growth() -> Iterator[Target]:
         2,
         lambda run: run.get("memory", "seal", 1000) / run.get("memory", "seal", 50),
     )
-    for few, many in ((10, 50), (200, 1000)):
+    for step, few, many in (("seal", 10, 50), ("renew", 10, 50), ("seal", 200, 1000)):
         yield Target(
-            f"sealed issue: lines printed for each venue more from {few} to {many}",
+            f"{TITLES[step]}: lines printed for each venue more from {few} to {many}",
             3,
-            lambda run, few=few, many=many: run.each_more("lines", "seal", few, many),
+            lambda run, step=step, few=few, many=many: run.each_more("lines", step, few, many),
             "lines",
         )
     for step, words in (("revoke_reading", "revoke"), ("report_reading", "report")):

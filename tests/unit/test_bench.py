@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import itertools
+import json
 import pathlib
 import re
 import shlex
@@ -346,6 +347,42 @@ def test_the_commands_of_the_documentation_are_commands_of_the_benchmark() -> No
     for options in given:
         rows_of = bench.wanted(bench.parse(shlex.split(options))[1])
         assert all(set(row.steps) <= set(STEPS) for row in rows_of), options
+
+
+ABOUT = {"cores": "2", "files": "1"}
+DONE = {"machine": ABOUT, "turns": ["a"], "samples": [{"turn": "a"}, {"turn": "broken off"}]}
+
+
+@pytest.mark.parametrize(
+    ("options", "file", "kept"),
+    [
+        ([], None, 0),
+        ([], json.dumps(DONE), 0),
+        ([], "{", 0),
+        (["--append"], None, 0),
+        (["--append"], json.dumps(DONE), 1),
+        (["--resume"], json.dumps(DONE), 1),
+        (["--full", "--resume"], json.dumps({**DONE, "unfinished": True}), 1),
+        (["--append"], json.dumps({**DONE, "machine": {**ABOUT, "files": "2"}, "samples": []}), 0),
+        (["--append"], json.dumps({**DONE, "machine": {**ABOUT, "files": "2"}}), "results.json is of"),
+        (["--resume"], json.dumps({**DONE, "machine": {**ABOUT, "cores": "8"}}), "results.json is of"),
+        (["--full"], json.dumps({**DONE, "unfinished": True}), "a part of the long set"),
+        *[(["--append"], text, "no results that can be continued") for text in ("", "{", "[]", "{}", "7", "null")],
+    ],
+)
+def test_results_of_other_files_are_never_mixed_and_a_long_set_is_not_lost(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], options: list[str], file: str | None, kept: int | str
+) -> None:
+    if file is not None:
+        (tmp_path / "results.json").write_text(file)
+    parser, parsed = bench.parse([*options, "--output", str(tmp_path)])
+    if isinstance(kept, int):
+        found = bench.kept(parser, parsed, ABOUT)
+        assert (found["machine"], len(found["samples"])) == (ABOUT, kept)
+        return
+    with pytest.raises(SystemExit):
+        bench.kept(parser, parsed, ABOUT)
+    assert kept in capsys.readouterr().err
 
 
 def test_who_does_one_venue_only_is_left_out_of_more() -> None:

@@ -23,6 +23,7 @@ from .secret_text import ACCESS_KEY_ID
 from .times import STAMP, iso, stamp
 from .token_request import LONGEST_SESSION
 from .untrusted import (
+    MOST_ITEMS,
     BadValue,
     an_object,
     aware_time,
@@ -329,6 +330,15 @@ def _handoff(value: Any) -> dict[str, Any]:
     return {**found, "at": str(value["at"])}
 
 
+def _allows(value: Any) -> dict[str, Any]:
+    """Check what a token allows. The inline policy that it comes from has room for some 450 resources."""
+    found = _ALLOWS(value)
+    if sum(len(one) for one in found.values() if isinstance(one, list)) > MOST_ITEMS:
+        raise BadValue(f"has more than {MOST_ITEMS:,} items.")
+    return found
+
+
+_ALLOWS = an_object({**dict.fromkeys(ALLOWS_LISTS, or_null(text_list)), **dict.fromkeys(ALLOWS_FLAGS, or_null(flag))})
 _context = an_object(dict.fromkeys(CONTEXT, one_line))
 _Checks = dict[str, Callable[[Any], Any]]
 _REQUEST: _Checks = {
@@ -348,9 +358,7 @@ _REQUEST: _Checks = {
     "issuer_arn": or_null(one_line),
     "external_id_source": or_null(one_line),
     "source_identity": or_null(matching(SESSION_NAME)),
-    "allows": or_null(
-        an_object({**dict.fromkeys(ALLOWS_LISTS, or_null(text_list)), **dict.fromkeys(ALLOWS_FLAGS, or_null(flag))})
-    ),
+    "allows": or_null(_allows),
     "context": lambda value: {} if value is None else _context(value),
     "note": or_null(one_line),
 }

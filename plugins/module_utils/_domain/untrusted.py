@@ -64,7 +64,7 @@ def one_of(*choices: str) -> Callable[[Any], str]:
     """Return a check for one of some texts."""
 
     def check(value: Any) -> str:
-        if not isinstance(value, str) or value not in choices:
+        if value not in choices:
             raise BadValue(f"must be one of {', '.join(choices)}.")
         return sys.intern(str(value))
 

@@ -58,6 +58,16 @@ def test_an_inventory_in_which_some_venues_fail(office: Office) -> None:
     assert re.search(r"^sbg-ops +no lease", shown, re.MULTILINE), shown
 
 
+def test_a_run_without_failures_prints_three_lines_for_each_venue_more(office: Office) -> None:
+    printed = []
+    for number in (1, 3):
+        hosts = {f"sbg-v{one}": {"project": "sbg", "venue": f"v{one}"} for one in range(number)}
+        (office.folder / "inventory.json").write_text(json.dumps({"all": {"children": {"venues": {"hosts": hosts}}}}))
+        shown = play(office, "renew", "-i", "inventory.json")
+        printed.append(len([line for line in shown.splitlines() if line.strip()]))
+    assert printed[1] - printed[0] <= 3 * 2
+
+
 def test_the_table_is_shown_if_every_venue_has_a_lease_that_fails(office: Office) -> None:
     for user in ("jdoe", "jane"):
         assert office.lease(user)["changed"]

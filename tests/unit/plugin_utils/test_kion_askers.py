@@ -35,8 +35,9 @@ def test_every_variable_of_the_role_makes_another_request(name: str) -> None:
     assert askers(hosts) == {"a": "a", "b": "b", "c": "c"}
 
 
-def test_true_is_not_the_text_of_it() -> None:
-    assert askers([host("a", broker_idms=1), host("b", broker_idms="1")]) == {"a": "a", "b": "b"}
+def test_a_number_is_the_same_request_as_its_text() -> None:
+    numbers = host("a", broker_account=123456789012, broker_idms=2)
+    assert askers([numbers, host("b", broker_idms="2")]) == {"a": "a", "b": "a"}
 
 
 def test_what_an_earlier_task_registered_is_no_part_of_the_request() -> None:

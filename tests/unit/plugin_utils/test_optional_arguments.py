@@ -84,6 +84,13 @@ def test_a_variable_that_refers_to_an_undefined_one_is_an_error(name: str, by_ji
     assert issubclass(finalized(trust_as_template(OPTIONAL % name), by_jinja=by_jinja), AnsibleTemplateError)
 
 
+@pytest.mark.parametrize("name", ["unset", "from_nowhere", "handed_on_to_nowhere"])
+def test_what_is_required_is_said_in_the_words_of_the_template(name: str) -> None:
+    templar = Templar(loader=DataLoader(), variables=dict(VARIABLES))._engine
+    with pytest.raises(AnsibleTemplateError, match="Who is it for"):
+        FastArguments.finalize_task_arg("option", trust_as_template(MANDATORY % name), templar, None)
+
+
 @pytest.mark.parametrize(
     "template",
     [OPTIONAL % "unset", BESIDE % "unset", BESIDE_AND % "unset", OPTIONAL % "optional_first"],

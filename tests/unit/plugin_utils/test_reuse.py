@@ -174,6 +174,18 @@ def test_what_is_no_such_result_is_not_reused(damage: Any) -> None:
     assert not is_reused(REQUEST, REQUEST, before=damage)
 
 
+@pytest.mark.parametrize(("seconds_ago", "reused"), [(10, True), (290, True), (310, False)])
+def test_keys_whose_end_is_not_known_are_reused_a_moment_after_they_were_fetched(
+    seconds_ago: int, reused: bool
+) -> None:
+    issued_at = (datetime.now(UTC) - timedelta(seconds=seconds_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def unknown(result: dict[str, Any]) -> dict[str, Any]:
+        return {**result, "receipt": {"expires_at": None, "issued_at": issued_at}}
+
+    assert is_reused(REQUEST, REQUEST, before=unknown) is reused
+
+
 def test_a_changed_assertion_in_the_same_file_is_another_request(tmp_path: Any) -> None:
     path = tmp_path / "response"
     request = {**REQUEST, "saml_assertion_file": str(path)}

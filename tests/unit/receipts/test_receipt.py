@@ -117,6 +117,8 @@ BAD: list[tuple[str, Any]] = [
     ("handoff", {"at": "2026-11-22T09:30:15Z", "delivered": True, "target": {"a": "b"}}),
     ("allows", {"access": "s3_read"}),
     ("allows", {"access": [None]}),
+    ("allows", {"buckets": ["b"] * 1001}),
+    ("allows", {"buckets": ["b"] * 500, "bucket_prefixes": ["p"] * 501}),
     ("context", {"ticket": None}),
     ("context", {"ticket": ["MDPS-1"]}),
 ]
@@ -171,6 +173,11 @@ def test_no_field_is_taken_from_an_earlier_line(key: str) -> None:
     parse_receipt("receipt", before)
     parsed = parse_receipt("receipt", {**before, **WITH_IT.get(key, {}), key: OTHER[key]})
     assert parsed.to_json()[key] == OTHER[key] != before[key]
+
+
+def test_a_receipt_holds_as_many_items_as_a_policy_can_have() -> None:
+    allows = {"buckets": ["b"] * 500, "bucket_prefixes": ["p"] * 500}
+    assert parse_receipt("receipt", {**FULL.to_json(), "allows": allows}).allows == allows
 
 
 def test_what_a_later_version_may_add_is_ignored() -> None:
