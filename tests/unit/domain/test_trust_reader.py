@@ -135,6 +135,8 @@ def test_those_who_may_assume_the_role_once_each() -> None:
     assert trust_reader.principals(None) == ()
     inverted = {**allow(Principal=None), "NotPrincipal": {"AWS": PARTNER_ROOT}}
     assert trust_reader.principals({"Statement": [inverted]}) == (f"everybody except {PARTNER_ROOT}",)
+    both = {**allow(Principal={"AWS": ROOT}), "NotPrincipal": {"AWS": PARTNER_ROOT}}
+    assert trust_reader.principals({"Statement": [both]}) == (ROOT,)
 
 
 def test_dead_principals_are_the_unique_ids() -> None:

@@ -96,3 +96,13 @@ def test_a_list_has_at_most_a_thousand_texts() -> None:
 
 def test_a_text_is_cut_before_it_is_shown() -> None:
     assert safe_text("x" * LONGEST_TEXT + "y") == one_line("x" * LONGEST_TEXT)
+
+
+def test_the_longest_text_and_the_longest_list() -> None:
+    assert (LONGEST_TEXT, MOST_ITEMS) == (2000, 1000)  # docs/receipt.schema.json names both
+    assert one_line("a" * 2000)
+    assert len(text_list(["a"] * 1000)) == 1000
+    with pytest.raises(BadValue):
+        one_line("a" * 2001)
+    with pytest.raises(BadValue):
+        text_list(["a"] * 1001)

@@ -232,6 +232,8 @@ def test_the_next_renewal() -> None:
     assert next_renewal(None, 10) == at(10)
     assert next_renewal(renewed(4260, 4320), 4270) is None
     assert next_renewal(None, 4320) is None
+    assert next_renewal(None, 4305) == at(4305)  # 15 minutes are left, the shortest session that STS issues
+    assert next_renewal(None, 4306) is None
 
 
 FIRST_FAILED = Renewal(lease_id=lease().id, attempted_at=NOW, problem="no")

@@ -128,3 +128,10 @@ def test_a_deny_of_somebody_else_stays_and_is_named() -> None:
         "The trust policy of the role unity-sbg-dev-sts has the Deny statement 'Incident', which this collection did "
         "not write. It stays."
     ]
+
+
+def test_unlocking_keeps_the_revocation_of_one_user_whatever_its_time() -> None:
+    of_user = Revocation("user", "jdoe", cutoff(NOW + PROPAGATION))
+    made = plan_unlock(with_statements(lock_statement()), inline(AHEAD, of_user), NOW)
+    assert ("delete_role_policy", AHEAD.policy_name) in steps(made)
+    assert of_user.policy_name not in [target for _operation, target in steps(made)]

@@ -157,3 +157,9 @@ def test_status(changes: dict[str, object], expected: str) -> None:
         "drift": [],
     }
     assert role_facts.status({**facts, **changes}) == expected
+
+
+def test_an_external_id_that_is_a_name_of_the_role_is_weak() -> None:
+    for described, weak in ((role(tags={"Owner": "a-name-of-the-team"}), True), (role(), False), (None, False)):
+        facts = role_facts.external_id_facts("/p", Parameter("a-name-of-the-team"), described, {})
+        assert facts["weak"] is weak

@@ -244,3 +244,17 @@ def test_pages_are_fetched_at_cloudtrails_pace_and_no_further_than_allowed() -> 
         stub.assert_no_pending_responses()
     assert found == (["one", "two"], True)
     assert slept == [SECONDS_A_REQUEST]
+
+
+def test_the_source_identity_is_that_of_the_answer_or_of_the_request() -> None:
+    usual = json.loads(event())
+    for request, answer, expected in (
+        ({"sourceIdentity": "asked"}, {}, "asked"),
+        ({}, {"sourceIdentity": "given"}, "given"),
+        ({"sourceIdentity": "asked"}, {"sourceIdentity": "given"}, "given"),
+        ({}, {}, None),
+    ):
+        asked = {**usual["requestParameters"], "sourceIdentity": None, **request}
+        session = from_event(event(requestParameters=asked, responseElements={**usual["responseElements"], **answer}))
+        assert session
+        assert (session.source_identity or None) == expected
