@@ -36,9 +36,9 @@ def kion_askers(hosts: Iterable[Mapping[str, Any]], method: str = "") -> dict[st
 
 def _request_of(host: Mapping[str, Any]) -> str:
     """Return the variables that decide which credentials Kion returns, as text. The module takes 1 like '1'."""
-    request = {name: host[name] for name in host if name.startswith(PREFIX) and name != RESULT}
+    request = {name: host[name] for name in sorted(host) if name.startswith(PREFIX) and name != RESULT}
     texts = {name: value if isinstance(value, (dict, list)) else str(value) for name, value in request.items()}
-    return json.dumps(texts, sort_keys=True, default=str)
+    return json.dumps(texts, default=str)
 
 
 class FilterModule:
