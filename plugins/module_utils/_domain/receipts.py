@@ -251,7 +251,7 @@ def read_receipt(given: Any) -> Receipt:
         raise BadValue(f"schema must be {SCHEMA}.")
     request = _checked_request(_Request(given))
     outcome = checked(_OUTCOME, {key: given.get(key) for key in _OUTCOME})
-    receipt = Receipt(**request, **outcome)
+    receipt = Receipt(**request, **outcome)  # pylint: disable=missing-kwoa
     _check_outcome(receipt)
     return receipt
 
