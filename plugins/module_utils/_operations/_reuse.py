@@ -8,6 +8,5 @@ from typing import Any
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "reuse": {"type": "str"},
-    "reuse_host": {"type": "str"},
     "renew_before": {"type": "int", "default": 300},
 }
