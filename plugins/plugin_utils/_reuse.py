@@ -25,7 +25,7 @@ from ..module_utils._files import absolute, open_regular
 # nothing is reused.
 _RUN_KEY = secrets.token_bytes(32)
 # How to reuse, and proof that is valid once: neither decides which credentials come back.
-NOT_THE_REQUEST = frozenset({"reuse", "renew_before", "minimum_seconds", "mfa_token"})
+NOT_THE_REQUEST = frozenset({"reuse", "reuse_host", "renew_before", "minimum_seconds", "mfa_token"})
 # Options that name a file whose content is part of the request.
 FILES = ("saml_assertion_file", "web_identity_token_file")
 # Files with settings and keys: an option or an environment variable that names one, and where it is otherwise.
@@ -115,7 +115,7 @@ def _seconds_from(now: datetime, text: Any) -> float:
 class Reuse:
     """For an action plugin, in front of ``VenueAction``.
 
-    The options ``reuse`` and ``renew_before``.
+    The options ``reuse``, ``reuse_host``, and ``renew_before``.
     """
 
     def _run(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -128,16 +128,25 @@ class Reuse:
         surroundings = {**_surroundings(this), "settings": settings_of(args)}
         request = digest(request_of(json.loads(json.dumps(args, default=str)), surroundings))
         files = files_of(args)
+        variable, host = args.get("reuse"), args.get("reuse_host")
         seconds = str(args.get("renew_before", RENEW_BEFORE))
-        previous = json.loads(json.dumps(task_vars.get(args["reuse"]), default=str))
-        known = seconds.isdecimal() and is_same(previous, request, files)  # anything else is refused with the options
-        if known and lives(previous, int(seconds), datetime.now(UTC)):
-            return dict(this.hide({**previous, "changed": False, "reused": True}))
+        previous = _previous(variable, host, task_vars)
+        if seconds.isdecimal() and is_same(previous, request, files):  # anything else is refused with the options
+            if lives(previous, int(seconds), datetime.now(UTC)):
+                return dict(this.hide({**previous, "changed": False, "reused": True}))
+            if host and previous.get("failed"):  # asking again for each host would fail for each
+                return {"failed": True, "msg": f"{previous.get('msg')} (requested once, by {host})", "request": request}
         return {**self._run_task(tmp, task_vars), "request": request, "request_files": files}
 
     def _run_task(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = super()._run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's
         return result if result.get("failed") else {**result, "reused": False}
+
+
+def _previous(variable: str, host: str | None, task_vars: Mapping[str, Any]) -> Any:
+    """Return what an earlier task registered, as plain types."""
+    found = task_vars.get("hostvars", {}).get(host, {}) if host else task_vars
+    return json.loads(json.dumps(found.get(variable), default=str)) if variable in found else None
 
 
 def _surroundings(action: Any) -> dict[str, Any]:

@@ -259,12 +259,12 @@ def read_receipt(given: Any) -> Receipt:
 class _Request:
     """What all lines about one token say alike, so that it is checked once."""
 
-    __slots__ = ("_text", "given")
+    __slots__ = ("_text", "values")
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        self.given = given
+        self.values = tuple(map(given.get, _REQUEST))
         # Unlike ==, it tells true from 1.
-        self._text = repr(tuple(map(given.get, _REQUEST)))
+        self._text = repr(self.values)
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -279,7 +279,7 @@ def _checked_request(request: _Request) -> dict[str, Any]:
 
     :raises BadValue, InvalidInput: one of them fails its check, or they contradict each other.
     """
-    values = checked(_REQUEST, {key: request.given.get(key) for key in _REQUEST})
+    values = checked(_REQUEST, dict(zip(_REQUEST, request.values, strict=True)))
     values["venue"] = make_venue(values.pop("project"), values.pop("venue"))
     if values["role_arn"].split(":")[4] != values["account_id"]:
         raise BadValue("role_arn belongs to another account than account_id.")

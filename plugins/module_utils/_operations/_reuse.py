@@ -8,5 +8,6 @@ from typing import Any
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "reuse": {"type": "str"},
+    "reuse_host": {"type": "str"},
     "renew_before": {"type": "int", "default": 300},
 }

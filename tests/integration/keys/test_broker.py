@@ -247,6 +247,39 @@ def test_kion_is_asked_for_the_venues_whose_tokens_need_it(tmp_path, kion, moto)
     assert "broker_result" not in run.output
 
 
+OWN_KEYS = """
+- name: Get credentials
+  ansible.builtin.import_playbook: mdps.venue_sts.keys
+  vars: {broker_account: "{{ own }}"}
+- name: Show whose credentials each venue has
+  hosts: venues
+  connection: local
+  gather_facts: false
+  tasks:
+    - name: Show
+      ansible.builtin.debug:
+        msg: "{{ own }} has {{ broker_result.receipt.account }}"
+"""
+
+
+def test_a_venue_never_has_the_keys_of_another_account(tmp_path, kion):
+    """The variables of hosts do not hold the ``vars`` of an imported playbook, but a task sees them."""
+    kion.roles = [role("Operator", number=number) for number in ACCOUNTS]
+    inventory(tmp_path, kion, [])
+    document = json.loads((tmp_path / "inventory.json").read_text())
+    for number, account in enumerate((*ACCOUNTS, ACCOUNTS[0])):
+        region = {"venue_sts_region": f"us-west-{number % 2 + 1}"}
+        where = {**WHERE, "broker_account": ACCOUNTS[0], "own": account, **region}
+        document["venues"]["hosts"][f"v{number}"] = {"project": "sbg", "venue": f"v{number}", **where}
+    (tmp_path / "inventory.json").write_text(json.dumps(document))
+    (tmp_path / "own.yml").write_text(OWN_KEYS)
+    env = {**kion.environment(), "KION_CONFIG": str(tmp_path / "none"), "no_proxy": "127.0.0.1"}
+    run = ansible_playbook("own.yml", "-i", "inventory.json", env=env, cwd=tmp_path).expect()
+    shown = re.findall(r'"msg": "([0-9]+) has ([0-9]+)"', run.output)
+    assert sorted(shown) == sorted((account, account) for account in (*ACCOUNTS, ACCOUNTS[0]))
+    assert len(kion.asked()) == len(ACCOUNTS)
+
+
 def test_unknown_ends_do_not_make_every_host_ask(tmp_path, kion):
     kion.duration, kion.setting = None, None
     inventory(tmp_path, kion, ACCOUNTS[:1] * 3)

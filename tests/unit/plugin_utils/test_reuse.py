@@ -95,7 +95,7 @@ def test_every_option_is_part_of_the_request(module: str, option: str, given: tu
     second.pop(option, None) if given[1] is None else None
     if option in ("reuse", "renew_before"):
         return  # how to reuse; the tests below are about them
-    if option in ("minimum_seconds", "mfa_token"):
+    if option in ("minimum_seconds", "mfa_token", "reuse_host"):
         assert option in reuse.NOT_THE_REQUEST
         return
     assert not is_reused(first, second)
@@ -202,14 +202,26 @@ def test_a_changed_assertion_in_the_same_file_is_another_request(tmp_path: Any) 
     assert again()
 
 
-def test_a_failure_is_asked_for_again() -> None:
-    failed = {
-        "failed": True,
-        "msg": "Refused.",
-        "request": Action({"reuse": "kept", **REQUEST}).run(None, {})["request"],
-    }
-    again = Action({"reuse": "kept", **REQUEST}).run(None, {"kept": failed})
-    assert not again["reused"] and "failed" not in again
+def test_keys_of_another_host_serve_the_same_request() -> None:
+    args = {"reuse": "kept", "reuse_host": "first", **REQUEST}
+    kept = Action(dict(args)).run(None, {"hostvars": {"first": {}}})
+    assert Action(dict(args)).run(None, {"hostvars": {"first": {"kept": kept}}})["reused"]
+    other = {**args, "user": "else"}
+    assert not Action(other).run(None, {"hostvars": {"first": {"kept": kept}}})["reused"]
+    unknown = {**kept, "receipt": fresh(None)["receipt"]}
+    assert Action(dict(args)).run(None, {"hostvars": {"first": {"kept": unknown}}})["reused"]
+
+
+def test_a_failure_is_not_asked_for_again_on_every_host() -> None:
+    args = {"reuse": "kept", "reuse_host": "first", **REQUEST}
+    asked_for = Action(dict(args)).run(None, {})["request"]
+    failed = {"failed": True, "msg": "The API key has expired.", "request": asked_for}
+    before = Base.asked
+    result = Action(dict(args)).run(None, {"hostvars": {"first": {"kept": failed}}})
+    assert result["failed"] and result["msg"] == "The API key has expired. (requested once, by first)"
+    assert Base.asked == before
+    alone = Action({"reuse": "kept", **REQUEST}).run(None, {"kept": failed})
+    assert not alone["reused"] and "failed" not in alone
 
 
 def test_nothing_about_a_request_can_be_read_from_its_digest() -> None:
