@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.awx_request import OPERATION as THIS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import VenueAction
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.awx_request import OPERATION as THIS
 
 
 class ActionModule(VenueAction):

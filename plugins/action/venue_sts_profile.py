@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import VenueAction
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.profile import OPERATION as THIS
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.profile import with_known_token
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import VenueAction
 
 
 class ActionModule(VenueAction):

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import RAW_OUTPUT, VenueAction
 from ansible import constants as C
 from ansible.utils.display import Display
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import RAW_OUTPUT, VenueAction
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._bundle import prepare
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._held import show_sealed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._issuing import OPERATION as THIS

@@ -17,16 +17,17 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
-from ..module_utils import _masking
-from ..module_utils._domain.errors import InvalidInput, printable
-from ..module_utils._operations._operation import Operation, Runtime, check_connection, check_mappings, subject
-
 try:
     from . import _speed as speed
 
     Base = speed.FastArguments
 except ImportError:  # somebody has deleted the file: only the time changes
     speed, Base = None, ActionBase  # type: ignore[assignment]
+
+# After the imports above, which make those below faster.
+from ..module_utils import _masking
+from ..module_utils._domain.errors import InvalidInput, printable
+from ..module_utils._operations._operation import Operation, Runtime, check_connection, check_mappings, subject
 
 # What a module that crashed leaves behind; for a module that handles credentials, its output must not be shown.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
@@ -165,6 +166,8 @@ class VenueAction(Base):
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
         setting = C.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
+        if speed:  # it usually is "{{ ansible_playbook_python }}"
+            setting = speed.resolve_variable(setting, self._templar.available_variables)
         asked = str(self._templar.template(setting))
         return (
             self._connection.transport == "local"

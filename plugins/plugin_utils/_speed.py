@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What makes tasks faster and changes no result: this file can be deleted.
 
-It rests on interfaces that are not public, all of them here: ``ActionBase.finalize_task_arg`` and
-``TemplateEngine.available_variables`` of ansible-core, ``Loader.list_available_services`` and the component
-``data_loader`` of botocore. Where one of them changes, this file goes, or the part of it.
+It rests on interfaces that are not public, all of them here: ``ActionBase.finalize_task_arg``,
+``TemplateEngine.available_variables`` and ``AnsibleCollectionConfig.collection_finder`` of ansible-core,
+``Loader.list_available_services``, ``Loader.file_loader`` and the component ``data_loader`` of botocore. Where one of
+them changes, this file goes, or the part of it.
 """
 
 from __future__ import annotations
@@ -13,21 +14,66 @@ import atexit
 import contextlib
 import functools
 import gc
+import gzip
+import importlib.abc
+import importlib.machinery
+import json
 import multiprocessing
 import os
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleValueOmittedError
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import connection_loader, shell_loader
 from ansible.template import is_trusted_as_template
+from ansible.utils.collection_loader import AnsibleCollectionConfig
 
-from ..module_utils._aws import authorities, clients
+# The private packages of this collection: module_utils and plugin_utils.
+OWN = tuple(f"{__package__.rpartition('.')[0]}.{name}." for name in ("module_utils", "plugin_utils"))
+
+
+class KeptBytecode(importlib.abc.MetaPathFinder):
+    """Finds the files of this collection as Python finds any other package: with their bytecode in ``__pycache__``.
+
+    ansible-core's finder compiles each file of a collection in each run, which takes 1 ms. Python compares the time and
+    the size of the source with those in the bytecode, and goes on without it in a folder that it may not write to.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Find a file of the private packages, and nothing else."""
+        if not path or not fullname.startswith(OWN):
+            return None
+        spec = _finder(path[0]).find_spec(fullname, target)
+        return spec if spec and spec.loader else None  # a folder without __init__.py is ansible-core's to find
+
+
+@functools.cache
+def _finder(folder: str) -> importlib.machinery.FileFinder:
+    loader = (importlib.machinery.SourceFileLoader, importlib.machinery.SOURCE_SUFFIXES)
+    return importlib.machinery.FileFinder(folder, loader)
+
+
+def _keep_bytecode() -> None:
+    """Put the finder before ansible-core's, and not first: a tool that restricts imports comes before both."""
+    theirs = AnsibleCollectionConfig.collection_finder
+    if theirs in sys.meta_path and not any(isinstance(finder, KeptBytecode) for finder in sys.meta_path):
+        sys.meta_path.insert(sys.meta_path.index(theirs), KeptBytecode())
+
+
+_keep_bytecode()
+
+from ..module_utils._aws import authorities, clients  # noqa: E402 - the first that the finder finds
 
 with contextlib.suppress(ImportError):  # Clients reports a missing botocore
+    import botocore
     import botocore.exceptions
     import botocore.loaders
     import botocore.session
@@ -126,10 +172,33 @@ class _KnownServices(list[str]):
         return True
 
 
+class _PlainFiles:
+    """Reads API descriptions into dictionaries.
+
+    botocore reads them into OrderedDict, from the time when a dictionary had no order: twice the time and the memory,
+    and each forked process copies more of that memory.
+    """
+
+    _OPEN = ((".json", open), (".json.gz", gzip.open))
+
+    def exists(self, file_path: str) -> bool:
+        """Whether there is such a file, named without its suffix."""
+        return any(os.path.isfile(file_path + suffix) for suffix, _open in self._OPEN)  # noqa: PTH113 - botocore's path
+
+    def load_file(self, file_path: str) -> Any:
+        """Return what the file holds, named without its suffix, or None if there is no such file."""
+        for suffix, opened in self._OPEN:
+            if os.path.isfile(file_path + suffix):  # noqa: PTH113 - likewise
+                with opened(file_path + suffix, "rb") as file:
+                    return json.loads(file.read())
+        return None
+
+
 def _shared_loader() -> Any:
     global _LOADER  # noqa: PLW0603 - see above
     if _LOADER is None:
         _LOADER = botocore.loaders.create_loader(os.environ.get("AWS_DATA_PATH"))
+        _LOADER.file_loader = _PlainFiles()
         _LOADER.list_available_services = lambda type_name: _KnownServices(SERVICES)
     return _LOADER
 
@@ -171,16 +240,21 @@ def collector_paused() -> Iterator[None]:
 def prepare(services: tuple[str, ...]) -> None:
     """Do now what every task does alike, so that processes forked later find it done.
 
-    Read the API descriptions, begin a session, find the certificate bundle, and let OpenSSL get itself ready for the
-    first TLS context of a process.
+    Find the plugins that connect to this machine, read the API descriptions, begin a session, find the certificate
+    bundle, and let OpenSSL get itself ready for the first TLS context of a process.
     """
     global _UNUSED_SESSION  # noqa: PLW0603 - see above
+    # ansible-core looks through its folders of plugins for each of them.
+    connection_loader.get("local", class_only=True)
+    shell_loader.get("sh", class_only=True)
     if not clients.HAS_BOTO3 or not services:
         return
     # What another botocore does not have, or calls otherwise, is read when it is needed.
     with collector_paused(), contextlib.suppress(botocore.exceptions.DataNotFoundError):
         for service in services:
-            _shared_loader().load_service_model(service, "service-2")
+            described = _shared_loader().load_service_model(service, "service-2")
+            for operation in described["operations"]:
+                botocore.xform_name(operation)  # botocore keeps the name of the method
             _shared_loader().load_service_model(service, "endpoint-rule-set-1")
         for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
             _shared_loader().load_data(name)

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import multiprocessing
 import pathlib
 import subprocess
 import sys
 from multiprocessing.connection import Connection
 
+import botocore
 import botocore.loaders
 import botocore.session
 import pytest
@@ -55,6 +57,48 @@ def test_a_warm_process_reads_no_api_description(monkeypatch: pytest.MonkeyPatch
     made = Clients({"access_key": "AKIAEXAMPLE", "secret_key": "fake", "region": "us-west-2"})
     assert made.partition == "aws"
     assert [made.client(service).meta.service_model.service_name for service in SERVICES] == list(SERVICES)
+
+
+@pytest.mark.parametrize("name", ["plain", "zipped", "both", "neither", "folder"])
+def test_api_descriptions_are_read_as_botocore_reads_them(name: str, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "plain.json").write_text('{"b": {"é": [1, {}]}, "a": null}', encoding="utf-8")
+    (tmp_path / "zipped.json.gz").write_bytes(gzip.compress(b'{"b": 1, "a": 2}'))
+    (tmp_path / "both.json").write_text('{"plain": true}')
+    (tmp_path / "both.json.gz").write_bytes(gzip.compress(b'{"zipped": true}'))
+    (tmp_path / "folder.json").mkdir()
+    theirs, ours = botocore.loaders.JSONFileLoader(), speed._shared_loader().file_loader
+    path = str(tmp_path / name)
+    assert ours.load_file(path) == theirs.load_file(path)
+    assert list(ours.load_file(path) or ()) == list(theirs.load_file(path) or ())
+    assert ours.exists(path) is theirs.exists(path)
+
+
+def test_the_clients_have_the_same_methods_as_those_of_botocore() -> None:
+    ours = Clients({"access_key": "AKIAEXAMPLE", "secret_key": "fake", "region": "us-west-2"})
+    for service in speed.SERVICES:
+        theirs = botocore.session.Session().create_client(service, region_name="us-west-2")
+        assert dir(ours.client(service)) == dir(theirs)
+
+
+def test_a_warm_process_has_the_names_of_all_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[tuple[str, str], str] = {}
+    monkeypatch.setattr(botocore.xform_name, "__defaults__", ("_", kept))
+    speed.prepare(("sts",))
+    assert kept["GetCallerIdentity", "_"] == "get_caller_identity"
+
+
+def test_the_plugins_that_connect_are_found_before_the_fork() -> None:
+    program = """
+import os
+from ansible.plugins.loader import init_plugin_loader, connection_loader, shell_loader
+init_plugin_loader()
+import ansible_collections.mdps.venue_sts.plugins.action.venue_sts_token
+def refuse(path): raise AssertionError(f"{path} was listed again")
+os.listdir = refuse
+print(connection_loader.get("local", class_only=True).transport, shell_loader.get("sh", class_only=True).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "local ShellModule\n"), done.stderr
 
 
 def test_nothing_of_it_is_left_for_the_collector_when_a_process_ends() -> None:

@@ -12,9 +12,9 @@ import pathlib
 from typing import Any
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import absolute_paths
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Operation, Runtime
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import absolute_paths
 
 from tests.support.actions import Situation, make_action
 

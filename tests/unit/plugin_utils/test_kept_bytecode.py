@@ -1,0 +1,123 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The private files of the collection are loaded like any Python package, and only these."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.machinery
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+speed = pytest.importorskip(
+    "ansible_collections.mdps.venue_sts.plugins.plugin_utils._speed", reason="speed.py is not there"
+)
+
+OWN = "ansible_collections.mdps.venue_sts.plugins"
+ACTIONS = sorted((pathlib.Path(speed.__file__).parents[1] / "action").glob("[!_]*.py"))
+# What a fresh process says about a package of two files, which it finds as this collection's.
+PROGRAM = """
+import json, sys
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader()
+import ansible_collections.mdps.venue_sts.plugins.plugin_utils._speed as speed
+import ansible_collections.mdps.venue_sts.plugins.module_utils as parent
+parent.__path__.insert(0, sys.argv[1])
+import ansible_collections.mdps.venue_sts.plugins.module_utils._invented as invented
+json.dump([invented.VALUE, type(invented.__loader__).__name__, invented.__file__], sys.stdout)
+"""
+
+
+def value_of(folder: pathlib.Path) -> object:
+    """What a new process finds in the invented file."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", PROGRAM, str(folder)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    value, loader, file = json.loads(done.stdout)
+    assert (loader, file) == ("SourceFileLoader", str(folder / "_invented.py"))
+    return value
+
+
+def test_bytecode_is_kept_and_used_until_the_source_changes(tmp_path: pathlib.Path) -> None:
+    source = tmp_path / "_invented.py"
+    source.write_text("VALUE = 'first'\n")
+    assert value_of(tmp_path) == "first"
+    kept = list((tmp_path / "__pycache__").glob("_invented.*.pyc"))
+    assert len(kept) == 1
+    # The bytecode is what is used: with another text in it, of the same length, that text is found.
+    kept[0].write_bytes(kept[0].read_bytes().replace(b"first", b"other"))
+    assert value_of(tmp_path) == "other"
+    source.write_text("VALUE = 'changed'\n")
+    assert value_of(tmp_path) == "changed"
+
+
+def test_a_folder_that_cannot_be_written_changes_nothing(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "_invented.py").write_text("VALUE = 1\n")
+    (tmp_path / "__pycache__").write_text("not a folder")
+    assert value_of(tmp_path) == 1
+
+
+def test_damaged_bytecode_changes_nothing(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "_invented.py").write_text("VALUE = 1\n")
+    assert value_of(tmp_path) == 1
+    for kept in (tmp_path / "__pycache__").iterdir():
+        kept.write_bytes(b"")
+    assert value_of(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        (f"{OWN}.module_utils._masking", True),
+        (f"{OWN}.module_utils._domain", True),
+        (f"{OWN}.plugin_utils._channels", True),
+        (f"{OWN}.module_utils._invented", False),
+        (f"{OWN}.module_utils", False),
+        (f"{OWN}.modules.venue_sts_token", False),
+        (f"{OWN}.action.venue_sts_token", False),
+        ("ansible_collections.mdps.venue_sts_2.plugins.module_utils._masking", False),
+        ("ansible_collections.amazon.aws.plugins.module_utils.modules", False),
+        ("json.decoder", False),
+    ],
+)
+def test_only_private_files_are_found(name: str, found: bool) -> None:
+    parent = importlib.import_module(name.rpartition(".")[0]) if "venue_sts_2" not in name else None
+    spec = speed.KeptBytecode().find_spec(name, list(parent.__path__) if parent else ["/nonexistent"])
+    assert (spec is not None) is found
+
+
+@pytest.mark.parametrize("file", ACTIONS, ids=lambda file: file.stem)
+def test_each_action_imports_the_finder_before_what_it_finds(file: pathlib.Path) -> None:
+    imports = [node.module or "" for node in ast.parse(file.read_text()).body if isinstance(node, ast.ImportFrom)]
+    own = [name for name in imports if name.startswith(OWN)]
+    assert own[0] == f"{OWN}.plugin_utils._action" or f"{OWN}.plugin_utils._action" not in own
+
+
+def test_a_folder_without_init_is_left_to_ansible_core(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "_invented").mkdir()
+    assert speed.KeptBytecode().find_spec(f"{OWN}.module_utils._invented", [str(tmp_path)]) is None
+
+
+def test_the_finder_comes_right_before_that_of_ansible_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    restriction = importlib.machinery.BuiltinImporter  # ansible-test puts its own first, and wants it to stay there
+    theirs = speed.AnsibleCollectionConfig.collection_finder
+    others = [finder for finder in sys.meta_path if not isinstance(finder, speed.KeptBytecode)]
+    monkeypatch.setattr(sys, "meta_path", [restriction, *others])
+    for _twice in range(2):
+        speed._keep_bytecode()
+    assert sys.meta_path[0] is restriction
+    ours = [place for place, finder in enumerate(sys.meta_path) if isinstance(finder, speed.KeptBytecode)]
+    assert [place + 1 for place in ours] == [sys.meta_path.index(theirs)]
+
+
+def test_without_the_finder_of_ansible_core_nothing_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", [importlib.machinery.PathFinder])
+    speed._keep_bytecode()
+    assert sys.meta_path == [importlib.machinery.PathFinder]
