@@ -27,6 +27,11 @@ _values = attrgetter(*_NAMES)
 # What the answer of STS adds. Of everything else, the request says all, and what it leaves open stays so: a source
 # identity that a later line brings in could make a valid token look revoked.
 _ANSWER = ("access_key_id", "assumed_role_id", "issued_at", "expires_at")
+_answer = attrgetter(*_ANSWER)
+_NO_ANSWER = (None,) * len(_ANSWER)
+# What each line says of its own moment.
+_PROGRESS = ("state", "recorded_at", "handoff", "problem")
+_lasting = attrgetter(*(name for name in _NAMES if name not in (*_ANSWER, *_PROGRESS)))
 
 
 class Stored(NamedTuple):
@@ -177,7 +182,7 @@ def _contradicts(request: Receipt, duration: int, token: Receipt) -> bool:
 
 def _joined(first: Receipt | None, later: Receipt) -> Receipt:
     """What two lines about one token say together."""
-    if first is None:
+    if first is None or _says_all(first, later):
         return later
     values = dict(zip(_NAMES, _values(first), strict=True))
     for name in _ANSWER:
@@ -192,6 +197,18 @@ def _joined(first: Receipt | None, later: Receipt) -> Receipt:
     values["handoff"] = new.handoff or old.handoff
     values["problem"] = new.problem
     return Receipt(**values)  # pylint: disable=missing-kwoa
+
+
+def _says_all(first: Receipt, later: Receipt) -> bool:
+    """Whether the later of two lines about an issued token says everything that the first one says, as most do."""
+    return (
+        later.recorded_at >= first.recorded_at
+        and later.access_key_id is not None
+        and later.state != "requested"
+        and (later.handoff is not None or first.handoff is None)
+        and _answer(first) in (_NO_ANSWER, _answer(later))
+        and _lasting(first) == _lasting(later)
+    )
 
 
 def _state(old: Receipt, new: Receipt, *, issued: bool) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import marshal
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -259,18 +260,18 @@ def read_receipt(given: Any) -> Receipt:
 class _Request:
     """What all lines about one token say alike, so that it is checked once."""
 
-    __slots__ = ("_text", "values")
+    __slots__ = ("_bytes", "values")
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.values = tuple(map(given.get, _REQUEST))
-        # Unlike ==, it tells true from 1.
-        self._text = repr(self.values)
+        # Unlike ==, it tells true from 1. Version 2 depends on the values alone.
+        self._bytes = marshal.dumps(self.values, 2)
 
     def __hash__(self) -> int:
-        return hash(self._text)
+        return hash(self._bytes)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Request) and self._text == other._text
+        return isinstance(other, _Request) and self._bytes == other._bytes
 
 
 @functools.lru_cache(REMEMBERED_REQUESTS)

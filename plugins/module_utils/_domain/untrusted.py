@@ -62,11 +62,13 @@ def matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
 
 def one_of(*choices: str) -> Callable[[Any], str]:
     """Return a check for one of some texts."""
+    known = {choice: choice for choice in choices}
 
     def check(value: Any) -> str:
-        if value not in choices:
+        found = known.get(value) if isinstance(value, str) else None
+        if found is None:
             raise BadValue(f"must be one of {', '.join(choices)}.")
-        return sys.intern(str(value))
+        return found
 
     return check
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from datetime import timedelta
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import receipt_log
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.known_keys import known_keys
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipt_log import (
     LONGEST_LINE,
@@ -130,6 +132,41 @@ def test_failed_takes_nothing_back_that_was_requested() -> None:
         assert (token.state, token.access_key_id) == ("requested", None)
     assert [one.state for one in read(failed).tokens] == ["failed"]  # nothing was requested of STS
     assert [one.state for one in read(requested(), issued(), failed).tokens] == ["issued"]
+
+
+def another(value: Any) -> Any:
+    """A value of the same type, or one where there was none."""
+    if isinstance(value, datetime):
+        return value + timedelta(seconds=1)
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, dict):
+        return {**value, "another": "one"}
+    return f"{value}x"
+
+
+def variants() -> list[Receipt]:
+    """Receipts of one token in each state, at two moments, and each of them with another value in one field."""
+    states = [requested(), issued(), issued().with_handoff(DELIVERED, NOW), issued().failed("No space left.", NOW)]
+    found = states + [replace(one, recorded_at=NOW + timedelta(seconds=9)) for one in states]
+    for one in states:
+        found += [replace(one, **{field.name: another(getattr(one, field.name))}) for field in fields(Receipt)]
+        found += [replace(one, **{field.name: None}) for field in fields(Receipt) if field.default is None]
+    return [one for one in found if not isinstance(one.venue, str)]
+
+
+def test_a_line_that_says_all_of_the_earlier_one_is_what_both_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = list(itertools.product(variants(), repeat=2))
+    short = [receipt_log._says_all(*pair) for pair in pairs]
+    token = issued()
+    lines = [requested(), token, token.with_handoff(DELIVERED, NOW)]
+    assert [receipt_log._says_all(*pair) for pair in itertools.pairwise(lines)] == [True, True]
+    monkeypatch.setattr(receipt_log, "_says_all", lambda _first, _later: False)
+    assert [
+        pair
+        for pair, all_of_it in zip(pairs, short, strict=True)
+        if all_of_it and receipt_log._joined(*pair) != pair[1]
+    ] == []
 
 
 def test_the_state_is_the_latest_one_in_whatever_order_the_lines_come() -> None:
