@@ -211,6 +211,10 @@ request_files:
   description: The same for files that belong to the request. Always empty for this module.
   type: str
   returned: with O(reuse)
+request_settings:
+  description: The same for the files with settings and API keys.
+  type: str
+  returned: with O(reuse)
 error:
   description: What kind of failure it was, for C(rescue) blocks.
   type: str

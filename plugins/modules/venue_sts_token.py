@@ -691,6 +691,10 @@ request_files:
   description: The same for files that belong to the request, such as O(saml_assertion_file). Empty if there are none.
   type: str
   returned: with O(reuse)
+request_settings:
+  description: The same for the configuration files of the AWS CLI.
+  type: str
+  returned: with O(reuse)
 error:
   description: The kind of failure, such as V(ExternalIdMismatch) or V(NotProvisioned); docs/errors.md lists them.
   returned: failure

@@ -51,6 +51,8 @@ def request_of(args: Mapping[str, Any], surroundings: Mapping[str, Any]) -> dict
     :param surroundings: where and as whom the task runs.
     """
     options = {name: value for name, value in args.items() if name not in NOT_THE_REQUEST}
+    # An account that YAML reads as a number is the same as its text.
+    options = {name: str(value) if type(value) is int else value for name, value in options.items()}
     return {"options": options, "surroundings": dict(surroundings)}
 
 
@@ -125,18 +127,24 @@ class Reuse:
         if not args.get("reuse"):
             return self._run_task(tmp, task_vars)
         # Plain types, whatever the templates made of the options.
-        surroundings = {**_surroundings(this), "settings": settings_of(args)}
+        surroundings = _surroundings(this, task_vars)
         request = digest(request_of(json.loads(json.dumps(args, default=str)), surroundings))
-        files = files_of(args)
+        files, settings = files_of(args), digest(settings_of(args))
         variable, host = args.get("reuse"), args.get("reuse_host")
         seconds = str(args.get("renew_before", RENEW_BEFORE))
         previous = _previous(variable, host, task_vars)
-        if seconds.isdecimal() and is_same(previous, request, files):  # anything else is refused with the options
-            if lives(previous, int(seconds), datetime.now(UTC)):
-                return dict(this.hide({**previous, "changed": False, "reused": True}))
-            if host and previous.get("failed"):  # asking again for each host would fail for each
-                return {"failed": True, "msg": f"{previous.get('msg')} (requested once, by {host})", "request": request}
-        return {**self._run_task(tmp, task_vars), "request": request, "request_files": files}
+        # The host that reuse_host names has just read the same settings, and may have written its new API key there.
+        same = is_same(previous, request, files) and (host or settings == previous.get("request_settings"))
+        # Anything but a number is refused with the options.
+        if seconds.isdecimal() and same and lives(previous, int(seconds), datetime.now(UTC)):
+            return dict(this.hide({**previous, "changed": False, "reused": True}))
+        # A request may have failed because its credentials would end too early.
+        refused = digest([request, str(args.get("minimum_seconds"))])
+        if host and is_same(previous, refused, files) and previous.get("failed"):  # it would fail for each host
+            return {"failed": True, "msg": f"{previous.get('msg')} (requested once, by {host})", "request": refused}
+        result = self._run_task(tmp, task_vars)
+        asked = {"request": request, "request_files": files, "request_settings": settings}
+        return {**result, **asked, **({"request": refused} if result.get("failed") else {})}
 
     def _run_task(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = super()._run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's
@@ -149,12 +157,14 @@ def _previous(variable: str, host: str | None, task_vars: Mapping[str, Any]) -> 
     return json.loads(json.dumps(found.get(variable), default=str)) if variable in found else None
 
 
-def _surroundings(action: Any) -> dict[str, Any]:
+def _surroundings(action: Any, task_vars: Mapping[str, Any]) -> dict[str, Any]:
     """Return where and as whom a task runs: each of these may have other credentials, or another AWS configuration."""
-    become = action._connection.become
+    become, transport = action._connection.become, action._connection.transport
     return {
         "action": action._task.action,
-        "connection": action._connection.transport,
+        "connection": transport,
+        # Another machine may have another server of Kion, and other files.
+        "machine": task_vars.get("inventory_hostname") if transport != "local" else None,
         "delegate_to": action._task.delegate_to,
         "become": [become.name, become.get_option("become_user")] if become else None,
         "environment": [action._templar.template(one) for one in action._task.environment or ()],

@@ -30,7 +30,6 @@ from typing import Any
 from ansible import constants as C
 from ansible.errors import AnsibleValueOmittedError
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import connection_loader, shell_loader
 from ansible.template import is_trusted_as_template
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
@@ -52,7 +51,10 @@ class KeptBytecode(importlib.abc.MetaPathFinder):
         if not path or not fullname.startswith(OWN):
             return None
         spec = _finder(path[0]).find_spec(fullname, target)
-        return spec if spec and spec.loader else None  # a folder without __init__.py is ansible-core's to find
+        folder = os.path.join(path[0], fullname.rpartition(".")[2])  # noqa: PTH118 - as ansible-core does
+        # ansible-core takes a folder for a package, also without __init__.py, before a file of the same name.
+        is_package = spec and spec.submodule_search_locations is not None
+        return spec if spec and spec.loader and (is_package or not os.path.isdir(folder)) else None  # noqa: PTH112
 
 
 @functools.cache
@@ -83,7 +85,9 @@ OPTIONAL = re.compile(r"\{\{ lookup\('ansible\.builtin\.vars', '(\w+)', default=
 # How playbooks pass one that exists only beside another variable, such as keys beside the account that they are for.
 BESIDE = re.compile(r"\{\{ [.\w]+ if query\('ansible\.builtin\.varnames', '\^(\w+)\$'\)(?: and \w+)? else omit \}\}")
 # How they pass one that is required: issue_project is "{{ project }}", and that is "sbg".
-REQUIRED = re.compile(r"\{\{ (\w+)(?: \| mandatory\('[^'\\]*'\))? \}\}")
+# Not what only looks like a variable to the pattern: Jinja has these words itself.
+_WORDS = "true|True|false|False|none|None|not|and|or|in|is|if|else|self|super|loop"
+REQUIRED = re.compile(r"\{\{ (?!(?:" + _WORDS + r")\b)([^\W\d]\w*)(?: \| mandatory\('[^'\\]*'\))? \}\}")
 MOST_STEPS = 5  # a variable may refer to itself, which is Jinja's to report
 
 # Every AWS service that this collection calls.
@@ -190,7 +194,9 @@ class _PlainFiles:
         for suffix, opened in self._OPEN:
             if os.path.isfile(file_path + suffix):  # noqa: PTH113 - likewise
                 with opened(file_path + suffix, "rb") as file:
-                    return json.loads(file.read())
+                    described = json.loads(file.read().decode("utf-8"))
+                if described is not None:
+                    return described
         return None
 
 
@@ -240,20 +246,18 @@ def collector_paused() -> Iterator[None]:
 def prepare(services: tuple[str, ...]) -> None:
     """Do now what every task does alike, so that processes forked later find it done.
 
-    Find the plugins that connect to this machine, read the API descriptions, begin a session, find the certificate
-    bundle, and let OpenSSL get itself ready for the first TLS context of a process.
+    Read the API descriptions, begin a session, find the certificate bundle, and let OpenSSL get itself ready for the
+    first TLS context of a process.
     """
     global _UNUSED_SESSION  # noqa: PLW0603 - see above
-    # ansible-core looks through its folders of plugins for each of them.
-    connection_loader.get("local", class_only=True)
-    shell_loader.get("sh", class_only=True)
     if not clients.HAS_BOTO3 or not services:
         return
-    # What another botocore does not have, or calls otherwise, is read when it is needed.
-    with collector_paused(), contextlib.suppress(botocore.exceptions.DataNotFoundError):
+    # What another botocore does not have, or calls otherwise, is read when it is needed, and a damaged file then
+    # reported.
+    with collector_paused(), contextlib.suppress(botocore.exceptions.DataNotFoundError, ValueError):
         for service in services:
             described = _shared_loader().load_service_model(service, "service-2")
-            for operation in described["operations"]:
+            for operation in described.get("operations", ()) if isinstance(described, dict) else ():
                 botocore.xform_name(operation)  # botocore keeps the name of the method
             _shared_loader().load_service_model(service, "endpoint-rule-set-1")
         for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):

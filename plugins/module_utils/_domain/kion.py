@@ -88,8 +88,11 @@ def _is_plain(text: str) -> bool:
 def make_account(text: str) -> KionAccount:
     """Return an account from what the user wrote: twelve digits are its number, all else its alias.
 
+    Spaces around it do not count.
+
     :raises InvalidInput: it is neither.
     """
+    text = text.strip(" ")
     if ACCOUNT_ID.fullmatch(text):
         return KionAccount(text, "")
     if re.fullmatch(r"\d+", text) or not text.strip() or not text.isprintable():

@@ -42,7 +42,10 @@ def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         described = {name: value for name, value in given.items() if name not in NOT_DESCRIBING and name != "result"}
         if "broker_account" in host:
             where["account"] = str(host["broker_account"])
-        account = found.setdefault(tuple(str(where.get(key, "")) for key in GROUPED), {**where, "venues": []})
+        # Venues of one account may be read with the credentials of different roles or servers: those of each request.
+        request = str(host.get("broker_result", {}).get("request", ""))
+        group = (*(str(where.get(key, "")) for key in GROUPED), request)
+        account = found.setdefault(group, {**where, "venues": []})
         for option, name in STORES.items():
             _add_stores(account, option, host.get(name))
         account["venues"].append({"project": host["project"], "venue": host["venue"], **described})
@@ -106,13 +109,19 @@ def facts(
 
 
 def _by_venue(sessions: Iterable[Mapping[str, Any]], now: datetime) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
-    """The tokens of each account's venues, whatever the role's name; by its name where no venue is known."""
-    tokens: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    """The tokens of each account's venues, whatever the role's name; by its name where no venue is known.
+
+    An account that is read for several regions or roles lists its tokens in each result: the one with the most sources
+    counts.
+    """
+    found: dict[tuple[Any, ...], dict[tuple[Any, ...], dict[str, Any]]] = {}
     for result in sessions:
         for one in result.get("sessions", []):
-            owner = (result["account_id"], *_owner(one))
-            tokens.setdefault(owner, []).append({**one, "state": _state(one, now)})
-    return tokens
+            held = found.setdefault((result["account_id"], *_owner(one)), {})
+            token = (one["session_name"], one["access_key_id"], one["issued_at"])
+            if token not in held or len(one["sources"]) > len(held[token]["sources"]):
+                held[token] = {**one, "state": _state(one, now)}
+    return {owner: list(held.values()) for owner, held in found.items()}
 
 
 def _owner(one: Mapping[str, Any]) -> tuple[str | None, str]:

@@ -173,6 +173,10 @@ def inventory(tmp_path, kion, accounts, **more):
     (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": hosts, "vars": variables}}))
 
 
+def venue_hosts(tmp_path):
+    return json.loads((tmp_path / "inventory.json").read_text())["venues"]["hosts"]
+
+
 def keys_for(tmp_path, kion, *options):
     """Run the first part of every playbook alone."""
     env = {**kion.environment(), "KION_CONFIG": str(tmp_path / "none"), "no_proxy": "127.0.0.1", "ANSIBLE_FORKS": "10"}
@@ -188,8 +192,9 @@ def test_each_account_is_asked_once_for_all_its_venues(tmp_path, kion, options):
     inventory(tmp_path, kion, [ACCOUNTS[number % 3] for number in range(10)])
     run = keys_for(tmp_path, kion, *options).expect()
     assert sorted(body["account_number"] for _method, _path, body in kion.seen if body) == sorted(ACCOUNTS)
-    shown = re.findall(r'^ +"([0-9]{12}) .* ASIA[A-Z0-9]+ +[0-9TZ:-]+"', run.output, re.MULTILINE)
-    assert sorted(shown) == sorted(ACCOUNTS)
+    shown = re.findall(r'^ +"([0-9]{12}) .* ASIA[A-Z0-9]+ +[0-9TZ:-]+ +([^"]+)"', run.output, re.MULTILINE)
+    assert sorted(account for account, _venues in shown) == sorted(ACCOUNTS)
+    assert sorted(", ".join(venues for _account, venues in shown).split(", ")) == sorted(venue_hosts(tmp_path))
     assert kion.keys["secret_access_key"] not in run.output
 
 
@@ -232,6 +237,9 @@ def test_a_refused_account_stops_its_own_venues_only(tmp_path, kion, moto):
     assert messages["sbg-v03"] == f"{messages['sbg-v01']} (requested once, by sbg-v01)"
     assert "'nothing' is undefined" in messages["sbg-v05"]
     created = {one["RoleName"] for one in moto.client("iam").list_roles()["Roles"]}
+    summary = dict(re.findall(r'^ +"(sbg-v0[0-9]) +([a-z]+) +[-a-z0-9]+', run.output, re.MULTILINE))
+    failed_ones = dict.fromkeys(("sbg-v01", "sbg-v03", "sbg-v05"), "failed")
+    assert summary == {**failed_ones, **dict.fromkeys(("sbg-v00", "sbg-v02", "sbg-v04"), "changed")}
     assert created == {"mcp-tenantOperator", *(f"unity-sbg-v0{number}-sts" for number in (0, 2, 4))}
 
 
@@ -262,14 +270,15 @@ OWN_KEYS = """
 """
 
 
-def test_a_venue_never_has_the_keys_of_another_account(tmp_path, kion):
+@pytest.mark.parametrize("inventoried", [{"broker_account": ACCOUNTS[0]}, {}], ids=["other account", "none"])
+def test_a_venue_never_has_the_keys_of_another_account(tmp_path, kion, inventoried):
     """The variables of hosts do not hold the ``vars`` of an imported playbook, but a task sees them."""
     kion.roles = [role("Operator", number=number) for number in ACCOUNTS]
     inventory(tmp_path, kion, [])
     document = json.loads((tmp_path / "inventory.json").read_text())
     for number, account in enumerate((*ACCOUNTS, ACCOUNTS[0])):
         region = {"venue_sts_region": f"us-west-{number % 2 + 1}"}
-        where = {**WHERE, "broker_account": ACCOUNTS[0], "own": account, **region}
+        where = {**WHERE, **inventoried, "own": account, **region}
         document["venues"]["hosts"][f"v{number}"] = {"project": "sbg", "venue": f"v{number}", **where}
     (tmp_path / "inventory.json").write_text(json.dumps(document))
     (tmp_path / "own.yml").write_text(OWN_KEYS)
@@ -278,6 +287,26 @@ def test_a_venue_never_has_the_keys_of_another_account(tmp_path, kion):
     shown = re.findall(r'"msg": "([0-9]+) has ([0-9]+)"', run.output)
     assert sorted(shown) == sorted((account, account) for account in (*ACCOUNTS, ACCOUNTS[0]))
     assert len(kion.asked()) == len(ACCOUNTS)
+
+
+TWICE = """
+- name: Get credentials
+  ansible.builtin.import_playbook: mdps.venue_sts.keys
+- name: Get none, except for one venue
+  ansible.builtin.import_playbook: mdps.venue_sts.keys
+  vars: {keys_needed: "{{ inventory_hostname == 'sbg-v01' }}"}
+- name: Get them again
+  ansible.builtin.import_playbook: mdps.venue_sts.keys
+"""
+
+
+def test_a_play_that_needs_no_credentials_keeps_those_of_the_run(tmp_path, kion):
+    kion.roles = [role("Operator", number=number) for number in ACCOUNTS[:1]]
+    inventory(tmp_path, kion, [ACCOUNTS[0], int(ACCOUNTS[0]), ACCOUNTS[0]])  # YAML reads an account as a number
+    (tmp_path / "twice.yml").write_text(TWICE)
+    env = {**kion.environment(), "KION_CONFIG": str(tmp_path / "none"), "no_proxy": "127.0.0.1"}
+    ansible_playbook("twice.yml", "-i", "inventory.json", env=env, cwd=tmp_path).expect()
+    assert len(kion.asked()) == 1
 
 
 def test_unknown_ends_do_not_make_every_host_ask(tmp_path, kion):

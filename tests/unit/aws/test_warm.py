@@ -59,13 +59,15 @@ def test_a_warm_process_reads_no_api_description(monkeypatch: pytest.MonkeyPatch
     assert [made.client(service).meta.service_model.service_name for service in SERVICES] == list(SERVICES)
 
 
-@pytest.mark.parametrize("name", ["plain", "zipped", "both", "neither", "folder"])
+@pytest.mark.parametrize("name", ["plain", "zipped", "both", "neither", "folder", "null"])
 def test_api_descriptions_are_read_as_botocore_reads_them(name: str, tmp_path: pathlib.Path) -> None:
     (tmp_path / "plain.json").write_text('{"b": {"é": [1, {}]}, "a": null}', encoding="utf-8")
     (tmp_path / "zipped.json.gz").write_bytes(gzip.compress(b'{"b": 1, "a": 2}'))
     (tmp_path / "both.json").write_text('{"plain": true}')
     (tmp_path / "both.json.gz").write_bytes(gzip.compress(b'{"zipped": true}'))
     (tmp_path / "folder.json").mkdir()
+    (tmp_path / "null.json").write_text("null")
+    (tmp_path / "null.json.gz").write_bytes(gzip.compress(b'{"zipped": true}'))
     theirs, ours = botocore.loaders.JSONFileLoader(), speed._shared_loader().file_loader
     path = str(tmp_path / name)
     assert ours.load_file(path) == theirs.load_file(path)
@@ -87,18 +89,16 @@ def test_a_warm_process_has_the_names_of_all_methods(monkeypatch: pytest.MonkeyP
     assert kept["GetCallerIdentity", "_"] == "get_caller_identity"
 
 
-def test_the_plugins_that_connect_are_found_before_the_fork() -> None:
-    program = """
-import os
-from ansible.plugins.loader import init_plugin_loader, connection_loader, shell_loader
-init_plugin_loader()
-import ansible_collections.mdps.venue_sts.plugins.action.venue_sts_token
-def refuse(path): raise AssertionError(f"{path} was listed again")
-os.listdir = refuse
-print(connection_loader.get("local", class_only=True).transport, shell_loader.get("sh", class_only=True).__name__)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "local ShellModule\n"), done.stderr
+@pytest.mark.parametrize("text", ["{", "[]", '{"metadata": {}}', "\ufeff{}", "null"])
+def test_a_damaged_api_description_stops_no_preparation(
+    text: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    place = tmp_path / "sts" / "2011-06-15"
+    place.mkdir(parents=True)
+    (place / "service-2.json").write_text(text, encoding="utf-8")
+    speed.prepare(SERVICES)
+    assert speed._UNUSED_SESSION is not None
 
 
 def test_nothing_of_it_is_left_for_the_collector_when_a_process_ends() -> None:

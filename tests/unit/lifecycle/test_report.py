@@ -64,6 +64,32 @@ def test_each_account_of_kion_is_a_group_that_names_whose_keys_it_uses_or_why_th
     assert [len(one["venues"]) for one in found] == [2, 1, 1]
 
 
+def test_venues_of_one_account_are_read_with_the_credentials_of_their_own_request() -> None:
+    def host(name: str, result: dict[str, object]) -> dict[str, object]:
+        names = {"project": "sbg", "venue": name, "inventory_hostname": name, "broker_account": "111122223333"}
+        return {**names, "broker_result": result}
+
+    refused = {"failed": True, "msg": "Kion knows no such role for you.", "request": "b"}
+    found = report.accounts(
+        [host("one", {**KEYS, "request": "a"}), host("two", refused), host("three", {**KEYS, "request": "a"}),
+         host("four", {**KEYS, "request": "c"})]
+    )  # fmt: skip
+    assert [(one.get("key_host"), one.get("problem"), len(one["venues"])) for one in found] == [
+        ("one", None, 2),
+        (None, "Kion knows no such role for you.", 1),
+        ("four", None, 1),
+    ]
+
+
+def test_a_token_that_several_results_list_is_one_token() -> None:
+    receipt, both = (session(0, 0, -60, 60, sources=sources) for sources in (["receipt"], ["cloudtrail", "receipt"]))
+    other = session(0, 0, -30, 60, sources=["receipt"])  # of the same session name, at another time
+    results = [{"account_id": "123456789012", "sessions": held} for held in ([receipt], [both, other], [receipt])]
+    (shown,) = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)["venues"]
+    assert [one["sources"] for one in shown["sessions"]] == [["cloudtrail", "receipt"], ["receipt"]]
+    assert shown["live_tokens"] == 2
+
+
 def test_an_account_that_cannot_be_read_is_in_the_report_with_the_reason() -> None:
     good = {"account": "111122223333", "venues": [{"project": "p0", "venue": "v0"}]}
     denied = {"account": "444455556666", "venues": [{"project": "emit", "venue": "ops"}]}

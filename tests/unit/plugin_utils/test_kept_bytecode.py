@@ -37,6 +37,7 @@ json.dump([invented.VALUE, type(invented.__loader__).__name__, invented.__file__
 def value_of(folder: pathlib.Path) -> object:
     """What a new process finds in the invented file."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = str(folder / "kept")  # and nothing in the collection
     command = [sys.executable, "-c", PROGRAM, str(folder)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -49,7 +50,7 @@ def test_bytecode_is_kept_and_used_until_the_source_changes(tmp_path: pathlib.Pa
     source = tmp_path / "_invented.py"
     source.write_text("VALUE = 'first'\n")
     assert value_of(tmp_path) == "first"
-    kept = list((tmp_path / "__pycache__").glob("_invented.*.pyc"))
+    kept = list((tmp_path / "kept").rglob("_invented.*.pyc"))
     assert len(kept) == 1
     # The bytecode is what is used: with another text in it, of the same length, that text is found.
     kept[0].write_bytes(kept[0].read_bytes().replace(b"first", b"other"))
@@ -60,14 +61,14 @@ def test_bytecode_is_kept_and_used_until_the_source_changes(tmp_path: pathlib.Pa
 
 def test_a_folder_that_cannot_be_written_changes_nothing(tmp_path: pathlib.Path) -> None:
     (tmp_path / "_invented.py").write_text("VALUE = 1\n")
-    (tmp_path / "__pycache__").write_text("not a folder")
+    (tmp_path / "kept").write_text("not a folder")
     assert value_of(tmp_path) == 1
 
 
 def test_damaged_bytecode_changes_nothing(tmp_path: pathlib.Path) -> None:
     (tmp_path / "_invented.py").write_text("VALUE = 1\n")
     assert value_of(tmp_path) == 1
-    for kept in (tmp_path / "__pycache__").iterdir():
+    for kept in (tmp_path / "kept").rglob("_invented.*.pyc"):
         kept.write_bytes(b"")
     assert value_of(tmp_path) == 1
 
@@ -102,6 +103,12 @@ def test_each_action_imports_the_finder_before_what_it_finds(file: pathlib.Path)
 
 def test_a_folder_without_init_is_left_to_ansible_core(tmp_path: pathlib.Path) -> None:
     (tmp_path / "_invented").mkdir()
+    assert speed.KeptBytecode().find_spec(f"{OWN}.module_utils._invented", [str(tmp_path)]) is None
+
+
+def test_a_folder_hides_a_file_of_the_same_name_as_for_ansible_core(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "_invented" / "__pycache__").mkdir(parents=True)  # what is left of a package that became a file
+    (tmp_path / "_invented.py").write_text("VALUE = 1\n")
     assert speed.KeptBytecode().find_spec(f"{OWN}.module_utils._invented", [str(tmp_path)]) is None
 
 

@@ -32,6 +32,11 @@ VARIABLES = {
     "data": "{{ set }}",
     "list": [trust_as_template("{{ set }}"), 1],
     "yes": True,
+    "none": "a variable of this name",
+    "True": "another one",
+    "not": "a third one",
+    "self": "a fourth one",
+    "nothing_else": "one that only begins like a word",
     "keys": {"id": "ASIA"},
 }
 OMITTED = object()

@@ -212,16 +212,48 @@ def test_keys_of_another_host_serve_the_same_request() -> None:
     assert Action(dict(args)).run(None, {"hostvars": {"first": {"kept": unknown}}})["reused"]
 
 
-def test_a_failure_is_not_asked_for_again_on_every_host() -> None:
+def test_a_number_is_the_same_request_as_its_text() -> None:
+    assert is_reused({**REQUEST, "account": 123456789012}, {**REQUEST, "account": "123456789012"})
+    assert not is_reused({**REQUEST, "account": True}, {**REQUEST, "account": "True"})
+
+
+def test_a_new_api_key_of_the_host_that_asked_is_no_other_request(tmp_path: Any) -> None:
+    file = tmp_path / "kion.yml"
+    file.write_text("api-key: one\n")
+    args = {"reuse": "kept", "config_file": str(file), **REQUEST}
+    kept = Action(dict(args)).run(None, {})
+    file.write_text("api-key: two\n")
+    known = {"kept": kept, "hostvars": {"first": {"kept": kept}}}
+    assert Action({**args, "reuse_host": "first"}).run(None, known)["reused"]
+    assert not Action(dict(args)).run(None, known)["reused"]
+
+
+@pytest.mark.parametrize(("connection", "reused"), [("local", True), ("ssh", False)])
+def test_another_machine_is_another_request(connection: str, reused: bool) -> None:
     args = {"reuse": "kept", "reuse_host": "first", **REQUEST}
-    asked_for = Action(dict(args)).run(None, {})["request"]
-    failed = {"failed": True, "msg": "The API key has expired.", "request": asked_for}
+    kept = Action(dict(args), connection=connection).run(None, {"inventory_hostname": "first"})
+    later = Action(dict(args), connection=connection)
+    known = {"inventory_hostname": "second", "hostvars": {"first": {"kept": kept}}}
+    assert later.run(None, known)["reused"] is reused
+
+
+class Failing(Action):
+    def _run_task(self, tmp: Any, task_vars: Any) -> dict[str, Any]:
+        return {"failed": True, "msg": "The API key has expired."}
+
+
+def test_a_failure_is_not_asked_for_again_on_every_host() -> None:
+    args = {"reuse": "kept", "reuse_host": "first", "minimum_seconds": 900, **REQUEST}
+    failed = Failing(dict(args)).run(None, {})
+    known = {"hostvars": {"first": {"kept": failed}}}
     before = Base.asked
-    result = Action(dict(args)).run(None, {"hostvars": {"first": {"kept": failed}}})
+    result = Action(dict(args)).run(None, known)
     assert result["failed"] and result["msg"] == "The API key has expired. (requested once, by first)"
+    assert result["request"] == failed["request"]
     assert Base.asked == before
-    alone = Action({"reuse": "kept", **REQUEST}).run(None, {"kept": failed})
-    assert not alone["reused"] and "failed" not in alone
+    for other in ({"reuse": "kept", **REQUEST}, {**args, "minimum_seconds": 60}, {**args, "user": "else"}):
+        asked = Action(other).run(None, {"kept": failed, **known})
+        assert not asked["reused"] and "failed" not in asked
 
 
 def test_nothing_about_a_request_can_be_read_from_its_digest() -> None:
