@@ -213,7 +213,8 @@ request_files:
   returned: with O(reuse)
 request_settings:
   description: The same for the files with settings and API keys.
-  type: str
+  type: list
+  elements: str
   returned: with O(reuse)
 error:
   description: What kind of failure it was, for C(rescue) blocks.

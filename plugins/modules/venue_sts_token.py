@@ -693,7 +693,8 @@ request_files:
   returned: with O(reuse)
 request_settings:
   description: The same for the configuration files of the AWS CLI.
-  type: str
+  type: list
+  elements: str
   returned: with O(reuse)
 error:
   description: The kind of failure, such as V(ExternalIdMismatch) or V(NotProvisioned); docs/errors.md lists them.

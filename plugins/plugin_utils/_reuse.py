@@ -66,10 +66,10 @@ def files_of(args: Mapping[str, Any]) -> str:
 
 
 def settings_of(args: Mapping[str, Any]) -> list[str]:
-    """Return digests of the files that accounts, profiles and keys are taken from; empty texts for missing ones."""
+    """Return digests of the files that accounts, profiles and keys are taken from, that of Kion first."""
     found = []
     for option, variable, default in SETTINGS:
-        found.append(_digest_of(str(args.get(option) or os.environ.get(variable) or default)))
+        found.append(digest(_digest_of(str(args.get(option) or os.environ.get(variable) or default))))
     return found
 
 
@@ -92,6 +92,17 @@ def is_same(previous: Any, request: str, files: str) -> bool:
     if not isinstance(previous, Mapping) or not hmac.compare_digest(str(previous.get("request", "")), request):
         return False
     return not files or files == previous.get("request_files")
+
+
+def has_settings(previous: Mapping[str, Any], settings: list[str], host: str | None) -> bool:
+    """Return whether an earlier task found the same settings.
+
+    :param previous: what the earlier task registered.
+    :param settings: the digests of the files now, as ``settings_of`` returns them.
+    :param host: the host that ran it, if not this one. It may have written its new API key to Kion's file.
+    """
+    earlier, first = previous.get("request_settings"), 1 if host else 0
+    return isinstance(earlier, list) and earlier[first:] == settings[first:]
 
 
 def lives(previous: Mapping[str, Any], seconds: int, now: datetime) -> bool:
@@ -129,12 +140,11 @@ class Reuse:
         # Plain types, whatever the templates made of the options.
         surroundings = _surroundings(this, task_vars)
         request = digest(request_of(json.loads(json.dumps(args, default=str)), surroundings))
-        files, settings = files_of(args), digest(settings_of(args))
+        files, settings = files_of(args), settings_of(args)
         variable, host = args.get("reuse"), args.get("reuse_host")
         seconds = str(args.get("renew_before", RENEW_BEFORE))
         previous = _previous(variable, host, task_vars)
-        # The host that reuse_host names has just read the same settings, and may have written its new API key there.
-        same = is_same(previous, request, files) and (host or settings == previous.get("request_settings"))
+        same = is_same(previous, request, files) and has_settings(previous, settings, host)
         # Anything but a number is refused with the options.
         if seconds.isdecimal() and same and lives(previous, int(seconds), datetime.now(UTC)):
             return dict(this.hide({**previous, "changed": False, "reused": True}))

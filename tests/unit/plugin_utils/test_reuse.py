@@ -167,6 +167,8 @@ def test_keys_must_live_long_enough(left: int, wanted: Any, reused: bool) -> Non
         lambda result: {**result, "receipt": {"expires_at": "2999-01-01T00:00:00"}},
         lambda result: {**result, "receipt": {"expires_at": None}},
         lambda result: {**result, "request": "0" * 64},
+        lambda result: {**result, "request_settings": "text"},
+        lambda result: {key: value for key, value in result.items() if key != "request_settings"},
         lambda result: {key: value for key, value in result.items() if key != "request"},
     ],
 )
@@ -217,8 +219,12 @@ def test_a_number_is_the_same_request_as_its_text() -> None:
     assert not is_reused({**REQUEST, "account": True}, {**REQUEST, "account": "True"})
 
 
-def test_a_new_api_key_of_the_host_that_asked_is_no_other_request(tmp_path: Any) -> None:
+def test_a_new_api_key_of_the_host_that_asked_is_no_other_request(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "kion.yml"
+    credentials = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
     file.write_text("api-key: one\n")
     args = {"reuse": "kept", "config_file": str(file), **REQUEST}
     kept = Action(dict(args)).run(None, {})
@@ -226,6 +232,8 @@ def test_a_new_api_key_of_the_host_that_asked_is_no_other_request(tmp_path: Any)
     known = {"kept": kept, "hostvars": {"first": {"kept": kept}}}
     assert Action({**args, "reuse_host": "first"}).run(None, known)["reused"]
     assert not Action(dict(args)).run(None, known)["reused"]
+    credentials.write_text("[default]\n")
+    assert not Action({**args, "reuse_host": "first"}).run(None, known)["reused"]
 
 
 @pytest.mark.parametrize(("connection", "reused"), [("local", True), ("ssh", False)])
