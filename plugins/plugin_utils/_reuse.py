@@ -52,8 +52,8 @@ def request_of(args: Mapping[str, Any], surroundings: Mapping[str, Any]) -> dict
     """
     options = {name: value for name, value in args.items() if name not in NOT_THE_REQUEST}
     # An account that YAML reads as a number is the same as its text.
-    options = {name: str(value) if type(value) is int else value for name, value in options.items()}
-    return {"options": options, "surroundings": dict(surroundings)}
+    texts = {name: str(one) for name, one in options.items() if isinstance(one, int) and not isinstance(one, bool)}
+    return {"options": {**options, **texts}, "surroundings": dict(surroundings)}
 
 
 def files_of(args: Mapping[str, Any]) -> str:
