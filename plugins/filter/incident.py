@@ -17,13 +17,13 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "report" / "template
 
 
 def _lines(info: Mapping[str, Any]) -> list[str]:
-    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import incident_text  # noqa: PLC0415
+    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import incident_text
 
     return incident_text.lines(info)
 
 
 def _page(info: Mapping[str, Any]) -> str:
-    from ansible_collections.mdps.venue_sts.plugins.plugin_utils._report_page import incident_page  # noqa: PLC0415
+    from ansible_collections.mdps.venue_sts.plugins.plugin_utils._report_page import incident_page
 
     # Plain types first, as for the report.
     return incident_page(json.loads(json.dumps(info, default=str)), str(TEMPLATES))

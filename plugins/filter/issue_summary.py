@@ -12,7 +12,7 @@ from ansible.errors import AnsibleFilterError
 
 
 def _summary(results: Any) -> list[str]:
-    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.issue_summary import summary  # noqa: PLC0415
+    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.issue_summary import summary
 
     # Plain types first: Ansible's own containers template each value again at every access.
     found = json.loads(json.dumps(list(results), default=str)) if isinstance(results, Iterable) else []

@@ -8,12 +8,14 @@ They import what they need when they are called, like those of an incident.
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
+from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import parse_time
+from jinja2 import TemplateError
 
 
 def _facts(
@@ -22,7 +24,7 @@ def _facts(
     now: str,
     accounts: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report  # noqa: PLC0415
+    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
 
     try:
         return report.facts(infos, sessions, parse_time("now", now), accounts)
@@ -31,22 +33,32 @@ def _facts(
 
 
 def _accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report  # noqa: PLC0415
+    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
 
     try:
-        return report.accounts(hosts)
+        return report.accounts(_with_an_account(host) for host in hosts)
     except KeyError as missing:
         raise AnsibleFilterError(f"report_accounts: a host has no variable {missing}.") from None
 
 
+def _with_an_account(host: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the variables of a host; with the reason, if its account in Kion cannot be evaluated."""
+    try:
+        str(host.get("broker_account"))
+    except (AnsibleError, TemplateError) as error:
+        known = {"broker_account": "not known", "broker_result": {"msg": str(error)}}
+        return ChainMap(known, host)  # type: ignore[arg-type]  # it is only read
+    return host
+
+
 def _table(document: Mapping[str, Any]) -> list[str]:
-    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report  # noqa: PLC0415
+    from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
 
     return report.table(document)
 
 
 def _page(document: Mapping[str, Any], templates: str) -> str:
-    from ansible_collections.mdps.venue_sts.plugins.plugin_utils._report_page import report_page  # noqa: PLC0415
+    from ansible_collections.mdps.venue_sts.plugins.plugin_utils._report_page import report_page
 
     # Plain types first: Ansible's own containers template each value again at every access, which takes seconds for
     # hundreds of venues.

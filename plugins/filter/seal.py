@@ -17,7 +17,7 @@ def seal(secret: Any, recipients: Any) -> str:
 
     :raises AnsibleFilterError: a key is not fit, or the input is neither text nor bytes. Never quotes the input.
     """
-    from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing  # noqa: PLC0415
+    from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _sealing as sealing
 
     if not isinstance(secret, str | bytes):
         raise AnsibleFilterError(

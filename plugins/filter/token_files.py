@@ -12,7 +12,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors impo
 
 
 def _token_files(token: Any, region: str = "us-west-2", profile: str = "") -> dict[str, str]:
-    from ansible_collections.mdps.venue_sts.plugins.plugin_utils._formats import token_files  # noqa: PLC0415
+    from ansible_collections.mdps.venue_sts.plugins.plugin_utils._formats import token_files
 
     try:
         return token_files(token, region=str(region), profile=str(profile))

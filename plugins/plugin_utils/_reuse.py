@@ -153,8 +153,8 @@ class Reuse:
         if host and is_same(previous, refused, files) and previous.get("failed"):  # it would fail for each host
             return {"failed": True, "msg": f"{previous.get('msg')} (requested once, by {host})", "request": refused}
         result = self._run_task(tmp, task_vars)
-        asked = {"request": request, "request_files": files, "request_settings": settings}
-        return {**result, **asked, **({"request": refused} if result.get("failed") else {})}
+        asked = refused if result.get("failed") else request
+        return {**result, "request": asked, "request_files": files, "request_settings": settings}
 
     def _run_task(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = super()._run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's

@@ -24,6 +24,7 @@ import re
 import ssl
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -51,10 +52,12 @@ class KeptBytecode(importlib.abc.MetaPathFinder):
         if not path or not fullname.startswith(OWN):
             return None
         spec = _finder(path[0]).find_spec(fullname, target)
-        folder = os.path.join(path[0], fullname.rpartition(".")[2])  # noqa: PTH118 - as ansible-core does
-        # ansible-core takes a folder for a package, also without __init__.py, before a file of the same name.
-        is_package = spec and spec.submodule_search_locations is not None
-        return spec if spec and spec.loader and (is_package or not os.path.isdir(folder)) else None  # noqa: PTH112
+        if not spec or not spec.loader:
+            return None  # there is no such file, or a folder without __init__.py
+        is_package = spec.submodule_search_locations is not None
+        # ansible-core prefers a folder to a file of the same name, also one without __init__.py.
+        hidden = not is_package and Path(path[0], fullname.rpartition(".")[2]).is_dir()
+        return None if hidden else spec
 
 
 @functools.cache
@@ -187,12 +190,12 @@ class _PlainFiles:
 
     def exists(self, file_path: str) -> bool:
         """Whether there is such a file, named without its suffix."""
-        return any(os.path.isfile(file_path + suffix) for suffix, _open in self._OPEN)  # noqa: PTH113 - botocore's path
+        return any(Path(file_path + suffix).is_file() for suffix, _open in self._OPEN)
 
     def load_file(self, file_path: str) -> Any:
         """Return what the file holds, named without its suffix, or None if there is no such file."""
         for suffix, opened in self._OPEN:
-            if os.path.isfile(file_path + suffix):  # noqa: PTH113 - likewise
+            if Path(file_path + suffix).is_file():
                 with opened(file_path + suffix, "rb") as file:
                     described = json.loads(file.read().decode("utf-8"))
                 if described is not None:

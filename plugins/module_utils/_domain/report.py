@@ -40,17 +40,18 @@ def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         where = {key: given.pop(key) for key in CONNECTION if key in given}
         described = {name: value for name, value in given.items() if name not in NOT_DESCRIBING and name != "result"}
-        if "broker_account" in host:
-            where["account"] = str(host["broker_account"])
+        result = host.get("broker_result", {})
+        kion_account = _kion_account(host, result)
+        if kion_account is not None:
+            where["account"] = kion_account
         # Venues of one account may be read with the credentials of different roles or servers: those of each request.
-        request = str(host.get("broker_result", {}).get("request", ""))
-        group = (*(str(where.get(key, "")) for key in GROUPED), request)
+        group = (*(str(where.get(key, "")) for key in GROUPED), str(result.get("request", "")))
         account = found.setdefault(group, {**where, "venues": []})
         for option, name in STORES.items():
             _add_stores(account, option, host.get(name))
         account["venues"].append({"project": host["project"], "venue": host["venue"], **described})
         if "account" in where:
-            _add_keys(account, host)
+            _add_keys(account, host["inventory_hostname"] if "sts_creds" in result else "", result)
     return list(found.values())
 
 
@@ -61,13 +62,25 @@ def _add_stores(account: dict[str, Any], option: str, places: Any) -> None:
             account.setdefault(option, []).append(str(place))
 
 
-def _add_keys(account: dict[str, Any], host: Mapping[str, Any]) -> None:
+def _kion_account(host: Mapping[str, Any], result: Mapping[str, Any]) -> str | None:
+    """Return the account in Kion of a venue, or None if it has none, which is not the same as a blank one.
+
+    The receipt of its credentials comes first: the account may have been set for the play that got them only.
+    """
+    receipt = result.get("receipt", {})
+    if "account" in receipt:
+        return str(receipt["account"])
+    if "broker_account" in host:
+        return str(host["broker_account"])
+    return "not known" if result.get("msg") else None
+
+
+def _add_keys(account: dict[str, Any], host: str, result: Mapping[str, Any]) -> None:
     """Note which host has credentials for an account, or why the one that asked Kion has none."""
-    result = host.get("broker_result", {})
     if "key_host" in account:
         return
-    if "sts_creds" in result:
-        account["key_host"] = host["inventory_hostname"]
+    if host:
+        account["key_host"] = host
         account.pop("problem", None)
     elif result.get("msg") or "problem" not in account:
         account["problem"] = str(result.get("msg") or "There are no credentials from Kion for this account.")

@@ -289,6 +289,52 @@ def test_a_venue_never_has_the_keys_of_another_account(tmp_path, kion, inventori
     assert len(kion.asked()) == len(ACCOUNTS)
 
 
+def report_of(tmp_path, kion, moto, *options):
+    env = {**moto.environment(), **kion.environment(), "KION_CONFIG": str(tmp_path / "none"), "no_proxy": "127.0.0.1"}
+    return ansible_playbook("mdps.venue_sts.report", *options, env=env, cwd=tmp_path)
+
+
+def test_the_report_says_of_each_venue_why_it_could_not_be_read(tmp_path, kion, moto):
+    kion.roles = [role("Operator", number=ACCOUNTS[0])]
+    inventory(tmp_path, kion, [ACCOUNTS[0]] * 3)
+    document = json.loads((tmp_path / "inventory.json").read_text())
+    document["venues"]["hosts"]["sbg-v01"]["broker_iam_role_name"] = "not-mine"
+    document["venues"]["hosts"]["sbg-v02"]["broker_account"] = "{{ nothing }}"
+    (tmp_path / "inventory.json").write_text(json.dumps(document))
+    run = report_of(tmp_path, kion, moto, "-i", "inventory.json", "-e", f"json={tmp_path}/report.json").expect(2)
+    shown = {one["name"]: one for one in json.loads((tmp_path / "report.json").read_text())["venues"]}
+    assert {name: one["status"] for name, one in shown.items()} == {
+        "sbg / v00": "absent",
+        "sbg / v01": "broken",
+        "sbg / v02": "broken",
+    }
+    assert "not-mine" in shown["sbg / v01"]["problem"]
+    assert "'nothing' is undefined" in shown["sbg / v02"]["problem"]
+    assert re.search(r"^sbg / v02 +not known +broken .* 'nothing' is undefined$", run.output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("options", [(), ("-e", "project=sbg", "-e", "venue=dev")])
+def test_the_report_never_uses_the_credentials_at_hand_where_an_account_in_kion_is_named(tmp_path, kion, moto, options):
+    named = ("-e", f"broker_account={ACCOUNTS[1]}", "-e", "broker_iam_role_name=mcp-tenantOperator")
+    kion.roles = [role("Operator", number=number) for number in ACCOUNTS]
+    run = report_of(tmp_path, kion, moto, *named, "-e", f"broker_ca_path={kion.ca}", *options).expect(2)
+    assert "broker_account is set, but there are no credentials from Kion for the venues of 'venues'." in run.output
+
+
+def test_the_report_uses_the_credentials_of_an_account_that_only_the_import_sets(tmp_path, kion, moto):
+    kion.roles = [role("Operator", number=number) for number in ACCOUNTS]
+    inventory(tmp_path, kion, [])
+    document = json.loads((tmp_path / "inventory.json").read_text())
+    for name, account in zip(("a", "b"), ACCOUNTS, strict=False):
+        document["venues"]["hosts"][name] = {"project": "sbg", "venue": name, **WHERE, "own": account}
+    (tmp_path / "inventory.json").write_text(json.dumps(document))
+    (tmp_path / "own.yml").write_text(OWN_KEYS.replace("mdps.venue_sts.keys", "mdps.venue_sts.report"))
+    env = {**moto.environment(), **kion.environment(), "KION_CONFIG": str(tmp_path / "none"), "no_proxy": "127.0.0.1"}
+    run = ansible_playbook("own.yml", "-i", "inventory.json", env=env, cwd=tmp_path).expect()
+    assert sorted(set(re.findall(r"item=([0-9]{12}) ", run.output))) == ACCOUNTS[:2]
+    assert len(kion.asked()) == 2
+
+
 TWICE = """
 - name: Get credentials
   ansible.builtin.import_playbook: mdps.venue_sts.keys

@@ -81,6 +81,30 @@ def test_venues_of_one_account_are_read_with_the_credentials_of_their_own_reques
     ]
 
 
+@pytest.mark.parametrize(
+    ("variables", "account", "key_host"),
+    [
+        ({}, None, None),
+        ({"broker_result": {"skipped": True}}, None, None),
+        ({"broker_account": ""}, "", None),  # blank is not "none": the credentials at hand are of another account
+        ({"broker_account": 111122223333}, "111122223333", None),
+        ({"broker_result": {**KEYS, "receipt": {"account": "444455556666"}}}, "444455556666", "one"),
+        (
+            {"broker_account": "111122223333", "broker_result": {**KEYS, "receipt": {"account": "444455556666"}}},
+            "444455556666",
+            "one",
+        ),
+        ({"broker_result": {"failed": True, "msg": "Kion knows no such role for you."}}, "not known", None),
+    ],
+)
+def test_only_a_venue_without_kion_is_read_with_the_credentials_at_hand(
+    variables: dict[str, Any], account: str | None, key_host: str | None
+) -> None:
+    (found,) = report.accounts([{"project": "sbg", "venue": "dev", "inventory_hostname": "one", **variables}])
+    assert (found.get("account"), found.get("key_host")) == (account, key_host)
+    assert ("problem" in found) is (account is not None and key_host is None)
+
+
 def test_a_token_that_several_results_list_is_one_token() -> None:
     receipt, both = (session(0, 0, -60, 60, sources=sources) for sources in (["receipt"], ["cloudtrail", "receipt"]))
     other = session(0, 0, -30, 60, sources=["receipt"])  # of the same session name, at another time
