@@ -48,8 +48,10 @@ def venue(number: int, status: str, **changes: Any) -> dict[str, Any]:
 
 
 def session(number: int, key: int, start: float, end: float, **changes: Any) -> dict[str, Any]:
-    owner = {"project": f"p{number // 10}", "venue": f"v{number}", "role_name": f"unity-p{number // 10}-v{number}-sts"}
+    name = f"unity-p{number // 10}-v{number}-sts"
+    owner = {"project": f"p{number // 10}", "venue": f"v{number}", "role_name": name}
     token = {
+        "role_arn": f"arn:aws:iam::123456789012:role/{name}",
         "recipient": "jdoe",
         "session_name": f"jdoe-{key}",
         "access_key_id": f"ASIAEXAMPLE{number:04}{key}",

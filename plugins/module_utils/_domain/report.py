@@ -124,17 +124,32 @@ def facts(
 def _by_venue(sessions: Iterable[Mapping[str, Any]], now: datetime) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
     """The tokens of each account's venues, whatever the role's name; by its name where no venue is known.
 
-    An account that is read for several regions or roles lists its tokens in each result: the one with the most sources
-    counts.
+    An account that is read for several regions or roles has its tokens in each result: the one with the most sources
+    counts. Of one result, each entry counts: a forged receipt must not hide another recipient's token.
     """
-    found: dict[tuple[Any, ...], dict[tuple[Any, ...], dict[str, Any]]] = {}
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for result in sessions:
+        earlier = {
+            (owner, _token(one)): place
+            for owner, held in found.items()
+            if owner[0] == result.get("account_id")
+            for place, one in enumerate(held)
+        }
         for one in result.get("sessions", []):
-            held = found.setdefault((result["account_id"], *_owner(one)), {})
-            token = (one["session_name"], one["access_key_id"], one["issued_at"])
-            if token not in held or len(one["sources"]) > len(held[token]["sources"]):
-                held[token] = {**one, "state": _state(one, now)}
-    return {owner: list(held.values()) for owner, held in found.items()}
+            owner = (result["account_id"], *_owner(one))
+            held, shown = found.setdefault(owner, []), {**one, "state": _state(one, now)}
+            place = earlier.get((owner, _token(one)))
+            if place is None:
+                held.append(shown)
+            elif len(one["sources"]) > len(held[place]["sources"]):
+                held[place] = shown
+    return found
+
+
+def _token(one: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What names a token. The time is that of CloudTrail or of the receipt, so it counts only if no key is known."""
+    issued_at = None if one["access_key_id"] else one["issued_at"]
+    return one["recipient"], one["role_arn"], one["session_name"], one["access_key_id"], issued_at
 
 
 def _owner(one: Mapping[str, Any]) -> tuple[str | None, str]:

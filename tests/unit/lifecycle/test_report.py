@@ -105,13 +105,33 @@ def test_only_a_venue_without_kion_is_read_with_the_credentials_at_hand(
     assert ("problem" in found) is (account is not None and key_host is None)
 
 
+def tokens_of(*results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    told = [{"account_id": "123456789012", "sessions": held} for held in results]
+    (shown,) = report.facts([{"venues": [venue(0, "ok")]}], told, NOW)["venues"]
+    return list(shown["sessions"])
+
+
 def test_a_token_that_several_results_list_is_one_token() -> None:
-    receipt, both = (session(0, 0, -60, 60, sources=sources) for sources in (["receipt"], ["cloudtrail", "receipt"]))
-    other = session(0, 0, -30, 60, sources=["receipt"])  # of the same session name, at another time
-    results = [{"account_id": "123456789012", "sessions": held} for held in ([receipt], [both, other], [receipt])]
-    (shown,) = report.facts([{"venues": [venue(0, "ok")]}], results, NOW)["venues"]
-    assert [one["sources"] for one in shown["sessions"]] == [["cloudtrail", "receipt"], ["receipt"]]
-    assert shown["live_tokens"] == 2
+    receipt = session(0, 0, -60, 60, sources=["receipt"])
+    both = session(0, 0, -60.02, 60, sources=["cloudtrail", "receipt"])  # by CloudTrail's clock
+    other = session(0, 1, -60, 60, sources=["receipt"])
+    for results in ([receipt], [both, other], [receipt]), ([both], [receipt], [other]), ([other, receipt], [both]):
+        found = sorted(tokens_of(*results), key=lambda one: one["access_key_id"])
+        assert [one["sources"] for one in found] == [["cloudtrail", "receipt"], ["receipt"]]
+
+
+@pytest.mark.parametrize("changes", [{"recipient": "mallory"}, {"role_arn": "arn:aws:iam::123456789012:role/x"}])
+@pytest.mark.parametrize("key", [{}, {"access_key_id": None, "state": "unknown"}])
+def test_no_receipt_hides_the_token_of_another_recipient(changes: dict[str, str], key: dict[str, Any]) -> None:
+    first, forged = session(0, 0, -60, 60, **key), session(0, 0, -60, 60, **key, **changes)
+    for results in ([forged, first],), ([forged], [first]), ([forged, first], [forged, first]):
+        assert len(tokens_of(*results)) == 2
+
+
+def test_two_requests_of_one_session_name_are_two_tokens() -> None:
+    requests = [session(0, 0, start, 60, access_key_id=None, state="unknown") for start in (-60, -30)]
+    assert len(tokens_of(requests, requests)) == 2
+    assert len(tokens_of([requests[0], requests[0]])) == 2  # of one result, each counts
 
 
 def test_an_account_that_cannot_be_read_is_in_the_report_with_the_reason() -> None:
