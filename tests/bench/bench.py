@@ -31,7 +31,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NoReturn
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -78,19 +78,25 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[argparse.ArgumentPars
     own.add_argument("--venues", type=int, nargs="+", help="how many venues (1)")
     own.add_argument("--contenders", nargs="+", choices=contenders(), metavar="NAME", help=", ".join(contenders()))
     own.add_argument("--steps", nargs="+", choices=STEPS, help="all but those with receipts, which read 100,000")
-    own.add_argument(
-        "--latency", type=int, nargs="+", default=[0], help="milliseconds that each API call takes longer (0)"
-    )
+    own.add_argument("--latency", type=int, nargs="+", help="milliseconds that each API call takes longer (0)")
     own.add_argument(
         "--tls",
         nargs="+",
         choices=plan.TRANSPORTS,
-        default=[plan.PLAIN],
         help="HTTPS, with an authority of Amazon's by its name, or another; none is without (the default)",
     )
-    own.add_argument("--forks", type=int, nargs="+", default=[plan.CORES], help="venues at once (the number of cores)")
-    own.add_argument("--runs", type=int, default=1, help="how often (1)")
-    return parser, parser.parse_args(arguments)
+    own.add_argument("--forks", type=int, nargs="+", help="venues at once (the number of cores)")
+    own.add_argument("--runs", type=int, help="how often (1)")
+    options = parser.parse_args(arguments)
+    selects = options.venues or options.contenders or options.steps
+    if not selects and (options.latency or options.tls or options.forks or options.runs is not None):
+        parser.error("--latency, --tls, --forks and --runs need --venues, --contenders or --steps.")
+    counts = [*(options.venues or ()), *(options.forks or ()), 1 if options.runs is None else options.runs]
+    if min(counts) < 1 or min(options.latency or [0]) < 0:
+        parser.error("--venues, --forks and --runs must be at least 1, --latency at least 0.")
+    if selects and not any(row.contenders for row in wanted(options)):
+        parser.error("none of these contenders works on so many venues.")
+    return parser, options
 
 
 def wanted(options: argparse.Namespace) -> tuple[plan.Row, ...]:
@@ -99,12 +105,15 @@ def wanted(options: argparse.Namespace) -> tuple[plan.Row, ...]:
         return LONG if options.full else QUICK
     steps = tuple(options.steps or [step for step in STEPS if step not in plan.RECEIPTS[1:]])
     names = options.contenders or list(contenders())
-    mixed = itertools.product(options.venues or [1], options.latency, options.tls, options.forks)
+    transports, forks = options.tls or [plan.PLAIN], options.forks or [plan.CORES]
     return tuple(
         plan.Row(
-            *one, tuple(name for name in names if one[0] == 1 or not contenders()[name].single), steps, options.runs
+            *one,
+            tuple(name for name in names if one[0] == 1 or not contenders()[name].single),
+            steps,
+            options.runs or 1,
         )
-        for one in mixed
+        for one in itertools.product(options.venues or [1], options.latency or [0], transports, forks)
     )
 
 
@@ -124,10 +133,11 @@ def kept(parser: argparse.ArgumentParser, options: argparse.Namespace, about: di
         return nothing
     if not (options.append or options.resume):
         if results.get("unfinished"):
-            parser.error(f"{file} has a part of the long set. Continue it with --full --resume, or remove the file.")
+            parser.error(f"{file} has a part of the long set. Continue it with --full --resume, or remove it.")
         return nothing
     if others:
-        parser.error(f"results.json is of {results['machine']}, not of {about}. Start without --append and --resume.")
+        differ = ", ".join(key for key in about if results["machine"].get(key) != about[key])
+        parser.error(f"{file} was measured with other: {differ}. Start without --append and --resume, or remove it.")
     return {**results, "machine": about, "samples": whole}
 
 
@@ -163,6 +173,8 @@ def measure_all(field: Field, rows: tuple[plan.Row, ...], options: argparse.Name
     for turn in plan.turns(rows):
         if options.resume and str(turn) in results["turns"]:
             continue
+        while str(turn) in results["turns"]:  # --append: a run of its own, which may be broken off
+            turn = replace(turn, run=turn.run + 1)  # noqa: PLW2901 - the same turn under another number
         for one in take_turn(field, turn):
             results["samples"].append(asdict(one))
             report.write(options.output, results)

@@ -99,7 +99,12 @@ def hostile_lines() -> Iterator[bytes]:
     )
     for number in itertools.count():
         yield from kinds
-        # A receipt, of a token of its own, and as large as one may be: it is kept.
+        # A receipt, of a token of its own, and as large as one may be: it is kept. Of a user who is not revoked, since
+        # the names of so many sessions do not fit in a policy.
         most = [f"{number}-{item}" for item in range(MOST_ITEMS)]
-        token = {"id": f"{good['id'][:-8]}{number:08x}", "session_name": f"large-{number}"}
+        token = {
+            "id": f"{good['id'][:-8]}{number:08x}",
+            "session_name": f"large-{number}",
+            "recipient": f"large{number}",
+        }
         yield json.dumps({**good, **token, "allows": {"bucket_prefixes": most}}).encode()

@@ -86,7 +86,7 @@ def measure(field: Field, contender: Contender, job: Job, turn: plan.Turn) -> Sa
     books, printed = endpoint.books(0), output.read_text(errors="replace")
     where = f"{contender.name}, {job.step}, {job.venues} venues"
     if status:
-        failures = [line for line in printed.splitlines() if line.startswith("fatal:")]
+        failures = [line[:1000] for line in printed.splitlines() if line.startswith("fatal:")]
         raise SystemExit("\n".join([f"{where} failed:", *failures, printed[-4000:]]))
     if problem := not_done(field, contender, job, books["calls"]):
         raise SystemExit(f"{where}: {problem}\n{printed[-4000:]}")

@@ -382,8 +382,8 @@ DONE = {"machine": ABOUT, "turns": ["a"], "samples": [{"turn": "a"}, {"turn": "b
         (["--resume"], json.dumps(DONE), 1),
         (["--full", "--resume"], json.dumps({**DONE, "unfinished": True}), 1),
         (["--append"], json.dumps({**DONE, "machine": {**ABOUT, "files": "2"}, "samples": []}), 0),
-        (["--append"], json.dumps({**DONE, "machine": {**ABOUT, "files": "2"}}), "results.json is of"),
-        (["--resume"], json.dumps({**DONE, "machine": {**ABOUT, "cores": "8"}}), "results.json is of"),
+        (["--append"], json.dumps({**DONE, "machine": {**ABOUT, "files": "2"}}), "measured with other: files"),
+        (["--resume"], json.dumps({**DONE, "machine": {**ABOUT, "cores": "8"}}), "measured with other: cores"),
         (["--full"], json.dumps({**DONE, "unfinished": True}), "a part of the long set"),
         *[(["--append"], text, "no results that can be continued") for text in ("", "{", "[]", "{}", "7", "null")],
     ],
@@ -468,6 +468,43 @@ def test_the_long_file_of_receipts_has_whole_tokens_and_hostile_lines(tmp_path: 
     assert (len(found.tokens), found.conflicts) == ((1000 - 1000 // HOSTILE_EVERY) // STATES, ())
     assert "unityuser" in {one.recipient for one in found.tokens}
     assert venue_name(0) in {tuple(one.venue) for one in found.tokens if one.recipient == "unityuser"}
+
+
+def test_the_largest_receipts_are_not_of_the_user_who_is_revoked(tmp_path: pathlib.Path) -> None:
+    """More of that user's sessions would be on record than a policy has room for."""
+    file = tmp_path / "receipts.jsonl"
+    write_receipts(file, 20 * HOSTILE_EVERY)
+    large = [one for one in read_log(file.read_bytes().splitlines()).tokens if one.session_name.startswith("large-")]
+    assert large and "unityuser" not in {one.recipient for one in large}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--latency 80 --runs 5",
+        "--full --forks 20 --tls other",
+        "--runs 0 --venues 1",
+        "--venues 0",
+        "--venues 1 --forks 0",
+        "--venues 1 --latency -5",
+        "--contenders 'ours, one command' --venues 10",
+    ],
+)
+def test_options_that_would_measure_nothing_or_something_else_are_errors(options: str) -> None:
+    with pytest.raises(SystemExit):
+        bench.parse(shlex.split(options))
+
+
+def test_a_measurement_that_is_repeated_is_a_turn_of_its_own(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "take_turn", lambda _field, _turn: ())
+    monkeypatch.setattr(bench.report, "write", lambda _output, _results: None)
+    options = bench.parse(["--append", "--venues", "1", "--contenders", "ours", "--runs", "2"])[1]
+    results: dict[str, Any] = {"turns": [], "samples": []}
+    for _twice in range(2):
+        bench.measure_all(None, bench.wanted(options), options, results)
+    assert len(set(results["turns"])) == len(results["turns"]) == 4
 
 
 def test_a_layer_has_the_time_of_its_functions_without_that_of_other_layers(monkeypatch: pytest.MonkeyPatch) -> None:
