@@ -109,6 +109,14 @@ SHARED = (
     *("region", "profile", "name_prefix", "role_name", "expected_account_id"),
     *("external_id_parameter", "bucket_parameter", "boundary_parameter", "lease_path"),
 )
+# Variables of other roles that count if a role's own is not set: the inventory says them once.
+INSTEAD = {
+    "lease_limits": "C(issue_limits) is used",
+    "renew_limits": "C(lease_limits) is used, or else C(issue_limits)",
+    "renew_maximum_days": "C(lease_maximum_days) is used",
+    "renew_lease_signers": "C(lease_signers) is used",
+    **{f"revoke_{one}": f"C(handoff_{one}) is used" for one in ("receipts_file", "receipts_s3", "receipts_ssm_path")},
+}
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 MUST_HAVE_A_VALUE = "An option that is set must have a value. An empty string, list or mapping is an error"
 NOTE = re.compile(rf"^  - {MUST_HAVE_A_VALUE}.*\n(?:    .*\n)*", re.MULTILINE)
@@ -144,6 +152,9 @@ def role_options(role: str) -> dict[str, Any]:
     for name in SHARED:
         if spec := kept.get(f"{role}_{name}"):
             spec["description"] = [*spec["description"], f"If it is not set, C(venue_sts_{name}) is used."]
+    for name, words in INSTEAD.items():
+        if spec := kept.get(name):
+            spec["description"] = [*spec["description"], f"If it is not set, {words}."]
     return kept | MORE.get(role, {}) | (_handoff_options(OF_HANDOFF[role]) if role in OF_HANDOFF else {})
 
 

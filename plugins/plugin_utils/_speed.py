@@ -85,6 +85,8 @@ with contextlib.suppress(ImportError):  # Clients reports a missing botocore
 
 # How roles and playbooks pass an option that is optional. CONTRIBUTING.md says why in this form.
 OPTIONAL = re.compile(r"\{\{ lookup\('ansible\.builtin\.vars', '(\w+)', default=omit\) \}\}")
+# How playbooks pass one that also has a short name: -e days=3 for lease_days.
+EITHER = re.compile(r"\{\{ lookup\('mdps\.venue_sts\.one_variable', '(\w+)', '(\w+)', default=omit\) \}\}")
 # How playbooks pass one that exists only beside another variable, such as keys beside the account that they are for.
 BESIDE = re.compile(r"\{\{ [.\w]+ if query\('ansible\.builtin\.varnames', '\^(\w+)\$'\)(?: and \w+)? else omit \}\}")
 # How they pass one that is required: issue_project is "{{ project }}", and that is "sbg".
@@ -109,12 +111,15 @@ def resolve_variable(value: Any, variables: Mapping[str, Any]) -> Any:
         if not _is_template(value):
             break
         required = REQUIRED.fullmatch(value)
-        named = required or OPTIONAL.fullmatch(value)
+        named = required or OPTIONAL.fullmatch(value) or EITHER.fullmatch(value)
         if not named:
             break
-        if named[1] not in variables:
+        found = [name for name in named.groups() if name in variables]
+        if not found:
             return given if required else value
-        value = variables[named[1]]
+        if len(found) > 1:
+            break  # the lookup reports it
+        value = variables[found[0]]
     return value
 
 
@@ -148,8 +153,9 @@ class FastArguments(ActionBase):  # type: ignore[misc]  # ansible-core has no ty
     def _finalize(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
         variables = templar.available_variables
         value = resolve_variable(value, variables)
-        unset = OPTIONAL.fullmatch(value) or BESIDE.fullmatch(value) if _is_template(value) else None
-        if unset and unset[1] not in variables:
+        shapes = (OPTIONAL, EITHER, BESIDE) if _is_template(value) else ()
+        unset = next(filter(None, (shape.fullmatch(value) for shape in shapes)), None)
+        if unset and not any(name in variables for name in unset.groups()):
             raise AnsibleValueOmittedError
         return super().finalize_task_arg(name, value, templar, context)
 

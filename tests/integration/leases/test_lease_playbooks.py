@@ -86,3 +86,39 @@ def test_the_inventory_names_the_signers_for_approval_and_renewal_alike(office: 
     signers = ("-e", json.dumps({"lease_signers": [admin.public.strip()]}))
     assert "sign_with: is required" in play(office, "lease", *ask, *signers, code=2)
     assert "is approved" in play(office, "lease", *ask, *signers, "-e", f"lease_sign_with={admin.identity}")
+
+
+def with_inventory(office: Office, **variables: object) -> tuple[str, str]:
+    """The option for an inventory with one venue that has these variables."""
+    venue = {"project": "sbg", "venue": "dev", **variables}
+    inventory = {"all": {"children": {"venues": {"hosts": {"sbg-dev": venue}}}}}
+    (office.folder / "inventory.json").write_text(json.dumps(inventory))
+    return ("-i", "inventory.json")
+
+
+def test_the_variables_of_the_roles_count_in_the_inventory(office: Office) -> None:
+    ask = ("-e", "user=jdoe", "-e", "reason=tests", "-e", "approver=asmith")
+    limits = {"access": ["s3_read"], "bucket_prefixes": ["incoming"], "duration_seconds": 900}
+    venue = with_inventory(office, lease_limits=limits, lease_days=2)
+    refused = play(office, "lease", *venue, *ask, "-e", '{"access": ["s3_write"]}', code=2)
+    assert "outside the limits" in refused
+    assert "days and lease_days are both set" in play(office, "lease", *venue, *ask, "-e", "days=3", code=2)
+    assert "is approved" in play(office, "lease", *venue, *ask)
+    first = play(office, "renew", *venue, "-e", "user=jdoe", "-e", "by_hand=true")
+    assert re.search(r"^sbg-dev +jdoe +renewed ", first, re.MULTILINE), first
+    receipt = json.loads((office.folder / "receipts.jsonl").read_text().splitlines()[-1])
+    assert receipt["allows"]["access"] == ["s3_read"]
+    assert receipt["duration_seconds"] == 900
+    signed = with_inventory(office, renew_lease_signers=[people.ssh_person(office.folder).public])
+    assert "is not signed" in play(office, "renew", *signed, "-e", "user=jdoe", "-e", "by_hand=true", code=2)
+
+
+def test_a_user_of_a_venue_in_the_inventory_keeps_nobody_from_a_lock_or_a_renewal(office: Office) -> None:
+    for user in ("jdoe", "jane"):
+        assert office.lease(user)["changed"]
+    venue = with_inventory(office, user="jdoe")
+    shown = play(office, "renew", *venue)
+    assert re.search(r"^sbg-dev +jane +renewed ", shown, re.MULTILINE), shown
+    assert "Set exactly one of" in play(office, "revoke", *venue, code=2)
+    assert "LOCKED" in play(office, "lock", *venue)
+    assert "LOCKED" not in play(office, "unlock", *venue)

@@ -400,7 +400,7 @@ def test_a_lease_below_another_path_is_found_and_ends(found: Found) -> None:
     held = lease("jdoe", starts_at=now - timedelta(hours=1), ends_at=now + timedelta(days=2))
     ssm = found.moto.client("ssm")
     ssm.put_parameter(Name=f"{path}/jdoe", Value=held.to_line(), Type="String")
-    key = ("-e", f"access_key_id={KEY}", "-e", f"lease_path={path}")
+    key = ("-e", f"access_key_id={KEY}", "-e", f"venue_sts_lease_path={path}")
     acted = play(found, *key, "-e", "act=true", "-e", "verify=false")
     assert "LEASE         of jdoe: has ended" in acted
     assert ssm.get_parameters(Names=[f"{path}/jdoe"])["Parameters"] == []
@@ -444,7 +444,7 @@ def test_a_token_of_another_account_is_not_looked_for_here(found: Found, monkeyp
 
 
 def test_a_page_that_cannot_be_written_keeps_no_key_valid(found: Found) -> None:
-    options = ("-e", "act=true", "-e", "verify=false", "-e", "dest=/nonexistent/incident.html")
+    options = ("-e", "act=true", "-e", "verify=false", "-e", f"dest={found.folder}/missing/incident.html")
     play(found, "-e", f"access_key_id={KEY}", *options, code=2)
     assert any("=jdoe-1" in one for one in policies(found))
 

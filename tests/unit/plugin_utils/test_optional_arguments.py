@@ -54,6 +54,7 @@ def finalized(value: str, *, by_jinja: bool) -> Any:
 
 
 OPTIONAL = "{{ lookup('ansible.builtin.vars', '%s', default=omit) }}"
+EITHER = "{{ lookup('mdps.venue_sts.one_variable', '%s', '%s', default=omit) }}"
 BESIDE = "{{ keys.id if query('ansible.builtin.varnames', '^%s$') else omit }}"
 
 BESIDE_AND = "{{ keys.id if query('ansible.builtin.varnames', '^%s$') and yes else omit }}"
@@ -65,6 +66,9 @@ MANDATORY = "{{ %s | mandatory('Who is it for?') }}"
     "shape",
     [
         OPTIONAL,
+        "{{ lookup('mdps.venue_sts.one_variable', '%s', 'unset', default=omit) }}",
+        "{{ lookup('mdps.venue_sts.one_variable', 'unset', '%s', default=omit) }}",
+        "{{ lookup('mdps.venue_sts.one_variable', '%s', 'set', default=omit) }}",
         BESIDE,
         BESIDE_AND,
         "{{ keys.id if query('ansible.builtin.varnames', '^%s$') and empty else omit }}",
@@ -98,8 +102,14 @@ def test_what_is_required_is_said_in_the_words_of_the_template(name: str) -> Non
 
 @pytest.mark.parametrize(
     "template",
-    [OPTIONAL % "unset", BESIDE % "unset", BESIDE_AND % "unset", OPTIONAL % "optional_first"],
-    ids=["unset", "beside", "beside and", "chain"],
+    [
+        OPTIONAL % "unset",
+        EITHER % ("unset", "neither"),
+        BESIDE % "unset",
+        BESIDE_AND % "unset",
+        OPTIONAL % "optional_first",
+    ],
+    ids=["unset", "either", "beside", "beside and", "chain"],
 )
 def test_an_option_that_nobody_set_is_left_out_without_a_template(
     monkeypatch: pytest.MonkeyPatch, template: str

@@ -1,0 +1,66 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The lookup ``one_variable``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.loader import lookup_loader
+from ansible.plugins.lookup import LookupBase
+
+DOCUMENTATION = """
+name: one_variable
+short_description: Return the value of the one variable that is set
+version_added: 1.0.0
+author:
+  - The mdps.venue_sts contributors
+description:
+  - For a variable with a short name. The playbooks of this collection accept C(-e days=3) for C(lease_days), and
+    C(lease_days) from the inventory.
+  - If more than one of the variables is set, it is an error, because it is not known which of them should count.
+options:
+  _terms:
+    description: The names of the variables.
+    type: list
+    elements: str
+    required: true
+  default:
+    description: The value if none of the variables is set. Without it, this is an error.
+    type: raw
+seealso:
+  - plugin: ansible.builtin.vars
+    plugin_type: lookup
+"""
+
+EXAMPLES = """
+- name: Show the days of a lease
+  ansible.builtin.debug:
+    msg: "{{ lookup('mdps.venue_sts.one_variable', 'days', 'lease_days', default=7) }}"
+"""
+
+RETURN = """
+_raw:
+  description: The value.
+  type: list
+  elements: raw
+"""
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core has no type information
+    """The lookup."""
+
+    def run(self, terms: Sequence[str], variables: Any = None, **kwargs: Any) -> list[Any]:
+        """Return the value in a list.
+
+        :raises AnsibleLookupError: more than one is set.
+        """
+        found = [name for name in terms if name in variables]
+        if len(found) > 1:
+            raise AnsibleLookupError(f"{' and '.join(found)} are both set. Set one of them.")
+        if not found and "default" in kwargs:
+            return [kwargs["default"]]
+        builtin = lookup_loader.get("ansible.builtin.vars", loader=self._loader, templar=self._templar)
+        return list(builtin.run(found or terms[-1:], variables))
