@@ -169,9 +169,14 @@ _UNUSED_SESSION: Any = None
 
 @atexit.register
 def _forget() -> None:
-    """Free the API descriptions when the process ends. Python would otherwise visit each part of them several times."""
+    """Free the API descriptions when the process ends. Python would otherwise visit each part of them several times.
+
+    It collects garbage twice then: before and after it removes the modules. The second time, which ignores
+    ``gc.disable``, ends everything that the first one would have.
+    """
     global _LOADER, _UNUSED_SESSION  # noqa: PLW0603 - see above
     _LOADER = _UNUSED_SESSION = None
+    gc.disable()
 
 
 class _KnownServices(list[str]):

@@ -114,6 +114,26 @@ print(speed._LOADER is None, speed._UNUSED_SESSION is None)
     assert done.stdout.split("\n")[:2] == ["False False", "None None"]
 
 
+def test_what_is_in_a_cycle_is_ended_when_the_process_ends(tmp_path: pathlib.Path) -> None:
+    """Such as a plugin that writes the rest of its file then."""
+    program = f"""
+import importlib
+speed = importlib.import_module("{speed.__name__}")
+speed.prepare({SERVICES})
+class Plugin:
+    def __del__(self):
+        self.log.write("the rest")
+        self.log.close()
+plugin = Plugin()
+plugin.log = open({str(tmp_path / "log")!r}, "w")
+plugin.itself = plugin
+del plugin
+"""
+    begin = "from ansible.plugins.loader import init_plugin_loader; init_plugin_loader()"
+    subprocess.run([sys.executable, "-c", begin + program], capture_output=True, check=True)
+    assert (tmp_path / "log").read_text() == "the rest"
+
+
 def test_the_models_are_read_once_for_all_sessions() -> None:
     speed.prepare(SERVICES)
     options = {"access_key": "AKIAEXAMPLE", "secret_key": "fake", "region": "us-west-2"}
