@@ -277,7 +277,7 @@ def test_a_laptop_that_slept_past_the_end(
     done = laptop.run("aws", "s3", "cp", f"s3://{BUCKET}/pub.dat", "-")
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert f"the credentials expired at {ends} before new ones were fetched" in done.stderr
-    assert f"extract it into this folder: {laptop.folder}" in done.stderr
+    assert f"extract it here: {laptop.folder}" in done.stderr
     zipfile.ZipFile(io.BytesIO(again)).extractall(laptop.folder)
     assert laptop.run("aws", "s3", "cp", f"s3://{BUCKET}/pub.dat", "-").stdout == "data"
 
