@@ -27,7 +27,7 @@ except ImportError:  # somebody has deleted the file: only the time changes
 # After the imports above, which make those below faster.
 from ..module_utils import _masking
 from ..module_utils._domain.errors import InvalidInput, printable
-from ..module_utils._operations._operation import Operation, Runtime, check_connection, check_mappings, subject
+from ..module_utils._operations._operation import Operation, Runtime, check_connection, check_types, subject
 
 # What a module that crashed leaves behind; for a module that handles credentials, its output must not be shown.
 RAW_OUTPUT = ("module_stdout", "module_stderr", "exception")
@@ -87,7 +87,7 @@ class VenueAction(Base):
         try:
             self.OPERATION.check_not_blank(self._task.args, given=True)
             check_connection(self._connection_spec(), self._task.args)
-            check_mappings(spec, self._task.args)
+            check_types(spec, self._task.args)
         except InvalidInput as error:
             return {**result, "failed": True, **error.to_result(subject(self._task.args))}
         if self._may_run_here(task_vars):

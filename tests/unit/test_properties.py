@@ -29,7 +29,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import 
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import (
     Operation,
     Runtime,
-    check_mappings,
+    check_types,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.options import parse
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.issue.request import session_policy
@@ -211,7 +211,7 @@ def validated(name: str, given: dict[str, Any]) -> tuple[list[str], dict[str, An
     """What Ansible's own check of types says, and the options it lets through."""
     operation = OPERATIONS[name]
     try:
-        check_mappings(operation.argument_spec, given)
+        check_types(operation.argument_spec, given)
     except InvalidInput as error:
         return [error.message], {}
     checked = ArgumentSpecValidator(

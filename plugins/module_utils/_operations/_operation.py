@@ -11,10 +11,15 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
 
-from ansible.module_utils.common.validation import check_type_dict
+from ansible.module_utils.common.validation import (
+    check_type_bool,
+    check_type_dict,
+    check_type_int,
+    check_type_list,
+)
 
 from .._aws.clients import Clients
 from .._domain.errors import InvalidInput, UnexpectedError, VenueError, printable
@@ -172,24 +177,76 @@ def check_connection(argument_spec: Mapping[str, Any], given: Mapping[str, Any])
                 raise InvalidInput(one, EMPTY)
 
 
-def check_mappings(argument_spec: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> None:
-    """Refuse anything but a dictionary for an option with suboptions, where ansible-core would end with a traceback.
+def check_types(argument_spec: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> None:
+    """Refuse what ansible-core could not convert, or would convert into something else, with the name of the option.
 
-    :param values: the options as the task gives them. A text may hold a dictionary, as JSON or as key=value.
-    :raises InvalidInput: an option, or one of its suboptions, is not a dictionary.
+    ansible-core itself ends with a traceback for an infinite number and for some suboptions, has no words for an empty
+    value, and makes a string of true or of a date in a list: a folder ``True``.
+
+    :param values: the options as the task gives them. A text may hold a dictionary, as JSON or as key=value. None is
+        not looked at: see check_not_blank.
+    :raises InvalidInput: an option, or one of its suboptions, is empty or of another type.
     """
     for name, option in argument_spec.items():
-        value = values.get(name)
-        if value is None or "options" not in option:
-            continue
-        is_list = option["type"] == "list"
-        for one in value if is_list and isinstance(value, list) else [value]:
-            try:
-                suboptions = check_type_dict(one)
-            except TypeError:
-                words = "must be a list of dictionaries." if is_list else "must be a dictionary."
-                raise InvalidInput(f"{prefix}{name}", words) from None
-            check_mappings(option["options"], suboptions, f"{prefix}{name}.")
+        for one in (name, *option.get("aliases", ())):
+            if values.get(one) is not None:
+                _check_type(option, values[one], f"{prefix}{one}")
+
+
+def _check_type(option: Mapping[str, Any], value: Any, title: str) -> None:
+    kind, elements = option.get("type", "str"), option.get("elements", "raw")
+    try:
+        converted = _CONVERSIONS.get(kind, _take)(value)
+        items = [_ITEMS[elements](item) for item in converted] if kind == "list" else [converted]
+    except (TypeError, ValueError, OverflowError):
+        words = f"must be a list{_OF[elements]}." if kind == "list" else f"must be {_KINDS[kind]}."
+        raise InvalidInput(title, EMPTY if _is_blank(value) else words) from None
+    if "options" in option:
+        for item in items:
+            check_types(option["options"], item, f"{title}.")
+
+
+def _check_int(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError
+    return int(check_type_int(value))
+
+
+def _check_json(value: Any) -> Any:
+    if not isinstance(value, (str, Mapping, list, tuple)):
+        raise TypeError
+    return value
+
+
+def _check_list(value: Any) -> Sequence[Any]:
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, bool) or _is_blank(value):  # ansible-core has them as ["True"] and [""]
+        raise TypeError
+    return list(check_type_list(value))
+
+
+def _check_item(value: Any) -> Any:
+    if isinstance(value, (bool, date, Mapping, list, tuple)):
+        raise TypeError
+    return value
+
+
+def _take(value: Any) -> Any:
+    return value
+
+
+# What is not listed takes any value: a number or a date is often written without quotation marks.
+_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
+    "bool": check_type_bool,
+    "dict": check_type_dict,
+    "int": _check_int,
+    "json": _check_json,
+    "list": _check_list,
+}
+_KINDS = {"bool": "true or false", "dict": "a dictionary", "int": "an integer", "json": "a dictionary or JSON text"}
+_ITEMS: Mapping[str, Callable[[Any], Any]] = {"dict": check_type_dict, "raw": _take, "str": _check_item}
+_OF = {"dict": " of dictionaries", "raw": "", "str": " of strings"}
 
 
 def _is_blank(value: Any) -> bool:

@@ -25,7 +25,7 @@ from .._domain.names import Venue
 from .._domain.role_facts import Observed
 from .._domain.role_plan import Current, plan_present
 from .._domain.roles import POLICY_NAME, Parameter
-from ._operation import Operation, Params, Result, Runtime, check_not_blank, filled_in
+from ._operation import Operation, Params, Result, Runtime, check_not_blank, check_types, filled_in
 from .accounts import check_account, check_expected_account
 from .leases import lease_facts, read_leases
 from .role_options import ARGUMENT_SPEC as ROLE_SPEC
@@ -132,9 +132,14 @@ def _parse_venue(given: Mapping[str, Any], partition: str) -> Asked:
             "venues", f"{', '.join(refused)} is not an option of venue_sts_role that describes a role: omit it."
         )
     check_not_blank(ROLE_SPEC, ROLE_NARROWING, given, given=True)
+    name = f"{given.get('project')}-{given.get('venue')}"
+    try:
+        check_types(ROLE_SPEC, given)
+    except InvalidInput as error:
+        raise InvalidInput("venues", f"{name}: {error.message}") from None
     checked = ArgumentSpecValidator(ROLE_SPEC).validate(given)
     if checked.error_messages:
-        raise InvalidInput("venues", f"{given.get('project')}-{given.get('venue')}: {checked.error_messages[0]}.")
+        raise InvalidInput("venues", f"{name}: {checked.error_messages[0]}.")
     params = checked.validated_parameters
     options = parse_role({**params, "on_external_id_conflict": "use_parameter"}, partition)
     return Asked(params["name_prefix"], options, lease_path(options.venue, path))
