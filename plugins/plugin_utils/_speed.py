@@ -17,6 +17,7 @@ import gc
 import gzip
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -25,7 +26,7 @@ import ssl
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from ansible import constants as C
@@ -60,9 +61,23 @@ class KeptBytecode(importlib.abc.MetaPathFinder):
         return None if hidden else spec
 
 
+class UndamagedBytecode(importlib.machinery.SourceFileLoader):
+    """Loads a file with its bytecode, or from its source if the bytecode is damaged, for example after a full disk."""
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the code of the file. Damaged bytecode is removed, so that the next run writes it again."""
+        try:
+            return super().get_code(fullname)
+        except (EOFError, ImportError, MemoryError, TypeError, ValueError):  # as what the damage is read
+            path = self.get_filename(fullname)
+            with contextlib.suppress(OSError):  # in a folder that this user may not write to
+                Path(importlib.util.cache_from_source(path)).unlink()
+            return self.source_to_code(self.get_data(path), path)
+
+
 @functools.cache
 def _finder(folder: str) -> importlib.machinery.FileFinder:
-    loader = (importlib.machinery.SourceFileLoader, importlib.machinery.SOURCE_SUFFIXES)
+    loader = (UndamagedBytecode, importlib.machinery.SOURCE_SUFFIXES)
     return importlib.machinery.FileFinder(folder, loader)
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.machinery
+import importlib.util
 import json
+import marshal
 import os
 import pathlib
 import subprocess
@@ -42,7 +44,7 @@ def value_of(folder: pathlib.Path) -> object:
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     value, loader, file = json.loads(done.stdout)
-    assert (loader, file) == ("SourceFileLoader", str(folder / "_invented.py"))
+    assert (loader, file) == ("UndamagedBytecode", str(folder / "_invented.py"))
     return value
 
 
@@ -65,12 +67,77 @@ def test_a_folder_that_cannot_be_written_changes_nothing(tmp_path: pathlib.Path)
     assert value_of(tmp_path) == 1
 
 
-def test_damaged_bytecode_changes_nothing(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "_invented.py").write_text("VALUE = 1\n")
-    assert value_of(tmp_path) == 1
+HEADER = 16  # of a .pyc file: the version of Python, flags, time and size of the source
+DAMAGES = {
+    "empty": lambda kept: b"",
+    "cut in the header": lambda kept: kept[:7],
+    "cut after the header": lambda kept: kept[:HEADER],
+    "cut in the code": lambda kept: kept[:-9],
+    "zeros": lambda kept: kept[:HEADER] + bytes(len(kept) - HEADER),
+    "another type": lambda kept: kept[:HEADER] + b"?" + kept[HEADER + 1 :],
+    "no code": lambda kept: kept[:HEADER] + marshal.dumps("text"),
+}
+
+
+@pytest.fixture
+def source(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A file whose bytecode is kept beside it."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    written = tmp_path / "_invented.py"
+    written.write_text("VALUE = 'first'\n")
+    return written
+
+
+def code_of(source: pathlib.Path) -> tuple[str, bool]:
+    """From which file its code was compiled, and whether it is that code."""
+    code = speed.UndamagedBytecode("_invented", str(source)).get_code("_invented")
+    return code.co_filename, "first" in code.co_consts
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_each_damage_of_bytecode_changes_nothing_and_the_next_run_writes_it_again(
+    damage: str, source: pathlib.Path
+) -> None:
+    assert code_of(source) == (str(source), True)
+    kept = pathlib.Path(importlib.util.cache_from_source(source))
+    whole = kept.read_bytes()
+    kept.write_bytes(DAMAGES[damage](whole))
+    assert code_of(source) == (str(source), True)
+    assert code_of(source) == (str(source), True)
+    assert kept.read_bytes() == whole
+
+
+def test_damaged_bytecode_that_cannot_be_removed_changes_nothing(
+    source: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: pathlib.Path) -> None:
+        raise PermissionError
+
+    code_of(source)
+    kept = pathlib.Path(importlib.util.cache_from_source(source))
+    kept.write_bytes(kept.read_bytes()[:-9])
+    monkeypatch.setattr(pathlib.Path, "unlink", refuse)
+    assert code_of(source) == (str(source), True)
+    assert kept.exists()
+
+
+def test_a_run_with_damaged_bytecode_ends_as_any_other(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "_invented.py").write_text("VALUE = 'first'\n")
+    assert value_of(tmp_path) == "first"
     for kept in (tmp_path / "kept").rglob("_invented.*.pyc"):
-        kept.write_bytes(b"")
-    assert value_of(tmp_path) == 1
+        kept.write_bytes(kept.read_bytes()[:-9])
+    assert value_of(tmp_path) == "first"
+
+
+def test_an_error_in_the_source_is_reported_as_python_reports_it(tmp_path: pathlib.Path) -> None:
+    source = tmp_path / "_invented.py"
+    source.write_text("VALUE = (\n")
+    loader = speed.UndamagedBytecode("_invented", str(source))
+    with pytest.raises(SyntaxError, match="never closed"):
+        loader.get_code("_invented")
+    with pytest.raises(ImportError):
+        loader.get_code("_another")
 
 
 @pytest.mark.parametrize(
