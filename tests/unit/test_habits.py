@@ -125,6 +125,14 @@ def test_no_undefined_variable_is_taken_for_an_option_that_nobody_set(path: path
     assert swallowing == []
 
 
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_list_is_in_another_order_in_each_run(path: pathlib.Path) -> None:
+    # These filters of ansible-core make sets of lists. reject('in', …) and select('in', …) keep the order.
+    unordered = r"\b(?:(?:symmetric_)?difference|intersect|union)\("
+    found = [one for one in re.findall(r"\{\{.*?\}\}", path.read_text(), re.DOTALL) if re.search(unordered, one)]
+    assert [one for one in found if not re.search(rf"{unordered}.*\| (?:sort|length)\b", one, re.DOTALL)] == []
+
+
 def documented(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a module's documentation in the form of an argument spec."""
     kept = ("type", "elements", "default", "choices", "required", "aliases")

@@ -765,6 +765,17 @@ def test_a_lock_is_tried_with_the_external_id_of_the_parameter_that_is_named(
     }
 
 
+def test_venues_that_failed_are_listed_in_the_order_of_the_inventory(tmp_path: pathlib.Path) -> None:
+    names = [f"sbg-{venue}" for venue in ("z", "a", "y", "b", "x", "c", "w", "d")]
+    hosts = {name: {"project": "sbg", "venue": name[-1]} for name in names}
+    (tmp_path / "inventory.yml").write_text(json.dumps({"venues": {"hosts": hosts}}))
+    # Refused before AWS is asked.
+    run = ansible_playbook("mdps.venue_sts.revoke", "-i", "inventory.yml", "-e", "user=", env={}, cwd=tmp_path)
+    run.expect(2)
+    assert f"Failed, see the messages above: {', '.join(names)}. To repeat" in run.output
+    assert f"--limit '{','.join(names)}'" in run.output
+
+
 def test_the_table_is_shown_also_if_every_venue_failed(venue: Moto, tmp_path: pathlib.Path) -> None:
     command = ("mdps.venue_sts.revoke", "-e", "project=sbg", "-e", "venue=dev", "-e", "user=nobody")
     run = {"env": venue.environment(), "cwd": tmp_path}
