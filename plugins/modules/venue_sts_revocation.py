@@ -39,6 +39,8 @@ options:
     description:
       - V(present) revokes the selected tokens. V(absent) lifts the selected revocations, or all revocations of the
         venue with O(all).
+      - With O(user), O(access_key_id) and O(web_identity_subject), a session is not lifted if another receipt, or its
+        name as the collection makes it, says that it is somebody else's. A warning has the command that lifts it.
       - V(locked) revokes every token of the venue and prevents new ones until V(unlocked). The trust policy of each of
         the venue's roles, including those for web identity, gets a C(Deny) statement with the Sid C(MdpsVenueLocked)
         for all principals. Tokens that AWS issues while the change propagates, up to five minutes later, are revoked as

@@ -338,3 +338,85 @@ def test_a_record_of_a_renewal_that_names_a_session_of_another_user_ends_nothing
     result = revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts"))
     assert [one["user"] for one in result["leases"]] == ["jdoe"]
     assert policies(account) == []
+
+
+# Lifting, where receipts may be forged.
+
+PERSON = {"web_identity_issuer": "login.example.org", "web_identity_subject": "kim"}
+OF_SUBJECT = {"web_identity_issuer": "https://login.example.org", "web_identity_subject": "kim"}
+KEY = "ASIAEXAMPLE000000007"
+
+
+@pytest.mark.parametrize(
+    ("lifted", "forged", "also"),
+    [
+        ({"user": "kim"}, {"user": "kim"}, "jdoe"),  # the name of the session says whose it is, without a receipt
+        ({"user": "kim"}, {"user": "kim"}, "none"),
+        ({"user": "kim"}, {"user": "kim"}, "by hand"),  # here only the other receipt does
+        ({"user": "kim"}, {"user": "kim", "role_arn": f"arn:aws:iam::{MOTO_ACCOUNT}:role/x/{NAME}"}, "by hand"),
+        ({"access_key_id": KEY}, {"key": KEY}, "by hand"),
+        ({"access_key_id": KEY}, {"key": KEY}, "another session"),
+        (OF_SUBJECT, {"context": PERSON}, "by hand"),
+    ],
+    ids=str,
+)
+def test_no_forged_receipt_makes_a_lift_reach_the_session_of_another(
+    revocation: Runner,
+    account: Account,
+    tmp_path: pathlib.Path,
+    lifted: dict[str, Any],
+    forged: dict[str, Any],
+    also: str,
+) -> None:
+    changes = dict(forged)
+    key = changes.pop("key", "ASIAEXAMPLE000000009")
+    session = recent().session_name if also in ("jdoe", "none") else "by-hand"
+    lie = replace(recent(number=9, session_name=session, **changes), access_key_id=key)
+    true = {"none": (), "another session": (replace(recent(session_name="kim-1"), access_key_id=KEY),)}
+    others = true.get(also, (recent(session_name=session),))
+    file = write(tmp_path / "receipts", lie, *others)
+    revocation.execute(session_name=session)
+    before = policies(account)
+    revocation.execute(**lifted, state="absent", receipts_file=file)
+    assert policies(account) == before != []
+    (said,) = [one for one in revocation.warnings if "Not lifted" in one]
+    assert f"-e project=sbg -e venue=dev -e session_name={session} -e lift=true" in said
+    revocation.execute(session_name=session, state="absent", receipts_file=file)  # as the warning says
+    assert policies(account) == []
+
+
+@pytest.mark.parametrize("lifted", [{"user": "kim"}, {"access_key_id": KEY}, OF_SUBJECT], ids=str)
+def test_a_lift_reaches_what_nobody_else_claims(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path, lifted: dict[str, Any]
+) -> None:
+    """Two lines about one token, and the tokens of others, contest nothing."""
+    mine = replace(recent(user="kim", context=PERSON), access_key_id=KEY)
+    others = recent(number=2, session_name="by-hand")
+    file = write(tmp_path / "receipts", mine, replace(mine, state="delivered"), others)
+    revocation.execute(**lifted, receipts_file=file)
+    revocation.execute(session_name="by-hand")
+    revocation.execute(**lifted, state="absent", receipts_file=file)
+    (left,) = policies(account)
+    assert left.endswith("session=by-hand")
+    assert not any("Not lifted" in one for one in revocation.warnings)
+
+
+def test_a_disputed_session_of_another_role_is_lifted_with_the_name_of_the_role(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    tags = account.iam.list_role_tags(RoleName=NAME)["Tags"]
+    account.iam.create_role(RoleName="other-sts", AssumeRolePolicyDocument="{}", Tags=tags)
+    arn = ARN.replace(NAME, "other-sts")
+    both = [
+        recent(number=number, user=who, session_name="by-hand", role_arn=arn)
+        for number, who in ((1, "jdoe"), (2, "kim"))
+    ]
+    file = write(tmp_path / "receipts", *both)
+    revocation.execute(user="jdoe", receipts_file=file)
+    revocation.execute(user="kim", state="absent", receipts_file=file)
+    assert len(account.iam.list_role_policies(RoleName="other-sts")["PolicyNames"]) == 1
+    assert any("-e revoke_role_name=other-sts -e session_name=by-hand" in one for one in revocation.warnings)
+    count = len(revocation.warnings)
+    revocation.execute(session_name="by-hand", role_name="other-sts", state="absent", receipts_file=file)
+    revocation.execute(user="kim", state="absent", receipts_file=file)  # nothing is left that could be lifted
+    assert not any("Not lifted" in one for one in revocation.warnings[count:])

@@ -110,6 +110,15 @@ class RevocationOptions:
         """Whether any number of receipts may name sessions to revoke."""
         return self.state == "present" and self.target in ("user", "access_key_id", "web_identity_subject")
 
+    def concerns(self, receipt: Receipt) -> bool:
+        """Whether a receipt is about the user, the access key or the subject; for other targets, every one is."""
+        person = {"web_identity_issuer": self.issuer, "web_identity_subject": self.value}
+        return {
+            "user": receipt.recipient == self.value,
+            "access_key_id": receipt.access_key_id == self.value,
+            "web_identity_subject": person.items() <= receipt.context.items(),
+        }.get(self.target, True)
+
 
 def parse(params: Params, _clients: Clients, runtime: Runtime) -> RevocationOptions:
     """Check the options.

@@ -14,13 +14,13 @@ from ..._domain.errors import (
 )
 from ..._domain.lock import has_lock, plan_lock, plan_unlock
 from ..._domain.receipts import CLOCK_TOLERANCE, Receipt
-from ..._domain.revocation import QuotaReached, Revocation, cutoff, plan_lift, plan_revoke
+from ..._domain.revocation import QuotaReached, Revocation, cutoff, found_in, plan_lift, plan_revoke
 from ..._domain.revocation_quota import exceeds_quota, fitting, for_user
 from ..._domain.roles import Role
 from ..._domain.steps import Plan
 from ..._domain.subjects import with_subject, without_subject, without_subjects
 from ..._domain.trust_reader import is_locked
-from ..._domain.users import is_session_of
+from ..._domain.users import is_generated, is_session_of
 from .options import RevocationOptions
 from .state import RoleState, State
 
@@ -37,8 +37,7 @@ def wanted(options: RevocationOptions, receipts: Iterable[Receipt], now: datetim
         # run finds nothing to do.
         return _sessions_of(receipts, now)
     if options.target == "web_identity_subject":
-        person = {"web_identity_issuer": options.issuer, "web_identity_subject": options.value}
-        return _sessions_of([one for one in receipts if person.items() <= one.context.items()], now)
+        return _sessions_of([one for one in receipts if options.concerns(one)], now)
     kind = {"session_name": "session"}.get(options.target, options.target)
     return [Revocation(kind, options.value, options.before or cutoff(now))]
 
@@ -63,6 +62,25 @@ def _of_lease(options: RevocationOptions, state: State, one: RoleState, now: dat
 def asked_of(options: RevocationOptions, state: State, one: RoleState) -> list[Revocation]:
     """What is asked for of one role, by receipt, lease or option."""
     return [*wanted(options, one.receipts, state.now), *_of_lease(options, state, one, state.now)]
+
+
+def is_disputed(options: RevocationOptions, state: State, one: RoleState, asked: Revocation) -> bool:
+    """Whether a session may be somebody else's: a receipt of another says so, or its name, as the collection makes it.
+
+    It is revoked with the others, but not lifted: a forged receipt must not make a revoked token valid again.
+    """
+    of_another = (
+        options.target == "user" and is_generated(asked.value) and not is_session_of(options.value, asked.value)
+    )
+    return asked.kind == "session" and (of_another or (one.role.name.lower(), asked.value) in state.disputed)
+
+
+def disputed_of(options: RevocationOptions, state: State, one: RoleState) -> list[str]:
+    """The names of revoked sessions that a lift leaves as they are."""
+    if options.state != "absent":
+        return []
+    left = {each.value for each in asked_of(options, state, one) if is_disputed(options, state, one, each)}
+    return sorted(left & {each.value for each in found_in(one.inline) if each.kind == "session"})
 
 
 def roles_over_quota(options: RevocationOptions, state: State) -> list[RoleState]:
@@ -130,7 +148,8 @@ def _plan_role(options: RevocationOptions, one: RoleState, state: State, now: da
         if options.target == "all" and has_lock(one.role):
             raise InvalidInput("all", f"cannot be lifted: the role {one.role.name} is locked. Unlock the venue first.")
         of_user = [("user", options.value)] if options.target == "user" else []
-        lifted = plan_lift(one.role.name, one.inline, [*[(each.kind, each.value) for each in asked], *of_user])
+        certain = [(each.kind, each.value) for each in asked if not is_disputed(options, state, one, each)]
+        lifted = plan_lift(one.role.name, one.inline, [*certain, *of_user])
         return replace(_lift_subjects(options, one.role, lifted), locked=locked)
     if one.role.name in confirmed:
         known = confirmed[one.role.name]

@@ -18,14 +18,15 @@ from ..._domain.trust_reader import denied_subjects
 from ..._domain.words import first_of
 from .._operation import Runtime
 from .options import RevocationOptions
-from .planning import RolePlan
+from .planning import RolePlan, disputed_of
 from .state import Known, State, unknown
 
 
 def warn(options: RevocationOptions, known: Known, state: State, plans: Sequence[RolePlan], runtime: Runtime) -> None:
     """Warn of what the result alone does not make plain."""
     notes = [note for one in plans for note in one.plan.notes]
-    for sentence in (*notes, *_target(options, known, state, plans), *_roles(options, state), *_receipts(known, state)):
+    of_target = [*_target(options, known, state, plans), *_not_lifted(options, state, plans)]
+    for sentence in (*notes, *of_target, *_roles(options, state), *_receipts(known, state)):
         runtime.warn(sentence)
 
 
@@ -48,6 +49,21 @@ def _target(options: RevocationOptions, known: Known, state: State, plans: Seque
             f"None of the {len(others)} receipts of valid tokens of {options.venue} names the session "
             f"{options.value}. Check that the name is spelled as in the receipt or in CloudTrail."
         )
+
+
+def _not_lifted(options: RevocationOptions, state: State, plans: Sequence[RolePlan]) -> Iterator[str]:
+    """About sessions that stay revoked, because they may be somebody else's."""
+    for one in plans:
+        names = disputed_of(options, state, one.of)
+        if names:
+            role = "" if one.role.name.lower() == options.role_name.lower() else f" -e revoke_role_name={one.role.name}"
+            yield (
+                f"Not lifted: {first_of(names)}. Another receipt, or the name of the session, says that it belongs to "
+                "somebody else, so one of the receipts may be forged. If you know that it is the right session, lift "
+                f"it by its name: ansible-playbook mdps.venue_sts.revoke -e project={options.venue.project} "
+                f"-e venue={options.venue.venue}{role} -e session_name={names[0]} -e lift=true "
+                "(or session_name, with state: absent)."
+            )
 
 
 def _roles(options: RevocationOptions, state: State) -> Iterator[str]:

@@ -36,6 +36,7 @@ from ..leases import read_leases
 from .options import RevocationOptions
 
 MOST_ROLES = 100  # of one venue; whoever may write receipts can name any number
+SessionKey = tuple[str, str]  # the name of the role in lower case, as IAM compares it, and that of the session
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,13 @@ class Known:
 
     :param receipts: the tokens of the venue that are asked for and may be valid.
     :param found: whether there are receipts about the target at all.
+    :param disputed: the sessions that may be somebody else's, by receipts.
     """
 
     receipts: tuple[Receipt, ...]
     found: bool = True
     unreadable: int = 0
+    disputed: frozenset[SessionKey] = frozenset()
 
 
 class WantedRoles(NamedTuple):
@@ -87,6 +90,7 @@ class State:
     :param skipped_roles: the names of further roles that receipts name, too many to be read.
     :param failed: roles that must be dealt with and could not be read, each with the reason.
     :param own_missing: whether the venue's own role was looked for and does not exist.
+    :param disputed: as in :class:`Known`.
     """
 
     caller: Caller
@@ -99,6 +103,7 @@ class State:
     skipped_roles: tuple[str, ...]
     failed: Mapping[str, VenueError]
     own_missing: bool
+    disputed: frozenset[SessionKey]
 
     def lease_of(self, user: str) -> StoredLease | None:
         """Return the lease of a user, or None."""
@@ -132,15 +137,22 @@ def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime
     found = _asked_for(options, log)
     if not found and options.target == "access_key_id" and not options.sources.services:
         raise unknown(options)
-    return Known(_living(found, options.venue, now), bool(found), log.unreadable)
+    return Known(_living(found, options.venue, now), bool(found), log.unreadable, _disputed(options, log))
 
 
 def _asked_for(options: RevocationOptions, log: ReceiptLog) -> Sequence[Receipt]:
     """The receipts of a user or an access key; all receipts for other targets."""
-    if not options.by_receipt:
-        return log.tokens
-    of_user = options.target == "user"
-    return [one for one in log.tokens if options.value == (one.recipient if of_user else one.access_key_id)]
+    return [one for one in log.tokens if options.concerns(one)] if options.by_receipt else log.tokens
+
+
+def _disputed(options: RevocationOptions, log: ReceiptLog) -> frozenset[SessionKey]:
+    """The sessions that receipts of somebody else name. An access key has one session: of several, none is certain."""
+    asked: set[SessionKey] = set()
+    others: set[SessionKey] = set()
+    for one in log.tokens:
+        (asked if options.concerns(one) else others).add((one.role_name.lower(), one.session_name))
+    several = options.target == "access_key_id" and len(asked) > 1
+    return frozenset(asked | others if several else others)
 
 
 def unknown(options: RevocationOptions) -> InvalidInput:
@@ -169,7 +181,6 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
         raise unknown(options)
     wanted = _wanted_roles(options, iam, receipts, lease)
     states, refused = _read_roles(options, iam, wanted)
-    _raise_if_nothing_else(options, refused, wanted.names)
     roles = _role_states(states, refused, receipts)
     if not options.by_receipt and not roles:
         raise _no_role(options, caller, [refused[name.lower()] for name in wanted.names if name.lower() in refused])
@@ -190,6 +201,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
         skipped_roles=wanted.skipped_roles,
         failed=failed,
         own_missing=not options.by_receipt and options.role_name.lower() not in there,
+        disputed=known.disputed,
     )
 
 
@@ -237,7 +249,10 @@ def _wanted_roles(
 def _read_roles(
     options: RevocationOptions, iam: Any, wanted: WantedRoles
 ) -> tuple[list[tuple[Role, Mapping[str, Mapping[str, Any]]]], dict[str, VenueError]]:
-    """The roles that exist, and why others, by their names in lower case, are not to be acted on."""
+    """The roles that exist, and why others, by their names in lower case, are not to be acted on.
+
+    :raises VenueError: as for :func:`_raise_if_nothing_else`.
+    """
     names = wanted.names
     found = run_concurrently(*[lambda name=name: _read_role(iam, name) for name in names])
     refused = {name.lower(): one for name, one in zip(names, found, strict=True) if isinstance(one, VenueError)}
@@ -246,6 +261,7 @@ def _read_roles(
         if problem := _foreign_role(options, role):
             refused[role.name.lower()] = problem
     refused.update({name.lower(): too_many_roles(wanted.skipped_roles) for name in wanted.skipped_roles})
+    _raise_if_nothing_else(options, refused, names)
     return states, refused
 
 
