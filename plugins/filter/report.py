@@ -8,7 +8,6 @@ They import what they need when they are called, like those of an incident.
 from __future__ import annotations
 
 import json
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -32,23 +31,30 @@ def _facts(
         raise AnsibleFilterError(f"report_facts: {error.message}") from None
 
 
-def _accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _accounts(hosts: Iterable[Mapping[str, Any]], given_stores: Iterable[str] = ()) -> list[dict[str, Any]]:
     from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import report
 
-    try:
-        return report.accounts(_with_an_account(host) for host in hosts)
-    except KeyError as missing:
-        raise AnsibleFilterError(f"report_accounts: a host has no variable {missing}.") from None
+    def known(host: Mapping[str, Any], name: str) -> Any:
+        try:
+            return _evaluated(host[name])
+        except (AnsibleError, TemplateError) as error:
+            return report.NotKnown(str(error))
+
+    read = [{name: known(host, name) for name in report.variables_read(host)} for host in hosts]
+    return report.accounts(read, given_stores)
 
 
-def _with_an_account(host: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the variables of a host; with the reason, if its account in Kion cannot be evaluated."""
-    try:
-        str(host.get("broker_account"))
-    except (AnsibleError, TemplateError) as error:
-        known = {"broker_account": "not known", "broker_result": {"msg": str(error)}}
-        return ChainMap(known, host)  # type: ignore[arg-type]  # it is only read
-    return host
+def _evaluated(value: Any) -> Any:
+    """Return a value of which every part is evaluated, and nothing is undefined.
+
+    :raises AnsibleError, TemplateError: a part cannot be evaluated.
+    """
+    if isinstance(value, Mapping):
+        return {key: _evaluated(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_evaluated(one) for one in value]
+    str(value)  # raises for what is undefined
+    return value
 
 
 def _table(document: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from .times import iso, parse_time
 
 SOON = timedelta(minutes=15)  # a token with less left is about to expire
 LONGEST_TIMELINE = timedelta(hours=24)
+NAMES = ("project", "venue")
 CONNECTION = ("profile", "region")
 GROUPED = (*CONNECTION, "account")
 PREFIXES = ("venue_sts_", "provision_")  # of variables for every role, and of those of the role provision
@@ -24,22 +26,45 @@ LEASE_COLUMNS = (("LEASES OF VENUE", 28), ("USER", 20), ("LEASE UNTIL", 20), ("L
 COLUMNS = (("VENUE", 28), ("ACCOUNT", 12), ("STATUS", 8), ("EXTERNAL ID", 12), ("TOKENS", 6), ("NEXT END", 20))
 
 
-def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class NotKnown:
+    """What there is in place of the value of a variable that cannot be evaluated."""
+
+    reason: str
+
+
+def variables_read(names: Iterable[str]) -> list[str]:
+    """Which of a host's variables ``accounts`` reads. Others, such as external IDs, need not be evaluated."""
+    fixed = (*NAMES, "inventory_hostname", "broker_account", "broker_result", *STORES.values())
+    return [name for name in names if name in fixed or _option(name)]
+
+
+def _option(name: str) -> str:
+    """The option of the role provision that a variable sets; '' if it is not one that describes a role."""
+    option = next((name.removeprefix(prefix) for prefix in PREFIXES if name.startswith(prefix)), "")
+    return "" if option in NOT_DESCRIBING or option == "result" else option
+
+
+def accounts(hosts: Iterable[Mapping[str, Any]], given_stores: Iterable[str] = ()) -> list[dict[str, Any]]:
     """Return the venues of an inventory, grouped by the credentials and region that they are read with.
 
     A group whose credentials come from Kion names its ``account``, and either the host that has the credentials
-    (``key_host``) or why there are none (``problem``).
+    (``key_host``) or why there are none (``problem``). A host of which a variable is missing or cannot be evaluated is
+    a group of its own, with the reason. One whose stores of receipts are not known is in ``unknown_stores``.
 
     :param hosts: the variables of each host: ``project``, ``venue``, what the role provision takes, and what the role
         broker leaves behind. A variable of the role takes precedence over one for every role.
+    :param given_stores: the options of ``STORES`` that do not come from the hosts.
     """
     found: dict[tuple[str, ...], dict[str, Any]] = {}
+    stores = {option: name for option, name in STORES.items() if option not in given_stores}
     for host in hosts:
-        given = {
-            name.removeprefix(prefix): host[name] for prefix in PREFIXES for name in host if name.startswith(prefix)
-        }
-        where = {key: given.pop(key) for key in CONNECTION if key in given}
-        described = {name: value for name, value in given.items() if name not in NOT_DESCRIBING and name != "result"}
+        if reason := _why_not_known(host):
+            found["", _name(host)] = _host_not_known(host, reason)
+            continue
+        by_prefix = [(name, _option(name)) for prefix in PREFIXES for name in host if name.startswith(prefix)]
+        described = {option: host[name] for name, option in by_prefix if option}
+        where = {key: described.pop(key) for key in CONNECTION if key in described}
         result = host.get("broker_result", {})
         kion_account = _kion_account(host, result)
         if kion_account is not None:
@@ -47,18 +72,44 @@ def accounts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         # Venues of one account may be read with the credentials of different roles or servers: those of each request.
         group = (*(str(where.get(key, "")) for key in GROUPED), str(result.get("request", "")))
         account = found.setdefault(group, {**where, "venues": []})
-        for option, name in STORES.items():
-            _add_stores(account, option, host.get(name))
+        for option, name in stores.items():
+            _add_stores(account, option, host, name)
         account["venues"].append({"project": host["project"], "venue": host["venue"], **described})
         if "account" in where:
             _add_keys(account, host["inventory_hostname"] if "sts_creds" in result else "", result)
     return list(found.values())
 
 
-def _add_stores(account: dict[str, Any], option: str, places: Any) -> None:
+def _name(host: Mapping[str, Any]) -> str:
+    return f"host {host.get('inventory_hostname', 'without a name')}"
+
+
+def _why_not_known(host: Mapping[str, Any]) -> str:
+    """Why a host cannot be reported on; '' if it can."""
+    missing = [f"it has no variable {name}" for name in NAMES if name not in host]
+    stores = STORES.values()
+    wrong = [f"{name}: {one.reason}" for name, one in host.items() if isinstance(one, NotKnown) and name not in stores]
+    return "; ".join([*missing, *wrong])
+
+
+def _host_not_known(host: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """The group of a host that cannot be reported on. What is known of its names is shown."""
+    known = {name: None if isinstance(host.get(name), NotKnown) else host.get(name) for name in NAMES}
+    name = {} if all(known.values()) else {"name": _name(host)}
+    problem = f"{_name(host)}: {reason}"
+    return {"account": "not known", "problem": problem, "venues": [{**known, **name}]}
+
+
+def _add_stores(account: dict[str, Any], option: str, host: Mapping[str, Any], name: str) -> None:
     """Note where receipts of an account are. Ansible's placeholder for an omitted option is no place."""
-    for place in [places] if isinstance(places, str) else places if isinstance(places, (list, tuple)) else []:
-        if str(place) not in account.get(option, ()) and not str(place).startswith("__omit_place_holder__"):
+    given = host.get(name)
+    places = list(given) if isinstance(given, (list, tuple)) else [given]
+    if wrong := [one for one in places if isinstance(one, (NotKnown, Mapping, list, tuple, int, float))]:
+        why = wrong[0].reason if isinstance(wrong[0], NotKnown) else "must be a text or a list of texts."
+        problem = f"{_name(host)}: {name}: {why}"
+        account.setdefault("unknown_stores", []).append({**{key: host[key] for key in NAMES}, "problem": problem})
+    for place in [one for one in places if isinstance(one, str)]:
+        if place not in account.get(option, ()) and not place.startswith("__omit_place_holder__"):
             account.setdefault(option, []).append(str(place))
 
 
@@ -71,7 +122,7 @@ def _kion_account(host: Mapping[str, Any], result: Mapping[str, Any]) -> str | N
     if "account" in receipt:
         return str(receipt["account"])
     if "broker_account" in host:
-        return str(host["broker_account"])
+        return "" if host["broker_account"] is None else str(host["broker_account"])
     return "not known" if result.get("msg") else None
 
 
@@ -99,17 +150,20 @@ def facts(
     :param accounts: what was to be read, as ``accounts`` gives it.
     """
     accounts, infos, sessions = list(accounts), list(infos), list(sessions)
-    tokens, unknown = _by_venue(sessions, now), _unknown(sessions)
+    tokens, unknown = _by_venue(sessions, now), {**_unknown_stores(accounts), **_unknown(sessions)}
     unread = [one for one in accounts if "problem" in one] + [_unread(one) for one in infos if one.get("failed")]
     seen = [venue for one in infos if not one.get("failed") for venue in one["venues"]]
     seen += [_not_read(venue, one) for one in unread for venue in one["venues"]]
     venues = [_joined(one, tokens, unknown) for one in seen]
     venues.sort(key=lambda one: (STATES.index(one["status"]), one["name"]))
     totals = {state: sum(one["status"] == state for one in venues) for state in STATES}
-    counted = {"venues": len(venues), **totals, "live_tokens": sum(one["live_tokens"] for one in venues)}
-    counted["ending_tokens"] = sum(one["state"] == "ending" for venue in venues for one in venue["sessions"])
+    states = [one["state"] for venue in venues for one in venue["sessions"]]
+    counted = {"venues": len(venues), **totals, "live_tokens": sum(state in ALIVE for state in states)}
+    counted["ending_tokens"] = states.count("ending")
+    counted["unknown_tokens"] = sum(one["live_tokens"] is None for one in venues)
     failed = [{"account": one.get("account"), "problem": one["problem"]} for one in unread]
     failed += [{"account": one["item"].get("account"), "problem": one["msg"]} for one in sessions if one.get("failed")]
+    failed += [{"account": one.get("account"), "problem": it["problem"]} for one, it in _stores_of(accounts)]
     skipped = max((one.get("unreadable", 0) for one in sessions), default=0)
     return {
         "schema": 1,
@@ -117,6 +171,7 @@ def facts(
         "totals": counted,
         "unread": failed,
         "unreadable_receipts": skipped,
+        "warnings": list(dict.fromkeys(str(text) for one in (*infos, *sessions) for text in one.get("warnings") or ())),
         "venues": venues,
     }
 
@@ -161,21 +216,21 @@ def _joined(
     tokens: Mapping[tuple[Any, ...], list[dict[str, Any]]],
     unknown: Mapping[tuple[str, str], str],
 ) -> dict[str, Any]:
-    """A venue with its tokens."""
+    """A venue with its tokens. Their number is None if there may be others than those that are known."""
     held = tokens.get((venue["account_id"], *_owner(venue)), [])
     alive = [one for one in held if one["state"] in ALIVE]
     ends = min((one["expires_at"] for one in alive), default=None)
     name = f"{venue['project']} / {venue['venue']}" if venue["project"] else venue["role_name"]
-    problems = [venue["problem"], unknown.get((venue["project"], venue["venue"]))]
-    problem = " ".join(one for one in problems if one) or None
+    why_unknown = unknown.get((venue["project"], venue["venue"]))
+    problem = " ".join(one for one in (venue["problem"], why_unknown) if one) or None
     return {
         "name": name,
+        "live_tokens": None if why_unknown else len(alive),
         **venue,
         "problem": problem,
         "sessions": held,
         "leases": venue.get("leases", []),
         "lease_problems": venue.get("lease_problems", []),
-        "live_tokens": len(alive),
         "next_end": ends,
     }
 
@@ -195,6 +250,19 @@ def _unknown(sessions: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str
     }
 
 
+def _stores_of(accounts: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """The venues whose stores of receipts are not known, each with its account."""
+    return [(account, one) for account in accounts for one in account.get("unknown_stores", ())]
+
+
+def _unknown_stores(accounts: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """Why it is not known who holds tokens, by venue, where the stores of its receipts are not known."""
+    return {
+        (one["project"], one["venue"]): f"Who holds tokens is not known: {one['problem']}"
+        for _account, one in _stores_of(accounts)
+    }
+
+
 def _not_read(venue: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
     """What there is to say about a venue whose account could not be read."""
     nothing = dict.fromkeys(("role", "external_id", "last_used_at"))
@@ -203,8 +271,8 @@ def _not_read(venue: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str,
     }
     where = {"account_id": account.get("account"), "region": account.get("region"), "role_name": ""}
     problem = f"The account could not be read: {account['problem']}"
-    names = {"project": venue["project"], "venue": venue["venue"]}
-    return {**names, **where, **nothing, **lists, "status": "broken", "problem": problem}
+    names = {key: venue[key] for key in (*NAMES, "name") if key in venue}
+    return {**names, **where, **nothing, **lists, "status": "broken", "problem": problem, "live_tokens": None}
 
 
 def _state(session: Mapping[str, Any], now: datetime) -> str:
@@ -225,7 +293,7 @@ def table(report: Mapping[str, Any]) -> list[str]:
             venue["account_id"] or "-",
             venue["status"],
             state,
-            str(venue["live_tokens"]),
+            "?" if venue["live_tokens"] is None else str(venue["live_tokens"]),
             venue["next_end"] or "-",
         )
         padded = " ".join(str(cell).ljust(width) for cell, (_title, width) in zip(cells, COLUMNS, strict=True))

@@ -99,3 +99,65 @@ def test_nothing_is_reported_if_it_is_not_known_what_is_missing(account: Moto, t
     shown = report_on(tmp_path, account, {}, {"profile": "no-such-profile"})
     assert "no-such-profile" in shown and "attribute" not in shown, shown
     assert "emit / ops" not in shown
+
+
+NOPE = "{{ nope }}"
+NOT_KNOWN = {
+    "project": {"venue": "a", "project": NOPE},
+    "venue": {"project": "a", "venue": "x-{{ nope }}"},
+    "provision_role_name": {"project": "a", "venue": "c", "provision_role_name": NOPE},
+    "venue_sts_region": {"project": "a", "venue": "d", "venue_sts_region": NOPE},
+    "provision_buckets": {"project": "a", "venue": "e", "provision_buckets": ["x", NOPE]},
+}
+STORES = {
+    "handoff_receipts_s3": ["s3://{{ nope }}/rc", NOPE, 5, {"a": 1}],
+    "handoff_receipts_ssm_path": [NOPE, "{{ nope.path }}/x", ["/unity/sbg/dev/receipts", NOPE]],
+}
+
+
+def test_no_variable_of_a_host_is_left_out_silently_or_stops_the_report(account: Moto, tmp_path: pathlib.Path) -> None:
+    stores = {f"{name}-{i}": {name: one} for name, some in STORES.items() for i, one in enumerate(some)}
+    hosts = {**VENUES, **NOT_KNOWN, "no-venue": {"project": "a"}}
+    hosts |= {name: {"project": "st", "venue": f"v{i}", **one} for i, (name, one) in enumerate(stores.items())}
+    hosts["sbg-dev"] = {**VENUES["sbg-dev"], "provision_external_id": NOPE}  # which the report does not need
+    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": hosts}}))
+    options = ("-e", f"receipts_file={tmp_path}/receipts.jsonl", "-e", f"json={tmp_path}/report.json")
+    run = ansible_playbook(
+        "mdps.venue_sts.report", "-i", "inventory.json", *options, env=account.environment(), cwd=tmp_path
+    ).expect(2)
+    document = json.loads((tmp_path / "report.json").read_text())
+    of_hosts = {name: one["problem"] or "" for one in document["venues"] for name in [one["name"]]}
+    said = " ".join(of_hosts.values())
+    for name in NOT_KNOWN:
+        assert f"The account could not be read: host {name}: {name}: 'nope' is undefined" in said, name
+    assert "host no-venue: it has no variable venue" in of_hosts["host no-venue"]
+    for name in stores:
+        assert f"Who holds tokens is not known: host {name}: {name.rpartition('-')[0]}: " in said, name
+    tokens = {one["name"]: one["live_tokens"] for one in document["venues"]}
+    assert (tokens["sbg / dev"], tokens["emit / ops"]) == (1, 0)
+    assert [name for name, count in tokens.items() if count is not None] == ["emit / ops", "sbg / dev"]
+    assert "handoff_receipts_s3-0" in run.output
+
+
+def test_stores_that_the_command_names_are_read_instead_of_those_of_the_hosts(
+    account: Moto, tmp_path: pathlib.Path
+) -> None:
+    hosts = {"sbg-dev": {**VENUES["sbg-dev"], "handoff_receipts_ssm_path": NOPE}}
+    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": hosts}}))
+    options = ("-e", f"receipts_file={tmp_path}/receipts.jsonl", "-e", "receipts_ssm_path=/unity/sbg/dev/receipts")
+    run = ansible_playbook(
+        "mdps.venue_sts.report", "-i", "inventory.json", *options, env=account.environment(), cwd=tmp_path
+    ).expect()
+    assert "nope" not in run.output
+
+
+def test_the_files_have_the_warnings_of_the_screen(account: Moto, tmp_path: pathlib.Path) -> None:
+    early = issued(number=2, at=datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=30))
+    with (tmp_path / "receipts.jsonl").open("a") as file:
+        file.write(early.to_line())
+    files = {name: tmp_path / f"report.{name}" for name in ("json", "dest")}
+    options = [part for name, path in files.items() for part in ("-e", f"{name}={path}")]
+    options += ["-e", f"receipts_file={tmp_path}/receipts.jsonl"]
+    ansible_playbook("mdps.venue_sts.report", *options, env=account.environment(), cwd=tmp_path).expect()
+    for file in files.values():
+        assert "1 receipts are dated in the future" in file.read_text()

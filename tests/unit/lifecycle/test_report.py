@@ -153,6 +153,10 @@ def test_an_account_that_cannot_be_read_is_in_the_report_with_the_reason() -> No
     assert {one["account"] for one in document["unread"]} == {"111122223333", "444455556666", "777788889999"}
     shown = "\n".join(report.table(document)) + page(document)
     assert shown.count("The account could not be read: No keys.") == 2
+    assert [one["live_tokens"] for one in document["venues"]] == [None] * 3
+    assert all(line.split("  ")[-1].strip() and " ? " in line for line in report.table(document)[1:])
+    assert "<b>3</b> venues whose tokens are not known" in page(document)
+    assert page(document).count(">?</td>") == 3
     json.dumps(document)
 
 
@@ -162,7 +166,7 @@ def test_what_needs_care_comes_first_and_everything_is_counted() -> None:
         "ok"
     ] * 2
     totals = {"venues": 8, "ok": 2, "drifted": 2, "broken": 2, "absent": 2, "live_tokens": 6, "ending_tokens": 3}
-    assert document["totals"] == totals
+    assert document["totals"] == {**totals, "unknown_tokens": 0}
     json.dumps(document)
 
 
@@ -262,3 +266,89 @@ def test_the_stores_of_the_venues_receipts_are_named_once_for_each_account() -> 
     assert account["receipts_s3"] == ["s3://records/sts"]
     assert account["receipts_ssm_path"] == ["/unity/sbg/dev/receipts", "/unity/sbg/ops/receipts", "/unity/old"]
     assert all("handoff_receipts_s3" not in one for one in account["venues"])
+
+
+def test_tokens_that_are_known_are_counted_and_listed_also_where_there_may_be_others() -> None:
+    account = {"venues": [{"project": "p0", "venue": "v0"}], "unknown_stores": [
+        {"project": "p0", "venue": "v0", "problem": "host a: handoff_receipts_s3: 'nope' is undefined"}]}  # fmt: skip
+    told = [{"account_id": "123456789012", "sessions": [session(0, 0, -60, 60)], "item": account}]
+    document = report.facts([{"venues": [venue(0, "ok"), venue(1, "ok")], "item": account}], told, NOW, [account])
+    first, second = document["venues"]
+    assert (first["live_tokens"], len(first["sessions"]), first["next_end"]) == (None, 1, at(60))
+    assert first["problem"] == "Who holds tokens is not known: host a: handoff_receipts_s3: 'nope' is undefined"
+    assert (first["status"], second["live_tokens"], second["problem"]) == ("ok", 0, None)
+    assert (document["totals"]["live_tokens"], document["totals"]["unknown_tokens"]) == (1, 1)
+    assert [one["problem"] for one in document["unread"]] == ["host a: handoff_receipts_s3: 'nope' is undefined"]
+
+
+HOST = {"project": "sbg", "venue": "dev", "inventory_hostname": "one"}
+NOPE = report.NotKnown("'nope' is undefined")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "reason"),
+    [
+        ({"project": NOPE}, "host one", "project: 'nope' is undefined"),
+        ({"venue": NOPE}, "host one", "venue: 'nope' is undefined"),
+        ({"venue": None, "project": NOPE}, "host one", "project: 'nope' is undefined"),
+        ({"provision_role_name": NOPE}, None, "provision_role_name: 'nope' is undefined"),
+        ({"venue_sts_region": NOPE}, None, "venue_sts_region: 'nope' is undefined"),
+        ({"broker_account": NOPE, "venue_sts_profile": NOPE}, None, "broker_account: 'nope' is undefined; venue_sts_p"),
+        ({"venue": "missing"}, "host one", "it has no variable venue"),
+    ],
+)
+def test_a_host_that_is_not_known_is_listed_with_the_reason_beside_the_others(
+    changes: dict[str, Any], name: str | None, reason: str
+) -> None:
+    host = {key: value for key, value in {**HOST, **changes}.items() if value != "missing"}
+    known, unknown = report.accounts([{**HOST, "inventory_hostname": "two"}, host])
+    assert known == {"venues": [{"project": "sbg", "venue": "dev"}]}
+    assert unknown["problem"].startswith(f"host one: {reason}")
+    document = report.facts([], [], NOW, [unknown])
+    (shown,) = document["venues"]
+    assert (shown["name"], shown["account_id"], shown["status"]) == (name or "sbg / dev", "not known", "broken")
+    assert document["unread"] == [{"account": "not known", "problem": unknown["problem"]}]
+
+
+@pytest.mark.parametrize("name", report.STORES.values())
+@pytest.mark.parametrize(
+    ("places", "reason"),
+    [
+        (NOPE, "'nope' is undefined"),
+        (["/a", NOPE], "'nope' is undefined"),
+        ({"a": 1}, "must be a text or a list of texts."),
+        (5, "must be a text or a list of texts."),
+        (True, "must be a text or a list of texts."),
+        (["/a", 5], "must be a text or a list of texts."),
+        ([["/a"]], "must be a text or a list of texts."),
+        (None, None),
+        ([], None),
+        ("/a", None),
+    ],
+)
+def test_a_store_that_is_not_known_leaves_open_who_holds_tokens_of_this_venue(
+    name: str, places: Any, reason: str | None
+) -> None:
+    (account,) = report.accounts([{**HOST, name: places}])
+    wanted = [{"project": "sbg", "venue": "dev", "problem": f"host one: {name}: {reason}"}] if reason else None
+    assert account.get("unknown_stores") == wanted
+    option = next(option for option, variable in report.STORES.items() if variable == name)
+    (given,) = report.accounts([{**HOST, name: places}], [option])
+    assert option not in given and "unknown_stores" not in given
+
+
+def test_only_what_the_report_needs_is_evaluated() -> None:
+    names = ["project", "provision_external_id", "venue_sts_state", "provision_result", "other", "provision_path"]
+    assert report.variables_read(names) == ["project", "provision_path"]
+
+
+def test_what_the_screen_warned_of_is_in_the_files_once() -> None:
+    results = [{"account_id": "1", "sessions": [], "warnings": ["<b>early</b>", "late"]}, {"account_id": "1"}]
+    document = report.facts([{"venues": [], "warnings": ["late"]}], results, NOW)
+    assert document["warnings"] == ["late", "<b>early</b>"]
+    assert "&lt;b&gt;early&lt;/b&gt;</p>" in page(document)
+
+
+def test_null_is_a_blank_account_in_kion() -> None:
+    (account,) = report.accounts([{**HOST, "broker_account": None}])
+    assert account["account"] == ""
