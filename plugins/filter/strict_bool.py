@@ -11,11 +11,11 @@ from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
 
 
-def _strict_bool(value: Any) -> bool:
+def _strict_bool(value: Any, name: str = "strict_bool") -> bool:
     try:
         return bool(boolean(value, strict=True))
     except TypeError:
-        raise AnsibleFilterError(f"strict_bool: '{value}' is neither true nor false.") from None
+        raise AnsibleFilterError(f"{name}: '{value}' is neither true nor false.") from None
 
 
 class FilterModule:

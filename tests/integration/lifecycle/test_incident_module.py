@@ -410,7 +410,26 @@ def test_a_lease_below_another_path_is_found_and_ends(found: Found) -> None:
 def test_a_mistyped_answer_is_an_error_before_anything_else(found: Found, mistyped: tuple[str, ...]) -> None:
     options = [word for one in mistyped for word in ("-e", one)]
     refused = play(found, "-e", f"access_key_id={KEY}", *options, code=2)
-    assert "'ture' is neither true nor false" in refused
+    assert f"{mistyped[-1].partition('=')[0]}: 'ture' is neither true nor false" in refused
+    assert "Gather information about the key" not in refused
+    assert policies(found) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "Which key was found? Add -e access_key_id=ID."),
+        (("-e", f"access_key_id={KEY}", "-e", "dest="), "dest must be the name of a file. '' is empty or a folder."),
+        (("-e", f"access_key_id={KEY}", "-e", "json=."), "json must be the name of a file. '.' is empty or a folder."),
+        (("-e", f"access_key_id={KEY}", "-e", "lock="), "lock: '' is neither true nor false"),
+    ],
+    ids=str,
+)
+def test_what_is_missing_or_no_file_is_an_error_before_anything_else(
+    found: Found, options: tuple[str, ...], said: str
+) -> None:
+    refused = play(found, *options, "-e", "act=true", code=2)
+    assert said in " ".join(refused.split())
     assert "Gather information about the key" not in refused
     assert policies(found) == []
 

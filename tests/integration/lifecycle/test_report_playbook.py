@@ -161,3 +161,27 @@ def test_the_files_have_the_warnings_of_the_screen(account: Moto, tmp_path: path
     ansible_playbook("mdps.venue_sts.report", *options, env=account.environment(), cwd=tmp_path).expect()
     for file in files.values():
         assert "1 receipts are dated in the future" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-i", "inventory.json", "-e", "target=sbg-dvv"), "No host of the inventory matches 'sbg-dvv'"),
+        (("-e", "target=sbg-dev"), "No host of the inventory matches 'sbg-dev'"),
+        (("-i", "other,"), "No host of the inventory matches 'venues'"),
+        (("-i", "inventory.json", "-e", "target="), "target must not be empty"),
+        (("-i", "inventory.json", "-e", '{"target": []}'), "target must not be empty"),
+        (("-e", "dest=."), "must be the names of files, not of folders"),
+        (("-e", "json=."), "must be the names of files, not of folders"),
+        (("-e", "dest="), "must not be empty"),
+        (("-e", "cloudtrail=maybe"), "cloudtrail: 'maybe' is neither true nor false"),
+    ],
+    ids=str,
+)
+def test_a_mistyped_option_reports_on_nothing_else(tmp_path: pathlib.Path, options: tuple[str, ...], said: str) -> None:
+    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": VENUES}}))
+    run = ansible_playbook("mdps.venue_sts.report", *options, env={}, cwd=tmp_path)
+    assert run.code != 0
+    assert said in " ".join(run.output.split())
+    assert "Gather information" not in run.output
+    assert [one.name for one in tmp_path.iterdir() if one.suffix != ".json" and one.is_file()] == []
