@@ -215,7 +215,7 @@ request_settings:
   description: The same for the files with settings and API keys.
   type: list
   elements: str
-  returned: with O(reuse)
+  returned: success, with O(reuse)
 error:
   description: What kind of failure it was, for C(rescue) blocks.
   type: str

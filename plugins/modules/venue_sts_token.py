@@ -695,7 +695,7 @@ request_settings:
   description: The same for the configuration files of the AWS CLI.
   type: list
   elements: str
-  returned: with O(reuse)
+  returned: success, with O(reuse)
 error:
   description: The kind of failure, such as V(ExternalIdMismatch) or V(NotProvisioned); docs/errors.md lists them.
   returned: failure

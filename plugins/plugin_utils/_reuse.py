@@ -153,8 +153,9 @@ class Reuse:
         if host and is_same(previous, refused, files) and previous.get("failed"):  # it would fail for each host
             return {"failed": True, "msg": f"{previous.get('msg')} (requested once, by {host})", "request": refused}
         result = self._run_task(tmp, task_vars)
-        asked = refused if result.get("failed") else request
-        return {**result, "request": asked, "request_files": files, "request_settings": settings}
+        if result.get("failed"):  # shown as it is: only what another host compares
+            return {**result, "request": refused, **({"request_files": files} if files else {})}
+        return {**result, "request": request, "request_files": files, "request_settings": settings}
 
     def _run_task(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = super()._run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's

@@ -776,6 +776,15 @@ def test_venues_that_failed_are_listed_in_the_order_of_the_inventory(tmp_path: p
     assert f"--limit '{','.join(names)}'" in run.output
 
 
+def test_the_table_shows_what_is_revoked_of_a_venue_that_failed(venue: Moto, tmp_path: pathlib.Path) -> None:
+    """The sessions that fit are revoked; the others are the failure."""
+    many = [recent(number=number, session_name=f"by-hand-{number:056}") for number in range(60)]
+    one = ("-e", "project=sbg", "-e", "venue=dev", "-e", "user=jdoe")
+    output = play(venue, tmp_path, *one, "-e", f"receipts_file={write(tmp_path / 'many', *many)}", code=2)
+    assert re.search(r"sbg-dev +123456789012 +FAILED +session by-hand-0.*; and [0-9]+ more", output)
+    assert policies(venue) != []
+
+
 def test_the_table_is_shown_also_if_every_venue_failed(venue: Moto, tmp_path: pathlib.Path) -> None:
     command = ("mdps.venue_sts.revoke", "-e", "project=sbg", "-e", "venue=dev", "-e", "user=nobody")
     run = {"env": venue.environment(), "cwd": tmp_path}

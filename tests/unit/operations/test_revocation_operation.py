@@ -420,3 +420,39 @@ def test_a_disputed_session_of_another_role_is_lifted_with_the_name_of_the_role(
     revocation.execute(session_name="by-hand", role_name="other-sts", state="absent", receipts_file=file)
     revocation.execute(user="kim", state="absent", receipts_file=file)  # nothing is left that could be lifted
     assert not any("Not lifted" in one for one in revocation.warnings[count:])
+
+
+# Some steps succeed, and the next one fails.
+
+
+@pytest.mark.parametrize(
+    ("asked", "fails", "at"),
+    [
+        ({"user": "jdoe"}, "iam:PutRolePolicy", 0),
+        ({"user": "jdoe"}, "iam:PutRolePolicy", 1),
+        ({"user": "jdoe", "state": "absent"}, "iam:DeleteRolePolicy", 1),
+        ({"state": "locked"}, "iam:PutRolePolicy", 0),
+        ({"state": "locked"}, "iam:UpdateAssumeRolePolicy", 0),
+        ({"state": "locked"}, "iam:DeleteRolePolicy", 0),  # of what the lock replaces
+        (OF_SUBJECT, "iam:PutRolePolicy", 0),
+    ],
+    ids=str,
+)
+def test_a_failure_says_what_is_in_force(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path, asked: dict[str, Any], fails: str, at: int
+) -> None:
+    known = [recent(number=number, context=PERSON) for number in range(3)]
+    file = write(tmp_path / "receipts", *known)
+    if asked.get("state"):
+        revocation.execute(user="jdoe", receipts_file=file)
+    account.before(fails, *[lambda: None] * at, refuse("AccessDenied"))
+    with pytest.raises(AwsRefused) as refused:
+        revocation.execute(**asked, receipts_file=file)
+    facts = refused.value.facts
+    trust = json.dumps(account.iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"])
+    assert {one["policy_name"] for one in facts["revocations"] if one["policy_name"]} == set(policies(account))
+    assert [one["locked"] for one in facts["roles"]] == ["MdpsVenueLocked" in trust]
+    assert any(one["kind"] == "web_identity_subject" for one in facts["revocations"]) is (
+        "MdpsSubjectsRevoked" in trust
+    )
+    assert facts["locked"] is False

@@ -253,6 +253,7 @@ class Failing(Action):
 def test_a_failure_is_not_asked_for_again_on_every_host() -> None:
     args = {"reuse": "kept", "reuse_host": "first", "minimum_seconds": 900, **REQUEST}
     failed = Failing(dict(args)).run(None, {})
+    assert set(failed) == {"failed", "msg", "request"}  # ansible shows all of a failure
     known = {"hostvars": {"first": {"kept": failed}}}
     before = Base.asked
     result = Action(dict(args)).run(None, known)

@@ -99,7 +99,9 @@ class _Run:
             _check_trust(self.options, one.role, self.clients, self.done)
         except VenueError as error:
             self.failed[one.role.name] = error
-            return one if len(self.done) > already else one.failed()
+            done = [step for step, _answer in self.done[already:]]
+            # A trust policy that somebody else has changed since does not have what was written.
+            return one.after(step for step in done if not (isinstance(error, ConcurrentChange) and _is_trust(step)))
         return one
 
     def steps(self) -> list[Step]:
@@ -171,7 +173,7 @@ def _check_trust(
 
     :raises ConcurrentChange: a lock or a refused subject is not there.
     """
-    written = {step.target for step, _answer in done if step.operation == "update_assume_role_policy"}
+    written = {step.target for step, _answer in done if _is_trust(step)}
     if options.state not in ("locked", "present") or role.name not in written:
         return
     now = read_role(clients.client("iam"), role.name)
@@ -180,6 +182,10 @@ def _check_trust(
             f"the trust policy of the role {role.name} was changed by somebody else: the lock or the denied subjects "
             "were removed."
         )
+
+
+def _is_trust(step: Step) -> bool:
+    return step.operation == "update_assume_role_policy"
 
 
 def _holds(options: RevocationOptions, role: Role) -> bool:

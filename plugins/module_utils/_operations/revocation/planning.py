@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from ..._domain.receipts import CLOCK_TOLERANCE, Receipt
 from ..._domain.revocation import QuotaReached, Revocation, cutoff, found_in, plan_lift, plan_revoke
 from ..._domain.revocation_quota import exceeds_quota, fitting, for_user
 from ..._domain.roles import Role
-from ..._domain.steps import Plan
+from ..._domain.steps import Plan, Step
 from ..._domain.subjects import with_subject, without_subject, without_subjects
 from ..._domain.trust_reader import is_locked
 from ..._domain.users import is_generated, is_session_of
@@ -108,9 +109,18 @@ class RolePlan:
         """The role as it was read."""
         return self.of.role
 
-    def failed(self) -> RolePlan:
-        """The role as it stays, since nothing could be done."""
-        return replace(self, plan=_nothing(self.of))
+    def after(self, done: Iterable[Step]) -> RolePlan:
+        """The role as it is where no more than these steps could be carried out."""
+        role, inline = self.role, dict(self.of.inline)
+        for step in done:
+            if step.operation == "delete_role_policy":
+                inline.pop(step.target, None)
+            elif step.operation == "put_role_policy":
+                inline[step.target] = json.loads(step.arguments["PolicyDocument"])
+            else:
+                role = replace(role, trust=json.loads(step.arguments["PolicyDocument"]))
+        of = replace(self.of, role=role, inline=inline)
+        return replace(self, of=of, plan=_nothing(of))
 
 
 def plan(options: RevocationOptions, state: State, now: datetime, confirmed: Confirmed) -> list[RolePlan]:
