@@ -16,6 +16,7 @@ SOON = timedelta(minutes=15)  # a token with less left is about to expire
 LONGEST_TIMELINE = timedelta(hours=24)
 NAMES = ("project", "venue")
 CONNECTION = ("profile", "region")
+NO_ACCOUNT = "not known"  # of a venue with an account in Kion
 GROUPED = (*CONNECTION, "account")
 PREFIXES = ("venue_sts_", "provision_")  # of variables for every role, and of those of the role provision
 # Where the playbook issue stores the receipts of a venue, by the option that reads them there.
@@ -97,7 +98,7 @@ def _host_not_known(host: Mapping[str, Any], reason: str) -> dict[str, Any]:
     known = {name: None if isinstance(host.get(name), NotKnown) else host.get(name) for name in NAMES}
     name = {} if all(known.values()) else {"name": _name(host)}
     problem = f"{_name(host)}: {reason}"
-    return {"account": "not known", "problem": problem, "venues": [{**known, **name}]}
+    return {"account": NO_ACCOUNT, "problem": problem, "venues": [{**known, **name}]}
 
 
 def _add_stores(account: dict[str, Any], option: str, host: Mapping[str, Any], name: str) -> None:
@@ -122,8 +123,8 @@ def _kion_account(host: Mapping[str, Any], result: Mapping[str, Any]) -> str | N
     if "account" in receipt:
         return str(receipt["account"])
     if "broker_account" in host:
-        return "" if host["broker_account"] is None else str(host["broker_account"])
-    return "not known" if result.get("msg") else None
+        return str("" if host["broker_account"] is None else host["broker_account"]).strip() or NO_ACCOUNT
+    return NO_ACCOUNT if result.get("msg") else None
 
 
 def _add_keys(account: dict[str, Any], host: str, result: Mapping[str, Any]) -> None:

@@ -86,7 +86,12 @@ def test_venues_of_one_account_are_read_with_the_credentials_of_their_own_reques
     [
         ({}, None, None),
         ({"broker_result": {"skipped": True}}, None, None),
-        ({"broker_account": ""}, "", None),  # blank is not "none": the credentials at hand are of another account
+        ({"broker_account": None}, "not known", None),
+        (
+            {"broker_account": ""},
+            "not known",
+            None,
+        ),  # blank is not "none": the credentials at hand are of another account
         ({"broker_account": 111122223333}, "111122223333", None),
         ({"broker_result": {**KEYS, "receipt": {"account": "444455556666"}}}, "444455556666", "one"),
         (
@@ -349,6 +354,8 @@ def test_what_the_screen_warned_of_is_in_the_files_once() -> None:
     assert "&lt;b&gt;early&lt;/b&gt;</p>" in page(document)
 
 
-def test_null_is_a_blank_account_in_kion() -> None:
-    (account,) = report.accounts([{**HOST, "broker_account": None}])
-    assert account["account"] == ""
+def test_a_blank_account_in_kion_is_never_read_with_a_venue_that_has_none() -> None:
+    hosts = [{**HOST, **more} for more in ({}, {"broker_account": " "}, {"broker_account": None}, {})]
+    own, blank = report.accounts(hosts)
+    assert [len(one["venues"]) for one in (own, blank)] == [2, 2]
+    assert "account" not in own and blank["problem"] == "There are no credentials from Kion for this account."
