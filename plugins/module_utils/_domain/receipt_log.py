@@ -20,18 +20,24 @@ from .untrusted import BadValue
 LONGEST_LINE = 65536  # bytes; a receipt has about 2,000
 MOST_BRACKETS = 256  # a receipt has ten, and those in its texts
 _WRITTEN_TIME = re.compile(r"2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
-Key = tuple[str, ...]  # what makes lines be about one issue
+Key = tuple[Any, ...]  # what makes lines be about one request
+Answer = tuple[Any, ...]  # what makes them be about one token of it
 
 _NAMES = tuple(one.name for one in fields(Receipt))
-_values = attrgetter(*_NAMES)
-# What the answer of STS adds. Of everything else, the request says all, and what it leaves open stays so: a source
-# identity that a later line brings in could make a valid token look revoked.
+# What the answer of STS adds.
 _ANSWER = ("access_key_id", "assumed_role_id", "issued_at", "expires_at")
 _answer = attrgetter(*_ANSWER)
 _NO_ANSWER = (None,) * len(_ANSWER)
 # What each line says of its own moment.
 _PROGRESS = ("state", "recorded_at", "handoff", "problem")
 _lasting = attrgetter(*(name for name in _NAMES if name not in (*_ANSWER, *_PROGRESS)))
+# STS may refuse a source identity, and a SAML assertion may name its user only with the answer. What a token allows
+# changes neither whose it is nor when it ends.
+_OPEN = ("source_identity", "context", "allows")
+_ANSWERED_CONTEXT = ("saml_subject", "saml_issuer")
+# The name of the session comes first: an identity provider may give another one.
+_REQUEST = tuple(name for name in _NAMES if name not in (*_ANSWER, *_PROGRESS, *_OPEN, "session_name"))
+_request = attrgetter("session_name", *_REQUEST)
 
 
 class Stored(NamedTuple):
@@ -52,8 +58,8 @@ class ReceiptLog(NamedTuple):
 
     :param tokens: one receipt for each token, in the order of the requests. A request without an outcome is among
         them, since its token may have been issued.
-    :param unreadable: how many lines were skipped, because they are no receipts or contradict an earlier one.
-    :param conflicts: the ids that are given to several sessions or recipients. Each of them counts.
+    :param unreadable: how many lines were skipped, because they are no receipts or contradict the request.
+    :param conflicts: the ids about which lines contradict each other. What each of them says is a token of its own.
     """
 
     tokens: list[Receipt]
@@ -77,18 +83,16 @@ def _read_stored(stored: Stored, oldest: str) -> Receipt | None:
 
 
 def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = None) -> ReceiptLog:
-    """Join the lines that are about one token: same account, role ARN, session, receipt id, recipient and venue.
+    """Join the lines that are about one token: those that say the same of the request and of the answer of STS.
 
-    A later line adds what it knows. It neither hides a token nor shortens its life, whatever it says: two access keys
-    are two tokens, and so are two recipients. "Failed" takes nothing back that was requested:
-    anybody who may write receipts can say so.
+    A later line adds what it knows, such as the answer. It neither hides a token nor changes one, whatever it says:
+    lines that contradict each other are about two tokens, since nothing tells which of them is true. "Failed" takes
+    nothing back that was requested: anybody who may write receipts can say so.
 
     :param since: leave out tokens that had certainly ended by then.
     """
-    requests: dict[Key, Receipt | None] = {}
-    durations: dict[Key, int] = {}
-    issued: dict[Key, dict[str, Receipt]] = {}
-    holders: dict[str, tuple[Any, ...]] = {}
+    issues: dict[Key, dict[Answer, Receipt]] = {}
+    holders: dict[str, Key] = {}
     conflicts: dict[str, None] = {}
     unreadable = 0
     oldest = iso(since - LONGEST_REACH) if since else ""
@@ -101,34 +105,39 @@ def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = Non
             continue
         if receipt is None or (since and receipt.ends_by <= since):
             continue
-        if holders.setdefault(receipt.id, holder := _holder(receipt)) != holder:
-            conflicts[receipt.id] = None
         if stored.overwritten and receipt.state == "failed":
             receipt = replace(receipt, state="requested")
-        key: Key = (*receipt.identity, receipt.id, receipt.recipient, *receipt.venue)
-        before = requests.setdefault(key, None)
-        durations.setdefault(key, receipt.duration_seconds)
-        if receipt.access_key_id:
-            tokens = issued.setdefault(key, {})
-            tokens[receipt.access_key_id] = _joined(tokens.get(receipt.access_key_id), receipt)
-        else:
-            requests[key] = _joined(before, receipt)
-    joined, refused = _tokens(requests, durations, issued)
-    return ReceiptLog(joined, unreadable + refused, tuple(conflicts))
+        key = _key(receipt)
+        answers, answer = issues.setdefault(key, {}), _answer(receipt)
+        answers[answer] = _joined(answers.get(answer), receipt)
+        holder = key if receipt.method == "assume_role" else key[1:]
+        if holders.setdefault(receipt.id, holder) != holder or len(answers) - (_NO_ANSWER in answers) > 1:
+            conflicts[receipt.id] = None
+    tokens, refused = _tokens(issues.values())
+    return ReceiptLog(tokens, unreadable + refused, tuple(conflicts))
 
 
-def _tokens(
-    requests: Mapping[Key, Receipt | None],
-    durations: Mapping[Key, int],
-    issued: Mapping[Key, Mapping[str, Receipt]],
-) -> tuple[list[Receipt], int]:
-    """The tokens of all receipt ids, in the order of the requests, and how many were left out."""
+def _key(receipt: Receipt) -> Key:
+    """What all lines about one request say alike, whoever it is for and whatever the answer is."""
+    said = receipt.context.items()
+    if receipt.method == "saml":
+        return (*_request(receipt), *(one for one in said if one[0] not in _ANSWERED_CONTEXT))
+    return (*_request(receipt), *said)
+
+
+def _tokens(issues: Iterable[Mapping[Answer, Receipt]]) -> tuple[list[Receipt], int]:
+    """The tokens of all requests, in their order, and how many were left out because they contradict theirs."""
     joined: list[Receipt] = []
     left_out = 0
-    for key, request in requests.items():
-        kept, refused = _with_request(request, durations.get(key, 0), issued.get(key, {}).values())
-        left_out += refused
-        joined += kept
+    for answers in issues:
+        request = answers.get(_NO_ANSWER)
+        if request is None:
+            joined += answers.values()
+            continue
+        found = [one for answer, one in answers.items() if answer != _NO_ANSWER]
+        kept = [_joined(request, one) for one in found if not _contradicts(one)]
+        left_out += len(found) - len(kept)
+        joined += kept if any(map(_is_in_time, kept)) else [request, *kept]
     return joined, left_out
 
 
@@ -136,12 +145,6 @@ def _check_place(receipt: Receipt, stored: Stored) -> None:
     """:raises BadValue: the store calls the receipt otherwise than it calls itself."""
     if stored.receipt_id not in ("", receipt.id):
         raise BadValue("id is not what the store calls the receipt.")
-
-
-def _holder(receipt: Receipt) -> tuple[Any, ...]:
-    """What a receipt id stands for. The session may get another name from an identity provider."""
-    session = receipt.session_name if receipt.method == "assume_role" else ""
-    return receipt.account_id, receipt.role_arn, session, receipt.recipient, receipt.venue
 
 
 def _is_older(given: Any, oldest: str) -> bool:
@@ -161,42 +164,32 @@ def _decode(line: bytes | str) -> Any:
     return json.loads(text)
 
 
-def _with_request(request: Receipt | None, duration: int, tokens: Iterable[Receipt]) -> tuple[list[Receipt], int]:
-    """The tokens of one receipt id, and how many were left out because they contradict the request.
-
-    :param duration: the seconds that the first line names. A later one could make every token
-        contradict it.
-    """
-    found = list(tokens)
-    if request is None:
-        return found, 0
-    kept = [_joined(request, one) for one in found if not _contradicts(request, duration, one)]
-    return kept or [request], len(found) - len(kept)
+def _contradicts(token: Receipt) -> bool:
+    """Whether a token ends earlier than its request allows. Only an identity provider may end one early."""
+    least = token.requested_at + timedelta(seconds=token.duration_seconds) - CLOCK_TOLERANCE
+    return token.method != "saml" and token.expires_at is not None and token.expires_at < least
 
 
-def _contradicts(request: Receipt, duration: int, token: Receipt) -> bool:
-    """Whether a token ends earlier than the request allows. Only an identity provider may end one early."""
-    least = request.requested_at + timedelta(seconds=duration) - CLOCK_TOLERANCE
-    return request.method != "saml" and token.expires_at is not None and token.expires_at < least
+def _is_in_time(token: Receipt) -> bool:
+    """Whether a token can be the answer to its request. Otherwise the request may have been answered nevertheless."""
+    return token.issued_at is not None and token.requested_at <= token.issued_at <= token.issue_until
 
 
 def _joined(first: Receipt | None, later: Receipt) -> Receipt:
-    """What two lines about one token say together."""
+    """What two lines about one token say together, of which at most the first one does not know the answer."""
     if first is None or _says_all(first, later):
         return later
-    values = dict(zip(_NAMES, _values(first), strict=True))
-    for name in _ANSWER:
-        values[name] = getattr(later, name) if values[name] is None else values[name]
-    # One that AWS refused is in the request alone, and revoking it does not reach the token.
-    if first.source_identity != later.source_identity:
-        values["source_identity"] = None
-    for name in ("issue_until", "expires_at", "issued_at", "recorded_at", "duration_seconds"):
-        values[name] = _latest(getattr(first, name), getattr(later, name))
+    known = later if first.access_key_id is None else first
     old, new = (later, first) if later.recorded_at < first.recorded_at else (first, later)
-    values["state"] = _state(old, new, issued=values["access_key_id"] is not None)
-    values["handoff"] = new.handoff or old.handoff
-    values["problem"] = new.problem
-    return Receipt(**values)  # pylint: disable=missing-kwoa
+    return replace(
+        known,
+        # One that AWS refused is in the request alone, and revoking it does not reach the token.
+        source_identity=first.source_identity if first.source_identity == later.source_identity else None,
+        recorded_at=new.recorded_at,
+        state=_state(old, new, issued=known.access_key_id is not None),
+        handoff=new.handoff or old.handoff,
+        problem=new.problem,
+    )
 
 
 def _says_all(first: Receipt, later: Receipt) -> bool:
@@ -217,10 +210,3 @@ def _state(old: Receipt, new: Receipt, *, issued: bool) -> str:
     if not issued:
         return "requested" if "requested" in states else new.state
     return new.state if new.state != "requested" else old.state
-
-
-def _latest(one: Any, other: Any) -> Any:
-    """The greater of two values; the other one if one of them is None."""
-    if one is None or other is None:
-        return other if one is None else one
-    return max(one, other)

@@ -21,6 +21,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipt_log
     read_log,
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,10 +88,104 @@ def test_no_later_line_hides_a_token_or_shortens_its_life(known: list[Receipt], 
     assert any(one.ends_by >= token.ends_by for one in found)
     assert any(one.issue_until >= token.issue_until for one in found)
     if token.access_key_id:
-        (same,) = [one for one in found if one.access_key_id == token.access_key_id]
-        assert same.expires_at is not None
-        assert token.expires_at is not None
-        assert same.expires_at >= token.expires_at
+        assert said(token) in map(said, found)
+
+
+def said(receipt: Receipt) -> Receipt:
+    """What a receipt says of its token. A forged line may change what is said of the delivery and the permissions."""
+    return replace(receipt, state="issued", recorded_at=NOW, handoff=None, problem=None, allows=None)
+
+
+def later(minutes: int) -> str:
+    return iso(NOW + timedelta(minutes=minutes))
+
+
+LIES: dict[str, list[Any]] = {
+    "state": ["requested", "issued", "delivered", "kept", "failed"],
+    "recorded_at": [later(-600), later(90)],
+    "recipient": ["mallory", "jdoe "],
+    "venue": ["ops"],
+    "role_arn": ["arn:aws:iam::123456789012:role/other"],
+    "session_name": ["jdoe", "mallory-1"],
+    "method": ["saml", "web_identity"],
+    "issue_until": [later(0), later(120)],
+    "duration_requested": [1, 43200],
+    "duration_seconds": [1, 43200],
+    "allows": [None, {}],
+    "context": [None, {"web_identity_subject": "mallory"}, {"saml_subject": "mallory"}],
+    "note": ["a note"],
+    "access_key_id": ["ASIAFORGEDFORGED0001"],
+    "assumed_role_id": ["AROAFAKEFAKEFAKEFAKE:jdoe-1"],
+    "issued_at": [later(-5), later(119)],
+    "expires_at": [later(1), later(179), later(720)],
+    "handoff": [None, {"at": later(0), "delivered": True, "channel": "file"}],
+    "problem": ["No space left."],
+}
+WITHOUT_ANSWER = dict.fromkeys(("access_key_id", "assumed_role_id", "issued_at", "expires_at"))
+
+
+@st.composite
+def lies(draw: st.DrawFn, genuine: list[Receipt]) -> str:
+    """A genuine line with other values in some of its fields, perhaps as if STS had not answered."""
+    known = draw(st.sampled_from(genuine)).to_json()
+    names = draw(st.lists(st.sampled_from(sorted(LIES)), max_size=4, unique=True))
+    told = {**known, **{name: draw(st.sampled_from(LIES[name])) for name in names}}
+    return json.dumps({**told, **(WITHOUT_ANSWER if draw(st.booleans()) else {})})
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.data())
+def test_no_line_changes_what_the_lines_of_a_token_say(data: st.DataObject) -> None:
+    states = [requested(), issued(), issued().with_handoff(DELIVERED, NOW)]
+    killed, other = requested(number=2), issued("asmith", number=3)
+    shown = data.draw(st.sampled_from([[states[0]], [states[1]], [states[2]], states[:2], states]))
+    genuine = [*shown, killed, other]
+    lines = [one.to_line() for one in genuine]
+    lines.insert(data.draw(st.integers(0, len(lines))), data.draw(lies(genuine)))
+    found = read(*lines).tokens
+    for token in read(*genuine).tokens:
+        answers = [one for one in found if one.id == token.id and one.recipient == token.recipient]
+        if token.access_key_id:
+            assert said(token) in map(said, answers)
+        else:  # an answer that fits takes its place
+            assert any(one.issued_at is None or NOW <= one.issued_at <= one.issue_until for one in answers)
+            assert any(one.ends_by >= token.ends_by for one in answers)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issued_at": later(119), "expires_at": later(179)},
+        {"issued_at": later(-1), "expires_at": later(59)},
+        {"access_key_id": "ASIAFORGEDFORGED0001", "issued_at": later(7), "expires_at": later(67)},
+    ],
+)
+def test_an_answer_at_another_time_than_that_of_the_request_does_not_take_its_place(changes: dict[str, str]) -> None:
+    log = read(requested(), changed(issued(), **changes))
+    assert (requested() in log.tokens, len(log.tokens), log.unreadable) == (True, 2, 0)
+    assert read(requested(), issued(), changed(issued(), **changes)).tokens[0] == issued()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        changed(requested(), duration_seconds=43200, duration_requested=43200),
+        changed(issued(), access_key_id="ASIAFORGEDFORGED0001", duration_seconds=43200, expires_at=later(720)),
+        changed(issued(), assumed_role_id="AROAFAKEFAKEFAKEFAKE:jdoe-1"),
+        changed(requested(), context={"web_identity_subject": "mallory"}),
+    ],
+)
+def test_a_line_that_is_read_first_displaces_none_that_contradicts_it(forged: str) -> None:
+    log = read(forged, issued())
+    assert issued() in log.tokens
+    assert (len(log.tokens), log.unreadable, log.conflicts) == (2, 0, (issued().id,))
+
+
+def test_what_an_identity_provider_says_with_the_answer_is_no_contradiction() -> None:
+    claims = {"ticket": "MDPS-1", "saml_subject": "jdoe@example.org", "saml_issuer": "https://login.example.org"}
+    answered = replace(issued(method="saml"), context=claims)
+    log = read(requested(method="saml"), answered)
+    assert (log.tokens, log.conflicts) == ([answered], ())
 
 
 @pytest.mark.parametrize(
@@ -98,8 +193,7 @@ def test_no_later_line_hides_a_token_or_shortens_its_life(known: list[Receipt], 
 )
 def test_no_later_line_adds_what_the_request_left_open(forged: str) -> None:
     # A revocation of that source identity would make the valid token look revoked.
-    (token,) = read(requested(), issued(), forged).tokens
-    assert token.source_identity is None
+    assert [one.source_identity for one in read(requested(), issued(), forged).tokens] == [None]
 
 
 def test_a_source_identity_counts_only_if_request_and_answer_have_it() -> None:
