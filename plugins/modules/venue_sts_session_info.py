@@ -141,8 +141,8 @@ sessions:
       sample: "2026-11-22T10:30:15Z"
     state:
       description:
-        - V(live), V(expired) or V(revoked). V(unknown) is a request whose response was not recorded, so the token may
-          have been issued; V(failed) is a request that failed.
+        - V(live), V(expired) or V(revoked). V(unknown) is a request whose response was not recorded, or not
+          reliably, so the token may have been issued; V(failed) is a request that failed.
         - V(role_gone) means that the role was deleted, or deleted and created again, so the token no longer works.
       type: str
       sample: live

@@ -13,6 +13,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts im
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 ACCOUNT = "123456789012"
 ROLE_ID = "AROAEXAMPLEEXAMPLEEX"
+WITHOUT_ANSWER = dict.fromkeys(("access_key_id", "assumed_role_id", "issued_at", "expires_at"))
 
 
 def requested(user: str = "jdoe", number: int = 1, *, at: datetime = NOW, **changes: Any) -> Receipt:
@@ -55,3 +56,36 @@ def recent(minutes: int = 10, **changes: Any) -> Receipt:
 def ago(**length: float) -> str:
     """The time before now, by the clock of this machine, as options take it."""
     return (datetime.now(UTC) - timedelta(**length)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def lies_about(at: datetime) -> dict[str, list[Any]]:
+    """Values that a forged line may have instead of the true ones, by field.
+
+    :param at: when the token was requested.
+    """
+
+    def later(minutes: int) -> str:
+        return (at + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    return {
+        "state": ["requested", "issued", "delivered", "kept", "failed"],
+        "recorded_at": [later(-600), later(90)],
+        "recipient": ["mallory", "jdoe "],
+        "venue": ["ops"],
+        "role_arn": [f"arn:aws:iam::{ACCOUNT}:role/other"],
+        "session_name": ["jdoe", "mallory-1"],
+        "method": ["saml", "web_identity"],
+        "issue_until": [later(0), later(120)],
+        "duration_requested": [1, 43200],
+        "duration_seconds": [1, 43200],
+        "source_identity": ["mallory"],
+        "allows": [None, {}],
+        "context": [None, {"web_identity_subject": "mallory"}, {"saml_subject": "mallory"}],
+        "note": ["a note"],
+        "access_key_id": ["ASIAFORGEDFORGED0001"],
+        "assumed_role_id": ["AROAFAKEFAKEFAKEFAKE:jdoe-1"],
+        "issued_at": [later(-5), later(119)],
+        "expires_at": [later(1), later(179), later(720)],
+        "handoff": [None, {"at": later(0), "delivered": True, "channel": "file"}],
+        "problem": ["No space left."],
+    }

@@ -91,7 +91,9 @@ def identify(
             f"Receipts name several tokens with this key, and CloudTrail does not say which it is: {names}."
         )
         return Identified(None, None, tuple(problems), tuple(believed))
-    return Identified(held[0] if held else None, believed[-1] if believed else None, tuple(problems))
+    # Of lines that contradict each other, the one counts whose token lives the longest.
+    lasting = max(held, key=lambda one: one.latest_end, default=None)
+    return Identified(lasting, believed[-1] if believed else None, tuple(problems))
 
 
 def _why_implausible(receipt: Receipt, account_id: str | None) -> str:

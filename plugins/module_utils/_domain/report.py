@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -151,20 +152,26 @@ def facts(
     :param accounts: what was to be read, as ``accounts`` gives it.
     """
     accounts, infos, sessions = list(accounts), list(infos), list(sessions)
-    tokens, unknown = _by_venue(sessions, now), {**_unknown_stores(accounts), **_unknown(sessions)}
+    tokens = _by_venue(sessions, now)
     unread = [one for one in accounts if "problem" in one] + [_unread(one) for one in infos if one.get("failed")]
-    seen = [venue for one in infos if not one.get("failed") for venue in one["venues"]]
-    seen += [_not_read(venue, one) for one in unread for venue in one["venues"]]
-    venues = [_joined(one, tokens, unknown) for one in seen]
+    seen = [row for one in infos for row in _rows(one, sessions)]
+    seen += [_not_read(venue, one) for one in accounts if "problem" in one for venue in one["venues"]]
+    roles = {(one["account_id"], *_owner(one), one["role_name"]) for one in seen}
+    venues = [_joined(one, tokens, roles) for one in seen]
     venues.sort(key=lambda one: (STATES.index(one["status"]), one["name"]))
     totals = {state: sum(one["status"] == state for one in venues) for state in STATES}
-    states = [one["state"] for venue in venues for one in venue["sessions"]]
-    counted = {"venues": len(venues), **totals, "live_tokens": sum(state in ALIVE for state in states)}
-    counted["ending_tokens"] = states.count("ending")
+    # A role that is read in several regions has a row for each, and its tokens are in all of them.
+    held = {id(one): one["state"] for venue in venues for one in venue["sessions"]}.values()
+    counted = {"venues": len(venues), **totals, "live_tokens": sum(state in ALIVE for state in held)}
+    counted["ending_tokens"] = sum(state == "ending" for state in held)
     counted["unknown_tokens"] = sum(one["live_tokens"] is None for one in venues)
     failed = [{"account": one.get("account"), "problem": one["problem"]} for one in unread]
     failed += [{"account": one["item"].get("account"), "problem": one["msg"]} for one in sessions if one.get("failed")]
-    failed += [{"account": one.get("account"), "problem": it["problem"]} for one, it in _stores_of(accounts)]
+    failed += [
+        {"account": one.get("account"), "problem": it["problem"]}
+        for one in accounts
+        for it in one.get("unknown_stores", ())
+    ]
     skipped = max((one.get("unreadable", 0) for one in sessions), default=0)
     return {
         "schema": 1,
@@ -180,26 +187,44 @@ def facts(
 def _by_venue(sessions: Iterable[Mapping[str, Any]], now: datetime) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
     """The tokens of each account's venues, whatever the role's name; by its name where no venue is known.
 
-    An account that is read for several regions or roles has its tokens in each result: the one with the most sources
-    counts. Of one result, each entry counts: a forged receipt must not hide another recipient's token.
+    An account that is read for several regions or roles has its tokens in each result, and receipts that contradict
+    each other have several entries about a token in one: the one counts that may live. Each recipient counts: a forged
+    receipt must not hide another one's token. So does each request of one result.
     """
-    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    found: dict[tuple[Any, ...], dict[tuple[Any, ...], dict[str, Any]]] = {}
     for result in sessions:
-        earlier = {
-            (owner, _token(one)): place
-            for owner, held in found.items()
-            if owner[0] == result.get("account_id")
-            for place, one in enumerate(held)
-        }
+        times: Counter[tuple[Any, ...]] = Counter()
         for one in result.get("sessions", []):
-            owner = (result["account_id"], *_owner(one))
-            held, shown = found.setdefault(owner, []), {**one, "state": _state(one, now)}
-            place = earlier.get((owner, _token(one)))
-            if place is None:
-                held.append(shown)
-            elif len(one["sources"]) > len(held[place]["sources"]):
-                held[place] = shown
-    return found
+            owner, token = (result["account_id"], *_owner(one)), _token(one)
+            times[owner, token] += 0 if one["access_key_id"] else 1
+            held = found.setdefault(owner, {})
+            shown = {**one, "state": _state(one, now)}
+            name = (token, times[owner, token])
+            held[name] = max(held.get(name, shown), shown, key=_weight)
+    return {owner: _with_recipients(list(held.values())) for owner, held in found.items()}
+
+
+def _with_recipients(held: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The tokens. One without a recipient is the same as those of its role, session and key that have one."""
+    named = {_token(one)[1:] for one in held if one["recipient"]}
+    nobody = {
+        name: one
+        for one in held
+        if one["access_key_id"] and not one["recipient"] and (name := _token(one)[1:]) in named
+    }
+    return [_merged(one, nobody.get(_token(one)[1:], one)) for one in held if nobody.get(_token(one)[1:]) is not one]
+
+
+def _merged(one: dict[str, Any], nobody: dict[str, Any]) -> dict[str, Any]:
+    known: Mapping[str, Any] = max((one, nobody), key=_weight)
+    sources = sorted({*one["sources"], *nobody["sources"]})
+    return {**known, "recipient": one["recipient"], "sources": sources}
+
+
+def _weight(one: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Which of the entries about one token counts: one that may live, of these the best known, then the last to end."""
+    state = one["state"]
+    return state in ALIVE, state != "unknown", len(one["sources"]), one["expires_at"]
 
 
 def _token(one: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -213,22 +238,27 @@ def _owner(one: Mapping[str, Any]) -> tuple[str | None, str]:
 
 
 def _joined(
-    venue: Mapping[str, Any],
-    tokens: Mapping[tuple[Any, ...], list[dict[str, Any]]],
-    unknown: Mapping[tuple[str, str], str],
+    venue: Mapping[str, Any], tokens: Mapping[tuple[Any, ...], list[dict[str, Any]]], roles: Collection[tuple[Any, ...]]
 ) -> dict[str, Any]:
-    """A venue with its tokens. Their number is None if there may be others than those that are known."""
-    held = tokens.get((venue["account_id"], *_owner(venue)), [])
+    """A venue with the tokens of its role, and of roles of the venue that have no row of their own.
+
+    Their number is None if there may be others than those that are known.
+
+    :param roles: account, venue and role of each row.
+    """
+    owner = (venue["account_id"], *_owner(venue))
+    held = [
+        one
+        for one in tokens.get(owner, [])
+        if one["role_name"] == venue["role_name"] or (*owner, one["role_name"]) not in roles
+    ]
     alive = [one for one in held if one["state"] in ALIVE]
     ends = min((one["expires_at"] for one in alive), default=None)
     name = f"{venue['project']} / {venue['venue']}" if venue["project"] else venue["role_name"]
-    why_unknown = unknown.get((venue["project"], venue["venue"]))
-    problem = " ".join(one for one in (venue["problem"], why_unknown) if one) or None
     return {
         "name": name,
-        "live_tokens": None if why_unknown else len(alive),
+        "live_tokens": len(alive),
         **venue,
-        "problem": problem,
         "sessions": held,
         "leases": venue.get("leases", []),
         "lease_problems": venue.get("lease_problems", []),
@@ -241,27 +271,29 @@ def _unread(result: Mapping[str, Any]) -> dict[str, Any]:
     return {**result["item"], "problem": result["msg"]}
 
 
-def _unknown(sessions: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    """Why it is not known who holds tokens, by venue."""
-    return {
-        (venue["project"], venue["venue"]): f"Who holds tokens is not known: {result['msg']}"
-        for result in sessions
-        if result.get("failed")
-        for venue in result["item"].get("venues", [])
-    }
+def _rows(info: Mapping[str, Any], sessions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The venues of a result of ``venue_sts_role_info``, each with the reason if it is not known who holds its tokens.
+
+    The sessions were read with the same credentials: another account may have a venue of the same name.
+    """
+    account = info.get("item")
+    failures = [one["msg"] for one in sessions if one.get("failed") and one["item"] == account]
+    failed = _unread(info) if info.get("failed") else None
+    found = [_not_read(venue, failed) for venue in failed["venues"]] if failed else info["venues"]
+    return [_with_unknown(one, [*failures, *_unknown_stores(account or {}, one)]) for one in found]
 
 
-def _stores_of(accounts: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """The venues whose stores of receipts are not known, each with its account."""
-    return [(account, one) for account in accounts for one in account.get("unknown_stores", ())]
+def _unknown_stores(account: Mapping[str, Any], venue: Mapping[str, Any]) -> list[str]:
+    """Why the stores of the receipts of a venue are not known."""
+    return [one["problem"] for one in account.get("unknown_stores", ()) if _owner(one) == _owner(venue)]
 
 
-def _unknown_stores(accounts: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    """Why it is not known who holds tokens, by venue, where the stores of its receipts are not known."""
-    return {
-        (one["project"], one["venue"]): f"Who holds tokens is not known: {one['problem']}"
-        for _account, one in _stores_of(accounts)
-    }
+def _with_unknown(venue: Mapping[str, Any], reasons: Sequence[str]) -> dict[str, Any]:
+    """A venue of which it is not known who holds tokens, if there are reasons."""
+    if not reasons:
+        return dict(venue)
+    words = [venue["problem"], *(f"Who holds tokens is not known: {why}" for why in reasons)]
+    return {**venue, "problem": " ".join(filter(None, words)), "live_tokens": None}
 
 
 def _not_read(venue: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Session:
     :param outcome: ``issued``, ``unknown`` (requested, but the answer was not recorded) or ``failed``.
     :param latest_end: a time at which the token has certainly ended.
     :param subject: the subject of the web identity token that it was issued for; '' for other methods.
+    :param requested_at: when it was requested, where only a receipt says so; None if CloudTrail knows the token.
     """
 
     role_arn: str
@@ -54,27 +55,50 @@ class Session:
     venue: Venue | None = None
     sources: tuple[str, ...] = ()
     subject: str = ""
+    requested_at: datetime | None = None
 
     @property
     def role_name(self) -> str:
         """The role's name, without its path."""
         return self.role_arn.rpartition("/")[2]
 
-    def state(self, revocations: Sequence[Revocation], now: datetime, present_role_id: str) -> str:
+    def state(
+        self,
+        revocations: Sequence[Revocation],
+        now: datetime,
+        present_role_id: str,
+        role_created: datetime | None = None,
+    ) -> str:
         """``live``, ``unknown``, ``revoked``, ``role_gone``, ``failed`` or ``expired``.
 
         :param present_role_id: the unique id of the role as it is now; '' if there is no role.
+        :param role_created: when that role was created; None if it is not known.
         """
         if self.expires_at <= now:
             return "expired"
-        if not present_role_id or (self.role_id and self.role_id != present_role_id):
+        of_another = bool(self.role_id) and self.role_id != present_role_id
+        if not present_role_id or (of_another and self._is_of_an_earlier_role(role_created)):
             return "role_gone"
         identity = self.source_identity or None
         if any(one.refuses(self.session_name, identity, self.issued_at) for one in revocations):
             return "revoked"
+        if of_another:
+            return "unknown"
         return {"issued": "live"}.get(self.outcome, self.outcome)
 
-    def shown(self, revocations: Sequence[Revocation], now: datetime, present_role_id: str) -> dict[str, Any]:
+    def _is_of_an_earlier_role(self, role_created: datetime | None) -> bool:
+        """Whether the role was created again after the token was requested. A receipt can name any role id."""
+        if self.requested_at is None:
+            return True
+        return role_created is not None and role_created > self.requested_at + CLOCK_TOLERANCE
+
+    def shown(
+        self,
+        revocations: Sequence[Revocation],
+        now: datetime,
+        present_role_id: str,
+        role_created: datetime | None = None,
+    ) -> dict[str, Any]:
         """The session as results list it."""
         return {
             "recipient": self.recipient or None,
@@ -87,7 +111,7 @@ class Session:
             "role_arn": self.role_arn,
             "issued_at": iso(self.issued_at),
             "expires_at": iso(self.expires_at),
-            "state": self.state(revocations, now, present_role_id),
+            "state": self.state(revocations, now, present_role_id, role_created),
             "sources": list(self.sources),
         }
 
@@ -239,21 +263,22 @@ def from_receipt(receipt: Receipt) -> Session:
         venue=receipt.venue,
         sources=("receipt",),
         subject=receipt.context.get("web_identity_subject", ""),
+        requested_at=receipt.requested_at,
     )
 
 
 def join(events: Iterable[Session], receipts: Sequence[Session]) -> list[Session]:
     """One entry for each token, newest first. CloudTrail takes precedence over receipts, except for the recipient.
 
-    A receipt that names another role or session than the event of the same access key is an entry of its own.
+    A receipt that names another role or session than the event of the same access key is an entry of its own. If
+    receipts name several recipients or venues, each of them has an entry, because nothing tells which one is true.
     """
     unmatched: dict[tuple[str, str, str], list[Session]] = {}
     for one in receipts:
         unmatched.setdefault(_token(one), []).append(one)
     joined = []
     for event in {one.access_key_id or str(one): one for one in events}.values():
-        receipt = _taken(unmatched, event)
-        joined.append(_merged(event, receipt) if receipt else event)
+        joined += [_merged(event, one) for one in _taken(unmatched, event)] or [event]
     rest = [one for some in unmatched.values() for one in some]
     return sorted([*joined, *rest], key=lambda one: (one.issued_at, one.session_name), reverse=True)
 
@@ -262,16 +287,25 @@ def _token(session: Session) -> tuple[str, str, str]:
     return session.role_arn, session.session_name, session.access_key_id
 
 
-def _taken(unmatched: dict[tuple[str, str, str], list[Session]], event: Session) -> Session | None:
-    """The receipt of an event: that of its access key, or the request whose answer was not recorded."""
-    same = unmatched.pop(_token(event), None) if event.access_key_id else None
+def _taken(unmatched: dict[tuple[str, str, str], list[Session]], event: Session) -> list[Session]:
+    """The receipts of an event, one for each recipient and venue.
+
+    They are those of its access key, or the requests whose answer was not recorded.
+    """
+    same = unmatched.pop(_token(event), []) if event.access_key_id else []
     if same:
-        return same[0]
-    requests = unmatched.get((event.role_arn, event.session_name, ""), [])
-    for number, one in enumerate(requests):
-        if one.issued_at - CLOCK_TOLERANCE <= event.issued_at < one.latest_end:
-            return requests.pop(number)
-    return None
+        return list({(one.recipient, one.venue): one for one in same}.values())
+    place = (event.role_arn, event.session_name, "")
+    taken: dict[tuple[str, Venue | None], Session] = {}
+    left = []
+    for one in unmatched.get(place, []):
+        is_asked = one.issued_at - CLOCK_TOLERANCE <= event.issued_at < one.latest_end
+        if is_asked and (one.recipient, one.venue) not in taken:
+            taken[one.recipient, one.venue] = one
+        else:
+            left.append(one)
+    unmatched[place] = left
+    return list(taken.values())
 
 
 def _merged(event: Session, receipt: Session) -> Session:

@@ -338,7 +338,7 @@ def _token(
     role_id = role.role_id if role else (session.role_id or "unknown") if unread else ""
     not_read = {"arn": session.role_arn, "name": session.role_name, "role_id": None, "locked": None, "owned": False}
     return {
-        "session": session.shown(standing(inline, role_id), now, role_id),
+        "session": session.shown(standing(inline, role_id), now, role_id, role.created if role else None),
         "provenance": {**origin, "recipient": origin["recipient"] or (lease or {}).get("user")},
         "venue": _venue_shown(venue),
         "role": {**_role_shown(role), "owned": tagged is not None} if role else not_read if unread else None,

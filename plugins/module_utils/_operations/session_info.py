@@ -129,7 +129,10 @@ def list_sessions(options: SessionInfoOptions, clients: Clients, runtime: Runtim
 
 
 def _of_time(options: SessionInfoOptions, log: ReceiptLog, runtime: Runtime) -> list[Receipt]:
-    """The receipts of the venue and of the time that is asked for. The clock that dated them may be ahead a little."""
+    """The receipts of the venue and of the time that is asked for. The clock that dated them may be ahead a little.
+
+    A token may have been issued at any time from its request on. What else a receipt says of the time hides none.
+    """
     if log.unreadable:
         runtime.warn(f"{log.unreadable} receipts could not be read or are not receipts. They were skipped.")
     if log.conflicts:
@@ -144,9 +147,8 @@ def _of_time(options: SessionInfoOptions, log: ReceiptLog, runtime: Runtime) -> 
             f"{len(early)} receipts are dated in the future, such as that of {early[0]}. They are not listed. Either "
             "the clock of the machine that issued the token was wrong, or the receipts are forged."
         )
-    until = options.until + CLOCK_TOLERANCE
-    dated = [(one, one.issued_at or one.requested_at) for one in asked if one.requested_at <= latest]
-    return [one for one, moment in dated if options.since <= moment <= until]
+    until = min(latest, options.until + CLOCK_TOLERANCE)
+    return [one for one in asked if one.requested_at <= until and (one.issued_at or one.issue_until) >= options.since]
 
 
 def _of_account(
@@ -236,9 +238,9 @@ def _warn_of_gaps(
 def _shown(session: sessions.Session, observed: Observed | None, now: datetime) -> dict[str, Any]:
     owner = (role_facts.owner(observed.role.tags) if observed else None) or session.venue
     project, venue = owner or (None, None)
-    role_id = observed.role.role_id if observed else ""
+    role_id, created = (observed.role.role_id, observed.role.created) if observed else ("", None)
     in_force = standing(observed.inline, role_id) if observed else []
-    return {"project": project, "venue": venue, **session.shown(in_force, now, role_id)}
+    return {"project": project, "venue": venue, **session.shown(in_force, now, role_id, created)}
 
 
 OPERATION = Operation(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -84,6 +85,14 @@ def test_a_receipt_that_gives_a_session_to_somebody_else_is_not_believed(events:
 def test_a_session_that_an_identity_provider_named_may_be_of_any_recipient() -> None:
     named = issued(session_name="jane@example.org")
     assert identify(KEY, ACCOUNT, [], [named]).receipt == named
+
+
+@pytest.mark.parametrize("forged_first", [True, False])
+def test_of_receipts_that_contradict_each_other_the_one_counts_that_ends_last(forged_first: bool) -> None:
+    at = NOW + timedelta(minutes=1)
+    ended = replace(issued(), duration_seconds=60, issued_at=at, expires_at=at + timedelta(seconds=60))
+    found = identify(KEY, ACCOUNT, [], [ended, issued()] if forged_first else [issued(), ended])
+    assert (found.session, found.ambiguous) == (from_receipt(issued()), False)
 
 
 def test_receipts_that_contradict_each_other_are_not_chosen_from() -> None:

@@ -139,6 +139,62 @@ def test_two_requests_of_one_session_name_are_two_tokens() -> None:
     assert len(tokens_of([requests[0], requests[0]])) == 2  # of one result, each counts
 
 
+@pytest.mark.parametrize(
+    "ended",
+    [
+        {"state": "role_gone"},
+        {"state": "revoked", "sources": ["cloudtrail", "receipt"]},
+        {"state": "live", "start": -11 * 60, "end": -10 * 60},
+        {"state": "live", "end": 30},
+        {"state": "unknown", "end": 90},
+    ],
+)
+@pytest.mark.parametrize("apart", [True, False])
+def test_of_entries_about_one_token_the_one_counts_that_may_live(ended: dict[str, Any], apart: bool) -> None:
+    told = dict(ended)
+    forged = session(0, 0, told.pop("start", -60), told.pop("end", 60), **told)
+    genuine = session(0, 0, -60, 60)
+    for first, second in ((forged, genuine), (genuine, forged)):
+        (found,) = tokens_of([first], [second]) if apart else tokens_of([first, second])
+        assert found == genuine
+
+
+@pytest.mark.parametrize("names", [["jdoe"], ["jdoe", "mallory"]])
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_token_without_a_recipient_is_that_of_the_same_key(names: list[str], ended: bool) -> None:
+    # Only one of two results has the receipts. They may also say that the token has ended.
+    nobody = session(0, 0, -60, 60, recipient=None, sources=["cloudtrail"])
+    state = {"state": "role_gone", "sources": ["receipt"]} if ended else {"sources": ["cloudtrail", "receipt"]}
+    named = [session(0, 0, -60, 60, recipient=name, **state) for name in names]
+    for results in ([nobody], named), (named, [nobody]):
+        found = tokens_of(*results)
+        assert [one["recipient"] for one in found] == names
+        assert {(one["state"], *one["sources"]) for one in found} == {("live", "cloudtrail", "receipt")}
+    other = {"access_key_id": None}, {"session_name": "jdoe"}, {"role_arn": "arn:aws:iam::123456789012:role/x"}
+    assert [len(tokens_of([{**nobody, **changes}], named)) for changes in other] == [len(names) + 1] * 3
+
+
+def test_each_row_has_the_tokens_of_its_role_and_each_token_is_counted_once() -> None:
+    second = "unity-second"
+    rows = [venue(0, "ok"), venue(0, "ok", role_name=second), venue(0, "ok", region="us-east-1")]
+    told = [session(0, 0, -60, 60), session(0, 1, -60, 5, role_name=second), session(0, 2, -60, 5, role_name="legacy")]
+    results = [{"account_id": "123456789012", "sessions": told}] * 3
+    document = report.facts([{"venues": [one]} for one in rows], results, NOW)
+    held = [[one["session_name"] for one in shown["sessions"]] for shown in document["venues"]]
+    assert held == [["jdoe-0", "jdoe-2"], ["jdoe-1", "jdoe-2"], ["jdoe-0", "jdoe-2"]]
+    assert (document["totals"]["live_tokens"], document["totals"]["ending_tokens"]) == (3, 2)
+
+
+def test_only_the_account_whose_sessions_could_not_be_read_says_so() -> None:
+    named = [{"project": "p0", "venue": "v0"}]
+    items: list[dict[str, Any]] = [{**one, "venues": named} for one in ({"account": "1"}, {"account": "2"}, {})]
+    infos = [{"venues": [venue(0, "ok", account_id=str(number))], "item": one} for number, one in enumerate(items)]
+    for failed in range(3):
+        sessions = [{"failed": True, "msg": "AWS refused.", "item": items[failed]}]
+        document = report.facts(infos, sessions, NOW, items)
+        assert [one["account_id"] for one in document["venues"] if one["problem"]] == [str(failed)]
+
+
 def test_an_account_that_cannot_be_read_is_in_the_report_with_the_reason() -> None:
     good = {"account": "111122223333", "venues": [{"project": "p0", "venue": "v0"}]}
     denied = {"account": "444455556666", "venues": [{"project": "emit", "venue": "ops"}]}

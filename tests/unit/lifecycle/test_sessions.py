@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import boto3
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.cloudtrail import SECONDS_A_REQUEST, look_up
-from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import CHECK_SESSION
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import CHECK_SESSION, Venue
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.revocation import Revocation
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions import (
     from_event,
@@ -133,6 +135,29 @@ def test_states() -> None:
     assert session.state([], ISSUED, "") == "role_gone"
 
 
+@pytest.mark.parametrize(
+    ("role_id", "created", "state"),
+    [
+        (ROLE_ID, None, "live"),
+        (ROLE_ID, timedelta(hours=1), "live"),
+        ("AROAFAKEFAKEFAKEFAKE", timedelta(0), "unknown"),
+        ("AROAFAKEFAKEFAKEFAKE", timedelta(minutes=5), "unknown"),  # the clock of the issuer may have been behind
+        ("AROAFAKEFAKEFAKEFAKE", timedelta(minutes=5, seconds=1), "role_gone"),
+        ("AROAFAKEFAKEFAKEFAKE", None, "unknown"),
+    ],
+)
+def test_a_receipt_names_an_earlier_role_only_if_the_role_was_created_since(
+    role_id: str, created: timedelta | None, state: str
+) -> None:
+    told = from_receipt(replace(issued(), assumed_role_id=f"{role_id}:jdoe-1"))
+    role_created = None if created is None else ISSUED + created
+    assert told.state([], ISSUED, ROLE_ID, role_created) == state
+    assert told.state([], ISSUED, "", role_created) == "role_gone"
+    assert told.state([], told.expires_at, ROLE_ID, role_created) == "expired"
+    everything = Revocation("all", "", ISSUED + timedelta(seconds=1))
+    assert told.state([everything], ISSUED, ROLE_ID, role_created) in ("revoked", "role_gone")
+
+
 def test_states_of_requests() -> None:
     unknown, failed = from_receipt(requested()), from_receipt(requested().failed("AWS refused.", ISSUED))
     assert (unknown.state([], ISSUED, ROLE_ID), failed.state([], ISSUED, ROLE_ID)) == ("unknown", "failed")
@@ -179,6 +204,24 @@ def test_cloudtrail_outranks_a_receipt() -> None:
     assert one.source_identity == ""  # a revocation of eve's tokens does not reach it
     elsewhere = replace(forged, role_arn="arn:aws:iam::123456789012:role/other")
     assert len(join([answered], [elsewhere])) == 2
+
+
+@pytest.mark.parametrize("forged_first", [True, False])
+@pytest.mark.parametrize("about", [issued, requested], ids=["issued", "requested"])
+@pytest.mark.parametrize("changes", [{"recipient": "mallory"}, {"venue": Venue("emit", "ops")}])
+def test_an_event_is_no_evidence_for_one_of_several_recipients(
+    about: Callable[..., Receipt], changes: dict[str, Any], forged_first: bool
+) -> None:
+    answered = from_event(event())
+    assert answered
+    key = {"access_key_id": answered.access_key_id} if about is issued else {}
+    genuine = replace(about(session_name="jdoe-1"), **key)
+    forged = replace(genuine, **changes)
+    receipts = [from_receipt(one) for one in ([forged, genuine] if forged_first else [genuine, forged])]
+    joined = join([answered], receipts)
+    assert {(one.recipient, one.venue) for one in joined} == {(one.recipient, one.venue) for one in (genuine, forged)}
+    assert [(one.sources, one.outcome) for one in joined] == [(("cloudtrail", "receipt"), "issued")] * 2
+    assert len(join([answered], [receipts[0], receipts[0]])) == (1 if about is issued else 2)
 
 
 def test_two_requests_of_one_session_name_are_two_entries() -> None:

@@ -18,7 +18,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.session
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer
 from tests.support.cloudtrail import issue_event
-from tests.support.receipts import issued, requested
+from tests.support.receipts import WITHOUT_ANSWER, issued, lies_about, requested
 
 ARN = f"arn:aws:iam::{MOTO_ACCOUNT}:role/unity-sbg-dev-sts"
 OTHER = "210987654321"
@@ -91,6 +91,41 @@ def test_a_token_counts_from_its_issue_and_one_of_which_nothing_is_known_from_it
     options = {**VENUE, "receipts_file": str(file), "cloudtrail": False}
     assert len(Runner(OPERATION, account, **options).execute(since=since)["sessions"]) == 1
     assert len(Runner(OPERATION, account, **options).execute()["sessions"]) == 2
+
+
+def test_no_forged_line_hides_or_ends_a_token(account: Account, tmp_path: pathlib.Path) -> None:
+    role_id = Runner(role.OPERATION, account, **VENUE).execute()["role"]["role_id"]
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=4)
+    token, killed = issued(at=at, role_arn=ARN), requested("kim", 2, at=at, role_arn=ARN)
+    token = replace(token, assumed_role_id=f"{role_id}:{token.session_name}")
+    answered = {name: token.to_json()[name] for name in WITHOUT_ANSWER} | {"state": "issued"}
+    file = tmp_path / "receipts"
+    bogus = {"access_key_id": "ASIAFORGEDFORGED0001"}
+    for field in ("state", "recipient", "role_arn", "duration_seconds", "issued_at", "expires_at", "assumed_role_id"):
+        lies = [{field: value} for value in lies_about(at)[field]]
+        forged = [{**token.to_json(), **lie} for lie in lies]
+        forged += [{**killed.to_json(), **answered, **bogus, **lie} for lie in lies]
+        file.write_text("\n".join([*map(json.dumps, forged), token.to_line(), killed.to_line()]))
+        listed = Runner(OPERATION, account, **VENUE, receipts_file=str(file), cloudtrail=False).execute()
+        states = {(one["recipient"], one["session_name"], one["state"]) for one in listed["sessions"]}
+        assert ("jdoe", token.session_name, "live") in states, field
+        assert states & {("kim", killed.session_name, state) for state in ("live", "unknown")}, field
+
+
+def test_what_is_dated_in_the_future_is_named(account: Account, tmp_path: pathlib.Path) -> None:
+    Runner(role.OPERATION, account, **VENUE).execute()
+    at = datetime.now(UTC).replace(microsecond=0)
+    ahead = issued(number=1, at=at + timedelta(minutes=6), role_arn=ARN)
+    # Only what the request says of the time can make a token one of the future.
+    answered = issued(number=2, at=at, role_arn=ARN)
+    late = replace(answered, issued_at=at + timedelta(minutes=119), expires_at=at + timedelta(minutes=179))
+    file = tmp_path / "receipts"
+    file.write_text(f"{ahead.to_line()}\n{late.to_line()}\n")
+    listing = Runner(OPERATION, account, **VENUE, receipts_file=str(file), cloudtrail=False)
+    assert [one["session_name"] for one in listing.execute()["sessions"]] == [late.session_name]
+    assert [ahead.session_name in one for one in listing.warnings] == [True]
+    earlier = {name: (at - timedelta(minutes=ago)).isoformat() for name, ago in (("since", 60), ("until", 30))}
+    assert listing.execute(**earlier)["sessions"] == []
 
 
 @pytest.mark.parametrize(("name", "number"), [("unity-sbg-dev-sts", 1), ("somebody-elses", 0)])
