@@ -18,11 +18,17 @@ LONGEST_TIMELINE = timedelta(hours=24)
 NAMES = ("project", "venue")
 CONNECTION = ("profile", "region")
 NO_ACCOUNT = "not known"  # of a venue with an account in Kion
-GROUPED = (*CONNECTION, "account")
+GROUPED = (*CONNECTION, "account", "receipts_file")
 PREFIXES = ("venue_sts_", "provision_")  # of variables for every role, and of those of the role provision
 # Where the playbook issue stores the receipts of a venue, by the option that reads them there.
-STORES = {"receipts_s3": "handoff_receipts_s3", "receipts_ssm_path": "handoff_receipts_ssm_path"}
+FILE = "receipts_file"
+STORES = {
+    FILE: "handoff_receipts_file",
+    "receipts_s3": "handoff_receipts_s3",
+    "receipts_ssm_path": "handoff_receipts_ssm_path",
+}
 ALIVE = ("live", "ending", "unknown")  # "unknown": the response of STS was not recorded, so the token may live
+OMITTED = "__omit_place_holder__"
 STATES = ("broken", "drifted", "absent", "ok")
 LEASE_COLUMNS = (("LEASES OF VENUE", 28), ("USER", 20), ("LEASE UNTIL", 20), ("LAST RENEWAL", 20), ("NEXT RENEWAL", 20))
 COLUMNS = (("VENUE", 28), ("ACCOUNT", 12), ("STATUS", 8), ("EXTERNAL ID", 12), ("TOKENS", 6), ("NEXT END", 20))
@@ -72,10 +78,13 @@ def accounts(hosts: Iterable[Mapping[str, Any]], given_stores: Iterable[str] = (
         if kion_account is not None:
             where["account"] = kion_account
         # Venues of one account may be read with the credentials of different roles or servers: those of each request.
+        # Only one file is read at a time.
+        places = {option: _places(host, name) for option, name in stores.items()}
+        for file in places.pop(FILE, ()):
+            where[FILE] = file
         group = (*(str(where.get(key, "")) for key in GROUPED), str(result.get("request", "")))
         account = found.setdefault(group, {**where, "venues": []})
-        for option, name in stores.items():
-            _add_stores(account, option, host, name)
+        _add_stores(account, places, _problems(host, stores.values()))
         account["venues"].append({"project": host["project"], "venue": host["venue"], **described})
         if "account" in where:
             _add_keys(account, host["inventory_hostname"] if "sts_creds" in result else "", result)
@@ -102,17 +111,39 @@ def _host_not_known(host: Mapping[str, Any], reason: str) -> dict[str, Any]:
     return {"account": NO_ACCOUNT, "problem": problem, "venues": [{**known, **name}]}
 
 
-def _add_stores(account: dict[str, Any], option: str, host: Mapping[str, Any], name: str) -> None:
-    """Note where receipts of an account are. Ansible's placeholder for an omitted option is no place."""
+def _places(host: Mapping[str, Any], name: str) -> list[str]:
+    """Where receipts of a host's venue are. Ansible's placeholder for an omitted option is no place."""
+    return [str(one) for one in _listed(host, name) if isinstance(one, str) and not one.startswith(OMITTED)]
+
+
+def _problems(host: Mapping[str, Any], names: Iterable[str]) -> list[dict[str, Any]]:
+    """Why it is not known where receipts of a host's venue are."""
+    wrong = (NotKnown, Mapping, list, tuple, int, float)
+    found = [(name, one) for name in names for one in _listed(host, name) if isinstance(one, wrong)]
+    venue = {key: host[key] for key in NAMES}
+    return [
+        {**venue, "problem": f"{_name(host)}: {name}: {one.reason if isinstance(one, NotKnown) else _must_be(name)}"}
+        for name, one in dict(found).items()
+    ]
+
+
+def _must_be(name: str) -> str:
+    return "must be a text." if name == STORES[FILE] else "must be a text or a list of texts."
+
+
+def _listed(host: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """The value of a variable as a list. There is only one receipts file."""
     given = host.get(name)
-    places = list(given) if isinstance(given, (list, tuple)) else [given]
-    if wrong := [one for one in places if isinstance(one, (NotKnown, Mapping, list, tuple, int, float))]:
-        why = wrong[0].reason if isinstance(wrong[0], NotKnown) else "must be a text or a list of texts."
-        problem = f"{_name(host)}: {name}: {why}"
-        account.setdefault("unknown_stores", []).append({**{key: host[key] for key in NAMES}, "problem": problem})
-    for place in [one for one in places if isinstance(one, str)]:
-        if place not in account.get(option, ()) and not place.startswith("__omit_place_holder__"):
-            account.setdefault(option, []).append(str(place))
+    return given if isinstance(given, (list, tuple)) and name != STORES[FILE] else [given]
+
+
+def _add_stores(account: dict[str, Any], places: Mapping[str, list[str]], problems: list[dict[str, Any]]) -> None:
+    """Note where receipts of an account are, and why that is not known."""
+    for option, found in places.items():
+        if found:
+            account[option] = list(dict.fromkeys([*account.get(option, ()), *found]))
+    if problems:
+        account["unknown_stores"] = [*account.get("unknown_stores", ()), *problems]
 
 
 def _kion_account(host: Mapping[str, Any], result: Mapping[str, Any]) -> str | None:
@@ -159,12 +190,6 @@ def facts(
     roles = {(one["account_id"], *_owner(one), one["role_name"]) for one in seen}
     venues = [_joined(one, tokens, roles) for one in seen]
     venues.sort(key=lambda one: (STATES.index(one["status"]), one["name"]))
-    totals = {state: sum(one["status"] == state for one in venues) for state in STATES}
-    # A role that is read in several regions has a row for each, and its tokens are in all of them.
-    held = {id(one): one["state"] for venue in venues for one in venue["sessions"]}.values()
-    counted = {"venues": len(venues), **totals, "live_tokens": sum(state in ALIVE for state in held)}
-    counted["ending_tokens"] = sum(state == "ending" for state in held)
-    counted["unknown_tokens"] = sum(one["live_tokens"] is None for one in venues)
     failed = [{"account": one.get("account"), "problem": one["problem"]} for one in unread]
     failed += [{"account": one["item"].get("account"), "problem": one["msg"]} for one in sessions if one.get("failed")]
     failed += [
@@ -176,11 +201,24 @@ def facts(
     return {
         "schema": 1,
         "generated_at": iso(now),
-        "totals": counted,
+        "totals": _totals(venues),
         "unread": failed,
         "unreadable_receipts": skipped,
         "warnings": list(dict.fromkeys(str(text) for one in (*infos, *sessions) for text in one.get("warnings") or ())),
         "venues": venues,
+    }
+
+
+def _totals(venues: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many venues there are, by status, and how many valid tokens."""
+    # A role that is read in several regions has a row for each, and its tokens are in all of them.
+    held = {id(one): one["state"] for venue in venues for one in venue["sessions"]}.values()
+    return {
+        "venues": len(venues),
+        **{state: sum(one["status"] == state for one in venues) for state in STATES},
+        "live_tokens": sum(state in ALIVE for state in held),
+        "ending_tokens": sum(state == "ending" for state in held),
+        "unknown_tokens": sum(one["live_tokens"] is None for one in venues),
     }
 
 

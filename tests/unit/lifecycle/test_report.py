@@ -371,31 +371,52 @@ def test_a_host_that_is_not_known_is_listed_with_the_reason_beside_the_others(
     assert document["unread"] == [{"account": "not known", "problem": unknown["problem"]}]
 
 
+UNDEFINED, TEXTS, TEXT = "'nope' is undefined", "must be a text or a list of texts.", "must be a text."
+
+
 @pytest.mark.parametrize("name", report.STORES.values())
 @pytest.mark.parametrize(
-    ("places", "reason"),
+    ("places", "reason", "of_file"),
     [
-        (NOPE, "'nope' is undefined"),
-        (["/a", NOPE], "'nope' is undefined"),
-        ({"a": 1}, "must be a text or a list of texts."),
-        (5, "must be a text or a list of texts."),
-        (True, "must be a text or a list of texts."),
-        (["/a", 5], "must be a text or a list of texts."),
-        ([["/a"]], "must be a text or a list of texts."),
-        (None, None),
-        ([], None),
-        ("/a", None),
+        (NOPE, UNDEFINED, UNDEFINED),
+        (["/a", NOPE], UNDEFINED, TEXT),
+        ({"a": 1}, TEXTS, TEXT),
+        (5, TEXTS, TEXT),
+        (True, TEXTS, TEXT),
+        (["/a", 5], TEXTS, TEXT),
+        ([["/a"]], TEXTS, TEXT),
+        (None, None, None),
+        ([], None, TEXT),
+        ("/a", None, None),
     ],
 )
 def test_a_store_that_is_not_known_leaves_open_who_holds_tokens_of_this_venue(
-    name: str, places: Any, reason: str | None
+    name: str, places: Any, reason: str | None, of_file: str | None
 ) -> None:
     (account,) = report.accounts([{**HOST, name: places}])
-    wanted = [{"project": "sbg", "venue": "dev", "problem": f"host one: {name}: {reason}"}] if reason else None
+    words = of_file if name == "handoff_receipts_file" else reason
+    wanted = [{"project": "sbg", "venue": "dev", "problem": f"host one: {name}: {words}"}] if words else None
     assert account.get("unknown_stores") == wanted
     option = next(option for option, variable in report.STORES.items() if variable == name)
     (given,) = report.accounts([{**HOST, name: places}], [option])
     assert option not in given and "unknown_stores" not in given
+
+
+def test_venues_are_read_with_their_own_receipts_file() -> None:
+    hosts: list[dict[str, Any]] = [
+        {"project": "sbg", "venue": venue, "handoff_receipts_file": file}
+        for venue, file in (
+            ("dev", "/a"),
+            ("ops", "/b"),
+            ("test", "/a"),
+            ("live", None),
+            ("old", "__omit_place_holder__1"),
+        )
+    ]
+    read = {one.get("receipts_file"): [venue["venue"] for venue in one["venues"]] for one in report.accounts(hosts)}
+    assert read == {"/a": ["dev", "test"], "/b": ["ops"], None: ["live", "old"]}
+    (all_of_them,) = report.accounts(hosts, ["receipts_file"])
+    assert len(all_of_them["venues"]) == 5
 
 
 def test_only_what_the_report_needs_is_evaluated() -> None:

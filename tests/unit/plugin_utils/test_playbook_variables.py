@@ -64,6 +64,13 @@ def short_names() -> Iterator[tuple[str, str, str]]:
                 yield (playbook, first, second) if second else (playbook, "user", first)
 
 
+def trusted(value: Any) -> Any:
+    """A value of a file with its templates."""
+    if isinstance(value, dict):
+        return {name: trusted(one) for name, one in value.items()}
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
 CASES = sorted(set(short_names()))
 
 
@@ -76,10 +83,8 @@ def evaluated(playbook: str, own: str, inventory: dict[str, Any], of_run: dict[s
     assert f"__{own}" in (ROOT / "roles" / role / "tasks/main.yml").read_text()
     defaults = yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text())
     play = next(variables for name, variables in plays() if name == playbook)
-    variables = {
-        name: trust_as_template(value) if isinstance(value, str) else value
-        for name, value in {**defaults, **inventory, **play, **(of_run or {})}.items()
-    }
+    variables = {name: trusted(value) for name, value in {**defaults, **inventory, **play, **(of_run or {})}.items()}
+    variables["__hosts"] = []  # of the report, which reads the inventory
     variables["hostvars"] = {"sbg-dev": {**inventory, **(of_run or {})}, "localhost": of_run or {}}
     variables["inventory_hostname"] = "sbg-dev"
     templar = Templar(loader=DataLoader(), variables=variables)
@@ -139,3 +144,8 @@ def test_what_the_inventory_says_for_another_role_counts_unless_the_role_has_its
         written = {name: trust_as_template(one) for name, one in {**defaults, **inventory}.items()}
         templar = Templar(loader=DataLoader(), variables=written)
         assert templar.template(trust_as_template(f"{{{{ {own} }}}}")) == [own, *others][number]
+
+
+def test_the_report_reads_the_receipts_where_the_playbook_issue_keeps_them_also_without_an_inventory() -> None:
+    for name in ("file", "s3", "ssm_path"):
+        assert evaluated("report", f"report_receipts_{name}", {}, {f"handoff_receipts_{name}": "/x"}) == "/x"
