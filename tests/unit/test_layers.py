@@ -44,6 +44,7 @@ ALLOWED = {
     "modules": {"_module", "_operations"},
     "action": {"plugin_utils", "_operations"},
     "filter": {"plugin_utils", "_domain"},
+    "lookup": set[str](),
     "doc_fragments": set[str](),
     "_module": {"_operations", "_masking"},
     "plugin_utils": {

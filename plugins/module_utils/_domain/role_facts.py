@@ -89,12 +89,12 @@ def external_id_state(parameter: str, trusted: ExternalIds) -> str:
     return "rotation_unfinished" if parameter in trusted.previous else "different"
 
 
-def holders(observed: Iterable[Observed]) -> dict[str, list[str]]:
+def holders(observed: Iterable[Observed]) -> dict[str, list[Role]]:
     """Which roles accept each external ID, to find one that two venues share."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Role]] = {}
     for one in observed:
         for value in venue_ids(one.role.trust):
-            found.setdefault(value, []).append(one.role.name)
+            found.setdefault(value, []).append(one.role)
     return found
 
 
@@ -108,7 +108,7 @@ def still_using(observed: Iterable[Observed], venue: Venue, external_id: str) ->
 
 
 def external_id_facts(
-    name: str, parameter: Parameter | None, role: Role | None, shared: Mapping[str, Sequence[str]]
+    name: str, parameter: Parameter | None, role: Role | None, shared: Mapping[str, Sequence[Role]]
 ) -> dict[str, Any]:
     """State, age and duplicates of a venue's external ID.
 
@@ -118,7 +118,7 @@ def external_id_facts(
     value, trust = parameter.value if parameter else "", role.trust if role else None
     trusted, ambiguous = _trusted(trust, value)
     mine = {value, *venue_ids(trust)} - {""}
-    others = {holder for one in mine for holder in shared.get(one, ()) if not role or holder != role.name}
+    others = {holder.name for one in mine for holder in shared.get(one, ()) if not _same_venue(role, holder)}
     return {
         "parameter": name,
         "state": "different" if ambiguous else external_id_state(value, trusted),
@@ -128,6 +128,14 @@ def external_id_facts(
         "weak": bool(value and weakness(value, (name, *([role.arn, *role.tags.values()] if role else [])))),
         "shared_with": sorted(others),
     }
+
+
+def _same_venue(role: Role | None, other: Role) -> bool:
+    """Whether two roles are one, or are of one venue by their tags. The roles of a venue have its external ID."""
+    venue = owner(role.tags) if role else None
+    theirs = owner(other.tags)
+    same_owner = venue is not None and theirs is not None and venue.key == theirs.key
+    return same_owner or (role is not None and role.name == other.name)
 
 
 def _trusted(trust: Mapping[str, Any] | None, parameter: str) -> tuple[ExternalIds, bool]:

@@ -24,7 +24,7 @@ from .._domain.leases import RENEW_BEFORE
 from .._domain.names import Venue
 from .._domain.role_facts import Observed
 from .._domain.role_plan import Current, plan_present
-from .._domain.roles import POLICY_NAME, Parameter
+from .._domain.roles import POLICY_NAME, Parameter, Role
 from ._operation import Operation, Params, Result, Runtime, check_not_blank, check_types, filled_in
 from .accounts import check_account, check_expected_account
 from .leases import lease_facts, read_leases
@@ -93,7 +93,7 @@ class AccountFacts:
     parameters: dict[str, Parameter]
     region: str
     claims: Mapping[str, Sequence[Venue]]
-    shared: Mapping[str, Sequence[str]]
+    shared: Mapping[str, Sequence[Role]]
 
 
 def parse(params: Params, clients: Clients, _runtime: Runtime) -> InfoOptions:

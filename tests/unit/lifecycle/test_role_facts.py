@@ -113,11 +113,29 @@ def test_which_roles_are_taken_for_venue_roles(name: str, tags: dict[str, str], 
     assert role_facts.is_venue_role(role(name=name, tags=tags), "unity") is expected
 
 
-def test_a_shared_external_id_is_found_without_being_told() -> None:
-    mine, theirs = role(), role(name="unity-emit-ops-sts")
-    shared = role_facts.holders([role_facts.Observed(mine), role_facts.Observed(theirs)])
-    facts = role_facts.external_id_facts(VENUE.external_id_parameter, Parameter(EXTERNAL_ID), mine, shared)
-    assert facts["shared_with"] == ["unity-emit-ops-sts"]
+OTHER_VENUE = {"Capability": "sts", "Proj": "emit", "Venue": "ops"}
+SAME_VENUE = {"Capability": "sts", "Proj": "sbg", "Venue": "dev"}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "expected"),
+    [
+        (SAME_VENUE, OTHER_VENUE, ["another"]),
+        (SAME_VENUE, {}, ["another"]),
+        ({}, {}, ["another"]),
+        (None, SAME_VENUE, ["another"]),
+        (SAME_VENUE, SAME_VENUE, []),
+    ],
+)
+def test_an_external_id_that_another_venue_has_is_found_without_being_told(
+    mine: dict[str, str] | None, theirs: dict[str, str], expected: list[str]
+) -> None:
+    """Two roles of one venue have its external ID."""
+    own = None if mine is None else role(tags=mine)
+    observed = [role_facts.Observed(one) for one in (own, role(name="another", tags=theirs)) if one]
+    shared = role_facts.holders(observed)
+    facts = role_facts.external_id_facts(VENUE.external_id_parameter, Parameter(EXTERNAL_ID), own, shared)
+    assert facts["shared_with"] == expected
     assert EXTERNAL_ID not in str(facts)
 
 
