@@ -52,7 +52,7 @@ if ((Get-Left) -lt $margin -and (Get-Left) -gt 0 -and $idle -ge $margin / 15) {
     catch { [Console]::Error.WriteLine("renew.ps1: no new credentials: $_") }
     Remove-Item $work -Recurse -Force -ErrorAction Ignore; $now = [DateTimeOffset]::UtcNow
 }
-$advice = "before new ones were fetched. Ask for a new bundle (see README.txt), and extract it into this folder: $here"
+$advice = "before new ones were fetched. Ask for a new bundle (see README.txt), and extract it here: $here"
 if ((Get-Left) -le 0) { [Console]::Error.WriteLine("The credentials expired at $(Get-End) $advice"); exit 1 }
 $until = $now.UtcDateTime.AddSeconds([Math]::Max((Get-Left) - $margin / 2, (Get-Left) / 2)).ToString("s") + "Z"
 # The end is stated too early: some programs ask again only after it, when these credentials no longer work.
