@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
+from ansible.utils.vars import load_extra_vars
 
 DOCUMENTATION = """
 name: one_variable
@@ -27,6 +28,13 @@ options:
     type: list
     elements: str
     required: true
+  of_run:
+    description:
+      - Names that count only if they are set for this run, by C(-e) or by the C(vars) of a play, and not if the
+        inventory or a fact of the host sets them.
+    type: list
+    elements: str
+    default: []
   default:
     description: The value if none of the variables is set. Without it, this is an error.
     type: raw
@@ -57,10 +65,22 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core has no typ
 
         :raises AnsibleLookupError: more than one is set.
         """
-        found = [name for name in terms if name in variables]
+        of_run = kwargs.get("of_run", ())
+        found = [
+            name for name in terms if name in variables and (name not in of_run or self._is_of_run(name, variables))
+        ]
         if len(found) > 1:
-            raise AnsibleLookupError(f"{' and '.join(found)} are both set. Set one of them.")
+            raise AnsibleLookupError(
+                f"{' and '.join(found)} are both set, so one of them would be ignored. Set only {max(found, key=len)}."
+            )
         if not found and "default" in kwargs:
             return [kwargs["default"]]
         builtin = lookup_loader.get("ansible.builtin.vars", loader=self._loader, templar=self._templar)
         return list(builtin.run(found or terms[-1:], variables))
+
+    def _is_of_run(self, name: str, variables: Any) -> bool:
+        """Whether ``-e`` or a play sets a variable. A play's variables are not among those of its hosts."""
+        of_host = variables["hostvars"][variables["inventory_hostname"]]
+        if name in load_extra_vars(self._loader) or name not in of_host:
+            return True
+        return bool(self._templar.template(variables[name]) != of_host[name])

@@ -113,12 +113,9 @@ def test_the_variables_of_the_roles_count_in_the_inventory(office: Office) -> No
     assert "is not signed" in play(office, "renew", *signed, "-e", "user=jdoe", "-e", "by_hand=true", code=2)
 
 
-def test_a_user_of_a_venue_in_the_inventory_keeps_nobody_from_a_lock_or_a_renewal(office: Office) -> None:
-    for user in ("jdoe", "jane"):
-        assert office.lease(user)["changed"]
-    venue = with_inventory(office, user="jdoe")
-    shown = play(office, "renew", *venue)
-    assert re.search(r"^sbg-dev +jane +renewed ", shown, re.MULTILINE), shown
-    assert "Set exactly one of" in play(office, "revoke", *venue, code=2)
-    assert "LOCKED" in play(office, "lock", *venue)
+def test_a_user_of_a_venue_in_the_inventory_keeps_nobody_from_a_lock(office: Office) -> None:
+    venue = with_inventory(office, user="jdoe", revoke_verify=True)
+    assert "no option says what to revoke" in play(office, "revoke", *venue, code=2)
+    assert "LOCKED" in play(office, "lock", *venue, "-e", "revoke_verify=false")
+    assert "cannot be used with state unlocked" in play(office, "unlock", *venue, "-e", "user=jdoe", code=2)
     assert "LOCKED" not in play(office, "unlock", *venue)

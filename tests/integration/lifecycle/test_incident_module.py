@@ -491,6 +491,18 @@ def test_a_file_of_other_keys_is_noticed_before_anything_ends(found: Found, text
     assert policies(found) == []
 
 
+@pytest.mark.parametrize("variable", ["keys_file", "revoke_keys_file"])
+def test_the_keys_are_used_for_the_proof_only(found: Found, variable: str) -> None:
+    """Moto enforces no policy, so nothing is ever proven there."""
+    place = found.folder / "found.txt"
+    place.write_text(f"AWS_ACCESS_KEY_ID={KEY}\nAWS_SECRET_ACCESS_KEY={'FAKE' * 10}\nAWS_SESSION_TOKEN={'FAKE' * 25}\n")
+    place.chmod(0o600)
+    options = ("-e", "act=true", "-e", "revoke_wait_timeout=0", "-e", f"{variable}=found.txt")
+    acted = play(found, "-e", f"access_key_id={KEY}", *options, code=2)
+    assert any("=jdoe-1" in one for one in policies(found))
+    assert "is used only with verify" not in acted
+
+
 def test_receipts_that_contradict_each_other_keep_nobody_from_the_lock(found: Found) -> None:
     found.events.clear()
     found.write(receipt(), receipt(session_name="jane-1", user="jane"))

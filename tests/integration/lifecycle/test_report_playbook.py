@@ -151,6 +151,21 @@ def test_stores_that_the_command_names_are_read_instead_of_those_of_the_hosts(
     assert "nope" not in run.output
 
 
+def test_each_venue_has_a_receipts_file_of_its_own_which_need_not_exist_yet(
+    account: Moto, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "receipts.jsonl").rename(tmp_path / "sbg.jsonl")
+    hosts = {
+        name: {**venue, "handoff_receipts_file": f"{tmp_path}/{venue['project']}.jsonl"}
+        for name, venue in VENUES.items()
+    }
+    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": hosts}}))
+    options = ("-i", "inventory.json", "-e", f"json={tmp_path}/report.json")
+    ansible_playbook("mdps.venue_sts.report", *options, env=account.environment(), cwd=tmp_path).expect()
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert {one["name"]: one["live_tokens"] for one in document["venues"]} == {"emit / ops": 0, "sbg / dev": 1}
+
+
 def test_the_files_have_the_warnings_of_the_screen(account: Moto, tmp_path: pathlib.Path) -> None:
     early = issued(number=2, at=datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=30))
     with (tmp_path / "receipts.jsonl").open("a") as file:

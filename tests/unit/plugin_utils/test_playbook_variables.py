@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
 from ansible.errors import AnsibleError, AnsibleValueOmittedError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible.utils.vars import load_extra_vars
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
@@ -30,7 +32,9 @@ DECIDED = {
     "revoke_expected_account_id": "incident.yml, which has found the account of the key",
 }
 OMITTED = object()
-SHORT = re.compile(r"lookup\('mdps\.venue_sts\.one_variable', '(\w+)', (?:'(\w+)'|\*__user_names)")
+SHORT = re.compile(r"lookup\('mdps\.venue_sts\.one_variable', '(\w+)', '(\w+)'")
+# Those that the inventory's value does not count for in some runs.
+SOMETIMES = {("lease", "days", "lease_days"), ("lease", "end", "lease_end"), ("revoke", "verify", "revoke_verify")}
 
 
 def role_variables() -> set[str]:
@@ -59,9 +63,9 @@ def test_no_playbook_hides_a_variable_of_the_inventory() -> None:
 def short_names() -> Iterator[tuple[str, str, str]]:
     """Each variable with a short name: the playbook, the short name, and the role's variable."""
     for playbook, variables in plays():
-        for value in variables.values():
-            for first, second in SHORT.findall(str(value)):
-                yield (playbook, first, second) if second else (playbook, "user", first)
+        for value in variables.values() if playbook != "issue" else ():  # which makes a path of its only one
+            for short, own in SHORT.findall(str(value)):
+                yield playbook, short, own
 
 
 def trusted(value: Any) -> Any:
@@ -71,10 +75,16 @@ def trusted(value: Any) -> Any:
     return trust_as_template(value) if isinstance(value, str) else value
 
 
-CASES = sorted(set(short_names()))
+CASES = sorted({*short_names(), *SOMETIMES})
 
 
-def evaluated(playbook: str, own: str, inventory: dict[str, Any], of_run: dict[str, Any] | None = None) -> Any:
+def evaluated(
+    playbook: str,
+    own: str,
+    inventory: dict[str, Any],
+    of_run: dict[str, Any] | None = None,
+    of_play: dict[str, Any] | None = None,
+) -> Any:
     """What the role passes on, where the inventory and the command line have these variables.
 
     The precedence is Ansible's: the role's defaults, the inventory, the play, the command line.
@@ -83,12 +93,16 @@ def evaluated(playbook: str, own: str, inventory: dict[str, Any], of_run: dict[s
     assert f"__{own}" in (ROOT / "roles" / role / "tasks/main.yml").read_text()
     defaults = yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text())
     play = next(variables for name, variables in plays() if name == playbook)
-    variables = {name: trusted(value) for name, value in {**defaults, **inventory, **play, **(of_run or {})}.items()}
+    variables = {
+        name: trusted(value)
+        for name, value in {**defaults, **inventory, **play, **(of_play or {}), **(of_run or {})}.items()
+    }
     variables["__hosts"] = []  # of the report, which reads the inventory
     variables["hostvars"] = {"sbg-dev": {**inventory, **(of_run or {})}, "localhost": of_run or {}}
     variables["inventory_hostname"] = "sbg-dev"
     templar = Templar(loader=DataLoader(), variables=variables)
-    with contextlib.suppress(AnsibleValueOmittedError):
+    run = mock.patch.object(load_extra_vars, "extra_vars", of_run or {"unrelated": True}, create=True)
+    with run, contextlib.suppress(AnsibleValueOmittedError):
         return templar._engine.template(trust_as_template(f"{{{{ __{own} }}}}"))
     return OMITTED
 
@@ -117,12 +131,32 @@ def test_both_names_are_an_error_because_one_would_be_ignored(playbook: str, sho
         evaluated(playbook, own, {own: "mine"}, {short: "theirs"})
 
 
-@pytest.mark.parametrize("playbook", ["revoke", "renew"])
-def test_a_user_that_the_inventory_has_for_a_venue_chooses_nobody(playbook: str) -> None:
-    own = f"{playbook}_user"
-    assert evaluated(playbook, own, {"user": "jdoe"}) is OMITTED
-    assert evaluated(playbook, own, {"user": "jdoe"}, {"user": "kim"}) == "kim"
-    assert evaluated(playbook, own, {"user": "jdoe"}, {own: "kim"}) == "kim"
+def test_a_user_that_the_inventory_has_for_a_venue_does_not_choose_whose_tokens_are_revoked() -> None:
+    own = "revoke_user"
+    assert evaluated("revoke", own, {"user": "jdoe"}) is OMITTED
+    assert evaluated("revoke", own, {"user": "jdoe"}, {"user": "jdoe"}) == "jdoe"
+    assert evaluated("revoke", own, {"user": "jdoe"}, {"user": "kim"}) == "kim"
+    assert evaluated("revoke", own, {"user": "jdoe"}, {own: "kim"}) == "kim"
+    assert evaluated("revoke", own, {"user": "jdoe", own: "kim"}) == "kim"
+    # The vars of an imported playbook.
+    assert evaluated("revoke", own, {}, of_play={"user": "kim"}) == "kim"
+    assert evaluated("revoke", own, {"user": "jdoe"}, of_play={"user": "{{ 'kim' }}"}) == "kim"
+
+
+@pytest.mark.parametrize(
+    "of_run",
+    [{"__revocation": "unlocked"}, {"lift": True}, {"subject": "s", "issuer": "https://i.example.org"}],
+    ids=["unlock", "lift", "subject"],
+)
+def test_an_inventory_that_wants_proof_prevents_nothing_that_has_none(of_run: dict[str, Any]) -> None:
+    assert evaluated("revoke", "revoke_verify", {"revoke_verify": True}, of_run) is OMITTED
+    assert evaluated("revoke", "revoke_verify", {"revoke_verify": True}, {"__revocation": "locked"}) is True
+    assert evaluated("revoke", "revoke_verify", {}, {**of_run, "verify": True}) is True  # which is an error
+
+
+def test_a_request_with_an_end_replaces_the_days_of_the_inventory_and_the_reverse() -> None:
+    assert evaluated("lease", "lease_days", {"lease_days": 7}, {"end": "2026-12-01"}) is OMITTED
+    assert evaluated("lease", "lease_end", {"lease_end": "2026-12-01"}, {"days": 3}) is OMITTED
 
 
 @pytest.mark.parametrize(
