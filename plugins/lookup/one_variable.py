@@ -12,50 +12,6 @@ from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.vars import load_extra_vars
 
-DOCUMENTATION = """
-name: one_variable
-short_description: Return the value of the one variable that is set
-version_added: 1.0.0
-author:
-  - The mdps.venue_sts contributors
-description:
-  - For a variable with a short name. The playbooks of this collection accept C(-e days=3) for C(lease_days), and
-    C(lease_days) from the inventory.
-  - If more than one of the variables is set, it is an error, because it is not known which of them should count.
-options:
-  _terms:
-    description: The names of the variables.
-    type: list
-    elements: str
-    required: true
-  of_run:
-    description:
-      - Names that count only if they are set for this run, by C(-e) or by the C(vars) of a play, and not if the
-        inventory or a fact of the host sets them.
-    type: list
-    elements: str
-    default: []
-  default:
-    description: The value if none of the variables is set. Without it, this is an error.
-    type: raw
-seealso:
-  - plugin: ansible.builtin.vars
-    plugin_type: lookup
-"""
-
-EXAMPLES = """
-- name: Show the days of a lease
-  ansible.builtin.debug:
-    msg: "{{ lookup('mdps.venue_sts.one_variable', 'days', 'lease_days', default=7) }}"
-"""
-
-RETURN = """
-_raw:
-  description: The value.
-  type: list
-  elements: raw
-"""
-
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core has no type information
     """The lookup."""
