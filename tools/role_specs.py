@@ -38,9 +38,9 @@ WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written manually
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {
     "assume_dest",  # its credentials stay in memory
-    *(f"{role}_{name}" for role in ("assume", "broker") for name in ("reuse", "reuse_host")),  # the roles set them
+    *("assume_reuse", "broker_share"),  # the roles set them
     "broker_renew_before",  # broker_minimum_seconds says it
-    *(f"issue_{name}" for name in ("reuse", "reuse_host", "renew_before")),  # a recipient's token is always a new one
+    *(f"issue_{name}" for name in ("reuse", "renew_before")),  # a recipient's token is always a new one
     "assume_handoff",
     # Variables of the role handoff, which sends a token again, count for the first attempt as well.
     *(
@@ -55,17 +55,6 @@ OF_HANDOFF: dict[str, tuple[str, ...] | None] = {
     "issue": None,
     "renew": None,
     "lease": ("https", "key_directory", "key_directory_shared", "public_keys", "fingerprints"),
-}
-MORE: dict[str, dict[str, Any]] = {
-    "broker": {
-        "broker_reuse_host": {
-            "type": "str",
-            "description": [
-                "Another host of the play that has already got the same credentials from Kion. They are reused if the "
-                "request is the same."
-            ],
-        },
-    },
 }
 # What a role says otherwise than its module.
 OWN: dict[str, dict[str, Any]] = {
@@ -155,7 +144,7 @@ def role_options(role: str) -> dict[str, Any]:
     for name, words in INSTEAD.items():
         if spec := kept.get(name):
             spec["description"] = [*spec["description"], f"If it is not set, {words}."]
-    return kept | MORE.get(role, {}) | (_handoff_options(OF_HANDOFF[role]) if role in OF_HANDOFF else {})
+    return kept | (_handoff_options(OF_HANDOFF[role]) if role in OF_HANDOFF else {})
 
 
 def _handoff_options(named: tuple[str, ...] | None) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._action import VenueAction
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.kion import OPERATION as THIS
-from ansible_collections.mdps.venue_sts.plugins.plugin_utils._reuse import Reuse
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._sharing import Share
 
 
-class ActionModule(Reuse, VenueAction):
+class ActionModule(Share, VenueAction):
     """See the module's documentation."""
 
     OPERATION = THIS

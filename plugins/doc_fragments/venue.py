@@ -75,10 +75,6 @@ options:
         of the host and the user that the task runs as. If any of these differs, new credentials are fetched. One-time
         codes are not compared.
     type: str
-  reuse_host:
-    description:
-      - The host of the play whose variable O(reuse) names. The default is the host of the task.
-    type: str
   renew_before:
     description:
       - For how many seconds the credentials must still be valid to be reused.

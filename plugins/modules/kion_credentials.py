@@ -92,6 +92,22 @@ options:
         say when they expire, a warning is shown.
     type: int
     default: 0
+  share:
+    description:
+      - Whether the hosts of a run whose tasks make exactly the same request share its result. The first task makes the
+        request, the others wait for it, and so do later tasks of the run. Its credentials are used if they are valid
+        for at least O(renew_before) seconds. If the request fails, it fails for the other hosts of the task as well,
+        without another request.
+      - The request consists of all options of the task, including module defaults, and of the host and the user that
+        the task runs as. If any of these differs, new credentials are fetched.
+      - The credentials are kept in memory, until the run ends.
+    type: bool
+    default: false
+  renew_before:
+    description:
+      - For how many seconds the credentials must still be valid to be used again.
+    type: int
+    default: 300
 notes:
   - An option that is set must have a value. An empty string, list or mapping is an error.
 seealso:
@@ -104,7 +120,6 @@ attributes:
     support: full
     description: Does the same in C(check_mode), because later tasks need the credentials. The API key is not rotated.
 extends_documentation_fragment:
-  - mdps.venue_sts.venue.reuse
   - mdps.venue_sts.venue.hidden_attributes
 """
 
@@ -200,22 +215,13 @@ roles:
   elements: dict
   returned: failure, if Kion has no such role for the user
 reused:
-  description: Whether the result of an earlier task was returned again.
+  description: Whether this is the result of another task, because of O(share).
   type: bool
   returned: success
 request:
-  description: An identifier of the request within this run, for O(reuse). It does not disclose the request.
+  description: An identifier of the request within this run. It does not disclose the request.
   type: str
-  returned: with O(reuse)
-request_files:
-  description: The same for files that belong to the request. Always empty for this module.
-  type: str
-  returned: with O(reuse)
-request_settings:
-  description: The same for the files with settings and API keys.
-  type: list
-  elements: str
-  returned: success, with O(reuse)
+  returned: with O(share)
 error:
   description: What kind of failure it was, for C(rescue) blocks.
   type: str

@@ -25,7 +25,7 @@ from ..module_utils._files import absolute, open_regular
 # nothing is reused.
 _RUN_KEY = secrets.token_bytes(32)
 # How to reuse, and proof that is valid once: neither decides which credentials come back.
-NOT_THE_REQUEST = frozenset({"reuse", "reuse_host", "renew_before", "minimum_seconds", "mfa_token"})
+NOT_THE_REQUEST = frozenset({"reuse", "share", "renew_before", "minimum_seconds", "mfa_token"})
 # Options that name a file whose content is part of the request.
 FILES = ("saml_assertion_file", "web_identity_token_file")
 # Files with settings and keys: an option or an environment variable that names one, and where it is otherwise.
@@ -94,17 +94,6 @@ def is_same(previous: Any, request: str, files: str) -> bool:
     return not files or files == previous.get("request_files")
 
 
-def has_settings(previous: Mapping[str, Any], settings: list[str], host: str | None) -> bool:
-    """Return whether an earlier task found the same settings.
-
-    :param previous: what the earlier task registered.
-    :param settings: the digests of the files now, as ``settings_of`` returns them.
-    :param host: the host that ran it, if not this one. It may have written its new API key to Kion's file.
-    """
-    earlier, first = previous.get("request_settings"), 1 if host else 0
-    return isinstance(earlier, list) and earlier[first:] == settings[first:]
-
-
 def lives(previous: Mapping[str, Any], seconds: int, now: datetime) -> bool:
     """Return whether the credentials of an earlier result are valid for at least so many seconds from now.
 
@@ -125,47 +114,50 @@ def _seconds_from(now: datetime, text: Any) -> float:
         return float("-inf")
 
 
-class Reuse:
-    """For an action plugin, in front of ``VenueAction``.
+def request_of_task(action: Any, task_vars: Mapping[str, Any]) -> str:
+    """Return the digest of what a task requests, and of where and as whom.
 
-    The options ``reuse``, ``reuse_host``, and ``renew_before``.
+    :param action: the action plugin.
     """
+    # Plain types, whatever the templates made of the options.
+    args = json.loads(json.dumps(action._task.args, default=str))
+    return digest(request_of(args, _surroundings(action, task_vars)))
+
+
+def seconds_wanted(args: Mapping[str, Any]) -> int | None:
+    """Return for how many seconds credentials must still be valid; None for what the module itself refuses."""
+    seconds = str(args.get("renew_before", RENEW_BEFORE))
+    return int(seconds) if seconds.isdecimal() else None
+
+
+def requested(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a task that has made its own request."""
+    return result if result.get("failed") else {**result, "reused": False}
+
+
+class Reuse:
+    """For an action plugin, in front of ``VenueAction``: the options ``reuse`` and ``renew_before``."""
 
     def _run(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the earlier result if it serves this request, else run the task."""
         this: Any = self
         args = this._task.args
         if not args.get("reuse"):
-            return self._run_task(tmp, task_vars)
-        # Plain types, whatever the templates made of the options.
-        surroundings = _surroundings(this, task_vars)
-        request = digest(request_of(json.loads(json.dumps(args, default=str)), surroundings))
-        files, settings = files_of(args), settings_of(args)
-        variable, host = args.get("reuse"), args.get("reuse_host")
-        seconds = str(args.get("renew_before", RENEW_BEFORE))
-        previous = _previous(variable, host, task_vars)
-        same = is_same(previous, request, files) and has_settings(previous, settings, host)
-        # Anything but a number is refused with the options.
-        if seconds.isdecimal() and same and lives(previous, int(seconds), datetime.now(UTC)):
+            return requested(super()._run(tmp, task_vars))  # type: ignore[misc]  # VenueAction's
+        request, files, settings = request_of_task(self, task_vars), files_of(args), settings_of(args)
+        previous, seconds = _previous(args["reuse"], task_vars), seconds_wanted(args)
+        same = is_same(previous, request, files) and previous.get("request_settings") == settings
+        if seconds is not None and same and lives(previous, seconds, datetime.now(UTC)):
             return dict(this.hide({**previous, "changed": False, "reused": True}))
-        # A request may have failed because its credentials would end too early.
-        refused = digest([request, str(args.get("minimum_seconds"))])
-        if host and is_same(previous, refused, files) and previous.get("failed"):  # it would fail for each host
-            return {"failed": True, "msg": f"{previous.get('msg')} (requested once, by {host})", "request": refused}
-        result = self._run_task(tmp, task_vars)
-        if result.get("failed"):  # shown as it is: only what another host compares
-            return {**result, "request": refused, **({"request_files": files} if files else {})}
+        result = requested(super()._run(tmp, task_vars))  # type: ignore[misc]
+        if result.get("failed"):
+            return result
         return {**result, "request": request, "request_files": files, "request_settings": settings}
 
-    def _run_task(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
-        result: dict[str, Any] = super()._run(tmp, task_vars)  # type: ignore[misc]  # VenueAction's
-        return result if result.get("failed") else {**result, "reused": False}
 
-
-def _previous(variable: str, host: str | None, task_vars: Mapping[str, Any]) -> Any:
+def _previous(variable: str, task_vars: Mapping[str, Any]) -> Any:
     """Return what an earlier task registered, as plain types."""
-    found = task_vars.get("hostvars", {}).get(host, {}) if host else task_vars
-    return json.loads(json.dumps(found.get(variable), default=str)) if variable in found else None
+    return json.loads(json.dumps(task_vars[variable], default=str)) if variable in task_vars else None
 
 
 def _surroundings(action: Any, task_vars: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from .._files import locked, replace_private
 from .._kion.client import Kion, KionRefused
 from .._kion.settings import Settings, current_api_key, read_settings, with_api_key
 from .._masking import register
-from . import _reuse
 from ._operation import Operation, Params, Result, Runtime, filled_in
 
 ROTATE_BEFORE = timedelta(days=3)
@@ -49,7 +48,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "iam_role_name": {"type": "str"},
     "ca_path": {"type": "path"},
     "minimum_seconds": {"type": "int", "default": 0},
-    **_reuse.ARGUMENT_SPEC,
+    # The action plugin acts on these.
+    "share": {"type": "bool", "default": False},
+    "renew_before": {"type": "int", "default": 300},
 }
 # Our options, by what the Kion CLI calls them in its file.
 SETTINGS = {"url": "url", "api_key": "api_key", "username": "username", "password": "password", "idms": "idms_id"}

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the mdps.venue_sts project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Keys are reused for an equal request only: a table over every option of both modules."""
+"""Keys are reused for an equal request only: a table over every option."""
 
 from __future__ import annotations
 
@@ -12,15 +12,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import kion
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _reuse as reuse
 
-OPTIONS = [
-    (operation.OPERATION.name, option)
-    for operation in (issuing, kion)
-    for option in {**operation.OPERATION.argument_spec, **(aws_argument_spec() if operation is issuing else {})}
-]
+OPTIONS = [*issuing.OPERATION.argument_spec, *aws_argument_spec()]
 SURROUNDINGS = ("delegate_to", "environment", "connection", "become", "action")
 
 
@@ -87,15 +82,15 @@ def test_an_equal_request_is_served_by_the_keys_at_hand() -> None:
     assert is_reused(REQUEST, dict(reversed(REQUEST.items())))
 
 
-@pytest.mark.parametrize(("module", "option"), OPTIONS)
+@pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("given", [("a", "b"), (None, "b"), ("a", None), (["a"], ["a", "b"])])
-def test_every_option_is_part_of_the_request(module: str, option: str, given: tuple[Any, Any]) -> None:
+def test_every_option_is_part_of_the_request(option: str, given: tuple[Any, Any]) -> None:
     first, second = ({**REQUEST, option: value} if value is not None else dict(REQUEST) for value in given)
     first.pop(option, None) if given[0] is None else None
     second.pop(option, None) if given[1] is None else None
     if option in ("reuse", "renew_before"):
         return  # how to reuse; the tests below are about them
-    if option in ("minimum_seconds", "mfa_token", "reuse_host"):
+    if option == "mfa_token":
         assert option in reuse.NOT_THE_REQUEST
         return
     assert not is_reused(first, second)
@@ -140,9 +135,8 @@ def test_another_user_to_become_is_another_request() -> None:
         assert later["reused"] is same
 
 
-@pytest.mark.parametrize("option", ["mfa_token", "minimum_seconds"])
-def test_what_does_not_decide_which_keys_come_back_may_differ(option: str) -> None:
-    assert is_reused({**REQUEST, option: 1}, {**REQUEST, option: 2})
+def test_what_does_not_decide_which_keys_come_back_may_differ() -> None:
+    assert is_reused({**REQUEST, "mfa_token": 1}, {**REQUEST, "mfa_token": 2})
 
 
 @pytest.mark.parametrize(
@@ -204,65 +198,9 @@ def test_a_changed_assertion_in_the_same_file_is_another_request(tmp_path: Any) 
     assert again()
 
 
-def test_keys_of_another_host_serve_the_same_request() -> None:
-    args = {"reuse": "kept", "reuse_host": "first", **REQUEST}
-    kept = Action(dict(args)).run(None, {"hostvars": {"first": {}}})
-    assert Action(dict(args)).run(None, {"hostvars": {"first": {"kept": kept}}})["reused"]
-    other = {**args, "user": "else"}
-    assert not Action(other).run(None, {"hostvars": {"first": {"kept": kept}}})["reused"]
-    unknown = {**kept, "receipt": fresh(None)["receipt"]}
-    assert Action(dict(args)).run(None, {"hostvars": {"first": {"kept": unknown}}})["reused"]
-
-
 def test_a_number_is_the_same_request_as_its_text() -> None:
     assert is_reused({**REQUEST, "account": 123456789012}, {**REQUEST, "account": "123456789012"})
     assert not is_reused({**REQUEST, "account": True}, {**REQUEST, "account": "True"})
-
-
-def test_a_new_api_key_of_the_host_that_asked_is_no_other_request(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "kion.yml"
-    credentials = tmp_path / "credentials"
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
-    file.write_text("api-key: one\n")
-    args = {"reuse": "kept", "config_file": str(file), **REQUEST}
-    kept = Action(dict(args)).run(None, {})
-    file.write_text("api-key: two\n")
-    known = {"kept": kept, "hostvars": {"first": {"kept": kept}}}
-    assert Action({**args, "reuse_host": "first"}).run(None, known)["reused"]
-    assert not Action(dict(args)).run(None, known)["reused"]
-    credentials.write_text("[default]\n")
-    assert not Action({**args, "reuse_host": "first"}).run(None, known)["reused"]
-
-
-@pytest.mark.parametrize(("connection", "reused"), [("local", True), ("ssh", False)])
-def test_another_machine_is_another_request(connection: str, reused: bool) -> None:
-    args = {"reuse": "kept", "reuse_host": "first", **REQUEST}
-    kept = Action(dict(args), connection=connection).run(None, {"inventory_hostname": "first"})
-    later = Action(dict(args), connection=connection)
-    known = {"inventory_hostname": "second", "hostvars": {"first": {"kept": kept}}}
-    assert later.run(None, known)["reused"] is reused
-
-
-class Failing(Action):
-    def _run_task(self, tmp: Any, task_vars: Any) -> dict[str, Any]:
-        return {"failed": True, "msg": "The API key has expired."}
-
-
-def test_a_failure_is_not_asked_for_again_on_every_host() -> None:
-    args = {"reuse": "kept", "reuse_host": "first", "minimum_seconds": 900, **REQUEST}
-    failed = Failing(dict(args)).run(None, {})
-    assert set(failed) == {"failed", "msg", "request"}  # ansible shows all of a failure
-    known = {"hostvars": {"first": {"kept": failed}}}
-    before = Base.asked
-    result = Action(dict(args)).run(None, known)
-    assert result["failed"] and result["msg"] == "The API key has expired. (requested once, by first)"
-    assert result["request"] == failed["request"]
-    assert Base.asked == before
-    for other in ({"reuse": "kept", **REQUEST}, {**args, "minimum_seconds": 60}, {**args, "user": "else"}):
-        asked = Action(other).run(None, {"kept": failed, **known})
-        assert not asked["reused"] and "failed" not in asked
 
 
 def test_nothing_about_a_request_can_be_read_from_its_digest() -> None:

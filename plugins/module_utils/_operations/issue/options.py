@@ -29,7 +29,6 @@ from ..._domain.tags import check_tags
 from ..._domain.users import SUFFIX_BYTES, check_user, session_name
 from ..._handoff_options import HANDOFF
 from ..._receipt_store import RECORDING
-from .. import _reuse
 from .._oidc_options import OIDC_PROVIDERS
 from .._operation import Params, Runtime, filled_in
 from ..accounts import check_expected_account
@@ -88,7 +87,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "wait_timeout": {"type": "int", "default": 60},
     "dest": {"type": "path"},
     "handoff": {"type": "dict", "options": HANDOFF},
-    **_reuse.ARGUMENT_SPEC,
+    # The action plugin acts on these.
+    "reuse": {"type": "str"},
+    "renew_before": {"type": "int", "default": 300},
     **RECORDING,
 }
 CONSTRAINTS: Mapping[str, Any] = {
