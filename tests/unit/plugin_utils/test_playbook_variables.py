@@ -129,16 +129,17 @@ def test_both_names_are_an_error_because_one_would_be_ignored(playbook: str, sho
         evaluated(playbook, own, {own: "mine"}, {short: "theirs"})
 
 
-def test_a_user_that_the_inventory_has_for_a_venue_does_not_choose_whose_tokens_are_revoked() -> None:
-    own = "revoke_user"
-    assert evaluated("revoke", own, {"user": "jdoe"}) is OMITTED
-    assert evaluated("revoke", own, {"user": "jdoe"}, {"user": "jdoe"}) == "jdoe"
-    assert evaluated("revoke", own, {"user": "jdoe"}, {"user": "kim"}) == "kim"
-    assert evaluated("revoke", own, {"user": "jdoe"}, {own: "kim"}) == "kim"
-    assert evaluated("revoke", own, {"user": "jdoe", own: "kim"}) == "kim"
+@pytest.mark.parametrize("role", ["revoke", "renew"])
+def test_a_user_that_the_inventory_has_for_a_venue_does_not_choose_whose_tokens_are_meant(role: str) -> None:
+    own = f"{role}_user"
+    assert evaluated(role, own, {"user": "jdoe"}) is OMITTED
+    assert evaluated(role, own, {"user": "jdoe"}, {"user": "jdoe"}) == "jdoe"
+    assert evaluated(role, own, {"user": "jdoe"}, {"user": "kim"}) == "kim"
+    assert evaluated(role, own, {"user": "jdoe"}, {own: "kim"}) == "kim"
+    assert evaluated(role, own, {"user": "jdoe", own: "kim"}) == "kim"
     # The vars of an imported playbook.
-    assert evaluated("revoke", own, {}, of_play={"user": "kim"}) == "kim"
-    assert evaluated("revoke", own, {"user": "jdoe"}, of_play={"user": "{{ 'kim' }}"}) == "kim"
+    assert evaluated(role, own, {}, of_play={"user": "kim"}) == "kim"
+    assert evaluated(role, own, {"user": "jdoe"}, of_play={"user": "{{ 'kim' }}"}) == "kim"
 
 
 @pytest.mark.parametrize(
