@@ -12,7 +12,7 @@ from typing import Any
 from .errors import InvalidInput, LimitExceeded
 from .names import Venue, check_range
 from .patterns import WILDCARDS, has_wildcard, matches, overlap, within, within_any
-from .places import ExactPlace, exactly
+from .places import ANY_REGISTRY, ExactPlace, exactly
 from .policies import statements, values
 from .token_request import LONGEST, SHORTEST
 
@@ -32,7 +32,7 @@ _BUCKET = re.compile(
 # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
 _REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*")
 _OBJECT_ARN = re.compile(r"arn:[^:]+:s3:::([^/]+)/(.+)")
-_REPOSITORY_ARN = re.compile(r"arn:[^:]+:ecr:[^:]*:[^:]*:repository/(.+)")
+_REPOSITORY_ARN = re.compile(r"arn:[^:]+:ecr:([^:]*:[^:]*):repository/(.+)")  # groups: region and account, name
 # A policy gives a word of access if it allows this action.
 _PROOF = {
     "s3_read": "s3:GetObject",
@@ -283,8 +283,16 @@ def allowed(
         common.repositories,
         delete=common.delete is not False,
         lists=common.lists is not False,
+        registry=_registry(role_policy),
     )
     return replace(_common(common, read_policy(session_policy)), exactly=found, narrowed=found.narrowed)
+
+
+def _registry(role_policy: Mapping[str, Any] | None) -> str:
+    """Region and account of the repositories that a role allows, where it names them."""
+    arns = [str(arn) for one in statements(role_policy or {}) for arn in values(one.get("Resource", []))]
+    found = {one.group(1) for one in map(_REPOSITORY_ARN.fullmatch, arns) if one}
+    return found.pop() if len(found) == 1 else ANY_REGISTRY
 
 
 def check_usable(role_policy: Mapping[str, Any] | None, request: Request) -> tuple[str, ...]:
@@ -385,7 +393,7 @@ def _read_objects(
 
 def _read_repositories(words: Sequence[str], allows: Sequence[Mapping[str, Any]]) -> tuple[str, ...] | None:
     found = [_REPOSITORY_ARN.fullmatch(arn) for arn in _resources(words, ECR_ACCESS, allows)]
-    patterns = [one.group(1) if one else "*" for one in found]
+    patterns = [one.group(2) if one else "*" for one in found]
     return None if "*" in patterns else tuple(dict.fromkeys(patterns))
 
 

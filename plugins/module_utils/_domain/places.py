@@ -27,8 +27,11 @@ ECR_VERBS = {
     "push": (*_PUSH, "ecr:BatchCheckLayerAvailability"),
 }
 _LOGIN = "ecr:GetAuthorizationToken"
-_ARN = re.compile(r"arn:[^:]*:(s3|ecr):[^:]*:[^:]*:(.*)", re.DOTALL)
+_ARN = re.compile(r"arn:[^:]*:(s3|ecr):([^:]*:[^:]*):(.*)", re.DOTALL)  # groups: service, region and account, resource
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _REPOSITORY = "repository/"
+ANY_REGISTRY = "*:*"
 
 
 class Opening(NamedTuple):
@@ -70,14 +73,16 @@ def exactly(
     *,
     delete: bool,
     lists: bool,
+    registry: str = ANY_REGISTRY,
 ) -> ExactPlace:
     """Evaluate a policy at each place that the role and the request have in common.
 
     :param words: access words that role and request allow.
     :param buckets: None where they are not known, as without AWS credentials.
     :param prefixes: folders of the buckets; none for the whole buckets.
+    :param registry: region and account of the repositories, with a colon between them.
     """
-    evaluator = _Evaluator(policy)
+    evaluator = _Evaluator(policy, registry)
     verbs = [verb for verb in S3_VERBS if (verb == "delete" and delete) or f"s3_{verb}" in words]
     outer = [f"{bucket}/{prefix}" for bucket in buckets or ["*"] for prefix in _begins(prefixes)]
     found = [
@@ -105,20 +110,34 @@ def _begins(prefixes: Sequence[str] | None) -> list[str]:
 class _Evaluator:
     """One policy, and whether anything in it could not be decided so far."""
 
-    def __init__(self, policy: Mapping[str, Any]) -> None:
+    def __init__(self, policy: Mapping[str, Any], registry: str) -> None:
+        self._registry = registry
         readable = [one for one in statements(policy) if isinstance(one, Mapping)]
         self._allows = [one for one in readable if one.get("Effect") == "Allow"]
         self._denies = [one for one in readable if one.get("Effect") == "Deny"]
         self.unsure = len(self._allows) + len(self._denies) != len(statements(policy))
 
     def candidates(self, service: str, outer: Sequence[str], needs: Iterable[Sequence[str]]) -> list[str]:
-        """The places that a statement names within outer ones, from the widest on, without repetition."""
+        """The places that a statement opens within outer ones, from the widest on, without repetition."""
         actions = [action for one in needs for action in one]
         named = [one for one in self._allows if any(_names(one, action) for action in actions)]
-        found = [place for one in named for pattern in _resources(one, service) for place in _inside(pattern, outer)]
-        usable = [place for place in dict.fromkeys(found) if service == "ecr" or _is_beginning(place)]
-        self.unsure |= len(usable) != len(set(found))
-        return sorted(usable, key=lambda place: (len(place), place))
+        found = (place for one in named for wide in outer for place in self._within(one, service, wide))
+        return sorted(dict.fromkeys(found), key=lambda place: (len(place), place))
+
+    def _within(self, allow: Mapping[str, Any], service: str, outer: str) -> Iterator[str]:
+        """Yield the places within an outer one that a statement is about: the outer one itself where it names others.
+
+        A statement with ``NotResource``, or with a pattern such as ``*.nc``, is about some names in a place, and no
+        place says which.
+        """
+        if "NotResource" in allow:
+            if self._covers(allow, service, outer):
+                yield outer
+            return
+        for pattern in self._patterns(allow, "Resource", service):
+            if overlap(outer, _VARIABLE.sub("*", pattern)):
+                place = _meet(pattern, outer)
+                yield place if place and (service == "ecr" or _is_beginning(place)) else outer
 
     def place(self, verbs: Sequence[str], where: str, *, lists: bool) -> Opening:
         """Evaluate what may be done with objects."""
@@ -131,18 +150,38 @@ class _Evaluator:
     def repository(self, verbs: Sequence[str], where: str) -> Opening:
         """Evaluate what may be done with images; a docker that cannot log in can do nothing."""
         can = [verb for verb in verbs if all(self._allow(action, "ecr", where) for action in ECR_VERBS[verb])]
-        login = self._allow(_LOGIN, "ecr", "*")
+        login = self._allow(_LOGIN, "", "*")  # an action without resources: only ``*`` is about it
         return Opening(tuple(verb for verb in can if login or verb == "create"), where.removeprefix(_REPOSITORY))
 
     def _allow(self, action: str, service: str, where: str, prefix: str = "") -> bool:
-        allows = [one for one in self._allows if _names(one, action) and _covers(one, service, where) == "all"]
-        certain = [one for one in allows if _holds(one, prefix)]
-        denies = [one for one in self._denies if _names(one, action) and _covers(one, service, where)]
-        if not allows or any(_covers(one, service, where) == "all" and "Condition" not in one for one in denies):
+        allows = [one for one in self._allows if _names(one, action) and where in self._within(one, service, where)]
+        certain = [one for one in allows if self._covers(one, service, where) == "all" and _holds(one, prefix)]
+        denies = [one for one in self._denies if _names(one, action) and self._covers(one, service, where)]
+        closes = [one for one in denies if "Condition" not in one and self._covers(one, service, where) == "all"]
+        if not allows or closes:
             return False
         is_list = action == LIST_ACTION
         self.unsure |= not certain or bool(denies)
         return bool(certain) or not is_list
+
+    def _covers(self, statement: Mapping[str, Any], service: str, where: str) -> str:
+        """Return ``all`` or ``part`` of a place, or '' for none of it."""
+        key = "NotResource" if "NotResource" in statement else "Resource"
+        patterns = list(self._patterns(statement, key, service))
+        whole = within_any(where, patterns)
+        part = any(overlap(where, _VARIABLE.sub("*", one)) for one in patterns)
+        if key == "NotResource":
+            return "" if whole else "part" if part else "all"
+        return "all" if whole else "part" if part else ""
+
+    def _patterns(self, statement: Mapping[str, Any], key: str, service: str) -> Iterator[str]:
+        """Yield what a statement names of a service, without what ARNs of this service have in front."""
+        for one in values(statement.get(key, [])):
+            found = _ARN.fullmatch(str(one))
+            if found and found[1] == service and (service == "s3" or overlap(found[2], self._registry)):
+                yield found[3]
+            elif not found and matches(str(one), f"arn:aws:{service}:::x"):  # such as ``*``
+                yield "*"
 
 
 def _names(statement: Mapping[str, Any], action: str) -> bool:
@@ -154,64 +193,39 @@ def _names(statement: Mapping[str, Any], action: str) -> bool:
     return not listed("NotAction") if "NotAction" in statement else listed("Action")
 
 
-def _covers(statement: Mapping[str, Any], service: str, where: str) -> str:
-    """Return ``all`` or ``part`` of a place, or '' for none of it."""
-    key = "NotResource" if "NotResource" in statement else "Resource"
-    patterns = list(_patterns(statement, key, service))
-    whole, part = within_any(where, patterns), any(overlap(where, one) for one in patterns)
-    if key == "NotResource":
-        return "" if whole else "part" if part else "all"
-    return "all" if whole else "part" if part else ""
+def _meet(pattern: str, outer: str) -> str:
+    """Return what a pattern and an outer place have in common, if that is one place; otherwise ''.
 
-
-def _resources(statement: Mapping[str, Any], service: str) -> list[str]:
-    return ["*"] if "NotResource" in statement else list(_patterns(statement, "Resource", service))
-
-
-def _patterns(statement: Mapping[str, Any], key: str, service: str) -> Iterator[str]:
-    """Yield what a statement names of a service, without what ARNs of this service have in front."""
-    for one in values(statement.get(key, [])):
-        found = _ARN.fullmatch(str(one))
-        if found and found[1] == service:
-            yield found[2]
-        elif not found and matches(str(one), f"arn:aws:{service}:::x"):  # such as ``*``
-            yield "*"
-
-
-def _inside(pattern: str, outer: Sequence[str]) -> Iterator[str]:
-    """Yield what a pattern and outer ones have in common: the narrower one of each pair."""
-    for one in outer:
-        if within(pattern, one):
-            yield pattern
-        elif within(one, pattern):
-            yield one
-        elif overlap(one, pattern):
-            yield _meet(pattern, one)
-
-
-def _meet(pattern: str, one: str) -> str:
-    """Return what a pattern of buckets has in common with a place whose bucket is known, and the other way round."""
+    The bucket may be known of either one only.
+    """
+    if within(outer, pattern):
+        return outer
     bucket, _slash, key = pattern.partition("/")
-    known, _slash, begin = one.partition("/")
-    narrower = key if within(key, begin) else begin
-    name = known if not has_wildcard(known) else bucket
-    return f"{name}/{narrower}" if within(f"{name}/{narrower}", one) else pattern
+    known, _slash, begin = outer.partition("/")
+    names = [one for one in (known, bucket) if not has_wildcard(one)] or [known]
+    found = [f"{name}/{one}" for name in names for one in (key, begin)]
+    return next((one for one in [pattern, *found] if within(one, outer) and within(one, pattern)), "")
 
 
 def _is_beginning(place: str) -> bool:
     """Whether a place is a bucket and the beginning of keys, to which a name can be added."""
     bucket, _slash, key = place.partition("/")
-    return not has_wildcard(bucket.removesuffix("*")) and key.endswith("*") and not has_wildcard(key[:-1])
+    is_plain = not has_wildcard(bucket.removesuffix("*")) and not has_wildcard(key[:-1])
+    return is_plain and key.endswith("*") and not _VARIABLE.search(place)
 
 
 def _holds(statement: Mapping[str, Any], prefix: str) -> bool:
-    """Whether a statement has no condition, or one that listing below a prefix meets."""
+    """Whether a statement has no condition, or one that listing below a prefix meets.
+
+    :param prefix: '' for a call that has no such key.
+    """
     tests = statement.get("Condition") or {}
     if not isinstance(tests, Mapping):
         return False
     for operator, keys in tests.items():
         wanted = {str(key).lower(): values(value) for key, value in keys.items()} if isinstance(keys, Mapping) else {}
         patterns = [str(one) for one in wanted.get("s3:prefix", [])]
-        if str(operator) != "StringLike" or set(wanted) != {"s3:prefix"} or not within_any(prefix or "*", patterns):
+        is_met = bool(prefix) and within_any(prefix, patterns)
+        if str(operator) != "StringLike" or set(wanted) != {"s3:prefix"} or not is_met:
             return False
     return True

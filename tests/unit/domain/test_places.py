@@ -79,6 +79,7 @@ WHOLE = ["read,write,delete,list data/", "read,write,delete,list more/"]
         ([allow("s3:GetObject", "arn:aws:s3:::d*/x/*")], ["read data/x/"]),
         ([allow("s3:GetObject", "arn:aws:s3:::other/*")], []),
         ([allow("s3:ListBucket", DATA)], []),
+        ([{"Effect": "Allow", "Action": "s3:GetObject", "NotResource": f"{DATA}*"}], ["read more/"]),
         (
             [ALL, deny("s3:Put*", "*"), deny("s3:DeleteObject", f"{DATA}/*")],
             ["read,list data/", "read,delete,list more/"],
@@ -139,11 +140,49 @@ def test_what_is_left_of_repositories(statements: list[Any], repositories: list[
         ),
         ([allow("s3:GetObject", f"{DATA}/*"), allow("s3:ListBucket", "*", Condition="odd")], True),
         ([allow("s3:GetObject", f"{DATA}/*", **prefix(""))], True),  # a call for an object has no such key
+        ([allow("s3:*", "*", **prefix("*"))], True),
+        ([ALL, deny("s3:GetObject", f"{DATA}/${{aws:userid}}/*")], True),
         ([ALL, "not a statement"], True),
     ],
 )
 def test_what_cannot_be_decided_is_said(statements: list[Any], narrowed: bool) -> None:
     assert left(*statements)["narrowed"] is narrowed
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": f"{DATA}/*/secret/*"},
+        allow("s3:GetObject", f"{DATA}/*.nc"),
+        allow("s3:GetObject", f"{DATA}/${{aws:PrincipalTag/recipient}}/*"),
+        allow("s3:GetObject", f"{DATA}/pub/${{aws:userid}}/*"),
+    ],
+)
+def test_names_that_are_no_place_count_as_the_most_there_is(statement: dict[str, Any]) -> None:
+    whole, folders = left(statement), left(statement, role=FOLDERS)
+    assert "read data/" in whole["places"] and whole["narrowed"]
+    assert "read data/pub/" in folders["places"] and folders["narrowed"]
+
+
+def test_repository_names_that_are_no_pattern_of_the_role_count_as_the_most_there_is() -> None:
+    assert left(LOGIN, allow(PULL, f"{ECR}*app")) == {
+        "places": [],
+        "repositories": ["pull sbg/*", "pull shared/*"],
+        "narrowed": True,
+    }
+
+
+def test_a_login_has_no_resource_but_all() -> None:
+    every = "arn:aws:ecr:*:*:*"
+    assert left(allow([*PULL, "ecr:GetAuthorizationToken"], every))["repositories"] == []
+    assert left(LOGIN, allow(PULL, every))["repositories"] == ["pull sbg/*", "pull shared/*"]
+
+
+@pytest.mark.parametrize("elsewhere", ["us-east-1:123456789012", "us-west-2:210987654321"])
+def test_repositories_of_another_region_or_account_are_not_those_of_the_role(elsewhere: str) -> None:
+    named = f"arn:aws:ecr:{elsewhere}:repository/sbg/*"
+    assert left(LOGIN, allow(PULL, named))["repositories"] == []
+    assert left(LOGIN, allow(PULL, named), role=None)["repositories"] == ["pull sbg/*"]
 
 
 def test_only_what_the_role_and_the_request_have_is_left() -> None:
