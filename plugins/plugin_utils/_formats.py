@@ -27,7 +27,8 @@ from ..module_utils._domain.profiles import (
 # AWS_SESSION_TOKEN, the JavaScript SDK prefers AWS_PROFILE to keys in the environment, and an AWS_CREDENTIAL_EXPIRATION
 # that has passed makes botocore refuse valid keys. For that reason no file here sets AWS_CREDENTIAL_EXPIRATION.
 RIVALS = ("AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CREDENTIAL_EXPIRATION")
-# Set in a window, these win over the profile that AWS_PROFILE names, and over its region.
+# Set in a window, or in a notebook that runs on a cluster (EKS), these win over the profile that AWS_PROFILE names, and
+# over its region. botocore and the AWS CLI 1 read AWS_DEFAULT_PROFILE first.
 OTHER_KEYS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -35,6 +36,9 @@ OTHER_KEYS = (
     "AWS_SECURITY_TOKEN",
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
 )
 PROFILE_FILE = "credentials"
 NOTICE = "MDPS_VENUE_STS"  # a variable that is set and removed, for SETX to tell the desktop of a change

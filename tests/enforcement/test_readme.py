@@ -169,6 +169,8 @@ def test_other_keys_in_the_window_are_seen_and_removed(issue: Callable[[str], Wo
     workstation, name = issue("read"), BLOCKS.get(shell, "bash")
     stale = {"AWS_ACCESS_KEY_ID": "ASIASTALE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "y"}
     elsewhere = {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_SECURITY_TOKEN": "z"}
+    elsewhere |= {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/notebooks"}
+    elsewhere |= {"AWS_DEFAULT_PROFILE": "own"}
     lines, show = block(workstation.readme, name), "aws sts get-caller-identity"
     before = workstation.type(f"{lines}\n{show}", shell, {**stale, **elsewhere})
     assert "/jdoe" not in before.stdout

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import re
 import shlex
 import subprocess
+import sys
+import textwrap
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +21,7 @@ import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _bundle as bundle
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._bundle import BundleSettings
+from ansible_collections.mdps.venue_sts.plugins.plugin_utils._formats import OTHER_KEYS
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._renewal_place import RenewalPlace
 
 from tests.support.programs import required
@@ -94,6 +98,41 @@ def test_it_says_what_when_how_and_whom_to_ask() -> None:
         "python -m awscli",
     ):
         assert words in text, words
+
+
+def test_a_notebook_uses_the_profile_whatever_credentials_its_computer_has(tmp_path: Path) -> None:
+    """As on a cluster, whose notebooks get the role of their computer by variables."""
+    files = texts()
+    (tmp_path / "credentials").write_text(files["credentials"])
+    lines = files["CLIENTS.txt"].partition("    import os\r\n")[2].partition("\r\n\r\n")[0]
+    code = "import os\n" + textwrap.dedent(lines.replace("\r\n", "\n")).replace("FOLDER", str(tmp_path))
+    show = "\nimport boto3; s = boto3.Session(); print(s.get_credentials().method, s.region_name)"
+    own = dict.fromkeys(OTHER_KEYS, "own") | {"AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "none")}
+    environment = {**own, "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    command = [sys.executable, "-c", code + show]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "shared-credentials-file us-west-2\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/notebooks"},
+        {"AWS_DEFAULT_PROFILE": "own"},
+        {"AWS_ACCESS_KEY_ID": "ASIASTALE", "AWS_SECRET_ACCESS_KEY": "x"},
+    ],
+)
+def test_what_wins_over_the_profile_is_removed_by_the_readme(tmp_path: Path, own: dict[str, str]) -> None:
+    files = texts()
+    (tmp_path / "credentials").write_text(files["credentials"])
+    found = re.search(r"^ \* bash and zsh:\r\n    (.*)\r\n", files["README.txt"], re.MULTILINE)
+    assert found and set(own) <= set(found[1].split()[1:])
+    profile = {"AWS_SHARED_CREDENTIALS_FILE": "credentials", "AWS_PROFILE": "123456789012-sbg-dev"}
+    base = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true", **profile}
+    show = [sys.executable, "-c", "import boto3; print(boto3.Session().get_credentials().method)"]
+    run = functools.partial(subprocess.run, show, cwd=tmp_path, capture_output=True, text=True)
+    assert run(env={**base, **own}).stdout != "shared-credentials-file\n"
+    assert run(env=base).stdout == "shared-credentials-file\n"
 
 
 def test_nothing_needs_to_be_run_from_the_bundle() -> None:
