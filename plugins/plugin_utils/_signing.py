@@ -238,7 +238,7 @@ def read_signer(text: str) -> Signer:
         from ._sealers import certificates  # noqa: PLC0415 - see smime.py
 
         return SmimeSigner(certificates.fingerprint_of(content), path)
-    if "-----BEGIN OPENSSH PRIVATE KEY-----" in content or content.startswith(("ssh-", "ecdsa-", "sk-")):
+    if "PRIVATE KEY-----" in content or content.startswith(("ssh-", "ecdsa-", "sk-")):  # also PEM, as older ssh-keygen
         return _read_ssh(path, content)
     raise InvalidInput("sign_with", f"'{path}' is not a key that can sign. {_ADVICE}")
 

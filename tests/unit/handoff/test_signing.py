@@ -90,6 +90,20 @@ def test_an_ssh_signature_is_checked_before_opening(tmp_path, admin_ssh):
         assert run(command, tmp_path).returncode != 0
 
 
+@pytest.mark.parametrize("form", ["PEM", "PKCS8", "RFC4716"])
+def test_an_ssh_key_of_any_form_signs(tmp_path, form):
+    """PEM is what ssh-keygen wrote for RSA keys until OpenSSH 7.8; RFC4716 is its word for its own form."""
+    path = tmp_path / "id_rsa"
+    people.run("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-m", form, "-N", "", "-f", path)
+    person, signer = people.age_person(tmp_path), signing.read_signer(str(path))
+    sealed = sealing.seal(DATA, keys(person.public), SealOptions(signer))
+    (tmp_path / NAME).write_text(sealed.text)
+    (tmp_path / f"{NAME}.sig").write_text(sealed.signature)
+    lines = signer.verify_commands(NAME)
+    (tmp_path / "signers.txt").write_text(commands(lines, signing.SIGNER)[0] + "\n")
+    assert run(commands(lines, "ssh-keygen")[0], tmp_path).returncode == 0
+
+
 def test_an_openpgp_signature_shows_when_opening(tmp_path, new_gpg_person, monkeypatch):
     person, admin, stranger = new_gpg_person(), new_gpg_person(), new_gpg_person()
     public = person.public
