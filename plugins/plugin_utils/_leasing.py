@@ -211,8 +211,9 @@ def _approve(options: LeaseOptions, approval: Approval, clients: Clients, runtim
     }
     step = Step("ssm", "put_parameter", name, f"approve the lease of {options.user}", arguments)
     if not runtime.check_mode:
-        record(options.file, lease, "approved", None, runtime)
+        # In this order: an approval that failed must not count as one that has replaced the lease.
         apply(clients.client, [step], [])
+        record(options.file, lease, "approved", None, runtime)
     return _result([step], before.lease if before else None, lease, runtime)
 
 

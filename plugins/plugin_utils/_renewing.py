@@ -155,7 +155,7 @@ class Run:
         check_account(caller, self._options.venue.account)
         self._rows += self._damaged(found)
         for stored in self._chosen(found):
-            self._rows.append(self._handle(stored, found))
+            self._rows.append(self._handle(stored))
             if self._interrupted:
                 break
         changed = any(row["result"] in ("renewed", "ended") or row["asked"] for row in self._rows)
@@ -195,16 +195,38 @@ class Run:
             )
         return [one]
 
-    def _handle(self, stored: StoredLease, found: FoundLeases) -> dict[str, Any]:
+    def _handle(self, stored: StoredLease) -> dict[str, Any]:
+        action = self._action(stored)
+        if action in ("end", "renew"):
+            return self._guarded(stored, lambda: self._act(stored))
+        return self._row(stored, {"wait": "waiting"}.get(action, action))
+
+    def _action(self, stored: StoredLease) -> str:
         now = self._runtime.now()
         action = stored.action(now, self._options.renew_before)
         if self._options.user and action == "wait" and stored.lease.state(now) == "active":
-            action = "renew" if stored.seconds_left(now) >= SHORTEST else "wait"
+            return "renew" if stored.seconds_left(now) >= SHORTEST else "wait"
+        return action
+
+    def _act(self, stored: StoredLease) -> dict[str, Any]:
+        """Read one lease again, and do what is due now.
+
+        The leases before it can take minutes, in which an admin may approve it again and another run may renew it.
+        """
+        path, user = self._options.path, stored.lease.user
+        names = [parameter_name(path, user), renewal_name(path, user)]
+        found = find_leases(read_parameters(self._ssm, names), path, self._options.venue.venue)
+        if found.unreadable:
+            raise LeaseRefused(found.unreadable[0])
+        current = found.of(user)
+        if current is None:
+            return self._row(stored, "ended", problem="it was ended during this run")
+        action = self._action(current)
         if action == "end":
-            return self._guarded(stored, lambda: self._end(stored, found, "it has reached its end"))
-        if action != "renew":
-            return self._row(stored, {"wait": "waiting", "claimed": "claimed"}[action])
-        return self._guarded(stored, lambda: self._renew_or_end(stored, found))
+            return self._end(current, found, "it has reached its end")
+        if action == "renew":
+            return self._renew_or_end(current, found)
+        return self._row(current, {"wait": "waiting"}.get(action, action))
 
     def _guarded(self, stored: StoredLease, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Do the work for one lease. Whatever it raises does not stop the other leases, except for a signal."""
@@ -230,7 +252,6 @@ class Run:
         if self._options.signers:
             check_signature(lease, self._options.signers)
         self._check_length(lease)
-        self._check_record(lease)
         token = lease_venue.for_lease(
             self._options.venue.token(lease.user, lease.request, self._clients, self._runtime),
             lease,
@@ -244,6 +265,7 @@ class Run:
         ended_by = _later_revocation(lease, venue.revocations)
         if ended_by:
             return self._end(stored, found, f"tokens were revoked after it was approved ({ended_by.policy_name})")
+        self._check_record(lease)  # last: the record also has an end whose removal failed
         return self._renew(stored, token, venue.found)
 
     def _check_length(self, lease: Lease) -> None:

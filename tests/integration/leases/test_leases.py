@@ -25,6 +25,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocat
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _renewing as renewing
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels import s3
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from tests.integration.leases.conftest import BUCKET, LEASES, VENUE, Office
 from tests.support import people
@@ -354,6 +355,86 @@ def test_two_concurrent_runs_issue_once(office: Office, rows: Rows, monkeypatch:
     assert rows(office.renew()) == {"jdoe": "claimed"}
     assert rows(second[1]) == {"jdoe": "renewed"}
     assert len({one["access_key_id"] for one in office.receipts() if one["state"] == "delivered"}) == 1
+
+
+def before_the_first_lease(monkeypatch: pytest.MonkeyPatch, happening: Callable[[], Any]) -> None:
+    """Let something happen once, after a run has read the leases and before it handles the first."""
+    chosen, happened = renewing.Run._chosen, []
+
+    def choose_then_happen(run: renewing.Run, found: Any) -> Any:
+        leases = chosen(run, found)
+        if not happened:
+            happened.append(True)
+            happening()
+        return leases
+
+    monkeypatch.setattr(renewing.Run, "_chosen", choose_then_happen)
+
+
+def test_a_lease_that_is_approved_again_during_a_run_is_not_removed(
+    office: Office, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.lease(days=1)
+    office.later = timedelta(days=1)
+    before_the_first_lease(monkeypatch, lambda: office.lease(days=2))
+    assert rows(office.renew()) == {"jdoe": "renewed"}
+    assert office.log() == [("approved", "jdoe"), ("approved", "jdoe")]
+
+
+def test_what_another_run_recorded_meanwhile_is_kept(
+    office: Office, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.lease()
+    before_the_first_lease(monkeypatch, office.renew)
+    assert rows(office.renew()) == {"jdoe": "waiting"}
+    recorded = json.loads(office.parameters()["jdoe/renewal"])
+    assert (recorded["claim"], recorded["session_name"]) == (None, office.receipts()[-1]["session_name"])
+
+
+@pytest.mark.parametrize("damage", [True, False])
+def test_a_lease_that_is_gone_when_its_turn_comes(
+    office: Office, rows: Rows, monkeypatch: pytest.MonkeyPatch, damage: bool
+) -> None:
+    lease = office.lease()["lease"]
+    broken = {**lease, "user": "jane"}
+    before_the_first_lease(monkeypatch, lambda: put_back(office, broken) if damage else office.lease(state="absent"))
+    result = office.renew()
+    assert (rows(result), office.receipts()) == ({"jdoe": "failed" if damage else "ended"}, [])
+    assert ("another venue or user" if damage else "during this run") in result["leases"][0]["problem"]
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+    """Let AWS refuse a call."""
+    call = BaseClient._make_api_call
+
+    def refused(client: BaseClient, name: str, arguments: dict[str, Any]) -> Any:
+        if name == operation:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, name)
+        return call(client, name, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refused)
+
+
+def test_an_approval_that_failed_replaces_no_lease(office: Office, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.lease()
+    with monkeypatch.context() as limited:
+        refuse(limited, "PutParameter")
+        assert office.lease(access=["s3_read"])["failed"]
+    assert rows(office.renew()) == {"jdoe": "renewed"}
+    assert office.log() == [("approved", "jdoe")]
+
+
+def test_a_lease_whose_removal_failed_is_removed_by_the_next_run(
+    office: Office, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.lease()
+    session = office.renew()["leases"][0]["receipt"]["session_name"]
+    perform(revocation.OPERATION, **VENUE, session_name=session)
+    office.later = timedelta(minutes=45)
+    with monkeypatch.context() as limited:
+        refuse(limited, "DeleteParameters")
+        assert rows(office.renew()) == {"jdoe": "failed"}
+    assert (rows(office.renew()), office.parameters()) == ({"jdoe": "ended"}, {})
 
 
 def test_another_run_that_is_renewing_is_left_alone(
