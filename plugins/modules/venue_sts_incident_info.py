@@ -144,6 +144,11 @@ role:
       description: Whether nobody can assume it; null if the caller may not read the role.
       type: bool
       sample: false
+    subject_denied:
+      description: Whether its trust policy refuses the subject of the token's web identity; null if the caller may not
+        read the role.
+      type: bool
+      sample: false
 lease:
   description: The recipient's lease for the venue; null if there is none. Without a receipt, the user is derived from
     the session name. The state V(unknown) means that the leases could not be read.

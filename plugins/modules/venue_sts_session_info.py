@@ -120,6 +120,10 @@ sessions:
       description: The subject of the web identity token that it was issued for; null for other methods.
       type: str
       sample: 11111111-2222-3333-4444-555555555555
+    web_identity_issuer:
+      description: The issuer of that token; null for other methods.
+      type: str
+      sample: cognito-idp.us-west-2.amazonaws.com/us-west-2_Example01
     source_identity:
       description: The source identity, if one was set.
       type: str

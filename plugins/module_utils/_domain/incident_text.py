@@ -23,6 +23,10 @@ STATES = {
 }
 _OVER = "The key is no longer valid. Find out how it was exposed, and what was done with it."
 _LEASE = "The lease of the recipient is active and renews such credentials: -e act=true ends it as well."
+_SUBJECT = (
+    "Whoever has the web identity token of this session gets new credentials at once: also revoke the subject, with "
+    "mdps.venue_sts.revoke, -e issuer=… and -e subject=…."
+)
 _ENDED = ("role_gone", "failed", "expired")
 _NEXT = {
     "live": "To end it, repeat the command with -e act=true; to lock the venue as well, add -e lock=true.",
@@ -58,9 +62,16 @@ def next_step(info: Mapping[str, Any]) -> str:
     said = _NEXT.get(session["state"], _NEXT["live"])
     if not info["venue"] and session["state"] not in _ENDED:
         return _of_no_venue(session["role_name"], info["role"])
-    if (info["lease"] or {}).get("state") in ("pending", "active"):
-        return f"{said} {_LEASE}"
-    return said
+    has_lease = (info["lease"] or {}).get("state") in ("pending", "active")
+    more = [_LEASE] if has_lease else []
+    may_return = session["state"] not in _ENDED and _may_log_in_again(session, info["role"])
+    return " ".join([said, *more, *([_SUBJECT] if may_return else [])])
+
+
+def _may_log_in_again(session: Mapping[str, Any], role: Mapping[str, Any] | None) -> bool:
+    """Whether the role gives a new session to whoever has the web identity token of this one."""
+    is_web = session["web_identity_subject"] or session["web_identity_issuer"]
+    return bool(is_web and role and not role["locked"] and not role["subject_denied"])
 
 
 def _of_no_venue(role_name: str, role: Mapping[str, Any] | None) -> str:
@@ -113,6 +124,9 @@ def _token(info: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "VENUE", f"{name}, role {session['role_name']} ({locked})"
     yield "SESSION", session["session_name"]
     yield "RECIPIENT", origin["recipient"] or "not known"
+    if session["web_identity_subject"] or session["web_identity_issuer"]:
+        subject, issuer = (session[f"web_identity_{name}"] or "not known" for name in ("subject", "issuer"))
+        yield "SUBJECT", f"{subject}, of the issuer {issuer}"
     yield "ISSUED", f"{origin['issued_at']} by {origin['issuer_arn'] or 'not known'}"
     people = [
         f"{title} {origin[title]}" for title in ("requester", "approver", "ticket", "job", "reason") if origin[title]

@@ -25,7 +25,8 @@ from .times import EARLIEST, LATEST, iso
 from .token_request import LONGEST_SESSION
 from .untrusted import safe_text
 
-EVENTS = ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity")
+WEB_IDENTITY_EVENT = "AssumeRoleWithWebIdentity"
+EVENTS = ("AssumeRole", "AssumeRoleWithSAML", WEB_IDENTITY_EVENT)
 DEFAULT_DURATION = timedelta(hours=1)
 _EXPIRATIONS = ("%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p")
 
@@ -38,6 +39,7 @@ class Session:
     :param outcome: ``issued``, ``unknown`` (requested, but the answer was not recorded) or ``failed``.
     :param latest_end: a time at which the token has certainly ended.
     :param subject: the subject of the web identity token that it was issued for; '' for other methods.
+    :param subject_issuer: the issuer of that token, as its provider in IAM names it.
     :param requested_at: when it was requested, where only a receipt says so; None if CloudTrail knows the token.
     """
 
@@ -55,6 +57,7 @@ class Session:
     venue: Venue | None = None
     sources: tuple[str, ...] = ()
     subject: str = ""
+    subject_issuer: str = ""
     requested_at: datetime | None = None
 
     @property
@@ -107,6 +110,7 @@ class Session:
             "issuer_arn": self.issuer_arn or None,
             "source_identity": self.source_identity or None,
             "web_identity_subject": self.subject or None,
+            "web_identity_issuer": self.subject_issuer or None,
             "role_name": self.role_name,
             "role_arn": self.role_arn,
             "issued_at": iso(self.issued_at),
@@ -150,6 +154,7 @@ def from_event(text: str) -> Session | None:
         source_identity=_matched(SESSION_NAME, given.get("sourceIdentity") or asked.get("sourceIdentity")),
         sources=("cloudtrail",),
         subject=words(given, "subjectFromWebIdentityToken") or _user(who),
+        subject_issuer=_issuer(words(given, "provider")) if event["eventName"] == WEB_IDENTITY_EVENT else "",
     )
 
 
@@ -181,7 +186,13 @@ def from_use(text: str, access_key_id: str) -> Session | None:
         role_id=words(who, "principalId").partition(":")[0],
         source_identity=_matched(SESSION_NAME, context.get("sourceIdentity")),
         sources=("cloudtrail",),
+        subject_issuer=_issuer(words(part(context, "webIdFederationData"), "federatedProvider")),
     )
+
+
+def _issuer(provider: str) -> str:
+    """The issuer of web identity tokens, of which events have the name or the ARN of the provider."""
+    return provider.rpartition(":oidc-provider/")[2]
 
 
 def _user(who: Mapping[str, Any]) -> str:
@@ -263,6 +274,7 @@ def from_receipt(receipt: Receipt) -> Session:
         venue=receipt.venue,
         sources=("receipt",),
         subject=receipt.context.get("web_identity_subject", ""),
+        subject_issuer=receipt.context.get("web_identity_issuer", ""),
         requested_at=receipt.requested_at,
     )
 
@@ -313,5 +325,7 @@ def _merged(event: Session, receipt: Session) -> Session:
         event,
         recipient=receipt.recipient,
         venue=receipt.venue,
+        subject=event.subject or receipt.subject,
+        subject_issuer=event.subject_issuer or receipt.subject_issuer,
         sources=("cloudtrail", "receipt"),
     )

@@ -31,7 +31,7 @@ from .._domain.roles import Role
 from .._domain.secret_text import ACCESS_KEY_ID
 from .._domain.sessions import Session, from_event
 from .._domain.times import iso
-from .._domain.trust_reader import is_locked
+from .._domain.trust_reader import denied_subjects, is_locked
 from .._domain.users import is_session_of
 from .._domain.uses import MOST_SHOWN, Use, distinct, queries, summary, use_from
 from .._receipt_store import READING, ReceiptSources
@@ -336,12 +336,13 @@ def _token(
     origin = provenance(session, receipt)
     # A role that nobody has read has not been deleted for that.
     role_id = role.role_id if role else (session.role_id or "unknown") if unread else ""
-    not_read = {"arn": session.role_arn, "name": session.role_name, "role_id": None, "locked": None, "owned": False}
+    unread_role = {"arn": session.role_arn, "name": session.role_name, "role_id": None, "locked": None}
+    not_read = {**unread_role, "subject_denied": None, "owned": False}
     return {
         "session": session.shown(standing(inline, role_id), now, role_id, role.created if role else None),
         "provenance": {**origin, "recipient": origin["recipient"] or (lease or {}).get("user")},
         "venue": _venue_shown(venue),
-        "role": {**_role_shown(role), "owned": tagged is not None} if role else not_read if unread else None,
+        "role": {**_role_shown(role, session), "owned": tagged is not None} if role else not_read if unread else None,
         "lease": lease,
     }, unread
 
@@ -373,8 +374,10 @@ def _venue_shown(venue: Venue | None) -> dict[str, str] | None:
     return {"project": venue.project, "venue": venue.venue} if venue else None
 
 
-def _role_shown(role: Role) -> dict[str, Any]:
-    return {"arn": role.arn, "name": role.name, "role_id": role.role_id, "locked": is_locked(role.trust)}
+def _role_shown(role: Role, session: Session) -> dict[str, Any]:
+    denied = session.subject in denied_subjects(role.trust).get(session.subject_issuer, ())
+    facts = {"locked": is_locked(role.trust), "subject_denied": denied}
+    return {"arn": role.arn, "name": role.name, "role_id": role.role_id, **facts}
 
 
 def _lease(clients: Clients, path: str, venue: Venue, found: Identified, now: datetime) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names impor
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import incident_info, role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import operation as revocation
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as issuing
 
 from tests.support.cloudtrail import CloudTrail, derive_event, issue_event, use_event
@@ -379,6 +380,23 @@ def test_a_key_that_has_ended_is_not_revoked(found: Found) -> None:
     shown = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true")
     assert "STATE         ended at" in shown
     assert policies(found) == []
+
+
+def test_a_session_of_web_identity_comes_back_until_its_subject_is_revoked(found: Found) -> None:
+    found.events.clear()
+    found.write()
+    found.issue(eventName="AssumeRoleWithWebIdentity")
+    found.events[0]["responseElements"] |= {
+        "subjectFromWebIdentityToken": "kim",
+        "provider": "arn:aws:iam::123456789012:oidc-provider/login.example.org",
+    }
+    asked = ("-e", f"access_key_id={KEY}", "-e", "act=true", "-e", "verify=false")
+    acted = play(found, *asked)
+    assert "SUBJECT       kim, of the issuer login.example.org" in acted
+    assert "NOT ENDED     the subject of the session's web identity token" in acted
+    person = {"web_identity_issuer": "https://login.example.org", "web_identity_subject": "kim"}
+    assert perform(revocation.OPERATION, **VENUE, **person)["changed"]
+    assert "NOT ENDED     the subject" not in play(found, *asked)
 
 
 def trust(found: Found) -> str:

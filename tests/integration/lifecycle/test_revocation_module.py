@@ -101,6 +101,28 @@ def test_a_person_with_web_identity_tokens_is_refused_and_let_in_again(venue: Mo
     assert perform(revocation.OPERATION, **given, state="absent")["changed"] is False
 
 
+def test_a_revoked_user_who_can_log_in_again_is_named(venue: Moto, tmp_path: pathlib.Path) -> None:
+    person = {"web_identity_issuer": "login.example.org/realm", "web_identity_subject": "jdoe"}
+    receipts = [
+        recent(method="web_identity", context=person, session_name="jdoe-1"),
+        recent(number=2, method="saml", context={"saml_subject": "jdoe@example.org"}, session_name="jdoe-2"),
+        recent(number=3, session_name="jdoe-3"),
+    ]
+    given = {**VENUE, "user": "jdoe", "receipts_file": write(tmp_path / "receipts", *receipts)}
+    warnings: list[str] = []
+    runtime = Runtime(warn=warnings.append)
+    assert len(perform(revocation.OPERATION, runtime, **given)["sessions"]) == 3
+    assert [any(words in one for one in warnings) for words in ("jdoe of login.example.org/realm", "SAML again")] == [
+        True,
+        True,
+    ]
+    assert any("jdoe@example.org" in one for one in warnings)
+    perform(revocation.OPERATION, **WEB)
+    warnings.clear()
+    perform(revocation.OPERATION, runtime, **given)
+    assert not any("web identity token" in one for one in warnings)
+
+
 def test_a_subject_is_refused_by_every_role_of_the_venue(venue: Moto) -> None:
     legacy(venue)
     done = perform(revocation.OPERATION, **WEB)

@@ -143,6 +143,38 @@ def test_a_call_decides_where_receipts_disagree() -> None:
     assert any("unity-emit-ops-sts" in one and "is ignored" in one for one in found.problems)
 
 
+SUBJECT, POOL = "11111111-2222-3333-4444-555555555555", "cognito-idp.us-west-2.amazonaws.com/us-west-2_Example01"
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{POOL}"
+
+
+@pytest.mark.parametrize(
+    ("provider", "issuer"), [(PROVIDER, POOL), ("accounts.google.com", "accounts.google.com"), (None, "")]
+)
+def test_the_subject_of_web_identity_is_known_from_the_event(provider: str | None, issuer: str) -> None:
+    given = issue_event(issued().session_name, KEY, AT)["responseElements"]
+    given = {**given, "subjectFromWebIdentityToken": SUBJECT, "provider": provider}
+    session = identify(KEY, ACCOUNT, [event(eventName="AssumeRoleWithWebIdentity", responseElements=given)], []).session
+    assert session
+    assert (session.subject, session.subject_issuer) == (SUBJECT, issuer)
+
+
+def test_the_issuer_of_web_identity_is_known_from_a_call_and_the_rest_from_the_receipt() -> None:
+    context = {
+        "sessionIssuer": {"type": "Role", "arn": issued().role_arn},
+        "attributes": {"creationDate": AT},
+        "webIdFederationData": {"federatedProvider": PROVIDER, "attributes": {}},
+    }
+    alone = identify(KEY, ACCOUNT, [used(sessionContext=context)], []).session
+    assert alone
+    assert (alone.subject, alone.subject_issuer) == ("", POOL)
+    claims = {"web_identity_subject": SUBJECT, "web_identity_issuer": POOL}
+    receipt = issued(method="web_identity", context=claims)
+    for events in ([used(sessionContext=context)], []):
+        session = identify(KEY, ACCOUNT, events, [receipt]).session
+        assert session
+        assert (session.subject, session.subject_issuer) == (SUBJECT, POOL)
+
+
 def test_clocks_that_differ_change_nothing_but_are_reported() -> None:
     late = "2026-11-22T09:45:15Z"
     found = identify(KEY, ACCOUNT, [event(at=late)], [issued()])
@@ -328,6 +360,24 @@ def test_receipts_that_contradict_each_other_may_agree_on_the_venue(
 )
 def test_what_to_do_next_in_each_state(state: str, words: str) -> None:
     assert words in screen(session={**info()["session"], "state": state})
+
+
+@pytest.mark.parametrize(
+    ("state", "role", "named"),
+    [
+        ("live", {}, True),
+        ("revoked", {}, True),
+        ("live", {"subject_denied": True}, False),
+        ("live", {"locked": True}, False),
+        ("expired", {}, False),
+    ],
+)
+def test_whoever_has_a_web_identity_token_gets_new_credentials(state: str, role: dict[str, Any], named: bool) -> None:
+    claims = {"web_identity_subject": SUBJECT, "web_identity_issuer": POOL}
+    session = {**info()["session"], "state": state, **claims}
+    shown = " ".join(screen(session=session, role={"locked": False, "subject_denied": False, **role}).split())
+    assert f"SUBJECT {SUBJECT}, of the issuer {POOL}" in shown
+    assert ("also revoke the subject" in shown) is named
 
 
 @pytest.mark.parametrize(("state", "named"), [("active", True), ("pending", True), ("ended", False), (None, False)])

@@ -26,7 +26,8 @@ def warn(options: RevocationOptions, known: Known, state: State, plans: Sequence
     """Warn of what the result alone does not make plain."""
     notes = [note for one in plans for note in one.plan.notes]
     of_target = [*_target(options, known, state, plans), *_not_lifted(options, state, plans)]
-    for sentence in (*notes, *of_target, *_roles(options, state), *_receipts(known, state)):
+    of_people = _logging_in_again(state) if options.by_receipt and options.state == "present" else ()
+    for sentence in (*notes, *of_target, *of_people, *_roles(options, state), *_receipts(known, state)):
         runtime.warn(sentence)
 
 
@@ -48,6 +49,31 @@ def _target(options: RevocationOptions, known: Known, state: State, plans: Seque
         yield (
             f"None of the {len(others)} receipts of valid tokens of {options.venue} names the session "
             f"{options.value}. Check that the name is spelled as in the receipt or in CloudTrail."
+        )
+
+
+def _logging_in_again(state: State) -> Iterator[str]:
+    """About people who need nobody to get a new session."""
+    issued = [(role.role, one) for role in state.roles for one in role.receipts]
+    subjects = {
+        f"{subject} of {issuer}": None
+        for role, one in issued
+        if one.method == "web_identity"
+        for subject, issuer in [[one.context.get(f"web_identity_{name}", "") for name in ("subject", "issuer")]]
+        if subject not in denied_subjects(role.trust).get(issuer, ())
+    }
+    if subjects:
+        yield (
+            "Whoever has a web identity token of these subjects can get a new session immediately. Also revoke the "
+            f"subjects, with -e issuer=… and -e subject=…: {first_of(list(subjects))}."
+        )
+    users = dict.fromkeys(
+        one.context.get("saml_subject", one.recipient) for _role, one in issued if one.method == "saml"
+    )
+    if users:
+        yield (
+            "These users can log in with SAML again and get new tokens. To prevent this, remove their access in the "
+            f"identity provider, or lock the venue: {first_of(list(users))}."
         )
 
 
