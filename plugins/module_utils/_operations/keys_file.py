@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 
 from .. import _masking
@@ -23,11 +24,13 @@ def read_keys_file(path: str, access_key_id: str | None) -> FoundKeys:
     place = absolute_file("keys_file", path)
     try:
         with open(place, "rb", opener=open_regular) as stream:
-            text = stream.read(LONGEST_FILE).decode("utf-8-sig", errors="replace")
+            content = stream.read(LONGEST_FILE)
     except (OSError, ValueError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no such path"
         raise InvalidInput("keys_file", f"'{place}' cannot be read ({reason}).") from None
-    keys = parse_keys("keys_file", text)
+    # PowerShell's > writes UTF-16.
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    keys = parse_keys("keys_file", content.decode("utf-16" if is_wide else "utf-8-sig", errors="replace"))
     _masking.register(keys.secret_access_key, keys.session_token)
     if access_key_id not in (None, keys.access_key_id):
         raise InvalidInput("keys_file", f"has the credentials of {keys.access_key_id}, not of {access_key_id}.")

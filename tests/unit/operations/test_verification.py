@@ -95,7 +95,10 @@ def test_the_keys_of_a_file_are_masked_also_if_they_are_another_tokens(
     assert _masking.mask(f"{secret} {token}") == f"{_masking.MASK} {_masking.MASK}"
     keys = FoundKeys("ASIAEXAMPLEEXAMPLE01", secret, token)
     assert verification.parse({**ASKED, "keys_file": str(file)}) == Wanted(keys, 300)
-    assert read_keys_file(str(file), "ASIAEXAMPLEEXAMPLE01") == keys
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        file.write_bytes(file.read_text().encode(encoding))
+        assert read_keys_file(str(file), "ASIAEXAMPLEEXAMPLE01") == keys
+        file.write_text(file.read_bytes().decode(encoding))
 
 
 def client(service: str) -> tuple[Any, Stubber]:
