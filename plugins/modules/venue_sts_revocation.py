@@ -78,7 +78,8 @@ options:
   user:
     description:
       - Revoke all tokens of this recipient that have not expired and that have receipts in O(receipts_file),
-        O(receipts_s3) and O(receipts_ssm_path), and the last token of the recipient's lease.
+        O(receipts_s3) and O(receipts_ssm_path). If the recipient has a lease whose receipts are not there, revoke every
+        session that is named for the recipient.
       - Receipts that name a role of another account or venue are reported and ignored. If there are no others, this is
         an error.
     type: str
@@ -118,7 +119,7 @@ options:
     type: str
   keys_file:
     description:
-      - A file with the credentials of a revoked token, as JSON, as a profile of a credentials file, or as lines such as
+      - A file with the credentials of a revoked token, as JSON, XML, a profile of a credentials file, or lines such as
         C(AWS_ACCESS_KEY_ID=...). With O(verify=true), a read-only call (ecr:DescribeRepositories) is repeated with them
         until AWS refuses it because of the revocation. If the credentials are for another role, nothing is changed.
       - There is no option for the credentials themselves, because command lines and job events are visible to others.

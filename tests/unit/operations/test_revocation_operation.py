@@ -323,12 +323,23 @@ def test_the_token_of_a_lease_is_one_of_the_venues_own_role(
     other = recent(session_name="jdoe-2", role_arn=ARN.replace(NAME, "other-sts"))
     revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts", other))
     (own,) = policies(account)
-    assert own.endswith(f"session={renewed(0, 60).session_name}")
+    assert own.endswith("-user=jdoe")
     (others,) = account.iam.list_role_policies(RoleName="other-sts")["PolicyNames"]
     assert others.endswith("session=jdoe-2")
 
 
-def test_a_record_of_a_renewal_that_names_a_session_of_another_user_ends_nothing(
+@pytest.mark.parametrize("record", ["{}", renewed(0, 60).to_line().replace("3fa91c07", "00000000")])
+def test_a_record_that_names_no_token_hides_none(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path, record: str
+) -> None:
+    """It is damaged, or about the lease that the present one has replaced."""
+    put_leases(account, "jdoe")
+    account.ssm.put_parameter(Name=renewal_name(LEASES, "jdoe"), Value=record, Type="String", Overwrite=True)
+    revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts"))
+    assert [one.partition("Z-")[2] for one in policies(account)] == ["user=jdoe"]
+
+
+def test_a_record_of_a_renewal_that_names_a_session_of_another_user_ends_nothing_of_theirs(
     revocation: Runner, account: Account, tmp_path: pathlib.Path
 ) -> None:
     """Whoever may write parameters could have another user's token revoked."""
@@ -337,7 +348,16 @@ def test_a_record_of_a_renewal_that_names_a_session_of_another_user_ends_nothing
     account.ssm.put_parameter(Name=renewal_name(LEASES, "jdoe"), Value=forged.to_line(), Type="String", Overwrite=True)
     result = revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts"))
     assert [one["user"] for one in result["leases"]] == ["jdoe"]
-    assert policies(account) == []
+    assert [one.partition("Z-")[2] for one in policies(account)] == ["user=jdoe"]
+
+
+def test_a_lease_whose_receipts_are_here_is_revoked_by_them(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    put_leases(account, "jdoe")
+    mine = recent(session_name=str(renewed(0, 60).session_name))
+    revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts", mine))
+    assert [one.partition("Z-")[2] for one in policies(account)] == [f"session={mine.session_name}"]
 
 
 # Lifting, where receipts may be forged.

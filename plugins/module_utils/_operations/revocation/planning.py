@@ -51,13 +51,18 @@ def _sessions_of(receipts: Iterable[Receipt], now: datetime) -> list[Revocation]
 
 
 def _of_lease(options: RevocationOptions, state: State, one: RoleState, now: datetime) -> list[Revocation]:
-    """The last token of the user's lease, where its receipt is kept elsewhere. Others can write what a lease says."""
+    """The tokens of the user's lease, where their receipts are kept elsewhere.
+
+    What renewals record names only the last token, and an earlier one may still be valid. Others can write the record,
+    so it does not say whose tokens to revoke.
+    """
     lease = state.lease_of(options.value) if options.target == "user" else None
-    session = (lease.renewal.session_name if lease and lease.renewal else None) or ""
     is_here = one.role.name.lower() == options.role_name.lower()
-    if not is_here or not is_session_of(options.value, session) or session in [it.session_name for it in one.receipts]:
+    if not is_here or lease is None or not lease.version:
         return []
-    return [Revocation("session", session, cutoff(now))]
+    if lease.renewal and lease.renewal.session_name in [it.session_name for it in one.receipts]:
+        return []
+    return [Revocation("user", options.value, cutoff(now))]
 
 
 def asked_of(options: RevocationOptions, state: State, one: RoleState) -> list[Revocation]:
