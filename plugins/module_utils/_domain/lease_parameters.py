@@ -48,7 +48,7 @@ def find_leases(parameters: Mapping[str, Parameter], path: str, venue: Venue) ->
     """
     stored, damaged = [], {}
     for name in sorted(parameters):
-        if name.endswith(f"/{RENEWAL}"):
+        if name.removeprefix(f"{path}/").partition("/")[2] == RENEWAL:  # a user can have this name, too
             continue
         try:
             lease = parse_lease(decode_value(parameters[name].value))

@@ -16,6 +16,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import leas
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_history import reason_ended
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_names import (
+    RENEWAL,
     lease_path,
     parameter_name,
     renewal_folder,
@@ -47,6 +48,7 @@ SCHEMA = json.loads((pathlib.Path(__file__).parents[3] / "docs" / "lease.schema.
 PATH = "/unity/sbg/dev/cs/sts/leases"
 VENUE = Venue("sbg", "dev")
 HOUR = timedelta(hours=1)
+USERS = st.from_regex(r"[A-Za-z0-9_+=,@][A-Za-z0-9_+=,.@-]{0,20}", fullmatch=True)
 
 
 def parameter(text: str, version: int = 1) -> Parameter:
@@ -161,11 +163,18 @@ def test_a_lease_under_another_name_is_not_renewed(name: str) -> None:
     assert "another venue or user" in found.unreadable[0]
 
 
+@given(USERS | st.just(RENEWAL))
+def test_the_lease_of_every_user_is_found(user: str) -> None:
+    parameters = {
+        parameter_name(PATH, user): parameter(lease(user).to_line()),
+        renewal_name(PATH, user): parameter(renewed(0, 60).to_line()),
+    }
+    found = find_leases(parameters, PATH, VENUE)
+    assert ([one.lease.user for one in found.stored], found.damaged) == ([user], {})
+
+
 def test_a_lease_of_another_venue_is_not_renewed() -> None:
     assert not find_leases({f"{PATH}/jdoe": parameter(lease().to_line())}, PATH, Venue("sbg", "ops")).stored
-
-
-USERS = st.from_regex(r"[A-Za-z0-9_+=,@][A-Za-z0-9_+=,.@-]{0,20}", fullmatch=True)
 
 
 @given(USERS, USERS)
