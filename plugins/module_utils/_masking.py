@@ -90,12 +90,13 @@ def mask(value: Any) -> Any:
 def hide_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options with a placeholder in place of each secret one, whatever its value.
 
-    What an address has behind its question mark may be a signature, and is replaced as well.
+    What an address has behind its question mark may be a signature, and is replaced as well. An unknown option may be
+    a mistyped secret one.
     """
     names = _names(argument_spec)
     hidden: dict[str, Any] = {}
     for given, value in options.items():
-        spec = argument_spec.get(names.get(given, given), {})
+        spec = argument_spec.get(names.get(given, given), {"no_log": True})
         if spec.get("no_log") and value is not None:
             hidden[given] = HIDDEN
         elif "options" in spec and value is not None:

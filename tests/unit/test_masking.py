@@ -119,6 +119,11 @@ def test_a_placeholder_stands_for_a_secret_option_whatever_its_value(name: str, 
         assert shown == _masking.HIDDEN
 
 
+@pytest.mark.parametrize("given", [{"pasword": SECRET}, {"email": {"pass": SECRET}}, {"secret-key": [SECRET]}])
+def test_the_value_of_an_unknown_option_is_hidden(given: dict[str, Any]) -> None:
+    assert "SeNtInEl" not in repr(_masking.hide_options(SPEC, given))
+
+
 def test_an_option_that_is_not_given_has_no_placeholder() -> None:
     assert _masking.hide_options(SPEC, {"password": None}) == {"password": None}
 
