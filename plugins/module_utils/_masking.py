@@ -34,6 +34,7 @@ KEYS = ("SecretAccessKey", "SessionToken")  # what is secret in a token as STS a
 OTHER_KEYS = ("secret_key", "session_token", "secret_access_key")  # and as Ansible and Kion name it
 
 _ADDRESS = re.compile(r"\s*https?://", re.IGNORECASE)
+_LOGIN = re.compile(r"^(\s*https?://).*@", re.IGNORECASE | re.DOTALL)
 
 _known: set[str] = set()
 
@@ -90,8 +91,8 @@ def mask(value: Any) -> Any:
 def hide_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options with a placeholder in place of each secret one, whatever its value.
 
-    What an address has behind its question mark may be a signature, and is replaced as well. An unknown option may be
-    a mistyped secret one.
+    What an address has behind its question mark may be a signature, and before its host a password: both are replaced
+    as well. An unknown option may be a mistyped secret one.
     """
     names = _names(argument_spec)
     hidden: dict[str, Any] = {}
@@ -102,15 +103,16 @@ def hide_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -
         elif "options" in spec and value is not None:
             hidden[given] = hide_options(spec["options"], value) if isinstance(value, Mapping) else HIDDEN
         else:
-            hidden[given] = _without_query(value)
+            hidden[given] = _without_secrets(value)
     return hidden
 
 
-def _without_query(value: Any) -> Any:
+def _without_secrets(value: Any) -> Any:
     if not isinstance(value, str) or not _ADDRESS.match(value):
         return value
     address, mark, query = value.partition("?")
-    return f"{address}{mark}{HIDDEN}" if query else value
+    address = _LOGIN.sub(rf"\1{HIDDEN}@", address)
+    return f"{address}{mark}{HIDDEN}" if query else address + mark
 
 
 def for_core(argument_spec: Mapping[str, Any]) -> dict[str, Any]:

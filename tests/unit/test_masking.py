@@ -146,6 +146,12 @@ def test_what_an_address_has_behind_its_question_mark_is_hidden(scheme: str) -> 
     assert (hidden["https"]["method"], hidden["user"]) == ("PUT", "a?b")
 
 
+@pytest.mark.parametrize("login", ["jdoe:SeNtInEl", "SeNtInEl", "jdoe:Se@SeNtInEl", "jdoe:x/SeNtInEl"])
+def test_the_login_in_an_address_is_hidden(login: str) -> None:
+    hidden = _masking.hide_options({"url": {"type": "str"}}, {"url": f"https://{login}@kion.example.org/api"})
+    assert hidden["url"] == f"https://{_masking.HIDDEN}@kion.example.org/api"
+
+
 @pytest.mark.parametrize("damage", ["\0", "\ufeff", "\r\n", " \0\n"])
 def test_a_damaged_secret_is_masked_in_the_form_that_is_used(damage: str) -> None:
     _masking.register(f"{damage}FAKE-key-in-use{damage}")
