@@ -21,15 +21,13 @@ FAILURES = (OSError, AnsibleConnectionError, http.client.HTTPException, ValueErr
 class Controller:
     """One server, read as one user.
 
-    :param url: its address; ``/api/v2`` is added unless it names an API, such as ``https://HOST/api/controller``.
+    :param url: the address of its API, such as ``https://HOST/api/v2``.
     :param token: an OAuth token with the scope Read.
     :param ca_path: a file with the certificates to trust, instead of the system's.
     """
 
     def __init__(self, url: str, token: str, ca_path: str | None) -> None:
-        base = url.rstrip("/")
-        self._url = f"{base}/v2" if "/api" in urlsplit(base).path else f"{base}/api/v2"
-        self._token, self._ca_path = token, ca_path
+        self._url, self._token, self._ca_path = url, token, ca_path
 
     def get(self, path: str) -> Any:
         """Return the JSON of an answer.

@@ -8,8 +8,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from .errors import VenueError
+from .errors import InvalidInput, VenueError
 
 # What the surveys of requests call the user of the tokens.
 RECIPIENTS = ("issue_user", "lease_user")
@@ -54,6 +55,23 @@ class Waiting:
     def to_json(self) -> dict[str, Any]:
         """Return it as results have it."""
         return {"workflow": self.workflow, "requester": self.requester, "target": self.target}
+
+
+def api_address(url: str) -> str:
+    """Return the address of the API, from that of AWX or of its API, or of a page of it that is open in a browser.
+
+    :param url: such as ``https://awx.example.org``, or ``https://HOST/api/controller`` with a platform gateway.
+    :raises InvalidInput: it is no address, or has a password in it, which messages would show.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
+        raise InvalidInput("url", "must be the address of AWX, such as https://awx.example.org, without a login.")
+    path = parts.path.rstrip("/").removesuffix("/v2")
+    path = path if path.endswith(("/api", "/api/controller")) else f"{path}/api"
+    return f"{parts.scheme}://{parts.netloc}{path}/v2"
 
 
 def workflows_of(approvals: Any) -> list[int]:

@@ -13,6 +13,7 @@ from .._aws.clients import Clients
 from .._controller.client import Controller
 from .._domain.awx_request import (
     AwxUser,
+    api_address,
     approvals_of,
     approver_of,
     authors_of,
@@ -39,6 +40,7 @@ UNCHECKED = (
     "It was not checked that requester and approver are two people: the credential MDPS AWX reader has no address "
     "and token of AWX, or the template does not use it."
 )
+UNKNOWN = "Which requests wait for approval in AWX is not known."
 
 
 @dataclass(frozen=True)
@@ -53,21 +55,21 @@ class RequestOptions:
     waiting_for: str
 
 
-def parse(params: Params, _clients: Clients, _runtime: Runtime) -> RequestOptions:
+def parse(params: Params, _clients: Clients, runtime: Runtime) -> RequestOptions:
     """Check the options.
 
-    :raises InvalidInput: an id is no number, or only one of address and token is given.
+    :raises InvalidInput: an id is no number, only one of address and token is given, or the address is none.
     """
     for option in ("job_id", "workflow_job_id"):
         if params[option] and not (params[option].isascii() and params[option].isdigit()):
             raise InvalidInput(option, "is not the ID of a job. AWX passes it to each job as a variable.")
-    url, token = ((params[option] or "").strip() for option in ("url", "token"))
-    if bool(url) != bool(token):
-        missing = "token" if url else "url"
-        raise InvalidInput(missing, "is missing, but the other is set. Fill in both in the credential MDPS AWX reader.")
-    if not (token.isascii() and token.isprintable()):
-        raise InvalidInput("token", "contains characters that are not valid in a token.")
-    server = Controller(url, token, params["ca_path"] or None) if url else None
+    try:
+        server = _server(params)
+    except InvalidInput as error:
+        if not params["waiting_for"]:
+            raise
+        runtime.warn(f"{UNKNOWN} {error.message}")
+        server = None
     workflow = params["workflow_job_id"] or ""
     return RequestOptions(
         server,
@@ -77,6 +79,20 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> RequestOption
         params["approved"],
         params["waiting_for"] or "",
     )
+
+
+def _server(params: Params) -> Controller | None:
+    """Return the AWX that the credential names, or None if it is empty.
+
+    :raises InvalidInput: only one of address and token is given, or one of them cannot be right.
+    """
+    url, token = ((params[option] or "").strip() for option in ("url", "token"))
+    if bool(url) != bool(token):
+        missing = "token" if url else "url"
+        raise InvalidInput(missing, "is missing, but the other is set. Fill in both in the credential MDPS AWX reader.")
+    if not (token.isascii() and token.isprintable()):
+        raise InvalidInput("token", "contains characters that are not valid in a token.")
+    return Controller(api_address(url), token, params["ca_path"] or None) if url else None
 
 
 def read_request(options: RequestOptions, _clients: Clients, runtime: Runtime) -> Result:
@@ -125,7 +141,7 @@ def _waiting(options: RequestOptions, runtime: Runtime) -> list[dict[str, Any]] 
         jobs = [options.server.get(f"/workflow_jobs/{number}/") for number in pending]
         found = [waiting_for(options.waiting_for, job) for job in jobs]
     except VenueError as error:
-        runtime.warn(f"Which requests wait for approval in AWX is not known. {error.message}")
+        runtime.warn(f"{UNKNOWN} {error.message}")
         return None
     return [one.to_json() for one in found if one]
 

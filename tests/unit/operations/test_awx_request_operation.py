@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mdps.venue_sts.plugins.module_utils._aws.clients import Clients
-from ansible_collections.mdps.venue_sts.plugins.module_utils._controller.client import Controller
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain import awx_request
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import VenueError
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations._operation import Runtime
@@ -191,7 +190,6 @@ def test_outside_a_workflow_and_outside_awx_there_is_nothing_to_check() -> None:
         ({"token": "another"}, "wrong or has expired"),
         ({"workflow_job_id": "99999"}, "role Auditor of the organization"),
         ({"url": "http://127.0.0.1:{port}"}, "cannot be read"),
-        ({"url": "no address"}, "cannot be read"),
     ],
 )
 def test_awx_that_cannot_be_read_stops_the_issue(options: dict[str, str], said: str, awx: Awx) -> None:
@@ -208,6 +206,8 @@ def test_awx_that_cannot_be_read_stops_the_issue(options: dict[str, str], said: 
         ({"url": "https://awx.example.org"}, "token"),
         ({"token": "t" * 30}, "url"),
         ({"url": "https://awx.example.org", "token": "t\r\nX-Other: 1"}, "token"),
+        *(({"url": url, "token": "t" * 30}, "url") for url in ("no address", "awx.example.org", "https://", "https://[")),
+        ({"url": "https://jane:password@awx.example.org", "token": "t" * 30}, "url"),
     ],
 )
 def test_options_that_cannot_be_right(options: dict[str, str], option: str) -> None:
@@ -222,10 +222,13 @@ def test_options_that_cannot_be_right(options: dict[str, str], option: str) -> N
         ("https://awx.example.org/", "https://awx.example.org/api/v2"),
         ("https://example.org/awx", "https://example.org/awx/api/v2"),
         ("https://aap.example.org/api/controller/", "https://aap.example.org/api/controller/v2"),
+        ("https://awx.example.org/api/v2/", "https://awx.example.org/api/v2"),
+        ("https://awx.example.org/#/users/3/tokens", "https://awx.example.org/api/v2"),
+        ("https://awx.example.org/apis", "https://awx.example.org/apis/api/v2"),
     ],
 )
 def test_the_address_of_awx_or_of_its_api(url: str, base: str) -> None:
-    assert Controller(url, "t", None)._url == base
+    assert awx_request.api_address(url) == base
 
 
 @pytest.mark.parametrize(("value", "trusted"), [("/runner/ca.pem", "/runner/ca.pem"), ("", None)])
@@ -313,6 +316,14 @@ def test_an_awx_that_cannot_be_read_or_is_none_says_that_it_is_not_known(awx: Aw
     assert run(awx, warnings, waiting_for="jdoe", token="wrong-token")[1]["waiting"] is None
     assert "Which requests wait for approval in AWX is not known." in warnings[0]
     assert run(None, warnings, waiting_for="jdoe")[1]["waiting"] is None
+
+
+@pytest.mark.parametrize("login", [{"token": TOKEN}, {"url": "https://awx.example.org"}, {"url": "awx", "token": TOKEN}])
+def test_after_a_revocation_a_login_that_cannot_be_right_is_a_warning(login: dict[str, str]) -> None:
+    warnings: list[str] = []
+    succeeded, result = run(None, warnings, waiting_for="jdoe", **login)
+    assert (succeeded, result.get("waiting"), len(warnings)) == (True, None, 1)
+    assert "Which requests wait for approval in AWX is not known. " in warnings[0]
 
 
 HOSTILE_JOBS = [
