@@ -164,6 +164,11 @@ derived_keys:
   returned: success
   type: list
   elements: str
+signer_arn:
+  description: The IAM user or other principal that signed calls with the key, if it is not a session of a role.
+  returned: success
+  type: str
+  sample: arn:aws:iam::123456789012:user/jdoe
 other_keys:
   description: Further keys of the same session of the same role, such as those of another token of that session name.
   returned: success

@@ -11,7 +11,7 @@ from typing import Any
 
 from .names import Venue
 from .receipts import CLOCK_TOLERANCE, Receipt
-from .sessions import Session, from_event, from_receipt, from_use, join
+from .sessions import Session, from_event, from_receipt, from_use, join, signer_of
 from .times import iso
 from .users import is_generated, is_session_of
 from .uses import DERIVE, Use, use_from
@@ -30,6 +30,7 @@ class Identified:
     :param session: the token that the key is of; None if nothing names it.
     :param receipt: the receipt of that token; None if there is none that agrees.
     :param problems: what contradicts itself, one sentence each.
+    :param signer: the ARN of whoever uses the key, where it is not a session of a role; '' if it is, or is not known.
     :param candidates: the receipts that may be true, where they name several tokens and nothing says which one it is.
     """
 
@@ -37,6 +38,7 @@ class Identified:
     receipt: Receipt | None
     problems: tuple[str, ...] = ()
     candidates: tuple[Receipt, ...] = ()
+    signer: str = ""
 
     @property
     def ambiguous(self) -> bool:
@@ -93,7 +95,8 @@ def identify(
         return Identified(None, None, tuple(problems), tuple(believed))
     # Of lines that contradict each other, the one counts whose token lives the longest.
     lasting = max(held, key=lambda one: one.latest_end, default=None)
-    return Identified(lasting, believed[-1] if believed else None, tuple(problems))
+    signer = next(filter(None, (signer_of(text, access_key_id) for text in events)), "")
+    return Identified(lasting, believed[-1] if believed else None, tuple(problems), signer=signer)
 
 
 def _why_implausible(receipt: Receipt, account_id: str | None) -> str:

@@ -41,7 +41,7 @@ def lines(info: Mapping[str, Any]) -> list[str]:
     :param info: the result of ``venue_sts_incident_info``.
     """
     rows = [("KEY", info["access_key_id"]), ("ACCOUNT", _account(info))]
-    rows += _token(info) if info["session"] else [("TOKEN", "not known")]
+    rows += _token(info) if info["session"] else [("TOKEN", info["signer_arn"] or "not known")]
     rows += _keys(info)
     rows += _use(info["use"])
     rows += [("PROBLEM", one) for one in info["problems"]]
@@ -58,7 +58,7 @@ def next_step(info: Mapping[str, Any]) -> str:
     if info["ambiguous"]:
         return _end_all(info)
     if not session:
-        return _find(info["access_key_id"])
+        return _of_signer(info["signer_arn"]) if info["signer_arn"] else _find(info["access_key_id"])
     said = _NEXT.get(session["state"], _NEXT["live"])
     if not info["venue"] and session["state"] not in _ENDED:
         return _of_no_venue(session["role_name"], info["role"])
@@ -92,6 +92,13 @@ def _end_all(info: Mapping[str, Any]) -> str:
     named = dict.fromkeys(f"-e project={one['project']} -e venue={one['venue']}" for one in venues)
     each = [f"ansible-playbook mdps.venue_sts.revoke {one} -e access_key_id={key}" for one in named]
     return f"{lock} To end only those that the receipts name, use the same receipts with: {first_of(each)}."
+
+
+def _of_signer(arn: str) -> str:
+    return (
+        f"The key belongs to {arn}, which is not a session of a role. End it in the IAM console: set the user's keys "
+        "to Inactive, and deny the sessions that were made with them."
+    )
 
 
 def _find(key: str) -> str:

@@ -190,6 +190,20 @@ def from_use(text: str, access_key_id: str) -> Session | None:
     )
 
 
+def signer_of(text: str, access_key_id: str) -> str:
+    """Return the ARN of whoever signed a call with a key, if it is not a session of a role; otherwise ''.
+
+    :param text: the event's own JSON.
+    """
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    who = part(event, "userIdentity") if isinstance(event, dict) else {}
+    arn = words(who, "arn")
+    return arn if key_id(who.get("accessKeyId")) == access_key_id and ":assumed-role/" not in arn else ""
+
+
 def _issuer(provider: str) -> str:
     """The issuer of web identity tokens, of which events have the name or the ARN of the provider."""
     return provider.rpartition(":oidc-provider/")[2]

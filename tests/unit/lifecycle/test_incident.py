@@ -128,6 +128,18 @@ def test_a_call_says_what_the_key_is_where_its_issue_was_not_seen() -> None:
     assert both and both.issuer_arn and both.expires_at < NOW + timedelta(hours=12)
 
 
+@pytest.mark.parametrize("kind", ["user/jdoe", "federated-user/jdoe"])
+def test_a_key_of_a_user_is_said_to_be_that(kind: str) -> None:
+    arn = f"arn:aws:iam::{ACCOUNT}:{kind}"
+    found = identify(KEY, ACCOUNT, ["{", "[]", used(arn=arn, sessionContext={})], [])
+    assert (found.session, found.signer) == (None, arn)
+    assert identify(KEY, ACCOUNT, [used(arn=arn, accessKeyId=CHILD)], []).signer == ""
+    assert identify(KEY, ACCOUNT, [used(sessionContext=None)], []).signer == ""
+    shown = " ".join(screen(session=None, venue=None, role=None, signer_arn=arn).split())
+    assert f"TOKEN {arn}" in shown
+    assert "set the user's keys to Inactive" in shown and "lock the venue" not in shown
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"accessKeyId": CHILD}, {"sessionContext": None}, {"arn": f"arn:aws:iam::{ACCOUNT}:user/jdoe"}],
@@ -253,6 +265,7 @@ def info(**changes: Any) -> dict[str, Any]:
         "parent_keys": [],
         "derived_keys": [],
         "other_keys": [],
+        "signer_arn": None,
         "ambiguous": False,
         "problems": [],
         "gaps": [],
