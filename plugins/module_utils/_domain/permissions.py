@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from .access import ACCESS, ECR_ACCESS, RENEWALS, RESERVED_PREFIX, S3_ACCESS, Request
 from .arns import dns_suffix, parse_arn
+from .errors import InvalidInput
 from .policies import document
 
 _S3_READ = ("s3:GetObject", "s3:GetObjectTagging")
@@ -225,7 +226,11 @@ def _kms(grant: Grant, place: Location, words: set[str]) -> Iterator[_Statement]
     # A multipart upload reads its own parts back, so writing needs Decrypt too:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuAndPermissions.html
     actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if "s3_write" in words else [])]
-    only_s3 = {"StringEquals": {"kms:ViaService": f"s3.{place.region}.{dns_suffix(place.partition)}"}}
+    # The bucket that a key encrypts is in the region of the key, which may be another one than that of the venue.
+    regions = dict.fromkeys("*" if arn == "*" else arn.split(":")[3] for arn in grant.kms_keys)
+    hosts = [f"s3.{region}.{dns_suffix(place.partition)}" for region in regions]
+    operator = "StringLike" if "*" in regions else "StringEquals"
+    only_s3 = {operator: {"kms:ViaService": hosts if len(hosts) > 1 else hosts[0]}}
     yield _Statement("UseVenueKeys", actions, grant.kms_keys, only_s3)
 
 
@@ -268,13 +273,14 @@ def _deny(sid: str, what: Mapping[str, Any], condition: Mapping[str, Any] | None
 def check_kms_keys(arns: Sequence[str], partition: str) -> tuple[str, ...]:
     """ARNs of KMS keys. An alias is not accepted: IAM does not match keys by their alias' ARN.
 
-    :raises InvalidInput: not the ARN of a key in this partition.
+    :raises InvalidInput: not the ARN of a key in this partition, with region and account.
     """
-    return tuple(
-        str(
-            parse_arn(
-                "kms_key_arns", arn, service="kms", resource="key/[A-Za-z0-9-]+", example="key/ID", partition=partition
-            )
-        )
+    option = "kms_key_arns"
+    found = [
+        parse_arn(option, arn, service="kms", resource="key/[A-Za-z0-9-]+", example="key/ID", partition=partition)
         for arn in arns
-    )
+    ]
+    incomplete = [str(one) for one in found if not one.region or not one.account_id]
+    if incomplete:
+        raise InvalidInput(option, f"'{incomplete[0]}' lacks the region or the account of the key.")
+    return tuple(map(str, found))

@@ -258,12 +258,27 @@ def test_listing_within_folders_never_shows_uploads_of_other_folders() -> None:
     assert "s3:ListBucketMultipartUploads" not in allowed(["s3_read", "s3_write"], bucket_prefixes=["incoming"])
 
 
+def test_a_key_is_used_through_s3_in_the_region_of_the_key() -> None:
+    """A bucket may be in another region than the venue, and its key is where the bucket is."""
+    elsewhere = KEY.replace("us-west-2", "us-east-1")
+    for keys, hosts in (
+        ([KEY], "s3.us-west-2.amazonaws.com"),
+        ([elsewhere], "s3.us-east-1.amazonaws.com"),
+        ([KEY, elsewhere, KEY], ["s3.us-west-2.amazonaws.com", "s3.us-east-1.amazonaws.com"]),
+    ):
+        policy = permissions.policy(VENUE._replace(kms_keys=keys), PLACE)
+        (used,) = [one for one in policy["Statement"] if one["Sid"] == "UseVenueKeys"]
+        assert used["Condition"] == {"StringEquals": {"kms:ViaService": hosts}}
+
+
 def test_kms_keys_are_named_by_key_arn_in_the_partition() -> None:
     assert permissions.check_kms_keys([KEY], "aws") == (KEY,)
     for arn, message in (
         ("arn:aws:kms:us-west-2:123456789012:alias/data", "is not an ARN of the form"),
         ("alias/data", "is not an ARN of the form"),
         ("arn:aws:kms:us-west-2:123456789012:key/*", "is not an ARN of the form"),
+        (KEY.replace("us-west-2", ""), "lacks the region or the account"),
+        (KEY.replace("123456789012", ""), "lacks the region or the account"),
         (KEY.replace("arn:aws:", "arn:aws-us-gov:"), "is in partition aws-us-gov"),
     ):
         with pytest.raises(InvalidInput, match=message):
