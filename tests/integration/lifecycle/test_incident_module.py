@@ -319,8 +319,10 @@ def test_without_a_receipt_the_lease_is_found_by_the_name_of_the_session(found: 
 # The playbook.
 
 
-def play(found: Found, *options: str, code: int = 0, behind: str = "") -> str:
-    command = ["mdps.venue_sts.incident", "-e", "receipts_file=receipts.jsonl", *options]
+def play(
+    found: Found, *options: str, code: int = 0, behind: str = "", receipts: str | None = "receipts_file=receipts.jsonl"
+) -> str:
+    command = ["mdps.venue_sts.incident", *(["-e", receipts] if receipts else []), *options]
     with CloudTrail(behind or found.moto.url, found.events) as double:
         env = {**found.moto.environment(), "AWS_URL": double.url}
         return ansible_playbook(*command, env=env, cwd=found.folder).expect(code).output
@@ -351,6 +353,27 @@ def test_the_playbook_shows_one_screen_and_then_acts(found: Found) -> None:
     (name,) = policies(found)
     assert name.endswith("-all")  # the lock covers the single session
     assert "STATE         revoked" in play(found, *key)
+
+
+def test_receipts_are_read_where_the_venues_of_the_inventory_keep_them(found: Found) -> None:
+    found.write(receipt())
+    hosts: dict[str, Any] = {
+        "sbg-dev": {**VENUE, "handoff_receipts_file": "{{ inventory_dir }}/receipts.jsonl"},
+        "sbg-ops": {"project": "sbg", "venue": "ops", "handoff_receipts_file": "not-yet.jsonl"},
+        "emit-dev": {"project": "emit", "venue": "dev", "handoff_receipts_s3": "{{ nothing }}"},
+    }
+    key = ("-e", f"access_key_id={KEY}", "-e", "cloudtrail=false")
+
+    def shown(receipts: str | None = None) -> str:
+        (found.folder / "inventory.json").write_text(json.dumps({"venues": {"hosts": hosts}}))
+        return play(found, "-i", "inventory.json", *key, receipts=receipts)
+
+    assert "RECIPIENT     jdoe" in shown()
+    assert "host emit-dev: handoff_receipts_s3: 'nothing' is undefined" in shown()
+    (found.folder / "not-yet.jsonl").touch()
+    assert f"The receipts in {found.folder}/not-yet.jsonl are not read." in shown()
+    assert "The receipts in" not in shown("receipts_file=receipts.jsonl")
+    assert "TOKEN         not known" in shown("receipts_file=not-yet.jsonl")
 
 
 def test_the_lease_behind_a_token_is_shown_and_ends_first(found: Found) -> None:
