@@ -181,7 +181,7 @@ def check_types(argument_spec: Mapping[str, Any], values: Mapping[str, Any], pre
     """Refuse what ansible-core could not convert, or would convert into something else, with the name of the option.
 
     ansible-core itself ends with a traceback for an infinite number and for some suboptions, has no words for an empty
-    value, and makes a string of true or of a date in a list: a folder ``True``.
+    value, and makes a string of true, or of a date in a list: a user ``False``, who was called ``no``.
 
     :param values: the options as the task gives them. A text may hold a dictionary, as JSON or as key=value. None is
         not looked at: see check_not_blank.
@@ -232,19 +232,34 @@ def _check_item(value: Any) -> Any:
     return value
 
 
+def _check_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 def _take(value: Any) -> Any:
     return value
 
 
-# What is not listed takes any value: a number or a date is often written without quotation marks.
+# A text takes any other value, as does what is not listed: a number or a date is often written without quotation marks.
 _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "bool": check_type_bool,
     "dict": check_type_dict,
     "int": _check_int,
     "json": _check_json,
     "list": _check_list,
+    "path": _check_text,
+    "str": _check_text,
 }
-_KINDS = {"bool": "true or false", "dict": "a dictionary", "int": "an integer", "json": "a dictionary or JSON text"}
+_KINDS = {
+    "bool": "true or false",
+    "dict": "a dictionary",
+    "int": "an integer",
+    "json": "a dictionary or JSON text",
+    "path": "a string. Put words such as no, on and true in quotation marks",
+    "str": "a string. Put words such as no, on and true in quotation marks",
+}
 _ITEMS: Mapping[str, Callable[[Any], Any]] = {"dict": check_type_dict, "raw": _take, "str": _check_item}
 _OF = {"dict": " of dictionaries", "raw": "", "str": " of strings"}
 

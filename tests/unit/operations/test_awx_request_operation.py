@@ -206,7 +206,10 @@ def test_awx_that_cannot_be_read_stops_the_issue(options: dict[str, str], said: 
         ({"url": "https://awx.example.org"}, "token"),
         ({"token": "t" * 30}, "url"),
         ({"url": "https://awx.example.org", "token": "t\r\nX-Other: 1"}, "token"),
-        *(({"url": url, "token": "t" * 30}, "url") for url in ("no address", "awx.example.org", "https://", "https://[")),
+        *(
+            ({"url": url, "token": "t" * 30}, "url")
+            for url in ("no address", "awx.example.org", "https://", "https://[")
+        ),
         ({"url": "https://jane:password@awx.example.org", "token": "t" * 30}, "url"),
     ],
 )
@@ -318,7 +321,9 @@ def test_an_awx_that_cannot_be_read_or_is_none_says_that_it_is_not_known(awx: Aw
     assert run(None, warnings, waiting_for="jdoe")[1]["waiting"] is None
 
 
-@pytest.mark.parametrize("login", [{"token": TOKEN}, {"url": "https://awx.example.org"}, {"url": "awx", "token": TOKEN}])
+@pytest.mark.parametrize(
+    "login", [{"token": TOKEN}, {"url": "https://awx.example.org"}, {"url": "awx", "token": TOKEN}]
+)
 def test_after_a_revocation_a_login_that_cannot_be_right_is_a_warning(login: dict[str, str]) -> None:
     warnings: list[str] = []
     succeeded, result = run(None, warnings, waiting_for="jdoe", **login)

@@ -231,12 +231,18 @@ def test_an_empty_value_is_refused_as_such_whatever_the_type_of_the_option(
         *(("dict", value) for value in ({}, {"a": math.inf}, "a=b", '{"a": 1}')),
         *(("json", value) for value in ("{}", {}, [], "x")),
         *(("list", value) for value in ([], ["1", 1, 0.5], "x,y", "1", 123, ("x",))),
-        *((kind, value) for kind in ("str", "path", "raw") for value in ("x", 123, True, DATES[0])),
+        *((kind, value) for kind in ("str", "path", "raw") for value in ("x", 123, DATES[0])),
     ],
     ids=repr,
 )
 def test_what_ansible_core_converts_stays_possible(kind: str, value: Any) -> None:
     check_types({"x": {"type": kind, **({"elements": "str"} if kind == "list" else {})}}, {"x": value})
+
+
+@pytest.mark.parametrize("kind", ["str", "path"])
+def test_a_name_that_yaml_reads_as_a_boolean_does_not_become_another_name(kind: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^user: must be a string. Put words such as no, .* in quotation marks"):
+        check_types({"user": {"type": kind}}, {"user": False})
 
 
 def test_an_option_without_a_type_is_a_text_and_an_alias_is_named_as_it_was_given() -> None:
