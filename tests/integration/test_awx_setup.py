@@ -380,6 +380,50 @@ def test_only_what_drifted_is_shown_by_a_check_and_then_repaired(made, made_serv
     assert kion["inputs"]["url"] == "https://kion.example.org", "what the admin filled in stays"
 
 
+# What leads round the survey, the approval or the limits, or leaves tasks out, if somebody sets it.
+ASKED = "credential execution_environment forks instance_groups inventory job_slice_count limit scm_branch skip_tags"
+LOOSE: dict[str, dict[str, object]] = {
+    "job_templates": {
+        **{f"ask_{name}_on_launch": True for name in (*ASKED.split(), "tags", "timeout", "variables", "verbosity")},
+        **dict.fromkeys(("job_tags", "limit", "scm_branch", "skip_tags", "start_at_task"), "other"),
+        **{"become_enabled": True, "host_config_key": "key", "webhook_service": "github"},
+    },
+    "workflow_job_templates": {"ask_variables_on_launch": True, "extra_vars": '{"issue_limits": {}}'},
+    "groups": {"variables": '{"issue_limits": {}}'},
+}
+
+
+def test_what_leads_round_the_approval_or_the_limits_is_reset(made, made_server, tmp_path):
+    before = copy.deepcopy(made.items)
+    for endpoint, settings in LOOSE.items():
+        for item in made.items[endpoint].values():
+            item.update(settings)
+    assert "changed=3" in setup(made_server, tmp_path, "--check", **EVERYTHING).expect().output
+    setup(made_server, tmp_path, **EVERYTHING).expect()
+    assert {endpoint: made.items[endpoint] for endpoint in LOOSE} == {one: before[one] for one in LOOSE}
+
+
+def test_steps_that_somebody_changed_are_made_again(made, made_server, tmp_path):
+    steps, own = steps_of(made, "Request a token"), "workflow_job_template_nodes"
+    workflow, job = steps["issue"]["workflow_job_template"], find(made, "job_templates", "Issue token")
+    made.add(own, {"identifier": "3f", "workflow_job_template": workflow, "unified_job_template": job["id"]})
+    steps["approve"] |= {
+        "unified_job_template": job["id"],
+        "related": {"unified_job_template": made.address("job_templates", job)},
+    }
+    steps["issue"]["extra_data"] = {"issue_bucket_prefixes": "everything"}
+    setup(made_server, tmp_path, **EVERYTHING).expect()
+    found = steps_of(made, "Request a token")
+    assert set(found) == {"check", "approve", "issue"}
+    assert found["approve"]["unified_job_template"] in made.items["workflow_approval_templates"]
+    assert (found["issue"]["unified_job_template"], found["issue"]["extra_data"]) == (job["id"], {})
+    assert [made.associated[own, found[one]["id"], "success_nodes"] for one in ("check", "approve")] == [
+        [found["approve"]["id"]],
+        [found["issue"]["id"]],
+    ]
+    assert job["name"] == "Issue token"
+
+
 def test_a_project_that_cannot_be_updated_stops_the_run_and_says_why(made, made_server, tmp_path):
     find(made, "projects", "MDPS venue STS")["status"] = "failed"
     made.sync_problem = "fatal: couldn't find remote ref v1.0.0"
