@@ -34,7 +34,7 @@ ROLES = {
     "lease": "venue_sts_lease",
     "renew": "venue_sts_renewal",
 }
-WITHOUT_A_MODULE = ("awx_setup",)  # their argument specs are written manually
+WITHOUT_A_MODULE = ("awx_setup", "report")  # their argument specs are written manually
 WITHOUT_AWS = {"broker"}
 LEFT_OUT = {
     "assume_dest",  # its credentials stay in memory
@@ -75,12 +75,34 @@ OWN: dict[str, dict[str, Any]] = {
             "Write the token's JSON to this file on the controller, with mode 0600. Missing folders are created with "
             "mode 0700.",
             "If it is an existing folder or ends with a slash, the file is created in this folder with the name "
-            "C(<project>_<venue>_<user>_<time>-<digits>.json). For several venues, it must be a folder.",
+            "C(<project>_<venue>_<user>_<time>-<digits>.json). In it, C(~) marks an uppercase letter, and C(-~) is an "
+            "underscore of a name. For several venues, it must be a folder.",
             "An existing file is never overwritten. The folder must belong to the user, and nobody else may write to "
             "it.",
             "Without it, the token is sealed to the user's public key and handed off, with the variables "
             "C(handoff_...).",
         ],
+    },
+}
+# What variables of a hand-off mean in the roles of leases, which compare keys with the approval, not with receipts.
+CONFIRMED = (
+    "Seal only to keys with these fingerprints, which the recipient has confirmed through another channel, such as the "
+    "telephone."
+)
+OF_LEASES: dict[str, dict[str, list[str]]] = {
+    "lease": {
+        "handoff_https": ["The transfer service, for O(lease_channel=https)."],
+        "handoff_fingerprints": [
+            CONFIRMED,
+            "Without it, a key that differs from the key in the user's present lease is refused.",
+        ],
+    },
+    "renew": {
+        "handoff_https": [
+            "The transfer service, for leases with the channel V(https), and for O(handoff_channel=https)."
+        ],
+        "handoff_fingerprints": [CONFIRMED, "A key that differs from the approved one is always refused."],
+        "handoff_unsealed": ["Must not be set to true, because tokens of a lease are always sealed."],
     },
 }
 CONNECTION = {
@@ -144,7 +166,10 @@ def role_options(role: str) -> dict[str, Any]:
     for name, words in INSTEAD.items():
         if spec := kept.get(name):
             spec["description"] = [*spec["description"], f"If it is not set, {words}."]
-    return kept | (_handoff_options(OF_HANDOFF[role]) if role in OF_HANDOFF else {})
+    handoff = _handoff_options(OF_HANDOFF[role]) if role in OF_HANDOFF else {}
+    for name, description in OF_LEASES.get(role, {}).items():
+        handoff[name]["description"] = description
+    return kept | handoff
 
 
 def _handoff_options(named: tuple[str, ...] | None) -> dict[str, Any]:
@@ -220,8 +245,9 @@ def table(options: dict[str, Any]) -> str:
         )
         kind = f"list of {spec['elements']}" if "elements" in spec else spec["type"]
         choices = f" One of {', '.join(f'`{one}`' for one in spec['choices'])}." if "choices" in spec else ""
-        text = re.sub(r"\b(?:O|V|C|E|M)\(([^)]*)\)", r"`\1`", " ".join(spec["description"])).replace("|", "\\|")
+        text = re.sub(r"\b(?:O|V|C|E|M|P)\(([^)]*)\)", r"`\1`", " ".join(spec["description"])).replace("|", "\\|")
         text = re.sub(r"`[\w.]+#module:", "`", text)  # the name of another module is for ansible-doc
+        text = text.replace("#filter`", "`")
         rows.append(f"| `{name}` | {kind} | {default} | {text}{choices} |")
     return "\n".join(rows)
 

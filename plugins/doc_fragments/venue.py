@@ -71,9 +71,10 @@ options:
       - The name of the variable in which an earlier task of this run registered the result of the same module. If that
         result is for exactly the same request, and its credentials are valid for at least O(renew_before) seconds, the
         task returns it again without a new request.
-      - The request consists of all options of the task, including module defaults and the caller's own credentials, and
-        of the host and the user that the task runs as. If any of these differs, new credentials are fetched. One-time
-        codes are not compared.
+      - The request consists of the options of the task, including module defaults and the caller's own credentials,
+        and of where and as whom the task runs, with the keyword C(environment). If any of these differs, or a settings
+        file of the AWS CLI or a file with an assertion or web identity token has changed, new credentials are fetched.
+        O(renew_before) and one-time codes are not compared.
     type: str
   renew_before:
     description:

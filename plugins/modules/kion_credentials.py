@@ -98,8 +98,11 @@ options:
         request, the others wait for it, and so do later tasks of the run. Its credentials are used if they are valid
         for at least O(renew_before) seconds. If the request fails, it fails for the other hosts of the task as well,
         without another request.
-      - The request consists of all options of the task, including module defaults, and of the host and the user that
-        the task runs as. If any of these differs, new credentials are fetched.
+      - The request consists of the options of the task, including module defaults but without O(share),
+        O(renew_before) and O(minimum_seconds), and of where and as whom the task runs, with the keyword
+        C(environment). With the local connection, all hosts of the inventory are the same place. If any of these
+        differs, or the settings files of the AWS CLI have changed, new credentials are fetched. For the host that made
+        the request, a change of O(config_file) counts as well.
       - The credentials are kept in memory, until the run ends.
     type: bool
     default: false

@@ -13,9 +13,9 @@ description:
   - Run it every five minutes. It can run at any time, also concurrently and after an outage. A failed lease does not
     stop the others; the task fails at its end.
   - Each renewal has the checks, the receipts and the hand-off of M(mdps.venue_sts.venue_sts_token). A lease is not
-    renewed if the key is missing or has changed, the venue is locked, the request exceeds O(limits), the lease is
-    longer than O(maximum_days) or was changed, or the place of delivery is no longer the approved one.
-    RV(leases[].problem) shows the reason.
+    renewed if the key is missing, has changed or is not one of C(fingerprints) in O(handoff), the venue is locked, the
+    request exceeds O(limits), the lease is longer than O(maximum_days) or was changed, or the place of delivery is no
+    longer the approved one. RV(leases[].problem) shows the reason.
   - A lease that has reached its end, or whose last token was revoked by session or by user, is recorded in
     O(leases_file) and removed. While a venue is locked, renewals are paused.
 author:

@@ -282,7 +282,7 @@ options:
         0700.
       - If it is an existing folder or ends with a slash, the file is created in this folder with the name
         C(<project>_<venue>_<user>_<time>-<digits>.json). An uppercase letter in the user name is written as C(~) and
-        the lowercase letter.
+        the lowercase letter, in project and venue as the lowercase letter and C(~), and an underscore there as C(-~).
       - An existing file is never overwritten. The folder must belong to the user, and nobody else may write to it.
     type: path
   handoff:
@@ -692,7 +692,7 @@ request_files:
   type: str
   returned: with O(reuse)
 request_settings:
-  description: The same for the configuration files of the AWS CLI.
+  description: The same for the settings files of the AWS CLI and of Kion.
   type: list
   elements: str
   returned: success, with O(reuse)

@@ -44,7 +44,7 @@ from ._channels import registry
 from ._channels.channel import Channel
 from ._channels.s3 import S3Channel
 from ._handoff import Handoff, HandoffOptions, find_person
-from ._key_directory import Holder
+from ._key_directory import Holder, check_fingerprints
 from ._lease_record import LOG, read_record, record
 from ._lease_signing import check_signature, check_signers
 from ._renewal_place import RenewalPlace
@@ -315,10 +315,11 @@ class Run:
         return self._issue(stored, claim, delivery, authorized)
 
     def _delivery(self, stored: StoredLease, where: RenewalFolder | None) -> Handoff:
-        """Return the prepared hand-off, to the key that was approved and the place that was approved."""
+        """Return the prepared hand-off, to the key that was approved and confirmed, and the place that was approved."""
         options, lease = self._options, stored.lease
         person = options.handoff.keys.find(lease.user, self._runtime.now())
         lease_venue.check_keys(person, lease)
+        check_fingerprints(person, (), options.handoff.fingerprints)
         standing = lease_venue.channel_of(options.https, where, person, self._clients)
         if standing.place != lease.place:
             raise LeaseRefused(

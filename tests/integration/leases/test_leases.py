@@ -208,6 +208,16 @@ def test_one_lease_that_fails_does_not_stop_the_others(office: Office, rows: Row
     assert "2 of 3 leases were not renewed" in result["msg"]
 
 
+def test_a_key_that_is_not_confirmed_gets_nothing(office: Office, rows: Rows) -> None:
+    office.lease()
+    handoff = office.common["handoff"]
+    result = office.renew(handoff={**handoff, "fingerprints": ["age1another"]})
+    assert (rows(result), office.objects(), office.receipts()) == ({"jdoe": "failed"}, [], [])
+    assert "is not one of those in the option" in result["msg"]
+    confirmed = [office.people["jdoe"].public]
+    assert rows(office.renew(handoff={**handoff, "fingerprints": confirmed})) == {"jdoe": "renewed"}
+
+
 def test_limits_of_the_inventory_count_and_not_the_lease(office: Office, rows: Rows) -> None:
     office.lease(access=["s3_write"])
     result = office.renew(limits={"access": ["s3_read"]})
