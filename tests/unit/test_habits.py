@@ -25,6 +25,8 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as 
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _resending as resending
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.registry import CHANNELS, load
 
+from tests.support.documentation import blocks
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER = """\
 # Copyright: Contributors to the mdps.venue_sts project
@@ -328,6 +330,29 @@ NOT_FOR_THE_COMMAND_LINE = {"keys", "summary", "awx_issue", "awx_lease"}
 def test_the_readme_lists_every_playbook() -> None:
     listed = re.findall(r"^\| `mdps\.venue_sts\.(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted({one.stem for one in ROOT.glob("playbooks/*.yml")} - NOT_FOR_THE_COMMAND_LINE)
+
+
+# Two names for one place, of which neither is for `-e`: those of the hand-off, and of the role broker.
+OF_ROLES = re.compile(r"(?:handoff|broker)_")
+
+
+@pytest.mark.parametrize("playbook", ["incident", "issue", "lease", "renew", "report", "revoke"])
+def test_the_short_names_of_a_playbook_are_documented(playbook: str) -> None:
+    page = (ROOT / "docs/playbooks.md").read_text()
+    (row,) = re.findall(rf"^\| `{playbook}` \| (.*) \|$", page, re.MULTILINE)
+    documented = re.findall(r"`(\w+)`", row)
+    text = (ROOT / f"playbooks/{playbook}.yml").read_text()
+    parts = [text, *((ROOT / f"playbooks/{name}").read_text() for name in re.findall(r"vars/receipts\.yml", text))]
+    code = "\n".join(parts)
+    taken = {name for name in re.findall(r"one_variable', '(\w+)'", code) if not OF_ROLES.match(name)}
+    assert taken <= set(documented)
+    assert [name for name in documented if not re.search(rf"\b{name}\b", code)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_command_is_in_a_block_that_a_test_runs_or_leaves_out_for_a_reason(page: pathlib.Path) -> None:
+    plain = [block for block in blocks(page) if not block.language]
+    assert [block.where for block in plain if re.search(r"^(?:\$ )?ansible\b", block.text, re.MULTILINE)] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "plugins/modules").glob("*.py")), ids=lambda path: path.stem)
