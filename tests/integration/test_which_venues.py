@@ -1,0 +1,57 @@
+# Copyright: Contributors to the mdps.venue_sts project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which venues a playbook works on: with ``project`` and ``venue`` it runs on localhost, where no limits are set."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.support.playbook import ansible_playbook
+
+NAMED = ("-e", "project=sbg", "-e", "venue=dev")
+LIMITED = {"project": "sbg", "venue": "dev", "issue_limits": {"access": ["s3_read"]}}
+# They end access, or read.
+WITHOUT_LIMITS = {"keys", "lock", "report", "revoke", "unlock"}
+
+
+def playbooks() -> list[str]:
+    """The playbooks for venues."""
+    return sorted(path.stem for path in ROOT.glob("playbooks/*.yml") if "venues }}" in path.read_text())
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    """An inventory with a venue."""
+    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": {"sbg-dev": LIMITED}}}))
+    return tmp_path
+
+
+def hosts_of(playbook: str, *options: str, folder: pathlib.Path, code: int = 0) -> str:
+    return (
+        ansible_playbook(f"mdps.venue_sts.{playbook}", *options, "--list-hosts", env={}, cwd=folder).expect(code).output
+    )
+
+
+@pytest.mark.parametrize("playbook", sorted(set(playbooks()) - WITHOUT_LIMITS))
+def test_limits_of_an_inventory_are_not_left_out(playbook: str, folder: pathlib.Path) -> None:
+    refused = hosts_of(playbook, "-i", "inventory.json", *NAMED, folder=folder, code=4)
+    assert "Name its host instead, with -e target=HOST." in refused
+    assert "sbg-dev" in hosts_of(playbook, "-i", "inventory.json", "-e", "target=sbg-dev", folder=folder)
+    for without_venues in (["-i", "localhost,"], []):
+        assert "localhost" in hosts_of(playbook, *without_venues, *NAMED, folder=folder)
+
+
+@pytest.mark.parametrize("playbook", sorted({"lock", "revoke", "unlock"}))
+def test_what_ends_access_is_never_refused(playbook: str, folder: pathlib.Path) -> None:
+    assert "localhost" in hosts_of(playbook, "-i", "inventory.json", *NAMED, folder=folder)
+
+
+def test_each_play_of_a_playbook_has_the_same_hosts() -> None:
+    for path in ROOT.glob("playbooks/*.yml"):
+        hosts = {play["hosts"] for play in yaml.safe_load(path.read_text()) if "__" in play.get("hosts", "")}
+        assert len(hosts) <= 1, path.name
