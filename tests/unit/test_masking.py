@@ -119,7 +119,7 @@ def test_a_placeholder_stands_for_a_secret_option_whatever_its_value(name: str, 
         assert shown == _masking.HIDDEN
 
 
-@pytest.mark.parametrize("given", [{"pasword": SECRET}, {"email": {"pass": SECRET}}, {"secret-key": [SECRET]}])
+@pytest.mark.parametrize("given", [{"passwrd": SECRET}, {"email": {"pass": SECRET}}, {"secret-key": [SECRET]}])
 def test_the_value_of_an_unknown_option_is_hidden(given: dict[str, Any]) -> None:
     assert "SeNtInEl" not in repr(_masking.hide_options(SPEC, given))
 
