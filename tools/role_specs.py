@@ -125,6 +125,7 @@ INSTEAD = {
     "lease_limits": "C(issue_limits) is used",
     "renew_limits": "C(lease_limits) is used, or else C(issue_limits)",
     "renew_maximum_days": "C(lease_maximum_days) is used",
+    "renew_leases_file": "C(lease_leases_file) is used",
     "renew_lease_signers": "C(lease_signers) is used",
     **{f"revoke_{one}": f"C(handoff_{one}) is used" for one in ("receipts_file", "receipts_s3", "receipts_ssm_path")},
 }

@@ -36,7 +36,9 @@ def test_from_the_approval_to_the_end(office: Office) -> None:
     assert "outside the limits" in play(office, "lease", *ask, *limits, "-e", '{"access": ["s3_write"]}', code=2)
     first = play(office, "renew", *ONE, "-e", "user=jdoe", "-e", "by_hand=true", *limits)
     assert re.search(r"^sbg-dev +jdoe +renewed ", first, re.MULTILINE), first
-    assert len(list(Path(office.folder, "out").iterdir())) == 1
+    (sealed,) = Path(office.folder, "out").iterdir()
+    assert str(sealed) in first
+    assert re.search(r"^To open: +age --decrypt .*" + re.escape(sealed.name), first, re.MULTILINE), first
     assert re.search(r"^sbg-dev +jdoe +waiting ", play(office, "renew", *ONE), re.MULTILINE)
     assert "the lease of jdoe has ended" in play(
         office, "revoke", *ONE, "-e", "user=jdoe", "-e", "receipts_file=receipts.jsonl"

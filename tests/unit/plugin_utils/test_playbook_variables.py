@@ -172,6 +172,7 @@ def test_a_request_with_an_end_replaces_the_days_of_the_inventory_and_the_revers
         ("renew_limits", ["lease_limits", "issue_limits"]),
         ("renew_maximum_days", ["lease_maximum_days"]),
         ("renew_lease_signers", ["lease_signers"]),
+        ("renew_leases_file", ["lease_leases_file"]),
     ],
 )
 def test_what_the_inventory_says_for_another_role_counts_unless_the_role_has_its_own(
