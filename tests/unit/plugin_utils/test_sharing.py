@@ -99,8 +99,8 @@ def test_nothing_is_shared_without_the_option(share: Any) -> None:
 def test_every_option_is_part_of_the_request(option: str, given: tuple[Any, Any]) -> None:
     first, second = ({option: value} if value is not None else {} for value in given)
     run(**first)
-    if option == "renew_before":
-        return  # a test below is about it
+    if option in ("renew_before", "minimum_seconds"):
+        return  # a test below is about them
     assert run("second", **second)["reused"] is (option in reuse.NOT_THE_REQUEST)
 
 
@@ -116,9 +116,10 @@ def test_where_a_task_runs_is_part_of_the_request(where: dict[str, Any]) -> None
     ("left", "wanted", "reused"),
     [(400, 300, True), (290, 300, False), (400, "300", True), (400, "much", False), (400, -1, False), (None, 99, True)],
 )
-def test_credentials_must_be_valid_long_enough(left: float | None, wanted: Any, reused: bool) -> None:
+@pytest.mark.parametrize("option", ["renew_before", "minimum_seconds"])
+def test_credentials_must_be_valid_long_enough(option: str, left: float | None, wanted: Any, reused: bool) -> None:
     run(answer=lambda: granted(left))
-    assert run("second", renew_before=wanted)["reused"] is reused
+    assert run("second", **{"renew_before": 0, option: wanted})["reused"] is reused
 
 
 def test_the_latest_result_counts() -> None:
