@@ -97,7 +97,7 @@ options:
       - Whether the hosts of a run whose tasks make exactly the same request share its result. The first task makes the
         request, the others wait for it, and so do later tasks of the run. Its credentials are used if they are valid
         for at least O(renew_before) and O(minimum_seconds) seconds. If the request fails, it fails for the other hosts
-        of the task as well, without another request.
+        of the task as well, without another request. Another attempt (C(until)) asks again, once for all hosts.
       - The request consists of the options of the task, including module defaults but without O(share),
         O(renew_before) and O(minimum_seconds), and of where and as whom the task runs, with the keyword
         C(environment). With the local connection, all hosts of the inventory are the same place. If any of these

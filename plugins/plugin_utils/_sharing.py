@@ -12,7 +12,7 @@ import contextlib
 import fcntl
 import json
 import mmap
-import os
+import secrets
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -104,14 +104,20 @@ class Share:
             return dict(this.hide({**previous["result"], "changed": False, "reused": True}))
         # A request may have failed because its credentials would end too early.
         refused = digest([request, str(args.get("minimum_seconds"))])
-        if (failure := RESULTS.find(refused)) and _would_fail_again(failure, this._task._uuid):
-            msg = f"{failure['msg']} (requested once, by {failure['host']})"
-            return {"failed": True, "msg": msg, "request": refused}
+        known_here = digest([refused, host])
+        failure = RESULTS.find(refused)
+        # For the other hosts of this task, and once: a later task, or another attempt of a host, asks again.
+        if failure and failure["task"] == this._task._uuid and RESULTS.find(known_here) != {"id": failure["id"]}:
+            RESULTS.add(known_here, {"id": failure["id"]})
+            msg = f"{failure['result'].get('msg')} (requested once, by {failure['host']})"
+            return {**failure["result"], "msg": msg}
         result = requested(super()._run(tmp, task_vars))  # type: ignore[misc]
         if result.get("failed"):
-            known = {"host": host, "msg": result.get("msg"), "task": this._task._uuid, "worker": os.getpid()}
+            result = {**result, "request": refused}
+            known = {"id": secrets.token_hex(8), "host": host, "task": this._task._uuid, "result": result}
             RESULTS.add(refused, known)
-            return {**result, "request": refused}
+            RESULTS.add(known_here, {"id": known["id"]})
+            return result
         result = {**result, "request": request}
         # The files as they are now: with a new API key, if the task has replaced it.
         RESULTS.add(request, {"host": host, "settings": settings_of(args), "result": result})
@@ -133,8 +139,3 @@ def _seconds_wanted(args: Mapping[str, Any]) -> int | None:
     """Return for how many seconds shared credentials must be valid; None for what the module itself refuses."""
     both = [seconds_wanted(args), seconds_wanted({"renew_before": args.get("minimum_seconds", 0)})]
     return max(seconds for seconds in both if seconds is not None) if None not in both else None
-
-
-def _would_fail_again(failure: Mapping[str, Any], task: str) -> bool:
-    """Whether another host has failed in the same task. A later task, or another attempt of the host, tries again."""
-    return bool(failure["task"] == task and failure["worker"] != os.getpid())

@@ -41,7 +41,7 @@ def granted(seconds: float | None = 3600) -> dict[str, Any]:
 
 
 def refused() -> dict[str, Any]:
-    return {"failed": True, "msg": "The API key has expired."}
+    return {"failed": True, "msg": "The API key has expired.", "error": "KionRefused"}
 
 
 class Base:
@@ -146,7 +146,7 @@ def test_a_failure_is_not_asked_for_again_on_every_host() -> None:
     in_worker(lambda: run(answer=refused, minimum_seconds=900)).join()
     result = run("second", minimum_seconds=900)
     assert result["msg"] == "The API key has expired. (requested once, by first)" and result["failed"]
-    assert set(result) == {"failed", "msg", "request"}  # ansible shows all of a failure
+    assert set(result) == {"failed", "msg", "error", "request"}  # ansible shows all of a failure
     for other in ({"minimum_seconds": 60}, {"account": "210987654321"}, {"minimum_seconds": 900, "_uuid": "later"}):
         assert "failed" not in run("second", **other)
 
@@ -154,6 +154,14 @@ def test_a_failure_is_not_asked_for_again_on_every_host() -> None:
 def test_another_attempt_of_the_same_host_asks_again() -> None:
     assert run(answer=refused)["failed"]
     assert "failed" not in run()
+
+
+def test_each_attempt_of_another_host_learns_of_a_failure_once() -> None:
+    run(answer=refused)
+    assert run("second", answer=refused)["msg"].endswith("(requested once, by first)")
+    assert run("second", answer=refused)["msg"] == "The API key has expired."
+    assert run("third", answer=refused)["msg"].endswith("(requested once, by second)")
+    assert run("third")["sts_creds"] == run("first")["sts_creds"] == run("second")["sts_creds"]
 
 
 def test_one_of_many_workers_asks_and_the_others_wait(tmp_path: Path) -> None:
