@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -200,7 +201,7 @@ def fetch_keys(options: KionOptions, _clients: Clients, runtime: Runtime) -> Res
     try:
         keys = _request_credentials(options, server, runtime)
     except KionRefused as error:
-        newer = _newer_key(options, error)
+        newer = _newer_key(options, error, runtime)
         if not newer:
             raise _explain(options, server, error) from None
         options = replace(options, login=replace(options.login, api_key=newer))
@@ -211,11 +212,15 @@ def fetch_keys(options: KionOptions, _clients: Clients, runtime: Runtime) -> Res
     return {**_result(options, keys), "changed": is_rotated}
 
 
-def _newer_key(options: KionOptions, error: KionRefused) -> str:
+def _newer_key(options: KionOptions, error: KionRefused, runtime: Runtime) -> str:
     """Return the API key of the settings file, if another run has rotated it since it was read."""
     if error.status != 401 or not options.login.source:
         return ""
-    current = current_api_key(options.login.source)
+    source = options.login.source
+    # The old key ends before the other run knows the new one.
+    with contextlib.suppress(VenueError), locked("config_file", source.path.resolve(), runtime.sleep):
+        pass
+    current = current_api_key(source)
     return current if current != options.login.api_key else ""
 
 

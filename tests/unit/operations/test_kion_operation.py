@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import itertools
 import json
@@ -788,6 +789,23 @@ def test_a_key_that_another_run_has_rotated_meanwhile_is_taken_from_the_file(kio
 
     monkeypatch.setattr(kion, "answer", rotated_meanwhile)
     succeed(kion)
+    assert kion.asked() == ["/api/v3/temporary-credentials/cloud-access-role"] * 2
+
+
+def test_a_key_that_another_run_is_rotating_is_awaited(kion, tmp_path, monkeypatch):
+    """Kion no longer accepts the old key, and the other run has not written the new one yet."""
+    monkeypatch.delenv("KION_API_KEY")
+    path = write_settings(tmp_path, kion={"api_key": API_KEY})
+    kion.api_key = ROTATED
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        class Naps(list):
+            def append(self, _seconds):
+                path.write_text(json.dumps({"kion": {"api_key": ROTATED}}))
+                fcntl.flock(lock, fcntl.LOCK_UN)
+
+        succeed(kion, naps=Naps())
     assert kion.asked() == ["/api/v3/temporary-credentials/cloud-access-role"] * 2
 
 
