@@ -397,7 +397,7 @@ def test_a_user_loses_the_lease_first_and_then_the_tokens(
     applied = revocation.apply
 
     def apply_later(*arguments: Any) -> None:
-        assert leases_left(venue) == ["jane"]
+        assert leases_left(venue) == ["jane", "jdoe/renewal"]
         applied(*arguments)
 
     monkeypatch.setattr(revocation, "apply", apply_later)
@@ -405,6 +405,8 @@ def test_a_user_loses_the_lease_first_and_then_the_tokens(
     assert [one["user"] for one in result["leases"]] == ["jdoe"], result
     assert [step["action"] for step in result["steps"]] == ["ssm:DeleteParameters", *["iam:PutRolePolicy"] * 2]
     assert {one["value"] for one in result["revocations"]} == {receipt.session_name, "jdoe"}
+    assert leases_left(venue) == ["jane"]
+    monkeypatch.setattr(revocation, "apply", applied)
     assert not perform(revocation.OPERATION, **options)["changed"]
 
 

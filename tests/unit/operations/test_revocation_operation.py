@@ -314,6 +314,20 @@ def test_a_user_whose_tokens_have_ended_has_nothing_to_revoke_unless_there_is_a_
     assert result["changed"] is bool(policies(account)) is has_lease
 
 
+def test_a_further_run_revokes_the_tokens_of_a_lease_that_an_earlier_one_has_ended(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    """The lease had ended, and nothing else names tokens whose receipts are elsewhere."""
+    put_leases(account, "jdoe")
+    account.before("iam:PutRolePolicy", refuse("LimitExceeded"))
+    with pytest.raises(VenueError):
+        revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts"))
+    assert policies(account) == [] and leases_of(account) == {"jdoe"}
+    result = revocation.execute(user="jdoe", receipts_file=str(tmp_path / "receipts"))
+    assert [one.partition("Z-")[2] for one in policies(account)] == ["user=jdoe"]
+    assert result["leases"] == [] and leases_of(account) == set()
+
+
 def test_the_token_of_a_lease_is_one_of_the_venues_own_role(
     revocation: Runner, account: Account, tmp_path: pathlib.Path
 ) -> None:

@@ -13,6 +13,7 @@ from ..._aws.calls import apply
 from ..._aws.clients import Clients
 from ..._aws.venue_state import read_role
 from ..._domain.errors import ConcurrentChange, VenueError
+from ..._domain.lease_names import renewal_name
 from ..._domain.lease_parameters import FoundLeases, plan_end
 from ..._domain.lock import has_lock
 from ..._domain.roles import Role
@@ -52,7 +53,9 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     attempts = [] if runtime.check_mode else attempts_of(options, run.state, run.plans, clients, before)
     if options.proof and not attempts and not runtime.check_mode:
         runtime.warn("Nothing was verified, because no token had to be revoked.")
-    return {**result, "verified": verify(options, attempts, steps, runtime)}
+    verified = verify(options, attempts, steps, runtime)
+    _end_leases(options, run.state.leases, clients, runtime, recorded=True)
+    return {**result, "verified": verified}
 
 
 class _Run:
@@ -195,25 +198,31 @@ def _holds(options: RevocationOptions, role: Role) -> bool:
 
 
 def _end_leases(
-    options: RevocationOptions, leases: FoundLeases | None, clients: Clients, runtime: Runtime
+    options: RevocationOptions, leases: FoundLeases | None, clients: Clients, runtime: Runtime, recorded: bool = False
 ) -> tuple[Sequence[Step], VenueError | None]:
     """End the leases first, so that no renewal follows. Return the steps, and what failed: tokens are revoked anyway.
 
     The token of a renewal that is in progress is not delivered: it looks at the lease again.
+
+    :param recorded: delete what renewals of the user's lease recorded, instead of the leases. It stays until the tokens
+        are revoked, or another run would not know of them.
     """
-    if not options.ends_leases:
+    if not options.ends_leases or (recorded and runtime.check_mode):
         return (), None
     if leases is None:
-        runtime.warn(
-            f"The leases below {options.lease_path} could not be read with these credentials, so none was ended. If "
-            "the venue has leases, renewal can issue new tokens. The caller needs ssm:GetParametersByPath."
-        )
+        if not recorded:
+            runtime.warn(
+                f"The leases below {options.lease_path} could not be read with these credentials, so none was ended. "
+                "If the venue has leases, renewal can issue new tokens. The caller needs ssm:GetParametersByPath."
+            )
         return (), None
     user = options.value if options.target == "user" else None
+    record = renewal_name(options.lease_path, user) if user else None
+    part = replace(leases, names=tuple(name for name in leases.names if (name == record) is recorded))
     if runtime.check_mode:
-        return plan_end(leases, options.lease_path, user), None
+        return plan_end(part, options.lease_path, user), None
     try:
-        return end_leases(clients, leases, options.lease_path, user), None
+        return end_leases(clients, part, options.lease_path, user), None
     except VenueError as error:
         return (), error
 

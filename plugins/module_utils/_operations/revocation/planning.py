@@ -13,6 +13,7 @@ from ..._domain.errors import (
     InvalidInput,
     VenueError,
 )
+from ..._domain.lease_names import renewal_name
 from ..._domain.lock import has_lock, plan_lock, plan_unlock
 from ..._domain.receipts import CLOCK_TOLERANCE, Receipt
 from ..._domain.revocation import QuotaReached, Revocation, cutoff, found_in, plan_lift, plan_revoke
@@ -56,11 +57,12 @@ def _of_lease(options: RevocationOptions, state: State, one: RoleState, now: dat
     What renewals record names only the last token, and an earlier one may still be valid. Others can write the record,
     so it does not say whose tokens to revoke.
     """
-    lease = state.lease_of(options.value) if options.target == "user" else None
     is_here = one.role.name.lower() == options.role_name.lower()
-    if not is_here or lease is None or not lease.version:
+    is_renewed = state.leases is not None and renewal_name(options.lease_path, options.value) in state.leases.names
+    if options.target != "user" or not is_here or not is_renewed:
         return []
-    if lease.renewal and lease.renewal.session_name in [it.session_name for it in one.receipts]:
+    lease = state.leases.of(options.value) if state.leases else None
+    if lease and lease.renewal and lease.renewal.session_name in [it.session_name for it in one.receipts]:
         return []
     return [Revocation("user", options.value, cutoff(now))]
 

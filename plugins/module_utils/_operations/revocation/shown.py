@@ -19,7 +19,7 @@ from ..._domain.words import first_of
 from .._operation import Runtime
 from .options import RevocationOptions
 from .planning import RolePlan, disputed_of
-from .state import Known, State, unknown
+from .state import Known, State, has_lease, unknown
 
 
 def warn(options: RevocationOptions, known: Known, state: State, plans: Sequence[RolePlan], runtime: Runtime) -> None:
@@ -40,9 +40,9 @@ def _target(options: RevocationOptions, known: Known, state: State, plans: Seque
         )
     if options.state == "unlocked" and any(one.plan.locked for one in plans):
         yield "The venue stays locked: another Deny statement prevents everyone from assuming the role."
-    if options.by_receipt and not known.found and not state.lease_of(options.value):
+    if options.by_receipt and not known.found and not has_lease(options, state.leases):
         yield f"{unknown(options).message} Check the spelling of the name."
-    elif options.by_receipt and not known.receipts and not state.lease_of(options.value):
+    elif options.by_receipt and not known.receipts and not has_lease(options, state.leases):
         yield "No token of this venue that the receipts name is still valid. There is nothing to revoke."
     others = [one.session_name for one in known.receipts if options.target == "session_name"]
     if options.state == "present" and others and options.value not in others:

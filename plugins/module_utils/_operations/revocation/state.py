@@ -22,8 +22,8 @@ from ..._domain.errors import (
     TooManyReceipts,
     VenueError,
 )
+from ..._domain.lease_names import parameter_name, renewal_name
 from ..._domain.lease_parameters import FoundLeases
-from ..._domain.leases import StoredLease
 from ..._domain.names import Venue
 from ..._domain.receipt_log import ReceiptLog
 from ..._domain.receipts import Receipt
@@ -105,9 +105,11 @@ class State:
     own_missing: bool
     disputed: frozenset[SessionKey]
 
-    def lease_of(self, user: str) -> StoredLease | None:
-        """Return the lease of a user, or None."""
-        return self.leases.of(user) if self.leases else None
+
+def has_lease(options: RevocationOptions, leases: FoundLeases | None) -> bool:
+    """Whether the user has a lease, or only what its renewals recorded: an earlier run could not revoke the tokens."""
+    names = [name(options.lease_path, options.value) for name in (parameter_name, renewal_name)]
+    return options.target == "user" and leases is not None and not set(names).isdisjoint(leases.names)
 
 
 def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Known:
@@ -176,7 +178,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     (caller, now), leases = _read_caller_and_leases(options, sts, clients)
     check_account(caller, options.expected_account_id)
     receipts, foreign = _by_account(options, known, caller)
-    lease = leases.of(options.value) if leases else None
+    lease = has_lease(options, leases)
     if options.target == "user" and not known.found and not lease and not options.sources.services:
         raise unknown(options)
     wanted = _wanted_roles(options, iam, receipts, lease)
@@ -227,7 +229,7 @@ def _no_role(options: RevocationOptions, caller: Caller, refused: Sequence[Venue
     )
 
 
-def _asked_roles(options: RevocationOptions, receipts: Iterable[Receipt], lease: StoredLease | None) -> list[str]:
+def _asked_roles(options: RevocationOptions, receipts: Iterable[Receipt], lease: bool) -> list[str]:
     """The roles that options, receipts and a lease name; the venue's own before all others."""
     names = list({one.role_name.lower(): one.role_name for one in receipts}.values())  # IAM names have no case
     if not (options.by_receipt and not lease) and options.role_name.lower() not in map(str.lower, names):
@@ -235,9 +237,7 @@ def _asked_roles(options: RevocationOptions, receipts: Iterable[Receipt], lease:
     return sorted(names, key=lambda name: name.lower() != options.role_name.lower())
 
 
-def _wanted_roles(
-    options: RevocationOptions, iam: Any, receipts: Iterable[Receipt], lease: StoredLease | None
-) -> WantedRoles:
+def _wanted_roles(options: RevocationOptions, iam: Any, receipts: Iterable[Receipt], lease: bool) -> WantedRoles:
     """The roles that options, receipts, a lease and their own tags name."""
     asked = _asked_roles(options, receipts, lease)
     asked, rest = asked[:MOST_ROLES], asked[MOST_ROLES:]

@@ -15,7 +15,7 @@ from .._operation import Runtime
 from . import verification
 from .options import RevocationOptions
 from .planning import RolePlan, asked_of
-from .state import State
+from .state import State, has_lease
 
 
 def prepare_proof(options: RevocationOptions, state: State, clients: Clients, runtime: Runtime) -> verification.Before:
@@ -36,7 +36,7 @@ def _expected(options: RevocationOptions, state: State) -> verification.Expected
     if options.target == "session_name":
         receipts = [one for one in receipts if one.session_name == options.value]
         sessions = [options.value]
-    elif options.by_receipt and not state.lease_of(options.value):
+    elif options.by_receipt and not has_lease(options, state.leases):
         sessions = [one.session_name for one in receipts]
     else:
         return verification.Expected(names)
