@@ -374,6 +374,16 @@ def test_a_lease_whose_receipts_are_here_is_revoked_by_them(
     assert [one.partition("Z-")[2] for one in policies(account)] == [f"session={mine.session_name}"]
 
 
+def test_a_record_of_renewals_that_stays_is_reported(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    put_leases(account, "jdoe")
+    account.before("ssm:DeleteParameters", lambda: None, refuse("AccessDeniedException"))
+    result = revocation.execute(user="jdoe", receipts_file=write(tmp_path / "receipts"))
+    assert [one["user"] for one in result["leases"]] == ["jdoe"] and leases_of(account) == {"jdoe"}
+    assert any("What renewals of the lease recorded could not be deleted" in one for one in revocation.warnings)
+
+
 # Lifting, where receipts may be forged.
 
 PERSON = {"web_identity_issuer": "login.example.org", "web_identity_subject": "kim"}

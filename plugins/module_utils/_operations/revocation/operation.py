@@ -54,7 +54,9 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     if options.proof and not attempts and not runtime.check_mode:
         runtime.warn("Nothing was verified, because no token had to be revoked.")
     verified = verify(options, attempts, steps, runtime)
-    _end_leases(options, run.state.leases, clients, runtime, recorded=True)
+    _steps, problem = _end_leases(options, run.state.leases, clients, runtime, recorded=True)
+    if problem:
+        runtime.warn(f"What renewals of the lease recorded could not be deleted: {problem.message}")
     return {**result, "verified": verified}
 
 
