@@ -78,8 +78,8 @@ options:
   user:
     description:
       - Revoke all tokens of this recipient that have not expired and that have receipts in O(receipts_file),
-        O(receipts_s3) and O(receipts_ssm_path). If the recipient has a lease whose receipts are not there, revoke every
-        session that is named for the recipient.
+        O(receipts_s3) and O(receipts_ssm_path). If the recipient has a lease, also revoke every session that is named
+        for the recipient.
       - Receipts that name a role of another account or venue are reported and ignored. If there are no others, this is
         an error.
     type: str

@@ -34,7 +34,8 @@ SETTINGS = (
     ("", "AWS_CONFIG_FILE", "~/.aws/config"),
     ("", "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
 )
-RENEW_BEFORE = 300
+# The options that say so, with their defaults. venue_sts_token has no minimum_seconds.
+SECONDS = {"renew_before": 300, "minimum_seconds": 0}
 MOMENT = 300  # seconds
 
 
@@ -126,8 +127,8 @@ def request_of_task(action: Any, task_vars: Mapping[str, Any]) -> str:
 
 def seconds_wanted(args: Mapping[str, Any]) -> int | None:
     """Return for how many seconds credentials must still be valid; None for what the module itself refuses."""
-    seconds = str(args.get("renew_before", RENEW_BEFORE))
-    return int(seconds) if seconds.isdecimal() else None
+    texts = [str(args.get(name, default)) for name, default in SECONDS.items()]
+    return max(map(int, texts)) if all(map(str.isdecimal, texts)) else None
 
 
 def requested(result: dict[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Share:
     def _first_or_shared(self, request: str, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         this: Any = self
         args, host = this._task.args, task_vars.get("inventory_hostname")
-        seconds, previous = _seconds_wanted(args), RESULTS.find(request)
+        seconds, previous = seconds_wanted(args), RESULTS.find(request)
         if seconds is not None and previous and _serves(previous, host, settings_of(args), seconds):
             return dict(this.hide({**previous["result"], "changed": False, "reused": True}))
         # A request may have failed because its credentials would end too early.
@@ -133,9 +133,3 @@ def _serves(previous: Mapping[str, Any], host: Any, settings: list[str], seconds
     first = 0 if previous["host"] == host else 1
     same = previous["settings"][first:] == settings[first:]
     return same and lives(previous["result"], seconds, datetime.now(UTC))
-
-
-def _seconds_wanted(args: Mapping[str, Any]) -> int | None:
-    """Return for how many seconds shared credentials must be valid; None for what the module itself refuses."""
-    both = [seconds_wanted(args), seconds_wanted({"renew_before": args.get("minimum_seconds", 0)})]
-    return max(seconds for seconds in both if seconds is not None) if None not in both else None

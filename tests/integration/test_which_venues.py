@@ -26,8 +26,9 @@ def playbooks() -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    """An inventory with a venue."""
-    (tmp_path / "inventory.json").write_text(json.dumps({"venues": {"hosts": {"sbg-dev": LIMITED}}}))
+    """Two inventories with a venue, in the usual group and in another one."""
+    for group in ("venues", "fleet"):
+        (tmp_path / f"{group}.json").write_text(json.dumps({group: {"hosts": {"sbg-dev": LIMITED}}}))
     return tmp_path
 
 
@@ -39,16 +40,17 @@ def hosts_of(playbook: str, *options: str, folder: pathlib.Path, code: int = 0) 
 
 @pytest.mark.parametrize("playbook", sorted(set(playbooks()) - WITHOUT_LIMITS))
 def test_limits_of_an_inventory_are_not_left_out(playbook: str, folder: pathlib.Path) -> None:
-    refused = hosts_of(playbook, "-i", "inventory.json", *NAMED, folder=folder, code=4)
-    assert "Name its host instead, with -e target=HOST." in refused
-    assert "sbg-dev" in hosts_of(playbook, "-i", "inventory.json", "-e", "target=sbg-dev", folder=folder)
+    for inventory in ("venues.json", "fleet.json"):
+        refused = hosts_of(playbook, "-i", inventory, *NAMED, folder=folder, code=4)
+        assert "Name its host instead, with -e target=HOST." in refused
+    assert "sbg-dev" in hosts_of(playbook, "-i", "venues.json", "-e", "target=sbg-dev", folder=folder)
     for without_venues in (["-i", "localhost,"], []):
         assert "localhost" in hosts_of(playbook, *without_venues, *NAMED, folder=folder)
 
 
 @pytest.mark.parametrize("playbook", sorted({"lock", "revoke", "unlock"}))
 def test_what_ends_access_is_never_refused(playbook: str, folder: pathlib.Path) -> None:
-    assert "localhost" in hosts_of(playbook, "-i", "inventory.json", *NAMED, folder=folder)
+    assert "localhost" in hosts_of(playbook, "-i", "venues.json", *NAMED, folder=folder)
 
 
 def test_each_play_of_a_playbook_has_the_same_hosts() -> None:

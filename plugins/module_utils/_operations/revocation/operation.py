@@ -54,9 +54,7 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     if options.proof and not attempts and not runtime.check_mode:
         runtime.warn("Nothing was verified, because no token had to be revoked.")
     verified = verify(options, attempts, steps, runtime)
-    _steps, problem = _end_leases(options, run.state.leases, clients, runtime, recorded=True)
-    if problem:
-        runtime.warn(f"What renewals of the lease recorded could not be deleted: {problem.message}")
+    _forget_renewals(options, run.state.leases, clients, runtime)
     return {**result, "verified": verified}
 
 
@@ -200,33 +198,46 @@ def _holds(options: RevocationOptions, role: Role) -> bool:
 
 
 def _end_leases(
-    options: RevocationOptions, leases: FoundLeases | None, clients: Clients, runtime: Runtime, recorded: bool = False
+    options: RevocationOptions, leases: FoundLeases | None, clients: Clients, runtime: Runtime
 ) -> tuple[Sequence[Step], VenueError | None]:
     """End the leases first, so that no renewal follows. Return the steps, and what failed: tokens are revoked anyway.
 
     The token of a renewal that is in progress is not delivered: it looks at the lease again.
-
-    :param recorded: delete what renewals of the user's lease recorded, instead of the leases. It stays until the tokens
-        are revoked, or another run would not know of them.
     """
-    if not options.ends_leases or (recorded and runtime.check_mode):
+    if not options.ends_leases:
         return (), None
     if leases is None:
-        if not recorded:
-            runtime.warn(
-                f"The leases below {options.lease_path} could not be read with these credentials, so none was ended. "
-                "If the venue has leases, renewal can issue new tokens. The caller needs ssm:GetParametersByPath."
-            )
+        runtime.warn(
+            f"The leases below {options.lease_path} could not be read with these credentials, so none was ended. If "
+            "the venue has leases, renewal can issue new tokens. The caller needs ssm:GetParametersByPath."
+        )
         return (), None
     user = options.value if options.target == "user" else None
     record = renewal_name(options.lease_path, user) if user else None
-    part = replace(leases, names=tuple(name for name in leases.names if (name == record) is recorded))
+    leases = replace(leases, names=tuple(name for name in leases.names if name != record))
     if runtime.check_mode:
-        return plan_end(part, options.lease_path, user), None
+        return plan_end(leases, options.lease_path, user), None
     try:
-        return end_leases(clients, part, options.lease_path, user), None
+        return end_leases(clients, leases, options.lease_path, user), None
     except VenueError as error:
         return (), error
+
+
+def _forget_renewals(
+    options: RevocationOptions, leases: FoundLeases | None, clients: Clients, runtime: Runtime
+) -> None:
+    """Delete what renewals of the user's lease recorded.
+
+    It stays until the tokens are revoked: if that fails, another run knows by it that there are tokens.
+    """
+    if leases is None or options.target != "user" or not options.ends_leases or runtime.check_mode:
+        return
+    record = renewal_name(options.lease_path, options.value)
+    recorded = replace(leases, names=tuple(name for name in leases.names if name == record))
+    try:
+        end_leases(clients, recorded, options.lease_path, options.value)
+    except VenueError as error:
+        runtime.warn(f"What renewals of the lease recorded could not be deleted: {error.message}")
 
 
 OPERATION = Operation(

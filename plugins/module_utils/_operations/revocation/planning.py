@@ -52,19 +52,16 @@ def _sessions_of(receipts: Iterable[Receipt], now: datetime) -> list[Revocation]
 
 
 def _of_lease(options: RevocationOptions, state: State, one: RoleState, now: datetime) -> list[Revocation]:
-    """The tokens of the user's lease, where their receipts are kept elsewhere.
+    """The tokens of the user's lease, whose receipts may be kept elsewhere.
 
-    What renewals record names only the last token, and an earlier one may still be valid. Others can write the record,
-    so it does not say whose tokens to revoke.
+    What renewals record names only the last token, and an earlier one may still be valid. Others can write the record
+    and receipts, so neither says that there are no more tokens.
     """
     is_here = one.role.name.lower() == options.role_name.lower()
     is_renewed = state.leases is not None and renewal_name(options.lease_path, options.value) in state.leases.names
-    if options.target != "user" or not is_here or not is_renewed:
-        return []
-    lease = state.leases.of(options.value) if state.leases else None
-    if lease and lease.renewal and lease.renewal.session_name in [it.session_name for it in one.receipts]:
-        return []
-    return [Revocation("user", options.value, cutoff(now))]
+    return (
+        [Revocation("user", options.value, cutoff(now))] if options.target == "user" and is_here and is_renewed else []
+    )
 
 
 def asked_of(options: RevocationOptions, state: State, one: RoleState) -> list[Revocation]:
