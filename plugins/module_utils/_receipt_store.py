@@ -196,13 +196,20 @@ class ReceiptSources:
         next(_file_lines(self.file), None)
 
     def read(
-        self, clients: Clients, stored_since: datetime, *, since: datetime | None = None, venue: Venue | None = None
+        self,
+        clients: Clients,
+        stored_since: datetime,
+        *,
+        since: datetime | None = None,
+        venue: Venue | None = None,
+        details: bool = False,
     ) -> ReceiptLog:
         """The receipts of all places, joined: what one place has of a token adds to what the others have.
 
         :param stored_since: leave out tokens of a bucket that had certainly ended by then. It bounds what is read.
         :param since: the same for all places.
         :param venue: leave out the receipts of other venues, as far as the place can tell without reading them.
+        :param details: with what each token allows and how it was delivered, for which much more is held in memory.
         :raises InvalidInput: the file cannot be read.
         :raises TooManyReceipts: a place has more receipts than are read.
         :raises VenueError: AWS does not let a place be read.
@@ -213,10 +220,10 @@ class ReceiptSources:
             if contents.truncated:
                 raise _too_many(name)
             found.append(contents)
-        return self._joined(found, since)
+        return self._joined(found, since, details=details)
 
     def read_available(self, clients: Clients, stored_since: datetime) -> tuple[ReceiptLog, list[str]]:
-        """The receipts of every place that can be read, and why others, or parts of them, could not be.
+        """The receipts of every place that can be read, without details, and why others, or parts, could not be.
 
         :param stored_since: leave out tokens of a bucket that had certainly ended by then.
         :raises InvalidInput: the file cannot be read.
@@ -232,11 +239,11 @@ class ReceiptSources:
             if contents.truncated:
                 problems.append(_too_many(name).message)
             found.append(contents)
-        return self._joined(found, None), problems
+        return self._joined(found, None, details=False), problems
 
-    def _joined(self, found: Sequence[Contents], since: datetime | None) -> ReceiptLog:
+    def _joined(self, found: Sequence[Contents], since: datetime | None, *, details: bool) -> ReceiptLog:
         stored = (one for contents in found for one in contents.receipts)
-        log = read_log(itertools.chain(_file_lines(self.file), stored), since)
+        log = read_log(itertools.chain(_file_lines(self.file), stored), since, details=details)
         return log._replace(unreadable=log.unreadable + sum(one.unreadable for one in found))
 
     def _stored(

@@ -57,7 +57,7 @@ def _completed(resending: Resending, clients: Clients, runtime: Runtime) -> Rese
     """
     delivery, stores, receipt = resending.delivery, resending.stores, resending.receipt
     if receipt is None and stores.in_aws:
-        receipt = find_digest(stores.sources().read(clients, runtime.now()).tokens, delivery.digest)
+        receipt = find_digest(stores.sources().read(clients, runtime.now(), details=True).tokens, delivery.digest)
     if receipt is None:
         places = stores.sources()
         if not resending.without_receipt:

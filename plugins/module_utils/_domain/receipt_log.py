@@ -67,7 +67,7 @@ class ReceiptLog(NamedTuple):
     conflicts: tuple[str, ...] = ()
 
 
-def _read_stored(stored: Stored, oldest: str) -> Receipt | None:
+def _read_stored(stored: Stored, oldest: str, *, details: bool) -> Receipt | None:
     """The receipt of a line, or None for an empty line and for a token that ended long ago.
 
     :raises ValueError: it is not a receipt, or replaces another one.
@@ -77,12 +77,14 @@ def _read_stored(stored: Stored, oldest: str) -> Receipt | None:
     given = _decode(stored.text)
     if _is_older(given, oldest):
         return None
-    receipt = read_receipt(given)
+    receipt = read_receipt(given, details=details)
     _check_place(receipt, stored)
     return receipt
 
 
-def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = None) -> ReceiptLog:
+def read_log(
+    lines: Iterable[bytes | str | Stored], since: datetime | None = None, *, details: bool = True
+) -> ReceiptLog:
     """Join the lines that are about one token: those that say the same of the request and of the answer of STS.
 
     A later line adds what it knows, such as the answer. It neither hides a token nor changes one, whatever it says:
@@ -90,6 +92,8 @@ def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = Non
     nothing back that was requested: anybody who may write receipts can say so.
 
     :param since: leave out tokens that had certainly ended by then.
+    :param details: as for :func:`read_receipt`. Without them, what a line takes in memory does not grow with the lists
+        in it.
     """
     issues: dict[Key, dict[Answer, Receipt]] = {}
     holders: dict[str, Key] = {}
@@ -99,7 +103,7 @@ def read_log(lines: Iterable[bytes | str | Stored], since: datetime | None = Non
     for line in lines:
         stored = line if isinstance(line, Stored) else Stored(line, "")
         try:
-            receipt = _read_stored(stored, oldest)
+            receipt = _read_stored(stored, oldest, details=details)
         except (ValueError, RecursionError, InvalidInput):
             unreadable += 1
             continue

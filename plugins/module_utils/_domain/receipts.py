@@ -241,9 +241,11 @@ def parse_receipt(option: str, given: Mapping[str, Any]) -> Receipt:
         raise InvalidInput(option, f"is not the receipt of an issue: {error}") from None
 
 
-def read_receipt(given: Any) -> Receipt:
+def read_receipt(given: Any, *, details: bool = True) -> Receipt:
     """A receipt from its JSON, without the name of an option in the message.
 
+    :param details: keep what the token allows and how it was delivered, which is most of a receipt. Both are checked
+        in any case.
     :raises BadValue, InvalidInput: as for ``parse_receipt``.
     """
     if not isinstance(given, dict):
@@ -252,6 +254,8 @@ def read_receipt(given: Any) -> Receipt:
         raise BadValue(f"schema must be {SCHEMA}.")
     request = _checked_request(_Request(given))
     outcome = checked(_OUTCOME, {key: given.get(key) for key in _OUTCOME})
+    if not details:
+        request, outcome = {**request, "allows": None}, {**outcome, "handoff": None}
     receipt = Receipt(**request, **outcome)  # pylint: disable=missing-kwoa
     _check_outcome(receipt)
     return receipt

@@ -87,6 +87,20 @@ def test_what_is_no_text_on_one_line(value: Any) -> None:
         one_line(value)
 
 
+@pytest.mark.parametrize(
+    "value", ["", "x" * (LONGEST_TEXT + 1), 7, None, True, b"a", ["a"], "a\tb", "a\x7fb", HARMLESS]
+)
+@pytest.mark.parametrize("others", [0, 1, 999])
+def test_a_list_takes_what_a_text_may_be(value: Any, others: int) -> None:
+    try:
+        one_line(value)
+    except BadValue:
+        with pytest.raises(BadValue):
+            text_list([*["a"] * others, value])
+    else:
+        assert text_list([*["a"] * others, value]) == [*["a"] * others, value]
+
+
 def test_a_list_has_at_most_a_thousand_texts() -> None:
     assert len(text_list(["x"] * MOST_ITEMS)) == MOST_ITEMS
     for value in (["x"] * (MOST_ITEMS + 1), "x", None, {"x": "y"}):

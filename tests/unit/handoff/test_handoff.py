@@ -22,6 +22,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
+import boto3
 import jsonschema
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import (
@@ -50,6 +51,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils._channels.output im
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._held import show_sealed
 from ansible_collections.mdps.venue_sts.plugins.plugin_utils._known_receipts import last_keys
 from cryptography.hazmat.primitives.asymmetric import ec
+from moto import mock_aws
 
 from tests.support import people
 from tests.support.receipts import issued
@@ -507,10 +509,10 @@ def test_what_is_unsealed_is_not_kept_elsewhere(issuer, token):
     assert no_secret(token, json.dumps(caught.value.facts), tree(issuer.folder))
 
 
-def undelivered(issuer, someone):
+def undelivered(issuer, someone, **options):
     issuer.on_assume = lambda: block(issuer)
     with pytest.raises(DeliveryFailed) as caught:
-        issuer(public_keys=someone.keys)
+        issuer(public_keys=someone.keys, **options)
     return caught.value.facts["kept"]
 
 
@@ -613,6 +615,20 @@ def test_sending_again_without_a_receipt_is_possible_with_a_warning(issuer, some
         issuer.resend(kept, channel="output")
     assert issuer.resend(kept, channel="output", without_receipt=True)["sealed"] == Path(kept).read_text()
     assert "No receipt" in issuer.warnings[0] and not issuer.receipts
+
+
+@pytest.mark.parametrize("store", [{"receipts_s3": "s3://records/sts"}, {"receipts_ssm_path": "/unity/receipts"}])
+def test_the_receipt_of_what_is_sent_again_may_be_in_aws_alone(issuer, someone, monkeypatch, store):
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+        boto3.client("s3").create_bucket(
+            Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+        )
+        kept = undelivered(issuer, someone, receipts=store)
+        issuer.receipts_file.write_text("")
+        receipt = issuer.resend(kept, channel="output", **store)["receipt"]
+    assert (receipt["state"], receipt["handoff"]["resent"]) == ("delivered", True)
+    assert receipt["allows"]["buckets"] == ["sbg-dev-unity-data"]
 
 
 def test_a_file_that_was_changed_is_not_sent(issuer, someone):

@@ -22,6 +22,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipt_log
 )
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times import iso
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.untrusted import MOST_ITEMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -264,6 +265,17 @@ def test_a_receipt_under_the_name_of_another_one_is_none(name: str, kept: int) -
     log = read_log([Stored(issued().to_line().encode(), name)])
     assert (len(log.tokens), log.unreadable) == (kept, 1 - kept)
     assert read_log([Stored(b"", name)]).unreadable == bool(name)
+
+
+@given(st.data())
+def test_without_details_a_log_says_the_same_of_every_token(data: st.DataObject) -> None:
+    token = issued(allows={"bucket_prefixes": ["a"] * MOST_ITEMS})
+    known = [requested(), token, token.with_handoff(DELIVERED, NOW), issued().failed("No space left.", NOW)]
+    lines: list[Receipt | str] = [*known, *FORGED, changed(token, allows={"buckets": ["x"] * (MOST_ITEMS + 1)})]
+    chosen = data.draw(st.lists(st.sampled_from(lines), max_size=6))
+    texts = [one.to_line() if isinstance(one, Receipt) else one for one in chosen]
+    complete, log = read_log(texts), read_log(texts, details=False)
+    assert log == complete._replace(tokens=[replace(one, allows=None, handoff=None) for one in complete.tokens])
 
 
 def test_the_known_keys_are_those_of_the_latest_token() -> None:

@@ -48,7 +48,7 @@ def stores(**given: Any) -> ReceiptStores:
 def read_file(path: str | None) -> ReceiptLog:
     sources = ReceiptSources(path)
     sources.check()
-    return sources.read(NOWHERE, NOW)
+    return sources.read(NOWHERE, NOW, details=True)
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_what_is_stored_is_read_back_as_one_token(
 ) -> None:
     for receipt in STATES:
         stores(**place).record(receipt, clients)
-    assert sources(tmp_path, **place).read(clients, NOW, venue=venue)[:3] == ([STATES[-1]], 0, ())
+    assert sources(tmp_path, **place).read(clients, NOW, venue=venue, details=True)[:3] == ([STATES[-1]], 0, ())
 
 
 def test_stores_complete_each_other(clients: Clients, bucket: Any, tmp_path: pathlib.Path) -> None:
@@ -196,7 +196,7 @@ def test_stores_complete_each_other(clients: Clients, bucket: Any, tmp_path: pat
     stores(receipts_ssm_path=PATH).record(STATES[1], clients)  # read last, and not the last state
     late = STATES[-1].with_handoff({"delivered": True, "channel": "email"}, NOW + timedelta(minutes=1))
     stores(receipts_s3="s3://records/sts").record(late, clients)
-    (token,) = places.read(clients, NOW).tokens
+    (token,) = places.read(clients, NOW, details=True).tokens
     assert (token.state, (token.handoff or {})["channel"]) == ("delivered", "email")
 
 
@@ -239,7 +239,7 @@ def test_what_others_put_there_is_counted_and_skipped(clients: Clients, bucket: 
     ssm = clients.client("ssm")
     for number, text in enumerate(["no receipt", STATES[1].to_line()]):
         ssm.put_parameter(Name=f"{PATH}/x{number}", Value=text, Type="String")
-    log = sources(tmp_path, **EVERYWHERE).read(clients, NOW)
+    log = sources(tmp_path, **EVERYWHERE).read(clients, NOW, details=True)
     assert (log.tokens, log.unreadable) == ([STATES[1]], 7)
 
 
@@ -277,7 +277,7 @@ def test_a_store_that_may_not_be_read_is_an_error_and_one_object_is_not(
         monkeypatch.setattr(receipt_stores, "call", answer)
 
     refuse("-00000001/")
-    log = sources(tmp_path, receipts_s3="s3://records/sts").read(clients, NOW)
+    log = sources(tmp_path, receipts_s3="s3://records/sts").read(clients, NOW, details=True)
     assert (log.tokens, log.unreadable) == ([issued(number=2)], 1)
     refuse("-0000000")
     with pytest.raises(AwsRefused):
