@@ -45,7 +45,7 @@ from tests.bench.long_set import LONG  # noqa: E402
 from tests.bench.measure import take_turn  # noqa: E402
 from tests.bench.quick_set import QUICK  # noqa: E402
 
-ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 MEASURED = ("plugins", "roles", "playbooks", "tests/bench")
 
 
@@ -71,8 +71,9 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[argparse.ArgumentPars
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="the long set")
-    parser.add_argument("--resume", action="store_true", help="leave out what results.json has of the same files")
-    parser.add_argument("--append", action="store_true", help="keep what results.json has of the same files")
+    earlier = parser.add_mutually_exclusive_group()
+    earlier.add_argument("--resume", action="store_true", help="leave out what results.json has of the same files")
+    earlier.add_argument("--append", action="store_true", help="keep what results.json has of the same files")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs" / "performance")
     own = parser.add_argument_group("instead of a set")
     own.add_argument("--venues", type=int, nargs="+", help="how many venues (1)")

@@ -46,7 +46,10 @@ def has_ended(pidfd: int) -> bool:
     return bool(poll.poll(60_000))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [*(signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2), signal.SIGKILL],
+)
 def test_the_servers_end_with_it(number: signal.Signals, tmp_path: pathlib.Path) -> None:
     with bench(tmp_path, "--runs", "1000") as process, contextlib.ExitStack() as stack:
         assert process.stdout

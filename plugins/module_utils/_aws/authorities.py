@@ -90,6 +90,18 @@ def certificate_refused(error: object) -> bool:
     return bool(_REFUSED.search(str(error)))
 
 
+def unusable_bundle(error: object) -> str:
+    """Return why the CA bundle could not be loaded, or '' if that is not the error.
+
+    :param error: what botocore raised. OpenSSL's text begins with its library that failed, X.509.
+    """
+    cause = error.kwargs.get("error") if isinstance(error, SSLError) else None
+    inner = cause.args[0] if isinstance(cause, Exception) and cause.args else None
+    if isinstance(inner, ssl.SSLError):
+        return "it has no certificates in PEM form" if str(inner).startswith("[X509") else ""
+    return inner.strerror or "" if isinstance(inner, OSError) else ""
+
+
 def use_full_bundle_on_error(client: Any, short: str, verify: bool | str | None) -> None:
     """Make a client try again with the whole bundle when a certificate is not accepted with the short list.
 

@@ -24,7 +24,7 @@ from .._domain.steps import Step
 from .._domain.trust_reader import named_external_ids
 from .._masking import register_result
 from .advice import ADVICE
-from .authorities import certificate_refused
+from .authorities import certificate_refused, unusable_bundle
 from .clients import KEYS_ADVICE
 
 with contextlib.suppress(ImportError):  # Clients says so, before any call is made
@@ -268,7 +268,12 @@ def _no_answer(error: Any, client: Any, purpose: str) -> VenueError:
             f"could not {purpose}: {where} cannot be reached. Check network, VPN and proxy, and that the region "
             f"{client.meta.region_name} exists."
         )
-    if isinstance(error, botocore_errors.SSLError) or certificate_refused(error):
+    if unusable := unusable_bundle(error):
+        return ConnectionProblem(
+            f"could not {purpose}: the CA bundle cannot be used ({unusable}). Correct aws_ca_bundle, AWS_CA_BUNDLE, "
+            "the profile's ca_bundle or REQUESTS_CA_BUNDLE, whichever is set first."
+        )
+    if certificate_refused(error):
         whose = where if isinstance(error, botocore_errors.SSLError) else "the HTTPS proxy"
         return ConnectionProblem(
             f"could not {purpose}: the TLS certificate of {whose} could not be verified. Behind an inspecting proxy, "

@@ -178,7 +178,8 @@ class Clients:
             for more in (settings.pop("aws_config", None), extra):
                 config = config.merge(more) if more else config
             bundle = settings["verify"]
-            short = authorities.short_list(bundle) if authorities.by_tls(endpoint) else None
+            shortens = authorities.by_tls(endpoint) and _retry_mode(session, config) != "legacy"
+            short = authorities.short_list(bundle) if shortens else None
             client = session.create_client(
                 service,
                 region_name=region or self.region,
@@ -203,3 +204,11 @@ def _retries(session: Any) -> Any:
             "AWS_MAX_ATTEMPTS, or max_attempts in the profile, is not a number. Correct it, or remove it."
         ) from None
     return {"mode": mode or "standard", **({} if attempts else {"total_max_attempts": MOST_ATTEMPTS})}
+
+
+def _retry_mode(session: Any, config: Any) -> str:
+    """Return the retry mode of botocore for a client with this configuration. An aws_config with retries may name none.
+
+    In the mode ``legacy``, the error of the last attempt is raised before ``use_full_bundle_on_error`` has a say.
+    """
+    return str((config.retries or {}).get("mode") or session.get_config_variable("retry_mode"))

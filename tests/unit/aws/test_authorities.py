@@ -267,6 +267,28 @@ def test_behind_a_proxy_that_inspects_tls_the_whole_bundle_is_used_from_the_seco
     assert [certificates(file) for file in folder.iterdir()] == [certificates(bundle)]
 
 
+@pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive", None])
+@pytest.mark.parametrize("place", ["environment", "profile", "aws_config"])
+def test_a_proxy_that_inspects_tls_is_accepted_in_every_retry_mode_at_the_first_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str | None, place: str
+) -> None:
+    proxy = Authority(tmp_path, "Inspecting proxy")
+    aws_config = None
+    if place == "aws_config":
+        aws_config = {"retries": {"total_max_attempts": 1, **({"mode": mode} if mode else {})}}
+    elif place == "environment":
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        monkeypatch.setenv("AWS_RETRY_MODE", mode or "")
+    else:
+        config = tmp_path / "config"
+        config.write_text("[default]\nmax_attempts = 1\n" + (f"retry_mode = {mode}\n" if mode else ""))
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    with sts_with(proxy) as server:
+        with client_of(server, bundle_of(tmp_path, proxy), aws_config) as sts, pytest.raises(AwsRefused):
+            calls.call(sts, "get_caller_identity", "ask")
+        assert server.ended == 1
+
+
 def test_calls_side_by_side_all_find_the_whole_bundle(tmp_path: Path) -> None:
     proxy = Authority(tmp_path, "Inspecting proxy")
     with sts_with(proxy) as server:
@@ -314,7 +336,7 @@ def test_an_error_after_the_call_was_sent_does_not_repeat_it(tmp_path: Path, fol
     amazon = Authority(tmp_path, "Amazon")
     with sts_with(amazon) as server:
         server.RequestHandlerClass, server.posts = Breaking, 0  # type: ignore[attr-defined]
-        once = {"retries": {"total_max_attempts": 1}}
+        once = {"retries": {"mode": "standard", "total_max_attempts": 1}}
         with client_of(server, bundle_of(tmp_path, amazon), once) as sts, pytest.raises(ConnectionProblem):
             calls.call(sts, "get_caller_identity", "ask")
         assert server.posts == 1  # type: ignore[attr-defined]
@@ -363,7 +385,7 @@ def test_the_certificate_of_an_https_proxy_is_verified_with_the_whole_bundle(
             ask(server, bundle)
             assert (server.ended, proxy.begun, proxy.ended) == (1, 2, 1)
             return
-        once = {"retries": {"total_max_attempts": 1}}
+        once = {"retries": {"mode": "standard", "total_max_attempts": 1}}
         with (
             client_of(server, bundle, once) as sts,
             pytest.raises(ConnectionProblem, match="certificate of the HTTPS proxy could not be verified"),

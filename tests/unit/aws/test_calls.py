@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -244,6 +245,45 @@ def test_no_credentials_tell_how_to_get_some() -> None:
 
 def test_a_certificate_that_nobody_trusts(tls_server: str) -> None:
     unreachable("could not be verified. Behind an inspecting proxy, set aws_ca_bundle.", endpoint_url=tls_server)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "No such file or directory"),
+        ("", "it has no certificates in PEM form"),
+        ("nonsense", "it has no certificates in PEM form"),
+        ("-----BEGIN CERTIFICATE-----\nMIIB", "it has no certificates in PEM form"),
+        ("a folder", "Is a directory"),
+    ],
+)
+def test_a_bundle_that_cannot_be_loaded_is_said_to_be_the_reason(
+    tls_server: str, tmp_path: Path, content: str | None, why: str
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if content == "a folder":
+        bundle.mkdir()
+    elif content is not None:
+        bundle.write_text(content)
+    unreachable(
+        f"the CA bundle cannot be used ({why}). Correct aws_ca_bundle", endpoint_url=tls_server, verify=str(bundle)
+    )
+
+
+def test_a_server_that_does_not_speak_tls_has_no_certificate() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer_in_plain_text, args=(listener,))
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        unreachable(f"the connection to {url} failed (SSLError).", endpoint_url=url)
+        thread.join(timeout=10)
+
+
+def answer_in_plain_text(listener: socket.socket) -> None:
+    connection, _address = listener.accept()
+    with connection:
+        connection.recv(1)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 def test_an_argument_that_botocore_refuses_is_not_quoted() -> None:
