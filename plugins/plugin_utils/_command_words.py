@@ -9,6 +9,13 @@ from pathlib import PurePath
 
 # What none of the shells interprets, wherever it stands but at the beginning. Letters of other languages are harmless.
 _PLAIN = re.compile(r"[\w./][\w./:@+=-]*")
+# What shells interpret in double quotes, or what ends them: in PowerShell, also typographic quotation marks.
+_ACTIVE = re.compile(r"[\"$`\\\u201c-\u201e]")
+
+
+def is_safe(text: str) -> bool:
+    """Whether `word` returns a text of which no shell runs a part as a command."""
+    return not _ACTIVE.search(text)
 
 
 def word(text: str) -> str:

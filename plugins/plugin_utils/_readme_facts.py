@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..module_utils._domain.arns import dns_suffix
 from ..module_utils._domain.words import enumerate_words
-from ._command_words import word
+from ._command_words import is_safe, word
 
 # The words of the option ``access``, and what the templates call them.
 PLACEHOLDER = "NAME"
@@ -96,10 +97,14 @@ class Repository(NamedTuple):
 
 
 UNKNOWN = "(ask for their names)"
+_ECR_NAMES = re.compile(r"[A-Za-z0-9._/*?-]+")  # of what a repository's name can have, and wildcards
 
 
 def readme_facts(receipt: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts that templates use. ``known`` is false where the receipt does not say what the token allows."""
+    """Return the facts that templates use. ``known`` is false where the receipt does not say what the token allows.
+
+    ``data`` has every place. ``places`` has those that a recipient can safely type as a part of a command.
+    """
     allows: Mapping[str, Any] = receipt.get("allows") or {}
     places, repositories = _places(allows), _repositories(allows)
     can = {ability: any(verb in one.verbs for one in places) for verb, ability in _ABILITIES.items()}
@@ -111,7 +116,7 @@ def readme_facts(receipt: Mapping[str, Any]) -> dict[str, Any]:
         **can,
         "known": allows.get("access") is not None,
         "narrowed": allows.get("narrowed") is True,
-        "places": places,
+        "places": [one for one in places if is_safe(one.url)],
         "data": [(words, list(group)) for words, group in groupby(places, lambda one: one.begin_of_sentence)],
         "verbs": enumerate_words(verbs).capitalize() if verbs else "",
         "repositories": repositories,
@@ -162,6 +167,8 @@ def _repositories(allows: Mapping[str, Any]) -> list[Repository]:
 def _repository(pattern: str, verbs: tuple[str, ...] = ()) -> Repository:
     if pattern in (UNKNOWN, "*"):
         return Repository(UNKNOWN, "REPOSITORY", placeholder=True, verbs=verbs)
+    if not _ECR_NAMES.fullmatch(pattern):  # a policy may have been written by anybody
+        return Repository(pattern, "REPOSITORY", placeholder=True, verbs=verbs)
     name = pattern.replace("*", PLACEHOLDER).replace("?", "x")
     return Repository(pattern, name, placeholder=name != pattern, verbs=verbs)
 

@@ -100,6 +100,24 @@ def test_it_says_what_when_how_and_whom_to_ask() -> None:
         assert words in text, words
 
 
+@pytest.mark.parametrize("name", ["a$(touch own)", "a`touch own`", 'a"; touch own; "', "a$HOME", "a\\", "a\u201d;own"])
+def test_names_in_a_policy_run_no_command_of_their_own(name: str) -> None:
+    """A session policy may come from somebody else than the recipient, who types these commands."""
+    files = texts(
+        settings=CONSOLE,
+        allows={
+            "places": [f"read,list data/{name}/", "read,list data/b c/"],
+            "repositories": [f"create,push sbg/{name}*"],
+        },
+    )
+    text = files["README.txt"]
+    assert f"     s3://data/{name}/  (not below: shells would interpret its name)\r\n" in text
+    assert f"(ECR): sbg/{name}*\r\n" in text
+    used = text.partition("Use them\r\n")[2]
+    assert 'aws s3 ls "s3://data/b c/"' in used and "--repository-name REPOSITORY\r\n" in used
+    assert name not in used and name not in files["CLIENTS.txt"]
+
+
 def test_a_notebook_uses_the_profile_whatever_credentials_its_computer_has(tmp_path: Path) -> None:
     """As on a cluster, whose notebooks get the role of their computer by variables."""
     files = texts()
