@@ -153,6 +153,26 @@ def test_what_wins_over_the_profile_is_removed_by_the_readme(tmp_path: Path, own
     assert run(env=base).stdout == "shared-credentials-file\n"
 
 
+def test_what_is_opened_as_the_guide_says_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """age, gpg and openssl write what they open with the usual mode, which other users may read."""
+    guide = (Path(__file__).parents[3] / "docs" / "recipients.md").read_text(encoding="utf-8")
+    opening = guide.partition("## 3. Open it")[2].partition("## 4.")[0]
+    command = next(re.finditer(r"`(age --decrypt [^`]*)`", opening))[1]
+    first = [found[1] for found in re.finditer(r"type `(umask[^`]*)`", opening[: opening.index(command)])]
+    script = "\n".join(
+        [
+            "set -e; umask 022; age-keygen -o key.txt; echo FAKE >plain",
+            'age --encrypt --recipient "$(age-keygen -y key.txt)" --output x.zip.age plain',
+            *first,
+            command,
+        ]
+    )
+    subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "x.zip").stat().st_mode & 0o777 == 0o600
+    for text in (readme(), guide):
+        assert re.search("(?i)delete the\\s+zip file", text) and re.search("folder and the\\s+zip file", text)
+
+
 def test_nothing_needs_to_be_run_from_the_bundle() -> None:
     """The main way reads one file. Scripts are named only in the list of files and for the desktop."""
     use = readme().partition("Use them")[2].partition("Programs started from the desktop")[0]
