@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import configparser
 import functools
 import io
 import json
@@ -173,6 +174,23 @@ def test_what_is_opened_as_the_guide_says_is_for_its_owner_alone(tmp_path: Path)
         assert re.search("(?i)delete the\\s+zip file", text) and re.search("folder and the\\s+zip file", text)
 
 
+def test_the_next_credentials_can_be_copied_into_the_same_file() -> None:
+    """AWS tools read no profile at all of a file with two sections of one name."""
+    files = texts(renewal=LEASE)
+    copied = "[other]\nregion = us-east-1\n" + files["credentials"] + "[last]\nregion = us-east-2\n"
+    said = re.search(
+        r"has the line (\[\S+\]) already,\s+first delete that line and\s+the (\d+) lines", files["README.txt"]
+    )
+    assert said
+    lines = copied.splitlines()
+    start = lines.index(said[1])
+    del lines[start : start + 1 + int(said[2])]
+    parser = configparser.RawConfigParser()
+    parser.read_string("\n".join([*lines, files["credentials"]]))
+    assert parser.sections() == ["other", "last", "123456789012-sbg-dev"]
+    assert "If it is there\r\nfrom an earlier bundle, change its lines" in files["README.txt"]
+
+
 def test_nothing_needs_to_be_run_from_the_bundle() -> None:
     """The main way reads one file. Scripts are named only in the list of files and for the desktop."""
     use = readme().partition("Use them")[2].partition("Programs started from the desktop")[0]
@@ -328,7 +346,7 @@ def test_the_bundle_of_a_lease_renews_itself_and_no_other_does() -> None:
     assert "You have a lease" not in other["README.txt"]
     part = lease["README.txt"].partition("Automatic renewal")[2].partition("The data")[0]
     prose = [line for line in part.splitlines()[2:] if line and not line.startswith("    ")]
-    assert len(prose[:3]) == 3 and prose[3:] == ["On Windows, the last line is:"]
+    assert len(prose[:5]) == 5 and prose[5:] == ["On Windows, the last line is:"]
     assert (
         'credential_process = sh "FOLDER/renew.sh" "KEY-FILE"' in part
         and "[profile 123456789012-sbg-dev-lease]" in part
