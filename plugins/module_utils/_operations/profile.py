@@ -28,7 +28,7 @@ from .._domain.credentials_file import (
     with_profile,
     without_profile,
 )
-from .._domain.errors import FileNotWritten, InvalidInput
+from .._domain.errors import FileNotWritten, InvalidInput, VenueError
 from .._domain.names import make_venue
 from .._domain.profiles import KEY_NAMES, check_profile_name, check_region, credentials_of, role_arn
 from .._files import locked, replace_private
@@ -191,12 +191,7 @@ def keep_profile(options: ProfileOptions, _clients: Clients, runtime: Runtime) -
             if plan.is_change:
                 replace_private("credentials_file", options.target, plan.new.encode(errors="surrogateescape"))
     if options.values:
-        rivals = [name for name in WINNERS if plan.before and name in plan.before.values]
-        if rivals:
-            runtime.warn(
-                f"The profile {options.name} also has {', '.join(rivals)}, so AWS tools will not use its credentials. "
-                "Remove these settings, or name another profile."
-            )
+        _warn_of_winners(options, plan, runtime)
     return {
         "changed": plan.is_change,
         "profile": options.name,
@@ -204,6 +199,26 @@ def keep_profile(options: ProfileOptions, _clients: Clients, runtime: Runtime) -
         "expiration": options.mark.expires or None,
         "diff": _diff(options, plan),
     }
+
+
+def _warn_of_winners(options: ProfileOptions, plan: ProfilePlan, runtime: Runtime) -> None:
+    """Warn of settings with which AWS tools ignore the credentials, in this file or in that of the configuration."""
+    config = Path(os.path.expanduser(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"))  # noqa: PTH111 - never raise
+    for place, profile in ((options.target, plan.before), (config, _configured(config, options.name))):
+        rivals = [name for name in WINNERS if profile and name in profile.values]
+        if rivals:
+            runtime.warn(
+                f"The profile {options.name} also has {', '.join(rivals)} in '{place}', so AWS tools will not use its "
+                "credentials. Remove these settings, or name another profile."
+            )
+
+
+def _configured(config: Path, name: str) -> Profile | None:
+    """Return the settings of the profile in the configuration file. A file that cannot be read is not our concern."""
+    with contextlib.suppress(VenueError):
+        text, _mode = _read(config)
+        return read_profile(text, f"profile {name}") or (read_profile(text, name) if name == "default" else None)
+    return None
 
 
 def _diff(options: ProfileOptions, plan: ProfilePlan) -> dict[str, str]:

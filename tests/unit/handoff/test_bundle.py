@@ -191,6 +191,24 @@ def test_the_next_credentials_can_be_copied_into_the_same_file() -> None:
     assert "If it is there\r\nfrom an earlier bundle, change its lines" in files["README.txt"]
 
 
+def test_a_profile_of_the_same_name_is_explained(tmp_path: Path) -> None:
+    """A role in the recipient's own configuration wins over the credentials."""
+    (tmp_path / "credentials").write_text(texts()["credentials"])
+    section = "[profile 123456789012-sbg-dev]"
+    (tmp_path / "config").write_text(f"{section}\nrole_arn = arn:aws:iam::123456789012:role/own\nsource_profile = x\n")
+    environment = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_PROFILE": "123456789012-sbg-dev",
+    }
+    show = [sys.executable, "-c", "import boto3; print(boto3.Session().get_credentials().method)"]
+    run = functools.partial(subprocess.run, show, env=environment, capture_output=True, text=True)
+    assert run().stdout != "shared-credentials-file\n"
+    assert f"look for {section} in the file\r\n.aws/config" in readme()
+    (tmp_path / "config").write_text((tmp_path / "config").read_text().replace(section, "[profile own]"))
+    assert run().stdout == "shared-credentials-file\n"
+
+
 def test_nothing_needs_to_be_run_from_the_bundle() -> None:
     """The main way reads one file. Scripts are named only in the list of files and for the desktop."""
     use = readme().partition("Use them")[2].partition("Programs started from the desktop")[0]

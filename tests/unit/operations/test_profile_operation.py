@@ -154,6 +154,29 @@ def test_somebody_elses_profile_is_left_alone_unless_told(tmp_path):
     assert "AKIAMINE" not in path.read_text() and "region = us-east-1" in path.read_text()
 
 
+@pytest.mark.parametrize(("name", "section"), [("", f"profile {NAME}"), ("default", "default")])
+@pytest.mark.parametrize("setting", ["role_arn = arn:aws:iam::123456789012:role/x", "sso_session = corp"])
+def test_a_setting_of_the_configuration_that_beats_the_keys_is_warned_of(tmp_path, monkeypatch, name, section, setting):
+    """AWS tools merge the profiles of both files, and a role or a login of IAM Identity Center wins."""
+    config = tmp_path / "config"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    config.write_text(f"[{section}-2]\n{setting}\n[{section}]\n{setting}\n")
+    warnings: list[str] = []
+    chosen = {"profile": name} if name else {}
+    succeed(tmp_path / "credentials", warn=warnings.append, **chosen)
+    assert len(warnings) == 1 and setting.split()[0] in warnings[0] and str(config) in warnings[0]
+
+
+@pytest.mark.parametrize("content", [f"[profile {NAME}-2]\nrole_arn = x\n", f"[profile {NAME}]\nregion = x\n", "[[x"])
+def test_another_configuration_is_no_concern(tmp_path, monkeypatch, content):
+    config = tmp_path / "config"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    config.write_text(content)
+    succeed(tmp_path / "credentials", warn=pytest.fail)
+    config.unlink()
+    succeed(tmp_path / "credentials", warn=pytest.fail)
+
+
 def test_a_setting_that_beats_the_keys_is_warned_of(tmp_path):
     path = tmp_path / "credentials"
     path.write_text(f"[{NAME}]\nrole_arn = arn:aws:iam::123456789012:role/x\n")
