@@ -28,6 +28,8 @@ try:
 
     # Early versions know only the AES-128 that is not wanted here.
     HAS_CRYPTOGRAPHY = hasattr(pkcs7.PKCS7EnvelopeBuilder, "set_content_encryption_algorithm")
+    # What the library raises for parts of a certificate, which it reads only when they are asked for.
+    UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 except (ImportError, AttributeError):
     HAS_CRYPTOGRAPHY = False
 
@@ -48,7 +50,7 @@ def read(material: bytes, now: datetime) -> RecipientKeys:
             "Run: pip install --upgrade cryptography"
         )
     found = list(dict.fromkeys(_certificates(material)))
-    problems = {one: _validity(one, now) or _strength(one) or _purpose(one) for one in found}
+    problems = {one: _problem(one, now) for one in found}
     fit = [one for one, problem in problems.items() if not problem]
     others = {one.subject for one in found if not _is_authority(one)}
     if len(fit) > 1 or len(others) > 1:
@@ -86,8 +88,19 @@ def _name(certificate: x509.Certificate) -> str:
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
-    found = [one.value for one in certificate.extensions if isinstance(one.value, x509.BasicConstraints)]
+    try:
+        found = [one.value for one in certificate.extensions if isinstance(one.value, x509.BasicConstraints)]
+    except UNREADABLE:
+        return False
     return any(one.ca for one in found)
+
+
+def _problem(certificate: x509.Certificate, now: datetime) -> str:
+    """Return why nothing can be sealed to a certificate, or '' if it can. It may be damaged below its first layer."""
+    try:
+        return _validity(certificate, now) or _strength(certificate) or _purpose(certificate)
+    except UNREADABLE:
+        return "is damaged, or has a key or an extension of an unknown kind"
 
 
 def _validity(certificate: x509.Certificate, now: datetime) -> str:
@@ -101,6 +114,8 @@ def _validity(certificate: x509.Certificate, now: datetime) -> str:
 def _strength(certificate: x509.Certificate) -> str:
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
+        if certificate.public_key_algorithm_oid != x509.oid.PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5:
+            return "has a key that can only sign (RSASSA-PSS)"
         return f"is too weak (RSA {key.key_size} bits; at least 2048)" if key.key_size < 2048 else ""
     if isinstance(key, ec.EllipticCurvePublicKey):
         return f"is too weak (EC {key.key_size} bits; at least 256)" if key.key_size < 256 else ""

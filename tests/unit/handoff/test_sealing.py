@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,27 @@ def test_a_key_that_only_signs_is_refused(tmp_path):
     assert "cannot be encrypted to" in refusal(
         people.card_holder(tmp_path, ed25519.Ed25519PrivateKey.generate()).public
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"), "has a key that can only sign"),
+        (("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:SM2"), "a key or an extension of an unknown kind"),
+        (("-newkey", "rsa:2048", "-addext", "keyUsage=DER:0404"), "is damaged"),
+        (("-newkey", "rsa:2048", "-addext", "basicConstraints=DER:0101"), "is damaged"),
+    ],
+)
+def test_what_the_key_cannot_do_or_the_library_cannot_read_is_refused(tmp_path, words, problem):
+    """A key of RSASSA-PSS would be sealed to, but openssl decrypts nothing with it."""
+    name = ["-config", "/dev/null", "-subj", "/CN=Some Body", "-addext", "subjectKeyIdentifier=hash"]
+    made = people.run("openssl", "req", "-x509", "-nodes", "-keyout", str(tmp_path / "key"), *name, *words).decode()
+    with pytest.raises(InvalidInput, match=problem):
+        sealing.read_keys(made, datetime.now(UTC))
+    start, end = NOW, datetime.now(UTC) + people.DAY
+    mine = people.card_holder(tmp_path, start=start, end=end).public
+    found = sealing.read_keys(made + mine, datetime.now(UTC))
+    assert len(found.usable) == 1 and problem in found.unusable[0]
 
 
 def der(pem: str):
