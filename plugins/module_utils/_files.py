@@ -66,6 +66,17 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def followed(option: str, path: str | Path) -> Path:
+    """Return a path without symbolic links, after a check that nobody else decides where they lead.
+
+    :raises InvalidInput: a link, or a folder that has one, is another user's, or others may write to the folder.
+    """
+    target = absolute(option, path)
+    for link in _links(option, target):
+        check_folder(option, link.parent, is_destination=False)
+    return real_path(target)
+
+
 def check_name_lengths(option: str, names: Iterable[str]) -> None:
     """Check that a file system can hold names of files or folders.
 

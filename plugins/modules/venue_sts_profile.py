@@ -11,8 +11,8 @@ description:
   - Writes the credentials of a token to a named profile of the AWS shared credentials file, where the AWS CLI, boto3
     and C(amazon.aws) find them, or removes the profile.
   - The file is replaced atomically under a lock, so that neither a full disk nor a second run can leave an incomplete
-    file. A symbolic link is followed. The file gets mode 0600, a missing folder mode 0700. All other profiles, comments
-    and settings stay unchanged.
+    file. A symbolic link of the user or of root is followed. The file gets mode 0600, a missing folder mode 0700. All
+    other profiles, comments and settings stay unchanged.
   - A profile that this module did not write, or that it wrote for another venue, is not changed unless O(adopt=true).
     The module recognizes its profiles by a comment below the profile's name.
   - Runs on POSIX hosts. On Windows, the file is C(%USERPROFILE%\.aws\credentials). Write the text V(credentials) of

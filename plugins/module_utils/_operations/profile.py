@@ -31,7 +31,7 @@ from .._domain.credentials_file import (
 from .._domain.errors import FileNotWritten, InvalidInput, VenueError
 from .._domain.names import make_venue
 from .._domain.profiles import KEY_NAMES, check_profile_name, check_region, credentials_of, role_arn
-from .._files import locked, replace_private
+from .._files import followed, locked, replace_private
 from ._operation import Operation, Params, Result, Runtime, filled_in
 
 TOKEN: dict[str, Any] = {
@@ -118,7 +118,8 @@ def _known(value: Any, spec: Mapping[str, Any]) -> Any:
 def parse(params: Params, _clients: Clients, _runtime: Runtime) -> ProfileOptions:
     """Check the options.
 
-    :raises InvalidInput: an option cannot be right, or the name of the profile is not known.
+    :raises InvalidInput: an option cannot be right, the name of the profile is not known, or somebody else decides
+        which file it is.
     """
     venue, token = make_venue(params["project"], params["venue"]), params["token"] or {}
     arn = role_arn(token).split(":")
@@ -140,7 +141,7 @@ def parse(params: Params, _clients: Clients, _runtime: Runtime) -> ProfileOption
         if params["region"]:
             values["region"] = check_region(params["region"])
     name = check_profile_name(params["profile"] or f"{account}-{venue}")
-    target = Path(os.path.realpath(params["credentials_file"]))
+    target = followed("credentials_file", params["credentials_file"])
     return ProfileOptions(name, Mark(venue, account, expires), values, target, params["adopt"])
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
+import os
 import resource
 import stat
 
@@ -152,6 +153,19 @@ def test_somebody_elses_profile_is_left_alone_unless_told(tmp_path):
         assert path.read_text() == text
     assert succeed(path, adopt=True)["changed"] is True
     assert "AKIAMINE" not in path.read_text() and "region = us-east-1" in path.read_text()
+
+
+def test_a_link_of_somebody_else_is_not_followed(tmp_path):
+    """In a folder such as /tmp, another user could choose which of the user's own files gets the credentials."""
+    own = tmp_path / "settings.ini"
+    own.write_text(OTHERS)
+    with folder_of_somebody_else() as folder:
+        link = folder / "credentials"
+        with somebody_else():
+            link.symlink_to(own)
+        folder.chmod(0o777 if os.geteuid() else 0o1777)
+        assert ("belongs to the user" if os.geteuid() == 0 else "is writable by everyone") in fail(link)["msg"]
+    assert own.read_text() == OTHERS and names(tmp_path) == ["settings.ini"]
 
 
 @pytest.mark.parametrize(("name", "section"), [("", f"profile {NAME}"), ("default", "default")])
