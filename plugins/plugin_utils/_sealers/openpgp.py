@@ -45,10 +45,27 @@ def read(key: bytes, now: datetime) -> RecipientKeys:
     """
     with _gpg(key) as (gpg, files):
         try:
-            answer = program.run([*gpg, "--with-colons", "--fixed-list-mode", "--show-keys", *files])
+            records = _listed(gpg, files)
         except SealingFailed as error:
             raise InvalidInput("recipients", f"this is not an OpenPGP public key ({error.message})") from None
-    records = [line.split(":") for line in answer.decode(errors="replace").splitlines()]
+        _check_single(records)
+        key = _imported(gpg, files) or key
+    with _gpg(key) as (gpg, files):
+        records = _listed(gpg, files)
+    fingerprint = next(record[9] for record in records if record[0] == "fpr")
+    _check(records, fingerprint, now)
+    name = next((record[9] for record in records if record[0] == "uid"), "")
+    return RecipientKeys((Recipient(KIND, key, fingerprint, name),))
+
+
+def _listed(gpg: list[str], files: list[str]) -> list[list[str]]:
+    """Return what gpg finds in a file, as records of fields."""
+    answer = program.run([*gpg, "--with-colons", "--fixed-list-mode", "--show-keys", *files])
+    return [line.split(":") for line in answer.decode(errors="replace").splitlines()]
+
+
+def _check_single(records: list[list[str]]) -> None:
+    """Check that a file has one key, which is public and not preceded by a certificate that revokes it."""
     if any(record[0] in ("sec", "ssb") for record in records):
         raise InvalidInput("recipients", PRIVATE_KEY)
     if sum(record[0] == "pub" for record in records) != 1:
@@ -56,10 +73,20 @@ def read(key: bytes, now: datetime) -> RecipientKeys:
             "recipients",
             "an OpenPGP key file must hold exactly one person's key: export it with gpg --armor --export ADDRESS.",
         )
-    fingerprint = next(record[9] for record in records if record[0] == "fpr")
-    _check(records, fingerprint, now)
-    name = next((record[9] for record in records if record[0] == "uid"), "")
-    return RecipientKeys((Recipient(KIND, key, fingerprint, name),))
+    if any(record[0] == "rvs" for record in records):
+        raise InvalidInput("recipients", "the OpenPGP key is revoked: ask its owner for a current one.")
+
+
+def _imported(gpg: list[str], files: list[str]) -> bytes:
+    """Return the key of a file with all that belongs to it; nothing if gpg does not import it.
+
+    A revocation certificate after the key counts when gpg imports the file, but not when it lists it or encrypts to it.
+    """
+    try:
+        program.run([*gpg, "--import", *files])
+    except SealingFailed:
+        return b""
+    return program.run([*gpg, "--export"])
 
 
 def _check(records: list[list[str]], fingerprint: str, now: datetime) -> None:

@@ -206,6 +206,20 @@ def test_a_revoked_openpgp_key_is_refused(new_gpg_person):
     assert "is revoked" in refusal(person.public)
 
 
+@pytest.mark.parametrize("first", [False, True], ids=["after the key", "before the key"])
+@pytest.mark.parametrize("armored", [False, True], ids=["binary", "armored"])
+def test_a_revocation_certificate_in_the_same_file_counts(new_gpg_person, armored, first):
+    """It is a block of its own, which gpg applies only when it imports the file."""
+    person = new_gpg_person()
+    made = Path(person.home, "openpgp-revocs.d", f"{person.fingerprint}.rev").read_text().replace(":-----", "-----")
+    revocation = made[made.index("-----BEGIN") :].encode()
+    key = person.public.encode()
+    if not armored:
+        key, revocation = (person.gpg("--dearmor", data=one) for one in (key, revocation))
+    assert read(key)
+    assert "is revoked" in refusal(revocation + key if first else key + revocation)
+
+
 def test_only_one_person_in_an_openpgp_file(gpg_person, new_gpg_person):
     both = gpg_person.gpg("--export") + new_gpg_person().gpg("--export")
     assert "exactly one person's key" in refusal(both)
