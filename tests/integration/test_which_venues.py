@@ -16,7 +16,7 @@ from tests.support.playbook import ansible_playbook
 NAMED = ("-e", "project=sbg", "-e", "venue=dev")
 LIMITED = {"project": "sbg", "venue": "dev", "issue_limits": {"access": ["s3_read"]}}
 # They end access, or read.
-WITHOUT_LIMITS = {"keys", "lock", "report", "revoke", "unlock"}
+WITHOUT_LIMITS = {"lock", "report", "revoke", "unlock"}
 
 
 def playbooks() -> list[str]:
@@ -57,3 +57,45 @@ def test_each_play_of_a_playbook_has_the_same_hosts() -> None:
     for path in ROOT.glob("playbooks/*.yml"):
         hosts = {play["hosts"] for play in yaml.safe_load(path.read_text()) if "__" in play.get("hosts", "")}
         assert len(hosts) <= 1, path.name
+
+
+WITHOUT_HOSTS = {
+    "an unknown name": ["-i", "venues.json", "-e", "target=sbg-devv"],
+    "one unknown name of two": ["-i", "venues.json", "-e", "target=sbg-dev,sbg-devv"],
+    "no such group": ["-i", "fleet.json"],
+    "a limit to another host": ["-i", "fleet.json", "--limit", "sbg-dev"],
+    "a limit and a venue": ["-i", "venues.json", *NAMED, "--limit", "sbg-dev"],
+    "no inventory": ["-e", "target=sbg-dev"],
+}
+
+
+@pytest.mark.parametrize("options", WITHOUT_HOSTS.values(), ids=WITHOUT_HOSTS)
+def test_a_run_that_would_reach_no_venue_does_not_succeed(options: list[str], folder: pathlib.Path) -> None:
+    output = hosts_of("lock", *options, folder=folder, code=4)
+    assert "nothing would be done" in output or "The inventory has no host or group sbg-devv." in output
+
+
+def test_the_syntax_can_be_checked_without_an_inventory(folder: pathlib.Path) -> None:
+    assert "hosts (0)" in hosts_of("lock", folder=folder)
+
+
+HOSTS = {"sbg-*:!sbg-ops": 1, "~sbg-(dev|ops)": 2, "venues[0:1]": 2, "all:&venues": 2}
+
+
+@pytest.mark.parametrize("pattern", HOSTS)
+def test_every_kind_of_pattern_selects_hosts(pattern: str, tmp_path: pathlib.Path) -> None:
+    hosts = {f"sbg-{venue}": {"project": "sbg", "venue": venue} for venue in ("dev", "ops")}
+    (tmp_path / "two.json").write_text(json.dumps({"venues": {"hosts": hosts}}))
+    (tmp_path / "names").write_text("sbg-dev\n")
+    listed = hosts_of("lock", "-i", "two.json", "-e", f"target={pattern}", folder=tmp_path)
+    assert f"hosts ({HOSTS[pattern]})" in listed
+    assert "hosts (1)" in hosts_of("lock", "-i", "two.json", "--limit", "@names", folder=tmp_path)
+
+
+@pytest.mark.parametrize("playbook", ["handoff", "incident", "report", "use_token"])
+def test_a_limit_does_not_keep_a_playbook_for_localhost_from_its_work_in_silence(
+    playbook: str, folder: pathlib.Path
+) -> None:
+    refused = hosts_of(playbook, "-i", "venues.json", "--limit", "sbg-dev", folder=folder, code=4)
+    assert "This runs on localhost, which --limit sbg-dev excludes" in refused
+    assert "localhost" in hosts_of(playbook, "-i", "venues.json", folder=folder)
