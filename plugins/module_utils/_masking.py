@@ -88,6 +88,12 @@ def mask(value: Any) -> Any:
     return value
 
 
+def holds_secret(value: Any, argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+    """Whether texts of JSON-like data have a known secret in them, or are a secret option, however short."""
+    short = {text for _name, option in _secret_options(argument_spec, options) for text in _texts(option)}
+    return any(text in short or _mask_text(text) != text for text in _every_text(value))
+
+
 def hide_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options with a placeholder in place of each secret one, whatever its value.
 
@@ -146,6 +152,14 @@ def _forms(secret: str) -> Iterator[str]:
     yield quote(secret)
     yield json.dumps(secret)[1:-1]
     yield repr(secret)[1:-1]
+
+
+def _every_text(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (Mapping, list, tuple)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _every_text(item)
 
 
 def _names(argument_spec: Mapping[str, Any]) -> dict[str, str]:

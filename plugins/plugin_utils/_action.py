@@ -71,7 +71,7 @@ class VenueAction(Base):
             self._task.args = self._given
         self._given = self._task.args
         try:
-            return self._run(tmp, task_vars or {})
+            return self._without_loop_item(self._run(tmp, task_vars or {}), task_vars or {})
         finally:
             self._shown = self._task.args = _masking.hide_options(self._argument_spec(), self._given)
 
@@ -96,6 +96,16 @@ class VenueAction(Base):
         else:
             result.update(self.run_shipped(task_vars))
         return self.hide(result) if self.OPERATION.secret_result else result
+
+    def _without_loop_item(self, result: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Hide a result to which ansible-core adds a loop's item with a secret of the task in it.
+
+        ansible-core shows the message of a failure anyway.
+        """
+        item = task_vars.get(task_vars.get("ansible_loop_var", "")) if self._task.loop is not None else None
+        if _masking.NATIVE or not _masking.holds_secret(item, self._argument_spec(), self._given):
+            return result
+        return {**result, "_ansible_no_log": True}
 
     def _argument_spec(self) -> dict[str, Any]:
         return {**self._connection_spec(), **self.OPERATION.argument_spec}

@@ -336,3 +336,29 @@ def test_options_with_another_type_than_a_path_or_without_a_text_stay_as_they_ar
 def test_the_interpreter_of_the_configuration_counts_where_the_host_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, INTERPRETER_PYTHON="/usr/bin/other-python")
     assert Shipped({"where": "shipped"}, Situation(variables={})).result["where"] == "shipped"
+
+
+ITEMS = {
+    "a known secret": f"the password is {SECRET}",
+    "a short secret": "hunter2",
+    "in a dictionary": {"venue": "dev", "password": SECRET},
+    "in a list in a dictionary": {"users": [{"password": SECRET}]},
+}
+
+
+@pytest.mark.parametrize("execute", [lambda *_arguments: {}, refuse], ids=["success", "failure"])
+@pytest.mark.parametrize("item", ITEMS.values(), ids=ITEMS)
+def test_the_item_of_a_loop_shows_no_secret(item: Any, execute: Callable[..., dict[str, Any]]) -> None:
+    """ansible-core adds the item to the result, and shows all of it with a failure, also beside a label."""
+    password = "hunter2" if item == "hunter2" else SECRET
+    variables = {**Situation().variables, "ansible_loop_var": "one", "one": item}
+    looped = Situation(variables, {"loop": [item]})
+    assert "_ansible_no_log" not in run(plugin(execute), looped, password="another-password")
+    assert run(plugin(execute), looped, password=password)["_ansible_no_log"] is True
+    assert "_ansible_no_log" not in run(plugin(execute), Situation(variables), password=password), "of an outer loop"
+
+
+def test_ansible_core_masks_the_item_of_a_loop_where_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_masking, "NATIVE", True)
+    variables = {**Situation().variables, "ansible_loop_var": "item", "item": SECRET}
+    assert "_ansible_no_log" not in run(plugin(), Situation(variables, {"loop": [SECRET]}), password=SECRET)
