@@ -29,7 +29,7 @@ def is_folder(dest: str) -> bool:
 def check(option: str, dest: str, name: str, suffixes: Sequence[str] = ("",), *, create: bool) -> None:
     """Check that files can be created safely, before there is a token to put into them.
 
-    :param name: the name of the file in a folder; only its length matters.
+    :param name: the name of the file in a folder, or, before it is known, one of the same length.
     :param suffixes: those of all files that will be created: one of each with this suffix.
     :param create: create missing folders, and try whether a file can be created; if not, check those that exist.
     :raises VenueError: it cannot; the message names the option, the folder and the reason.
@@ -43,9 +43,8 @@ def check(option: str, dest: str, name: str, suffixes: Sequence[str] = ("",), *,
         check_writable(option, folder)
     elif not check_existing_folder(option, folder):
         return
-    if folder != target:
-        for one in files:
-            check_new_file(option, one)
+    for one in files:
+        check_new_file(option, one)
 
 
 def path_of(option: str, dest: str, name: str) -> str:

@@ -27,7 +27,7 @@ def card(result: Mapping[str, Any]) -> list[str]:
         *(_about(receipt) if receipt else ()),
         ("Sealed to", "; signed by ".join(_keys_and_signer(result, handoff))),
         ("SHA-256", handoff.get("sealed_sha256") or ""),
-        ("Delivered" if result.get("delivered") else "Kept in" if handoff else "Status", _place(result, handoff)),
+        (_outcome(result, handoff), _place(result, handoff)),
         ("To open", result.get("how_to_open") or ""),
     ]
     card = [f"{f'{name}:':<{WIDTH}} {value}" for name, value in lines if value]
@@ -88,10 +88,22 @@ def _keys(result: Mapping[str, Any], handoff: Mapping[str, Any]) -> Sequence[str
     return handoff.get("sealed_to") or planned
 
 
+def _outcome(result: Mapping[str, Any], handoff: Mapping[str, Any]) -> str:
+    if result.get("delivered"):
+        return "Delivered"
+    return "Kept in" if handoff and not _only_checked(result) else "Status"
+
+
+def _only_checked(result: Mapping[str, Any]) -> bool:
+    """Whether nothing was delivered because of check mode. The receipt of a sealed file has an earlier delivery."""
+    return result.get("delivered") is False and not {"kept", "sealed"} & set(result)
+
+
 def _place(result: Mapping[str, Any], handoff: Mapping[str, Any]) -> str:
     sealed = "" if handoff.get("sealed_to") or not handoff else " (not sealed)"
     if result.get("delivered"):
         return f"{result['target']} ({result['channel']}){sealed}"
-    if handoff:
-        return f"{handoff.get('target') or '-'}{sealed}"
-    return "issued" if (result.get("receipt") or {}).get("access_key_id") else "checked only (check mode)"
+    receipt = result.get("receipt") or {}
+    if _only_checked(result) or not (handoff or receipt.get("access_key_id")):
+        return "checked only (check mode)"
+    return f"{handoff.get('target') or '-'}{sealed}" if handoff else "issued"

@@ -59,6 +59,15 @@ def test_a_request_that_was_only_checked_says_so() -> None:
     assert "until 60 minutes after the issue" in lines[1]
 
 
+def test_a_file_that_was_checked_to_be_sent_again_has_not_arrived() -> None:
+    checked = {**result(delivered=False), "recipient_keys": []}
+    for name in ("target", "how_to_open"):
+        del checked[name]
+    assert summary([checked])[-1] == "Status:      checked only (check mode)"
+    assert summary([checked, checked])[-1].endswith("  checked only (check mode)")
+    assert summary([{**checked, "kept": "/kept/x.zip.age"}])[-1].startswith("Kept in:     /lft/x.zip.age")
+
+
 def test_a_file_that_is_sent_again_without_its_receipt_has_fewer_lines() -> None:
     sent = result()
     del sent["receipt"]

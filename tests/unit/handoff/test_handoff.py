@@ -531,6 +531,16 @@ def test_what_was_kept_is_sent_again_without_a_new_token(issuer, someone, token)
     assert not list(issuer.undelivered.iterdir()), "delivered, and still among what could not be delivered"
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_file_that_is_there_already_is_found_before_anything_is_recorded(issuer, someone, check_mode):
+    """Check mode predicts it, and the receipt of a token that was delivered does not say that it was kept."""
+    delivered = issuer(public_keys=someone.keys)["path"]
+    before = issuer.lines
+    with pytest.raises(InvalidInput, match=r"dest: '.*' exists and is never overwritten"):
+        issuer.resend(delivered, check_mode=check_mode)
+    assert issuer.lines == before
+
+
 def test_what_was_sent_again_and_cannot_be_removed_is_delivered_with_a_warning(issuer, someone, monkeypatch):
     kept = undelivered(issuer, someone)
 
@@ -596,7 +606,7 @@ def test_sending_again_that_fails_keeps_the_file(issuer, someone):
 
 def test_sending_again_in_place_is_refused_and_does_not_remove_the_file(issuer, someone):
     kept = issuer(public_keys=someone.keys, dest=f"{issuer.undelivered}/")["path"]
-    with pytest.raises(DeliveryFailed, match="exists and is never overwritten"):
+    with pytest.raises(InvalidInput, match="exists and is never overwritten"):
         issuer.resend(kept, dest=f"{issuer.undelivered}/")
     assert Path(kept).exists()
 
@@ -605,7 +615,7 @@ def test_sending_again_what_ended_is_refused(issuer, someone):
     kept = issuer(public_keys=someone.keys)["path"]
     issuer.now += people.DAY
     with pytest.raises(InvalidInput, match="Issue a new one"):
-        issuer.resend(kept)
+        issuer.resend(kept, dest=f"{issuer.folder}/again/")
 
 
 def test_sending_again_without_a_receipt_is_possible_with_a_warning(issuer, someone):
