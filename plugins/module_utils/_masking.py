@@ -89,9 +89,9 @@ def mask(value: Any) -> Any:
 
 
 def holds_secret(value: Any, argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
-    """Whether texts of JSON-like data have a known secret in them, or are a secret option, however short."""
-    short = {text for _name, option in _secret_options(argument_spec, options) for text in _texts(option)}
-    return any(text in short or _mask_text(text) != text for text in _every_text(value))
+    """Whether texts of JSON-like data have a known secret in them, or are one that `hide_options` hides."""
+    hidden = set(_every_text(options)) - set(_every_text(hide_options(argument_spec, options)))
+    return any(text in hidden or _mask_text(text) != text for text in _every_text(value))
 
 
 def hide_options(argument_spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

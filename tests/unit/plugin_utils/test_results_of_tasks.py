@@ -358,6 +358,15 @@ def test_the_item_of_a_loop_shows_no_secret(item: Any, execute: Callable[..., di
     assert "_ansible_no_log" not in run(plugin(execute), Situation(variables), password=password), "of an outer loop"
 
 
+@pytest.mark.parametrize(
+    "options", [{"pasword": "hunter2"}, {"project": "https://me:hunter2@x.example.org"}], ids=["misspelled", "address"]
+)
+def test_the_item_of_a_loop_shows_no_secret_of_a_wrong_option(options: dict[str, str]) -> None:
+    item = {"any": next(iter(options.values()))}
+    variables = {**Situation().variables, "ansible_loop_var": "item", "item": item}
+    assert run(plugin(), Situation(variables, {"loop": [item]}), **options)["_ansible_no_log"] is True
+
+
 def test_ansible_core_masks_the_item_of_a_loop_where_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_masking, "NATIVE", True)
     variables = {**Situation().variables, "ansible_loop_var": "item", "item": SECRET}
