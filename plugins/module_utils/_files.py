@@ -306,9 +306,8 @@ def check_writers(option: str, what: str, found: os.stat_result, place: Path | i
     :param allow_group: accept that a group, or users named in an access control list, may write.
     :raises InvalidInput: everybody, a group or a user named in an access control list may write to it.
     """
+    check_not_for_everybody(option, what, found)
     path = what.partition(" ")[2]
-    if found.st_mode & stat.S_IWOTH:
-        raise InvalidInput(option, f"the {what} is writable by everyone. Run: chmod o-w {path}")
     if not found.st_mode & stat.S_IWGRP or allow_group:
         return
     if _has_acl(place):  # then these bits are the most that the list may give to anybody, not those of the group
@@ -316,6 +315,19 @@ def check_writers(option: str, what: str, found: os.stat_result, place: Path | i
         raise InvalidInput(option, problem)
     if not _is_own_group(found.st_gid):
         raise InvalidInput(option, f"the {what} is writable by the group {_group(found.st_gid)}. Run: chmod g-w {path}")
+
+
+def check_not_for_everybody(option: str, what: str, found: os.stat_result) -> None:
+    """Check that not everybody may write to a file or folder.
+
+    :param what: the kind and the path, for the message: ``file '/home/admin/key'``.
+    :raises InvalidInput: everybody may.
+    """
+    if found.st_mode & stat.S_IWOTH:
+        path = what.partition(" ")[2]
+        # One with the sticky bit, such as /tmp, is meant to be so.
+        advice = "Use another folder." if found.st_mode & stat.S_ISVTX else f"Run: chmod o-w {path}"
+        raise InvalidInput(option, f"the {what} is writable by everyone. {advice}")
 
 
 def _has_acl(place: Path | int) -> bool:

@@ -142,8 +142,8 @@ class KeyDirectory:
         """Check that only the user, or root, decides what the folder holds; in a shared one, not just anybody."""
         real = _files.real_path(self.folder)
         found = real.stat()
-        if found.st_mode & stat.S_IWOTH:  # also with the sticky bit: anybody could add a file
-            raise InvalidInput("key_directory", f"the folder '{real}' is writable by everyone. Run: chmod o-w '{real}'")
+        # Also with the sticky bit: anybody could add a file.
+        _files.check_not_for_everybody("key_directory", f"folder '{real}'", found)
         if not self.shared:
             _files.check_folder("key_directory", self.folder, is_destination=False)
             return

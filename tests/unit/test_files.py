@@ -119,7 +119,11 @@ def test_a_device_is_not_written(way: str, tmp_path: Path, monkeypatch) -> None:
 @pytest.mark.parametrize("above", [0, 1, 2], ids=["the folder", "its parent", "further up"])
 @pytest.mark.parametrize(
     ("mode", "said"),
-    [(0o777, "is writable by everyone"), (0o702, "is writable by everyone"), (0o1777, "is writable by everyone")],
+    [
+        (0o777, r"is writable by everyone. Run: chmod o-w '.*'$"),
+        (0o702, r"is writable by everyone. Run: chmod o-w '.*'$"),
+        (0o1777, r"is writable by everyone. Use another folder\.$"),  # chmod would break every program that uses /tmp
+    ],
 )
 def test_a_folder_that_others_may_write_to_is_refused(
     way: str, above: int, mode: int, said: str, tmp_path: Path

@@ -189,7 +189,7 @@ def test_what_others_may_write_is_refused(folder: Path, monkeypatch: pytest.Monk
         (file, 0o606, f"the file '{file}' is writable by everyone. Run: chmod o-w '{file}'"),
         (file, 0o660, f"the file '{file}' is writable by the group"),
         (folder, 0o703, f"the folder '{folder}' is writable by everyone"),
-        (folder, 0o1777, f"the folder '{folder}' is writable by everyone"),
+        (folder, 0o1777, f"the folder '{folder}' is writable by everyone. Use another folder."),
         (folder, 0o770, f"the folder '{folder}' is writable by the group"),
         (folder.parent, 0o770, f"the folder '{folder.parent}' is writable by the group"),
         (folder.parent, 0o707, f"the folder '{folder.parent}' is writable by everyone"),
