@@ -318,10 +318,10 @@ def check_writers(option: str, what: str, found: os.stat_result, place: Path | i
 
 
 def check_not_for_everybody(option: str, what: str, found: os.stat_result) -> None:
-    """Check that not everybody may write to a file or folder.
+    """Check that a file or folder is not writable by everyone.
 
     :param what: the kind and the path, for the message: ``file '/home/admin/key'``.
-    :raises InvalidInput: everybody may.
+    :raises InvalidInput: it is writable by everyone.
     """
     if found.st_mode & stat.S_IWOTH:
         path = what.partition(" ")[2]

@@ -359,7 +359,7 @@ def test_the_item_of_a_loop_shows_no_secret(item: Any, execute: Callable[..., di
 
 
 @pytest.mark.parametrize(
-    "options", [{"pasword": "hunter2"}, {"project": "https://me:hunter2@x.example.org"}], ids=["misspelled", "address"]
+    "options", [{"secret_word": "hunter2"}, {"project": "https://me:hunter2@x.example.org"}], ids=["unknown", "address"]
 )
 def test_the_item_of_a_loop_shows_no_secret_of_a_wrong_option(options: dict[str, str]) -> None:
     item = {"any": next(iter(options.values()))}
