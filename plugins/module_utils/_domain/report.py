@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from .receipts import CLOCK_TOLERANCE
 from .role_facts import NOT_DESCRIBING
 from .times import iso, parse_time
 
@@ -347,9 +348,13 @@ def _not_read(venue: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str,
 
 
 def _state(session: Mapping[str, Any], now: datetime) -> str:
-    """The recorded state, corrected for tokens that have ended since or are about to end."""
+    """The recorded state, corrected for tokens that have ended since or are about to end.
+
+    :param now: the time of this machine's clock, which may be ahead of AWS's.
+    """
     left = parse_time("expires_at", session["expires_at"]) - now
-    if left <= timedelta(0):
+    ahead = CLOCK_TOLERANCE if session["state"] in ALIVE else timedelta(0)
+    if left <= -ahead:
         return "expired"
     return "ending" if session["state"] == "live" and left <= SOON else str(session["state"])
 

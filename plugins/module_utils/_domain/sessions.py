@@ -59,6 +59,7 @@ class Session:
     subject: str = ""
     subject_issuer: str = ""
     requested_at: datetime | None = None
+    issued_by: datetime | None = None
 
     @property
     def role_name(self) -> str:
@@ -82,8 +83,9 @@ class Session:
         of_another = bool(self.role_id) and self.role_id != present_role_id
         if not present_role_id or (of_another and self._is_of_an_earlier_role(role_created)):
             return "role_gone"
-        identity = self.source_identity or None
-        if any(one.refuses(self.session_name, identity, self.issued_at) for one in revocations):
+        # AWS may have refused the source identity of a request whose answer was not recorded.
+        identity = (self.source_identity or None) if self.outcome == "issued" else None
+        if any(one.refuses(self.session_name, identity, self.issued_by or self.issued_at) for one in revocations):
             return "revoked"
         if of_another:
             return "unknown"
@@ -290,7 +292,22 @@ def from_receipt(receipt: Receipt) -> Session:
         subject=receipt.context.get("web_identity_subject", ""),
         subject_issuer=receipt.context.get("web_identity_issuer", ""),
         requested_at=receipt.requested_at,
+        issued_by=_issued_by(receipt),
     )
+
+
+def _issued_by(receipt: Receipt) -> datetime:
+    """The latest time at which AWS may have issued the token of a receipt, by AWS's clock.
+
+    That of the machine which wrote the receipt may be behind, and a later revocation must not seem to refuse the token.
+    """
+    if receipt.issued_at is None or receipt.expires_at is None:
+        return receipt.issue_until
+    by_its_end = receipt.expires_at - timedelta(seconds=receipt.duration_seconds)
+    # An identity provider may end a session early.
+    if receipt.method != "saml" and abs(by_its_end - receipt.issued_at) <= CLOCK_TOLERANCE:
+        return by_its_end
+    return min(receipt.issued_at + CLOCK_TOLERANCE, max(receipt.issue_until, receipt.issued_at))
 
 
 def join(events: Iterable[Session], receipts: Sequence[Session]) -> list[Session]:

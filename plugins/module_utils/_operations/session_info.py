@@ -13,7 +13,7 @@ from .._aws.account import read_roles
 from .._aws.calls import run_concurrently
 from .._aws.clients import Clients
 from .._aws.cloudtrail import DELAY, KEPT, SECONDS_A_REQUEST, Lookup, look_up
-from .._aws.venue_state import Caller, read_caller
+from .._aws.venue_state import Caller, read_caller_and_time
 from .._domain import role_facts, sessions
 from .._domain.errors import AccountMismatch, InvalidInput, NotProvisioned
 from .._domain.names import Venue, chosen_role_name, make_venue
@@ -47,6 +47,7 @@ class SessionInfoOptions:
 
     :param venue: the one venue; None for all of the account.
     :param role_name: the role of the one venue, where receipts do not name another one.
+    :param until: the end of the time that is asked for; None for now, by AWS's clock.
     :param sources: where receipts are.
     :param max_pages: how many requests to CloudTrail at most; 0 if it is not asked.
     """
@@ -56,7 +57,7 @@ class SessionInfoOptions:
     name_prefix: str
     expected_account_id: str
     since: datetime
-    until: datetime
+    until: datetime | None
     sources: ReceiptSources
     max_pages: int
 
@@ -90,11 +91,11 @@ def _role_name(params: Params, venue: Venue | None) -> str:
     return chosen_role_name(venue, params) if venue else ""
 
 
-def _window(params: Params, runtime: Runtime) -> tuple[datetime, datetime]:
+def _window(params: Params, runtime: Runtime) -> tuple[datetime, datetime | None]:
     now = runtime.now()
     since = parse_time("since", params["since"]) if params["since"] is not None else now - LONGEST_SESSION
-    until = parse_time("until", params["until"]) if params["until"] is not None else now
-    if since >= until or (params["cloudtrail"] and since < now - KEPT - timedelta(minutes=1)):
+    until = parse_time("until", params["until"]) if params["until"] is not None else None
+    if since >= (until or now) or (params["cloudtrail"] and since < now - KEPT - timedelta(minutes=1)):
         raise InvalidInput("since", "must be earlier than until, and CloudTrail keeps 90 days.")
     return since, until
 
@@ -105,16 +106,16 @@ def list_sessions(options: SessionInfoOptions, clients: Clients, runtime: Runtim
     :raises VenueError: see ``_domain/errors.py``.
     """
     iam, sts = clients.client("iam"), clients.client("sts")
-    caller, observed = run_concurrently(lambda: read_caller(sts), lambda: read_roles(iam))
+    (caller, now), observed = run_concurrently(lambda: read_caller_and_time(sts), lambda: read_roles(iam))
     check_account(caller, options.expected_account_id)
+    until = options.until or now
     log = options.sources.read(clients, options.since, since=options.since, venue=options.venue)
     roles = {one.role.arn: one for one in observed}
-    receipts = _of_account(options, _of_time(options, log, runtime), caller, roles, runtime)
+    receipts = _of_account(options, _of_time(options, log, (now, until), runtime), caller, roles, runtime)
     arns = _role_arns(options, roles, receipts, caller)
-    looked = _look_up(options, clients, runtime, arns) if options.max_pages else Lookup([], truncated=False)
+    looked = _look_up(options, until, clients, runtime, arns) if options.max_pages else Lookup([], truncated=False)
     events = [one for one in map(sessions.from_event, looked.events) if one and one.role_arn in arns]
     held = sessions.join(events, [sessions.from_receipt(one) for one in receipts])
-    now = runtime.now()
     if options.max_pages:
         _warn_of_gaps(held, options, runtime, now, truncated=looked.truncated)
     return {
@@ -124,15 +125,20 @@ def list_sessions(options: SessionInfoOptions, clients: Clients, runtime: Runtim
         "truncated": looked.truncated,
         "unreadable": log.unreadable,
         "since": iso(options.since),
-        "until": iso(options.until),
+        "until": iso(until),
     }
 
 
-def _of_time(options: SessionInfoOptions, log: ReceiptLog, runtime: Runtime) -> list[Receipt]:
+def _of_time(
+    options: SessionInfoOptions, log: ReceiptLog, times: tuple[datetime, datetime], runtime: Runtime
+) -> list[Receipt]:
     """The receipts of the venue and of the time that is asked for. The clock that dated them may be ahead a little.
 
     A token may have been issued at any time from its request on. What else a receipt says of the time hides none.
+
+    :param times: the time of AWS's clock, and the end of the time that is asked for.
     """
+    now, asked_until = times
     if log.unreadable:
         runtime.warn(f"{log.unreadable} receipts could not be read or are not receipts. They were skipped.")
     if log.conflicts:
@@ -140,14 +146,14 @@ def _of_time(options: SessionInfoOptions, log: ReceiptLog, runtime: Runtime) -> 
             f"{len(log.conflicts)} receipt IDs are used for several tokens, such as {log.conflicts[0]}. Each is listed."
         )
     asked = [one for one in log.tokens if options.venue in (None, one.venue)]
-    latest = runtime.now() + CLOCK_TOLERANCE
+    latest = now + CLOCK_TOLERANCE
     early = [one.session_name for one in asked if one.requested_at > latest]
     if early:
         runtime.warn(
             f"{len(early)} receipts are dated in the future, such as that of {early[0]}. They are not listed. Either "
             "the clock of the machine that issued the token was wrong, or the receipts are forged."
         )
-    until = min(latest, options.until + CLOCK_TOLERANCE)
+    until = min(latest, asked_until + CLOCK_TOLERANCE)
     return [one for one in asked if one.requested_at <= until and (one.issued_at or one.issue_until) >= options.since]
 
 
@@ -202,11 +208,13 @@ def _role_arns(
     return named & roles.keys() | found
 
 
-def _look_up(options: SessionInfoOptions, clients: Clients, runtime: Runtime, arns: Iterable[str]) -> Lookup:
+def _look_up(
+    options: SessionInfoOptions, until: datetime, clients: Clients, runtime: Runtime, arns: Iterable[str]
+) -> Lookup:
     """One venue is looked up by its role's ARN, an account by the names of the events, which other roles share."""
     by_role = [("ResourceName", arn) for arn in sorted(arns)]
     attributes = by_role if options.venue else [("EventName", name) for name in sessions.EVENTS]
-    client, window = clients.client("cloudtrail"), (options.since, options.until)
+    client, window = clients.client("cloudtrail"), (options.since, until)
     found: list[str] = []
     truncated = False
     for number, attribute in enumerate(attributes):

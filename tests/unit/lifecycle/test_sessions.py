@@ -158,11 +158,37 @@ def test_a_receipt_names_an_earlier_role_only_if_the_role_was_created_since(
     assert told.state([everything], ISSUED, ROLE_ID, role_created) in ("revoked", "role_gone")
 
 
+@pytest.mark.parametrize("minutes", [-4, 4], ids=["behind", "ahead"])
+@pytest.mark.parametrize("method", ["assume_role", "saml"])
+def test_a_clock_that_is_off_does_not_make_a_valid_token_seem_revoked(minutes: int, method: str) -> None:
+    """A receipt has the time of the machine that wrote it, a revocation and the end of a token that of AWS."""
+    asked = requested(at=ISSUED + timedelta(minutes=minutes), method=method)
+    told = from_receipt(
+        asked.with_token(
+            at=asked.requested_at,
+            access_key_id="ASIAEXAMPLE000000001",
+            assumed_role_id=f"{ROLE_ID}:{asked.session_name}",
+            expires_at=ISSUED + timedelta(hours=1),
+        )
+    )
+    before, after = (Revocation("all", "", ISSUED + timedelta(minutes=one)) for one in (0, 10))
+    assert [told.state([one], ISSUED, ROLE_ID) for one in (before, after)] == ["live", "revoked"]
+
+
+def test_the_source_identity_of_a_request_may_not_be_that_of_its_token() -> None:
+    """AWS may have refused it, so that a revocation of it does not reach the token."""
+    late = Revocation("source_identity", "jdoe", ISSUED + timedelta(hours=1))
+    told = [from_receipt(one(source_identity="jdoe")) for one in (requested, issued)]
+    assert [one.state([late], ISSUED, ROLE_ID) for one in told] == ["unknown", "revoked"]
+
+
 def test_states_of_requests() -> None:
     unknown, failed = from_receipt(requested()), from_receipt(requested().failed("AWS refused.", ISSUED))
     assert (unknown.state([], ISSUED, ROLE_ID), failed.state([], ISSUED, ROLE_ID)) == ("unknown", "failed")
-    everything = Revocation("all", "", ISSUED + timedelta(seconds=1))
-    assert unknown.state([everything], ISSUED, ROLE_ID) == "revoked"
+    # AWS may answer the request after a revocation.
+    until = requested().issue_until
+    early, late = (Revocation("all", "", at + timedelta(seconds=1)) for at in (until - timedelta(seconds=1), until))
+    assert [unknown.state([one], ISSUED, ROLE_ID) for one in (early, late)] == ["unknown", "revoked"]
     assert unknown.state([], requested().ends_by, ROLE_ID) == "expired"
 
 

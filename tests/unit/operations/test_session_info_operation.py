@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AccountMismatch, InvalidInput
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.sessions import EVENTS
-from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
+from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role, session_info
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.session_info import OPERATION
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer
@@ -144,3 +144,27 @@ def test_a_time_that_has_no_length_is_refused(account: Account, seconds: int) ->
     times = {"since": since.isoformat(), "until": (since + timedelta(seconds=seconds)).isoformat()}
     with pytest.raises(InvalidInput, match="since: must be earlier than until"):
         Runner(OPERATION, account, **VENUE).execute(**times)
+
+
+@pytest.mark.parametrize("minutes", [-4, 4], ids=["behind", "ahead"])
+def test_states_are_as_of_the_clock_of_aws(
+    account: Account, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    """A clock that is ahead does not end a token early, and one that is behind hides none."""
+    Runner(role.OPERATION, account, **VENUE).execute()
+    now = datetime.now(UTC).replace(microsecond=0)
+    asked_aws = session_info.read_caller_and_time
+    monkeypatch.setattr(session_info, "read_caller_and_time", lambda sts: (asked_aws(sts)[0], now))
+    file = tmp_path / "receipts"
+    role_id = account.iam.get_role(RoleName="unity-sbg-dev-sts")["Role"]["RoleId"]
+    ending = replace(issued(at=now - timedelta(minutes=58)), assumed_role_id=f"{role_id}:jdoe")
+    elsewhere = requested("jane", 2, at=now + timedelta(minutes=4))  # by a clock that is ahead
+    file.write_text(f"{ending.to_line()}\n{elsewhere.to_line()}\n")
+    sessions = Runner(OPERATION, account, **VENUE, receipts_file=str(file), cloudtrail=False)
+    sessions.clock.time = now + timedelta(minutes=minutes)
+    held = sessions.execute()["sessions"]
+    assert [(one["session_name"], one["state"]) for one in held] == [
+        (elsewhere.session_name, "unknown"),
+        (ending.session_name, "live"),
+    ]
+    assert sessions.warnings == []
