@@ -43,13 +43,14 @@ def lease_facts(found: FoundLeases, renew_before: int, now: datetime) -> list[di
     return facts
 
 
-def end_leases(clients: Clients, found: FoundLeases, path: str, user: str | None) -> list[Step]:
-    """End the lease of a user, or with None every lease of the venue, and return the steps that were taken.
+def end_leases(
+    clients: Clients, found: FoundLeases, path: str, user: str | None, done: list[tuple[Step, dict[str, Any]]]
+) -> None:
+    """End the lease of a user, or with None every lease of the venue.
 
     What is not there any more is no error. No token is ended: that is a revocation.
 
+    :param done: the steps that were taken, with AWS's answers, are added here, also when a later one fails.
     :raises VenueError: a lease could not be ended. Renewal goes on.
     """
-    done: list[tuple[Step, dict[str, Any]]] = []
     apply(clients.client, plan_end(found, path, user), done)
-    return [step for step, _answer in done]

@@ -23,6 +23,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.times impor
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import role
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation import verification
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.revocation.operation import OPERATION
+from botocore.exceptions import EndpointConnectionError
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer, refuse
 from tests.support.leases import lease, renewed
@@ -275,9 +276,10 @@ def test_leases_that_stay_open_fail_the_run_which_may_have_changed_something(
     with pytest.raises(AwsRefused) as refused:
         revocation.execute(all=True, before=before)
     assert "not every lease has ended: renewal can issue new ones" in refused.value.message
-    assert refused.value.facts["steps"] == []
+    assert [one["action"] for one in refused.value.facts["steps"]] == ["ssm:DeleteParameters"]
     assert refused.value.facts["changed"] is True
     assert leases_of(account) == {"user5"}
+    assert {one["user"] for one in refused.value.facts["leases"]} == {f"user{number}" for number in range(5)}
 
 
 @pytest.mark.parametrize("asked", [{"user": "jdoe"}, {"all": True}], ids=str)
@@ -290,7 +292,33 @@ def test_tokens_are_revoked_although_leases_stay_open(
         revocation.execute(**asked, receipts_file=write(tmp_path / "receipts", recent(session_name="jdoe-1")))
     assert "The tokens are revoked, but not every lease has ended" in refused.value.message
     assert refused.value.facts["changed"] is True
+    assert refused.value.facts["leases"] == []  # the screen says of each that it has ended
     assert policies(account) != [] and leases_of(account) == {"jdoe"}
+
+
+def unreachable() -> None:
+    raise EndpointConnectionError(endpoint_url="https://ssm.example.com")
+
+
+@pytest.mark.parametrize("asked", [{"user": "jdoe"}, {"all": True}], ids=str)
+@pytest.mark.parametrize("problem", [refuse("InternalServerError"), unreachable], ids=["error", "unreachable"])
+def test_tokens_are_revoked_although_leases_cannot_be_read(
+    asked: dict[str, Any], problem: Any, revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    file = write(tmp_path / "receipts", recent(session_name="jdoe-1"))
+    account.before("ssm:GetParametersByPath", problem)
+    with pytest.raises(VenueError, match="could not read the leases") as failed:
+        revocation.execute(**asked, receipts_file=file)
+    assert "It is not known whether leases remain: renewal can issue new ones. Run again." in failed.value.message
+    assert (len(failed.value.facts["steps"]), failed.value.facts["changed"]) == (1, True)
+    assert policies(account) != []
+    assert not revocation.execute(**asked, receipts_file=file)["changed"] or "all" in asked
+
+
+def test_a_user_of_whom_nothing_is_known_may_have_a_lease(revocation: Runner, account: Account) -> None:
+    account.before("ssm:GetParametersByPath", refuse("InternalServerError"))
+    with pytest.raises(AwsRefused, match="could not read the leases"):
+        revocation.execute(user="jdoe")
 
 
 def test_where_the_only_role_may_not_be_read_that_is_the_error(revocation: Runner, account: Account) -> None:

@@ -40,12 +40,12 @@ def revoke(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Re
     known = read_receipts(options, clients, runtime)
     run = _Run(options, clients, runtime, known, read(options, known, clients))
     before = prepare_proof(options, run.state, clients, runtime)
-    leases, open_leases = _end_leases(options, run.state.leases, clients, runtime)
+    leases, open_leases = _end_leases(options, run.state, clients, runtime)
     if not runtime.check_mode:
         run.apply()
     warn(options, known, run.state, run.plans, runtime)
     steps = [*leases, *run.steps()]
-    result = _result(run, steps)
+    result = _result(run, steps, leases)
     if failure := run.failure(open_leases):
         failure.facts.update({name: value for name, value in result.items() if name != "diff"})
         failure.facts["changed"] = bool(steps) or open_leases is not None  # some leases may have ended
@@ -92,7 +92,7 @@ class _Run:
 
     def _read_again(self) -> None:
         again = read(self.options, replace(self.known, found=True), self.clients)
-        self.state = replace(again, leases=self.state.leases)
+        self.state = replace(again, leases=self.state.leases, unread_leases=self.state.unread_leases)
         self.plans = self._plan()
 
     def _apply_one(self, one: RolePlan) -> RolePlan:
@@ -122,7 +122,8 @@ class _Run:
         of_roles = _of_roles(self.options, problems, len(self.state.roles) + len(self.state.failed))
         if open_leases:
             but = "Not" if of_roles else "The tokens are revoked, but not"
-            open_leases.message += f" {but} every lease has ended: renewal can issue new ones. Run again."
+            it_is = f"{but} every lease has ended" if self.state.leases else "It is not known whether leases remain"
+            open_leases.message += f" {it_is}: renewal can issue new ones. Run again."
         found = [one for one in (of_roles, open_leases, unrevoked, too_many) if one]
         if not found:
             return None
@@ -144,7 +145,7 @@ def _of_roles(options: RevocationOptions, problems: Mapping[str, VenueError], ro
     return first
 
 
-def _result(run: _Run, steps: Sequence[Step]) -> Result:
+def _result(run: _Run, steps: Sequence[Step], leases: Sequence[Step]) -> Result:
     state = run.state
     locked = [one.plan.locked and one.problem is None for one in run.plans]
     return {
@@ -157,7 +158,7 @@ def _result(run: _Run, steps: Sequence[Step]) -> Result:
         "locked": bool(locked) and all(locked) and not run.failed and not state.failed,
         "revocations": [each for one in run.plans for each in in_force(one)],
         "sessions": sessions(run.options, state),
-        "leases": [ended(one) for one in chosen(run.options, state.leases)],
+        "leases": [ended(one) for one in chosen(run.options, state.leases, leases)],
         "left_out": [
             {"session_name": one.session_name, "role_arn": one.role_arn, "reason": why} for one, why in state.left_out
         ],
@@ -198,14 +199,15 @@ def _holds(options: RevocationOptions, role: Role) -> bool:
 
 
 def _end_leases(
-    options: RevocationOptions, leases: FoundLeases | None, clients: Clients, runtime: Runtime
+    options: RevocationOptions, state: State, clients: Clients, runtime: Runtime
 ) -> tuple[Sequence[Step], VenueError | None]:
     """End the leases first, so that no renewal follows. Return the steps, and what failed: tokens are revoked anyway.
 
     The token of a renewal that is in progress is not delivered: it looks at the lease again.
     """
-    if not options.ends_leases:
-        return (), None
+    leases = state.leases
+    if not options.ends_leases or state.unread_leases:
+        return (), state.unread_leases
     if leases is None:
         runtime.warn(
             f"The leases below {options.lease_path} could not be read with these credentials, so none was ended. If "
@@ -217,10 +219,13 @@ def _end_leases(
     leases = replace(leases, names=tuple(name for name in leases.names if name != record))
     if runtime.check_mode:
         return plan_end(leases, options.lease_path, user), None
+    done: list[tuple[Step, dict[str, Any]]] = []
+    failure = None
     try:
-        return end_leases(clients, leases, options.lease_path, user), None
+        end_leases(clients, leases, options.lease_path, user, done)
     except VenueError as error:
-        return (), error
+        failure = error
+    return [step for step, _answer in done], failure
 
 
 def _forget_renewals(
@@ -235,7 +240,7 @@ def _forget_renewals(
     record = renewal_name(options.lease_path, options.value)
     recorded = replace(leases, names=tuple(name for name in leases.names if name == record))
     try:
-        end_leases(clients, recorded, options.lease_path, options.value)
+        end_leases(clients, recorded, options.lease_path, options.value, [])
     except VenueError as error:
         runtime.warn(f"What renewals of the lease recorded could not be deleted: {error.message}")
 

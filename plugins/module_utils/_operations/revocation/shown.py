@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..._domain.lease_names import parameter_name
 from ..._domain.lease_parameters import FoundLeases
 from ..._domain.leases import StoredLease
 from ..._domain.receipts import CLOCK_TOLERANCE, Receipt
 from ..._domain.revocation import standing
 from ..._domain.roles import Role
+from ..._domain.steps import Step
 from ..._domain.subjects import shown as subjects_shown
 from ..._domain.times import iso
 from ..._domain.trust_reader import denied_subjects
@@ -165,10 +167,14 @@ def diff(plans: Sequence[RolePlan]) -> dict[str, Any]:
     return {side: {name: part[side] for name, part in parts.items()} for side in ("before", "after")}
 
 
-def chosen(options: RevocationOptions, leases: FoundLeases | None) -> Sequence[StoredLease]:
-    """The leases that end with the tokens."""
+def chosen(options: RevocationOptions, leases: FoundLeases | None, steps: Sequence[Step]) -> Sequence[StoredLease]:
+    """The leases that end with the tokens.
+
+    :param steps: those that end leases: what was done or, in check mode, would be.
+    """
+    names = {name for step in steps for name in step.arguments["Names"]}
     found = leases.stored if leases else ()
-    return found if options.target == "all" else [one for one in found if one.lease.user == options.value]
+    return [one for one in found if parameter_name(options.lease_path, one.lease.user) in names]
 
 
 def ended(one: StoredLease) -> dict[str, Any]:

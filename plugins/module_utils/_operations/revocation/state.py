@@ -84,7 +84,8 @@ class State:
 
     :param now: the time of AWS's clock.
     :param gone: receipts whose role does not exist any more.
-    :param leases: the leases of the venue; None if they were not asked for or may not be read.
+    :param leases: the leases of the venue; None if they were not asked for or could not be read.
+    :param unread_leases: why they could not be read, unless the caller may not: tokens are revoked anyway.
     :param left_out: receipts that nothing is done about, each with the reason.
     :param not_reached: why other roles of the venue are left as they are.
     :param skipped_roles: the names of further roles that receipts name, too many to be read.
@@ -98,6 +99,7 @@ class State:
     roles: tuple[RoleState, ...]
     gone: tuple[Receipt, ...]
     leases: FoundLeases | None
+    unread_leases: VenueError | None
     left_out: tuple[tuple[Receipt, str], ...]
     not_reached: tuple[str, ...]
     skipped_roles: tuple[str, ...]
@@ -175,12 +177,12 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     :raises InvalidInput: neither a receipt nor a lease is about the user.
     """
     iam, sts = clients.client("iam"), clients.client("sts")
-    (caller, now), leases = _read_caller_and_leases(options, sts, clients)
+    (caller, now), (leases, unread_leases) = _read_caller_and_leases(options, sts, clients)
     check_account(caller, options.expected_account_id)
     receipts, foreign = _by_account(options, known, caller)
     lease = has_lease(options, leases)
     if options.target == "user" and not known.found and not lease and not options.sources.services:
-        raise unknown(options)
+        raise unread_leases or unknown(options)
     wanted = _wanted_roles(options, iam, receipts, lease)
     states, refused = _read_roles(options, iam, wanted)
     roles = _role_states(states, refused, receipts)
@@ -198,6 +200,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
         roles=roles,
         gone=tuple(one for one in receipts if one.role_name.lower() not in there),
         leases=leases,
+        unread_leases=unread_leases,
         left_out=(*foreign, *left_out),
         not_reached=(*wanted.not_reached, *not_reached),
         skipped_roles=wanted.skipped_roles,
@@ -302,18 +305,17 @@ def too_many_roles(skipped_roles: Sequence[str]) -> TooManyReceipts:
 
 def _read_caller_and_leases(
     options: RevocationOptions, sts: Any, clients: Clients
-) -> tuple[tuple[Caller, datetime], FoundLeases | None]:
+) -> tuple[tuple[Caller, datetime], tuple[FoundLeases | None, VenueError | None]]:
     if not options.ends_leases:
-        return read_caller_and_time(sts), None
+        return read_caller_and_time(sts), (None, None)
     ssm = clients.client("ssm")
 
-    def leases() -> FoundLeases | None:
+    def leases() -> tuple[FoundLeases | None, VenueError | None]:
         try:
-            return read_leases(ssm, options.venue, options.lease_path)
-        except AwsRefused as refusal:
-            if refusal.code in DENIED:
-                return None  # a warning says so: tokens must be revoked anyway
-            raise
+            return read_leases(ssm, options.venue, options.lease_path), None
+        except VenueError as error:
+            denied = isinstance(error, AwsRefused) and error.code in DENIED  # a warning says so
+            return None, None if denied else error
 
     caller_and_time, found = run_concurrently(lambda: read_caller_and_time(sts), leases)
     return caller_and_time, found
