@@ -315,6 +315,22 @@ def test_tokens_are_revoked_although_leases_cannot_be_read(
     assert not revocation.execute(**asked, receipts_file=file)["changed"] or "all" in asked
 
 
+def test_what_was_done_is_reported_where_the_roles_cannot_be_read_again(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    """Somebody else changes the role after the first of two steps, and then AWS throttles the caller."""
+    file = write(tmp_path / "receipts", *(recent(number=number, session_name=f"jdoe-{number}") for number in (1, 2)))
+    account.before("iam:PutRolePolicy", lambda: None, refuse("ConcurrentModification"))
+    account.before("iam:GetRole", lambda: None, refuse("Throttling"))
+    with pytest.raises(AwsRefused, match="could not read the role") as failed:
+        revocation.execute(user="jdoe", receipts_file=file)
+    assert [one["target"] for one in failed.value.facts["steps"]] == policies(account) != []
+    assert failed.value.facts["changed"] is True
+    assert [one["value"] for one in failed.value.facts["revocations"]] == ["jdoe-1"]
+    assert revocation.execute(user="jdoe", receipts_file=file)["changed"]
+    assert len(policies(account)) == 2
+
+
 def test_a_user_of_whom_nothing_is_known_may_have_a_lease(revocation: Runner, account: Account) -> None:
     account.before("ssm:GetParametersByPath", refuse("InternalServerError"))
     with pytest.raises(AwsRefused, match="could not read the leases"):

@@ -78,8 +78,11 @@ class _Run:
 
     def apply(self) -> None:
         """Apply the plans. After a change by somebody else, read and plan again."""
-        with contextlib.suppress(ConcurrentChange):  # that of the last attempt is among what has failed
-            converge(self.runtime, self._attempt)
+        try:
+            with contextlib.suppress(ConcurrentChange):  # that of the last attempt is among what has failed
+                converge(self.runtime, self._attempt)
+        except VenueError as error:  # what was done before the roles were read again remains
+            self.failed = dict.fromkeys(self.failed, error)
 
     def _attempt(self, number: int) -> None:
         if number:
