@@ -200,12 +200,18 @@ def _role_arns(
     if not options.venue:
         prefix = options.name_prefix
         return named | {arn for arn, one in roles.items() if role_facts.is_venue_role(one.role, prefix)}
-    found = _of_name(options, roles)
+    found = _of_name(options, roles) | {arn for arn, one in roles.items() if _is_of_venue(one, options.venue)}
     if not found and not named:
         raise NotProvisioned(
             f"there is no role {options.role_name} in account {caller.account_id}, so it has no tokens."
         )
     return named & roles.keys() | found
+
+
+def _is_of_venue(observed: Observed, venue: Venue) -> bool:
+    """Whether a role is the venue's by its tags: it may have several, and revoking everything ends the tokens of all."""
+    owner = role_facts.owner(observed.role.tags)
+    return owner is not None and owner.key == venue.key
 
 
 def _look_up(

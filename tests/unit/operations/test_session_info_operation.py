@@ -18,7 +18,7 @@ from ansible_collections.mdps.venue_sts.plugins.module_utils._operations.session
 
 from tests.support.account import MOTO_ACCOUNT, Account, Runner, answer
 from tests.support.cloudtrail import issue_event
-from tests.support.receipts import WITHOUT_ANSWER, issued, lies_about, requested
+from tests.support.receipts import WITHOUT_ANSWER, ago, issued, lies_about, requested
 
 ARN = f"arn:aws:iam::{MOTO_ACCOUNT}:role/unity-sbg-dev-sts"
 OTHER = "210987654321"
@@ -43,6 +43,24 @@ def test_a_venue_is_looked_up_by_its_role_and_an_account_by_the_names_of_the_eve
     given = [one["LookupAttributes"][0] for call, one in account.arguments if call == "cloudtrail:LookupEvents"]
     assert [(one["AttributeKey"], one["AttributeValue"]) for one in given] == asked
     assert (result["sessions"], result["changed"]) == ([], False)
+
+
+def test_every_role_of_a_venue_is_looked_up(account: Account) -> None:
+    """Revoking everything ends the tokens of all of them. Some have no receipt."""
+    Runner(role.OPERATION, account, **VENUE).execute()
+    second = {"role_name": "legacy-sts", "external_id_parameter": "/unity/sbg/dev/legacy/external-id"}
+    Runner(role.OPERATION, account, **VENUE, **second).execute()
+    others = {"project": "sbg", "venue": "ops"}
+    account.publish_names(**others)
+    Runner(role.OPERATION, account, **others).execute()
+    arn = ARN.replace("unity-sbg-dev-sts", "legacy-sts")
+    event = issue_event("jdoe-1", "ASIAEXAMPLE000000001", ago(minutes=5), arn)
+    found = answer({"Events": [{"CloudTrailEvent": json.dumps(event)}]})
+    account.before("cloudtrail:LookupEvents", found, answer({"Events": []}))
+    held = Runner(OPERATION, account).execute(**VENUE)["sessions"]
+    given = [one["LookupAttributes"][0] for call, one in account.arguments if call == "cloudtrail:LookupEvents"]
+    assert [one["AttributeValue"] for one in given] == [arn, ARN]
+    assert [(one["role_name"], one["venue"]) for one in held] == [("legacy-sts", "dev")]
 
 
 def test_a_venue_whose_receipts_are_of_another_account_may_still_have_sessions_in_this_one(
