@@ -8,7 +8,7 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -220,31 +220,38 @@ class ReceiptSources:
             if contents.truncated:
                 raise _too_many(name)
             found.append(contents)
-        return self._joined(found, since, details=details)
+        return _joined(_file_lines(self.file), found, since, details=details)
 
-    def read_available(self, clients: Clients, stored_since: datetime) -> tuple[ReceiptLog, list[str]]:
+    def read_available(
+        self,
+        clients: Clients,
+        stored_since: datetime,
+        *,
+        since: datetime | None = None,
+        venue: Venue | None = None,
+    ) -> tuple[ReceiptLog, list[VenueError]]:
         """The receipts of every place that can be read, without details, and why others, or parts, could not be.
 
-        :param stored_since: leave out tokens of a bucket that had certainly ended by then.
-        :raises InvalidInput: the file cannot be read.
+        The parameters are those of :meth:`read`.
         """
         found: list[Contents] = []
-        problems: list[str] = []
-        for name, load in self._stored(clients, stored_since - LONGEST_LIFE, None):
+        problems: list[VenueError] = []
+        lines: Iterator[bytes] = iter(())
+        try:
+            self.check()
+            lines = _file_lines(self.file)
+        except InvalidInput as error:
+            problems.append(error)
+        for name, load in self._stored(clients, stored_since - LONGEST_LIFE, venue):
             try:
                 contents = load()
             except VenueError as error:
-                problems.append(error.message)
+                problems.append(error)
                 continue
             if contents.truncated:
-                problems.append(_too_many(name).message)
+                problems.append(_too_many(name))
             found.append(contents)
-        return self._joined(found, None, details=False), problems
-
-    def _joined(self, found: Sequence[Contents], since: datetime | None, *, details: bool) -> ReceiptLog:
-        stored = (one for contents in found for one in contents.receipts)
-        log = read_log(itertools.chain(_file_lines(self.file), stored), since, details=details)
-        return log._replace(unreadable=log.unreadable + sum(one.unreadable for one in found))
+        return _joined(lines, found, since, details=False), problems
 
     def _stored(
         self, clients: Clients, oldest: datetime, venue: Venue | None
@@ -257,6 +264,12 @@ class ReceiptSources:
             yield name, partial(_load_bucket, clients, bucket, folder, depth, first)
         for path in self.ssm_paths:
             yield path, partial(_load_parameters, clients, path)
+
+
+def _joined(lines: Iterable[bytes], found: Sequence[Contents], since: datetime | None, *, details: bool) -> ReceiptLog:
+    stored = (one for contents in found for one in contents.receipts)
+    log = read_log(itertools.chain(lines, stored), since, details=details)
+    return log._replace(unreadable=log.unreadable + sum(one.unreadable for one in found))
 
 
 def _load_bucket(clients: Clients, bucket: str, folder: str, depth: int, first: str) -> Contents:

@@ -28,8 +28,9 @@ description:
     sessions of O(user) with default names, including those without a receipt. Of the others, those that CloudTrail
     shows are revoked first. If some do not fit, the module fails with V(QuotaReached) after it has revoked the others.
   - With O(user), the lease of the user ends first, so that no new token is issued. With O(all), every lease of the
-    venue ends. Lifting a revocation does not restore a lease. If the leases cannot be read, a warning says so, and the
-    tokens are revoked anyway.
+    venue ends. Lifting a revocation does not restore a lease. If the caller may not read the leases, a warning says
+    so, and the tokens are revoked anyway. If AWS does not return them for another reason, the tokens are revoked, and
+    then the module fails.
   - A revocation takes up to several minutes to propagate. A docker login to ECR that was created with a token works for
     up to 12 hours.
 author:

@@ -18,8 +18,8 @@ description:
   - CloudTrail shows an event up to 15 minutes later, and keeps the events of the region where STS was called for 90
     days. Receipts are available immediately.
   - CloudTrail allows two requests a second, each for 50 events. The module does not exceed this rate. A venue is looked
-    up by the ARN of each of its roles. A whole account is looked up by the event name, so other assumed roles in the account
-    also take time.
+    up by the ARN of each of its roles. A whole account is looked up by the event name, so other assumed roles in the
+    account also take time.
 author:
   - The mdps.venue_sts contributors (@unity-sds)
 options:

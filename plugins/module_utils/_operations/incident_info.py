@@ -195,7 +195,7 @@ def _receipts(
     log, problems = options.sources.read_available(clients, now - KEPT)
     if log.unreadable:
         runtime.warn(f"{log.unreadable} receipts could not be read or are not receipts. They were skipped.")
-    return log, [f"The receipts could not be read: {one}" for one in problems]
+    return log, [f"The receipts could not be read: {one.message}" for one in problems]
 
 
 def _regions(options: IncidentOptions, receipts: Sequence[Receipt], clients: Clients) -> tuple[str, ...]:

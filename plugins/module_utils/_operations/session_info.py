@@ -209,7 +209,7 @@ def _role_arns(
 
 
 def _is_of_venue(observed: Observed, venue: Venue) -> bool:
-    """Whether a role is the venue's by its tags: it may have several, and revoking everything ends the tokens of all."""
+    """Whether a role is the venue's by its tags: it may have several, and revoking everything ends all their tokens."""
     owner = role_facts.owner(observed.role.tags)
     return owner is not None and owner.key == venue.key
 

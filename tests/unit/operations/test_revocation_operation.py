@@ -141,7 +141,11 @@ def test_whom_no_store_of_the_venue_knows_is_no_mistake(
         ),
         ({"session_name": "jdoe-1"}, {"receipts_s3": ["s3://no-such-bucket/receipts"]}, False),
         ({"all": True}, {"receipts_file": "missing"}, False),
-        ({"user": "jdoe"}, {"receipts_s3": ["s3://no-such-bucket/receipts"], "receipts_file": "there"}, True),
+        (
+            {"user": "jdoe", "state": "absent"},
+            {"receipts_s3": ["s3://no-such-bucket/a"], "receipts_file": "there"},
+            True,
+        ),
     ],
 )
 def test_stores_that_cannot_be_read_stop_only_what_depends_on_them(
@@ -163,6 +167,35 @@ def test_stores_that_cannot_be_read_stop_only_what_depends_on_them(
     else:
         assert revocation.execute(**asked, **given)["changed"]
         assert any("Tokens of roles that only receipts name are not revoked." in one for one in revocation.warnings)
+
+
+@pytest.mark.parametrize("target", ["user", "access_key_id"])
+def test_what_can_be_read_is_revoked_and_the_rest_fails_the_run(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path, target: str
+) -> None:
+    known = recent(session_name="jdoe-1")
+    asked = {target: {"user": "jdoe", "access_key_id": known.access_key_id}[target]}
+    given = {"receipts_file": write(tmp_path / "receipts", known), "receipts_ssm_path": ["/receipts"]}
+    account.before("ssm:GetParametersByPath", refuse("ThrottlingException"))
+    stores = {**given, "receipts_s3": ["s3://no-such-bucket/receipts"]}
+    with pytest.raises(AwsRefused, match="no-such-bucket") as failed:
+        revocation.execute(**asked, **stores)
+    assert "Tokens that only these receipts name are not revoked. Run again." in failed.value.message
+    assert "ThrottlingException" in failed.value.message
+    assert failed.value.facts["changed"] and failed.value.facts["steps"]
+    assert [one["value"] for one in failed.value.facts["revocations"]] == ["jdoe-1"]
+    assert not revocation.execute(**asked, **given)["changed"]
+
+
+def test_a_role_that_one_of_several_stores_names_is_revoked(
+    revocation: Runner, account: Account, tmp_path: pathlib.Path
+) -> None:
+    second = {"role_name": "legacy-sts", "external_id_parameter": "/unity/sbg/dev/legacy/external-id"}
+    Runner(role.OPERATION, account, project="sbg", venue="dev", **second).execute()
+    file = write(tmp_path / "receipts", recent(session_name="jdoe-1", role_arn=ARN.replace(NAME, "legacy-sts")))
+    given = {"receipts_file": file, "receipts_s3": ["s3://no-such-bucket/receipts"]}
+    result = revocation.execute(session_name="jdoe-1", **given)
+    assert [one["role_name"] for one in result["revocations"]] == [NAME, "legacy-sts"]
 
 
 @pytest.mark.parametrize("foreign", [False, True])

@@ -127,7 +127,8 @@ class _Run:
             but = "Not" if of_roles else "The tokens are revoked, but not"
             it_is = f"{but} every lease has ended" if self.state.leases else "It is not known whether leases remain"
             open_leases.message += f" {it_is}: renewal can issue new ones. Run again."
-        found = [one for one in (of_roles, open_leases, unrevoked, too_many) if one]
+        unread = _of_receipts(self.known.unread)
+        found = [one for one in (of_roles, open_leases, unrevoked, too_many, unread) if one]
         if not found:
             return None
         found[0].message = " ".join(one.message for one in found)
@@ -146,6 +147,15 @@ def _of_roles(options: RevocationOptions, problems: Mapping[str, VenueError], ro
             "The steps in the result were carried out. Fix the cause and run again."
         )
     return first
+
+
+def _of_receipts(unread: Sequence[VenueError]) -> VenueError | None:
+    """The first of several reasons why receipts could not be read, with a message that has all."""
+    if not unread:
+        return None
+    each = " ".join(one.message for one in unread)
+    unread[0].message = f"{each} Tokens that only these receipts name are not revoked. Run again."
+    return unread[0]
 
 
 def _result(run: _Run, steps: Sequence[Step], leases: Sequence[Step]) -> Result:

@@ -46,12 +46,14 @@ class Known:
     :param receipts: the tokens of the venue that are asked for and may be valid.
     :param found: whether there are receipts about the target at all.
     :param disputed: the sessions that may be somebody else's, by receipts.
+    :param unread: why some receipts could not be read, where they say what to revoke.
     """
 
     receipts: tuple[Receipt, ...]
     found: bool = True
     unreadable: int = 0
     disputed: frozenset[SessionKey] = frozenset()
+    unread: tuple[VenueError, ...] = ()
 
 
 class WantedRoles(NamedTuple):
@@ -117,20 +119,17 @@ def has_lease(options: RevocationOptions, leases: FoundLeases | None) -> bool:
 def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime) -> Known:
     """Read the receipts, and find those that are asked for and whose tokens may be valid.
 
-    :raises VenueError: the receipts say what to revoke, and they cannot be read, or none is about the access key.
+    What other places have is revoked where one cannot be read.
+
+    :raises VenueError: the receipts say what to lift, and they cannot be read, or none is about the access key.
         A user may still have a lease.
     """
     now = runtime.now()
     if options.receipt:
         return Known(_living([options.receipt], options.venue, now))
-    try:
-        log = options.sources.read(clients, now, since=None if options.by_receipt else now, venue=options.venue)
-    except VenueError as error:
-        mistyped = isinstance(error, InvalidInput) and options.sources.file is not None
-        if options.by_receipt or (mistyped and not options.every_role):
-            raise
+    log, unread = _read_log(options, clients, now)
+    for error in () if options.by_receipt else unread:
         runtime.warn(f"{error.message} Tokens of roles that only receipts name are not revoked.")
-        return Known(())
     if log.unreadable:
         runtime.warn(f"{log.unreadable} receipts could not be read or are not receipts. They were skipped.")
     if log.conflicts:
@@ -141,7 +140,22 @@ def read_receipts(options: RevocationOptions, clients: Clients, runtime: Runtime
     found = _asked_for(options, log)
     if not found and options.target == "access_key_id" and not options.sources.services:
         raise unknown(options)
-    return Known(_living(found, options.venue, now), bool(found), log.unreadable, _disputed(options, log))
+    living, disputed = _living(found, options.venue, now), _disputed(options, log)
+    return Known(living, bool(found), log.unreadable, disputed, tuple(unread) if options.by_receipt else ())
+
+
+def _read_log(options: RevocationOptions, clients: Clients, now: datetime) -> tuple[ReceiptLog, Sequence[VenueError]]:
+    """The receipts, and why some of them could not be read.
+
+    :raises VenueError: they say what to lift: those that could not be read may say whose it is. Or the admin named a
+        file that cannot be read.
+    """
+    sources = options.sources
+    if options.by_receipt and options.state == "absent":
+        return sources.read(clients, now, venue=options.venue), ()
+    if sources.file is not None and not options.every_role:
+        sources.check()
+    return sources.read_available(clients, now, since=None if options.by_receipt else now, venue=options.venue)
 
 
 def _asked_for(options: RevocationOptions, log: ReceiptLog) -> Sequence[Receipt]:
