@@ -151,7 +151,8 @@ role:
       sample: false
 lease:
   description: The recipient's lease for the venue; null if there is none. Without a receipt, the user is derived from
-    the session name. The state V(unknown) means that the leases could not be read.
+    the session name. The state V(unknown) means that the leases could not be read. With V(ended) and without an ID, an
+    earlier run ended the lease, but did not revoke all of its tokens.
   returned: success
   type: dict
 parent_keys:

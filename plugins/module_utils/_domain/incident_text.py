@@ -23,6 +23,9 @@ STATES = {
 }
 _OVER = "The key is no longer valid. Find out how it was exposed, and what was done with it."
 _LEASE = "The lease of the recipient is active and renews such credentials: -e act=true ends it as well."
+_ENDED_LEASE = (
+    "The lease of the recipient has ended, but an earlier run did not revoke all of its tokens: -e act=true does that."
+)
 _SUBJECT = (
     "Whoever has the web identity token of this session gets new credentials at once: also revoke the subject, with "
     "mdps.venue_sts.revoke, -e issuer=… and -e subject=…."
@@ -62,8 +65,10 @@ def next_step(info: Mapping[str, Any]) -> str:
     said = _NEXT.get(session["state"], _NEXT["live"])
     if not info["venue"] and session["state"] not in _ENDED:
         return _of_no_venue(session["role_name"], info["role"])
-    has_lease = (info["lease"] or {}).get("state") in ("pending", "active")
-    more = [_LEASE] if has_lease else []
+    lease = info["lease"] or {}
+    more = [_LEASE] if lease.get("state") in ("pending", "active") else []
+    if lease.get("state") == "ended" and lease["id"] is None:
+        more = [_ENDED_LEASE]
     may_return = session["state"] not in _ENDED and _may_log_in_again(session, info["role"])
     return " ".join([said, *more, *([_SUBJECT] if may_return else [])])
 

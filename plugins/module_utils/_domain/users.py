@@ -91,6 +91,12 @@ def is_generated(name: str) -> bool:
     return bool(re.fullmatch(rf".+{_ENDING}", name))
 
 
+def user_of(name: str) -> str:
+    """Return the user for whom ``session_name`` makes a name; '' if it is none of its, or the user is shortened."""
+    found = re.fullmatch(rf"(.+){_ENDING}", name)
+    return found[1] if found and is_session_of(found[1], name) else ""
+
+
 def session_pattern(user: str) -> str:
     """Return IAM's pattern for the names that ``session_name`` makes for a user. It makes none of them for another.
 

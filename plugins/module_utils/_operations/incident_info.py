@@ -18,7 +18,7 @@ from .._domain import uses as key_uses
 from .._domain.errors import AwsRefused, InvalidInput, VenueError
 from .._domain.incident import Identified, gaps, identify, is_of, parent_of, provenance
 from .._domain.incident_text import next_step
-from .._domain.lease_names import lease_path
+from .._domain.lease_names import lease_path, renewal_name
 from .._domain.lease_parameters import FoundLeases, find_leases
 from .._domain.leases import StoredLease
 from .._domain.names import Venue
@@ -32,7 +32,7 @@ from .._domain.secret_text import ACCESS_KEY_ID
 from .._domain.sessions import Session, from_event
 from .._domain.times import iso
 from .._domain.trust_reader import denied_subjects, is_locked
-from .._domain.users import is_session_of
+from .._domain.users import is_session_of, user_of
 from .._domain.uses import MOST_SHOWN, Use, distinct, queries, summary, use_from
 from .._receipt_store import READING, ReceiptSources
 from ._operation import Operation, Params, Result, Runtime, filled_in
@@ -396,7 +396,7 @@ def _lease(clients: Clients, path: str, venue: Venue, found: Identified, now: da
     name = session.session_name if session else ""
     stored = leases.of(receipt.recipient) if receipt else _of_session(leases, name)
     if stored is None:
-        return None
+        return _ended_lease(leases, path, receipt.recipient if receipt else user_of(name))
     lease = stored.lease
     return {
         "user": lease.user,
@@ -407,6 +407,13 @@ def _lease(clients: Clients, path: str, venue: Venue, found: Identified, now: da
         "approver": lease.approver,
         "problem": None,
     }
+
+
+def _ended_lease(leases: FoundLeases, path: str, user: str) -> dict[str, Any] | None:
+    """A lease of which only what its renewals recorded is left: an earlier run ended it, but not yet its tokens."""
+    if not user or renewal_name(path, user) not in leases.names:
+        return None
+    return {"user": user, "id": None, "state": "ended", "problem": None}
 
 
 def _of_session(leases: FoundLeases, session_name: str) -> StoredLease | None:

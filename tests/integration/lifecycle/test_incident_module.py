@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.errors import AwsRefused
+from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.lease_names import renewal_name
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.names import Venue
 from ansible_collections.mdps.venue_sts.plugins.module_utils._domain.receipts import Receipt
 from ansible_collections.mdps.venue_sts.plugins.module_utils._operations import incident_info, role
@@ -27,7 +28,7 @@ from ansible_collections.mdps.venue_sts.plugins.plugin_utils import _issuing as 
 
 from tests.support.cloudtrail import CloudTrail, derive_event, issue_event, use_event
 from tests.support.fault_proxy import Answer, Call, in_front_of
-from tests.support.leases import lease
+from tests.support.leases import lease, renewed
 from tests.support.operations import perform
 from tests.support.playbook import ansible_playbook, run_tasks
 from tests.support.receipts import ago, issued
@@ -386,6 +387,22 @@ def test_the_lease_behind_a_token_is_shown_and_ends_first(found: Found) -> None:
     assert acted.index("End the lease of the recipient") < acted.index("Revoke the tokens of the session")
     assert ssm.get_parameters(Names=[name])["Parameters"] == []
     assert any("=jdoe-1" in one for one in policies(found))
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["with a receipt", "without a receipt"])
+def test_another_run_ends_the_tokens_of_a_lease_that_an_earlier_one_ended(found: Found, known: bool) -> None:
+    """The earlier run could not revoke the user's tokens. Until that is done, the record of renewals stays."""
+    ssm, name = found.moto.client("ssm"), renewal_name("/unity/sbg/dev/cs/sts/leases", "jdoe")
+    ssm.put_parameter(Name=name, Value=renewed(0, 60).to_line(), Type="String")
+    if not known:
+        found.write()
+        found.events.clear()
+        found.issue(session=issued("jdoe").session_name)
+    acted = play(found, "-e", f"access_key_id={KEY}", "-e", "act=true", "-e", "verify=false")
+    assert "LEASE         not known, ended" in acted
+    assert "LEASE         of jdoe: has ended" in acted
+    assert any(one.endswith("-user=jdoe") for one in policies(found))
+    assert ssm.get_parameters(Names=[name])["Parameters"] == []
 
 
 def test_the_playbook_acts_on_nothing_that_it_does_not_know(found: Found) -> None:

@@ -150,3 +150,12 @@ def test_a_suffix_is_six_digits(suffix: str) -> None:
 def test_a_session_is_told_to_be_of_its_own_user_only(user: str, other: str) -> None:
     assert users.is_session_of(user, users.session_name(user, NOON, "3fa91c"))
     assert users.is_session_of(other, users.session_name(user, NOON, "3fa91c")) is (user == other)
+
+
+@pytest.mark.parametrize(
+    ("user", "found"),
+    [("jdoe", "jdoe"), ("jdoe-20261122T093015Z-3fa91c", "jdoe-20261122T093015Z-3fa91c"), ("x" * 40, ""), (None, "")],
+)
+def test_the_user_of_a_session_name(user: str | None, found: str) -> None:
+    name = users.session_name(user, NOON, "3fa91c") if user else "a-name-by-hand"
+    assert users.user_of(name) == found

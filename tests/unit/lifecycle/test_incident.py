@@ -400,6 +400,17 @@ def test_the_next_step_names_a_lease_that_is_active(state: str | None, named: bo
         "ambiguous": False,
         "session": {"state": "expired"},
         "venue": {"project": "sbg", "venue": "dev"},
-        "lease": {"state": state} if state else None,
+        "lease": {"state": state, "id": "l-1"} if state else None,
     }
     assert ("lease of the recipient is active" in next_step(info)) is named
+
+
+def test_the_next_step_names_a_lease_whose_tokens_may_be_left() -> None:
+    info = {
+        "in_account": True,
+        "ambiguous": False,
+        "session": {"state": "expired"},
+        "venue": {"project": "sbg", "venue": "dev"},
+        "lease": {"state": "ended", "id": None, "user": "jdoe"},
+    }
+    assert "an earlier run did not revoke all of its tokens: -e act=true does that" in next_step(info)
