@@ -205,8 +205,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
     failed = {one: refused[one.lower()] for one in wanted.names if _is_failure(options, one, refused, wanted.further)}
     reported = {name: refused[name].message for name in refused.keys() - set(map(str.lower, failed))}
     left_out = [(one, reported[one.role_name.lower()]) for one in receipts if one.role_name.lower() in reported]
-    own = (options.role_name, *wanted.further) if options.every_role else ()
-    not_reached = [f"{name}: {reported[name.lower()]}" for name in own if name.lower() in reported]
+    own = [one for one in (options.role_name, *wanted.further) if options.every_role and one.lower() in reported]
     there = {role.name.lower() for role, _inline in states} | refused.keys()
     return State(
         caller=caller,
@@ -216,7 +215,7 @@ def read(options: RevocationOptions, known: Known, clients: Clients) -> State:
         leases=leases,
         unread_leases=unread_leases,
         left_out=(*foreign, *left_out),
-        not_reached=(*wanted.not_reached, *not_reached),
+        not_reached=(*wanted.not_reached, *(f"{name}: {reported[name.lower()]}" for name in own)),
         skipped_roles=wanted.skipped_roles,
         failed=failed,
         own_missing=not options.by_receipt and options.role_name.lower() not in there,
