@@ -9,10 +9,12 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import InvalidInput
 from .times import parse_time
+
+Checked = TypeVar("Checked")
 
 LONGEST_TEXT = 2000
 MOST_ITEMS = 1000
@@ -48,16 +50,29 @@ def checked(checks: Mapping[str, Callable[[Any], Any]], given: Mapping[str, Any]
     return values
 
 
+def _of_text(check: Callable[[str], Checked]) -> Callable[[Any], Checked]:
+    """Return a check of any value from one of a text."""
+
+    @functools.wraps(check)
+    def checked_text(value: Any) -> Checked:
+        if not isinstance(value, str):
+            raise BadValue("must be a string.")
+        return check(value)
+
+    return checked_text
+
+
 def matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
     """Return a check for a text that fits a pattern as a whole."""
 
+    @_of_text
     @functools.lru_cache(REMEMBERED)
     def match(text: str) -> str:
         if not pattern.fullmatch(text):
             raise BadValue("has an invalid format.")
         return sys.intern(str(text))
 
-    return lambda value: match(value if isinstance(value, str) else string(value))
+    return match
 
 
 def one_of(*choices: str) -> Callable[[Any], str]:
@@ -73,33 +88,20 @@ def one_of(*choices: str) -> Callable[[Any], str]:
     return check
 
 
-def string(value: Any) -> str:
-    """Check a text."""
-    if not isinstance(value, str):
-        raise BadValue("must be a string.")
-    return value
-
-
+@_of_text
 @functools.lru_cache(REMEMBERED)
-def _safe(text: str) -> str:
+def one_line(text: str) -> str:
+    """Check a text on one line, of 1 to 2,000 characters, none of which could forge output."""
     if not text or len(text) > LONGEST_TEXT or _UNSAFE.search(text):
         raise BadValue(f"must be a string on one line, of 1 to {LONGEST_TEXT} characters.")
     return str(text)
 
 
-def one_line(value: Any) -> str:
-    """Check a text on one line, of 1 to 2,000 characters, none of which could forge output."""
-    return _safe(value if isinstance(value, str) else string(value))
-
-
+@_of_text
 @functools.lru_cache(REMEMBERED)
-def _moment(text: str) -> datetime:
-    return parse_time("", text)
-
-
-def aware_time(value: Any) -> datetime:
+def aware_time(text: str) -> datetime:
     """Check a time in ISO 8601 with its zone."""
-    return _moment(value if isinstance(value, str) else string(value))
+    return parse_time("", text)
 
 
 def flag(value: Any) -> bool:
