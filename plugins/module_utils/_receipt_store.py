@@ -8,7 +8,7 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -214,13 +214,10 @@ class ReceiptSources:
         :raises TooManyReceipts: a place has more receipts than are read.
         :raises VenueError: AWS does not let a place be read.
         """
-        found: list[Contents] = []
-        for name, load in self._stored(clients, stored_since - LONGEST_LIFE, venue):
-            contents = load()
-            if contents.truncated:
-                raise _too_many(name)
-            found.append(contents)
-        return _joined(_file_lines(self.file), found, since, details=details)
+        log, problems = self.read_available(clients, stored_since, since=since, venue=venue, details=details)
+        if problems:
+            raise problems[0]
+        return log
 
     def read_available(
         self,
@@ -229,8 +226,9 @@ class ReceiptSources:
         *,
         since: datetime | None = None,
         venue: Venue | None = None,
+        details: bool = False,
     ) -> tuple[ReceiptLog, list[VenueError]]:
-        """The receipts of every place that can be read, without details, and why others, or parts, could not be.
+        """The receipts of every place that can be read, joined, and why others, or parts of them, could not be.
 
         The parameters are those of :meth:`read`.
         """
@@ -251,7 +249,9 @@ class ReceiptSources:
             if contents.truncated:
                 problems.append(_too_many(name))
             found.append(contents)
-        return _joined(lines, found, since, details=False), problems
+        stored = (one for contents in found for one in contents.receipts)
+        log = read_log(itertools.chain(lines, stored), since, details=details)
+        return log._replace(unreadable=log.unreadable + sum(one.unreadable for one in found)), problems
 
     def _stored(
         self, clients: Clients, oldest: datetime, venue: Venue | None
@@ -264,12 +264,6 @@ class ReceiptSources:
             yield name, partial(_load_bucket, clients, bucket, folder, depth, first)
         for path in self.ssm_paths:
             yield path, partial(_load_parameters, clients, path)
-
-
-def _joined(lines: Iterable[bytes], found: Sequence[Contents], since: datetime | None, *, details: bool) -> ReceiptLog:
-    stored = (one for contents in found for one in contents.receipts)
-    log = read_log(itertools.chain(lines, stored), since, details=details)
-    return log._replace(unreadable=log.unreadable + sum(one.unreadable for one in found))
 
 
 def _load_bucket(clients: Clients, bucket: str, folder: str, depth: int, first: str) -> Contents:
