@@ -9,8 +9,9 @@ from pathlib import PurePath
 
 # What none of the shells interprets, wherever it stands but at the beginning. Letters of other languages are harmless.
 _PLAIN = re.compile(r"[\w./][\w./:@+=-]*")
-# What shells interpret in double quotes, or what ends them: in PowerShell, also typographic quotation marks.
-_ACTIVE = re.compile(r"[\"$`\\\u201c-\u201e]")
+# What shells interpret in double quotes, or what ends them: ! is an earlier command, %NAME% a variable of Windows. In
+# PowerShell, typographic quotation marks end them too.
+_ACTIVE = re.compile(r"[\"$`\\!%\u201c-\u201e]")
 
 
 def is_safe(text: str) -> bool:

@@ -101,7 +101,9 @@ def test_it_says_what_when_how_and_whom_to_ask() -> None:
         assert words in text, words
 
 
-@pytest.mark.parametrize("name", ["a$(touch own)", "a`touch own`", 'a"; touch own; "', "a$HOME", "a\\", "a\u201d;own"])
+@pytest.mark.parametrize(
+    "name", ["a$(touch own)", "a`touch own`", 'a"; touch own; "', "a$HOME", "a\\", "a\u201d;own", "a!rm", "a%PATH%"]
+)
 def test_names_in_a_policy_run_no_command_of_their_own(name: str) -> None:
     """A session policy may come from somebody else than the recipient, who types these commands."""
     files = texts(
